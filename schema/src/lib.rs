@@ -1,0 +1,18 @@
+//! What is written down: ids, stages, events, keys, subjects, migrations and the log. No decisions live here.
+
+pub mod clock;
+pub mod event;
+pub mod failure;
+pub mod id;
+pub mod json;
+pub mod metrics;
+pub mod recorded;
+pub mod stage;
+
+pub use clock::Micros;
+pub use event::{ArtifactEvent, BlockEvent, ConfigEvent, Event, RunEvent};
+pub use failure::{Failure, FailureCode};
+pub use id::*;
+pub use metrics::Counts;
+pub use recorded::{Actor, CommandId, Hash, Position, Recorded, StreamId, Version};
+pub use stage::Stage;

@@ -1,0 +1,46 @@
+//! The counts of a block, and the two equations that always hold over them.
+
+use serde::{Deserialize, Serialize};
+
+/// Leads of a block (or a sum of blocks). `processed = success + no_match + failed` and `input = processed + skipped`;
+/// `output = success + no_match + skipped`: failed leads leave the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    pub input: u64,
+    pub success: u64,
+    pub no_match: u64,
+    pub failed: u64,
+    pub skipped: u64,
+}
+
+impl Counts {
+    pub const fn processed(&self) -> u64 {
+        self.success + self.no_match + self.failed
+    }
+
+    pub const fn output(&self) -> u64 {
+        self.success + self.no_match + self.skipped
+    }
+
+    /// Whether every lead that went in is accounted for.
+    pub const fn balanced(&self) -> bool {
+        self.input == self.processed() + self.skipped
+    }
+
+    /// Success over processed in percent with one decimal, in tenths (834 = 83.4 %); 0 when nothing was processed.
+    pub const fn hit_rate_tenths(&self) -> u64 {
+        let processed = self.processed();
+        if processed == 0 { 0 } else { (self.success * 1000 + processed / 2) / processed }
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.input += other.input;
+        self.success += other.success;
+        self.no_match += other.no_match;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
