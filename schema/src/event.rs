@@ -295,9 +295,21 @@ pub struct RunStarted {
     pub sector_id: Option<SectorId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Why a run was paused when no person asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    /// The next block would have spent more than the run's budget.
+    Budget,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RunPaused {}
+pub struct RunPaused {
+    /// Absent when an actor asked for the pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<PauseReason>,
+}
 
 /// A paused run goes on, or a failed one was taken up again by a retry or skip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
