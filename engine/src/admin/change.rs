@@ -1,0 +1,86 @@
+//! A change of configuration: who makes it, how it is appended, and how it can fail.
+
+use luci_schema::{
+    Actor, CommandId, CorrelationId, Event, EventId, Position, StreamId, TenantId, Version,
+    log::{Append, AppendError, Log, NewReceipt},
+};
+use sqlx::PgConnection;
+
+/// Who changes something, and the command it is known by.
+#[derive(Debug, Clone)]
+pub struct By {
+    pub actor: Actor,
+    pub command: CommandId,
+    pub correlation: CorrelationId,
+}
+
+impl By {
+    /// A change that the operator or the software itself makes, once.
+    pub fn system() -> Self {
+        let command = CommandId::derive(&["once", &EventId::generate().to_string()]);
+        Self { actor: Actor::System, command, correlation: CorrelationId::generate() }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// The name is in use.
+    #[error("{field} `{value}` is taken")]
+    Taken { field: &'static str, value: String },
+    #[error("{field}: {reason}")]
+    Invalid { field: &'static str, reason: String },
+    #[error("the change could not be recorded")]
+    Append(AppendError),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<AppendError> for AdminError {
+    fn from(error: AppendError) -> Self {
+        Self::Append(error)
+    }
+}
+
+/// Appends the events of one stream inside the caller's transaction. The caller commits, then calls `log.wake()`.
+pub async fn record(
+    log: &Log,
+    c: &mut PgConnection,
+    tenant: TenantId,
+    change: Change,
+    by: &By,
+) -> Result<Position, AdminError> {
+    let append = Append {
+        tenant,
+        stream: change.stream,
+        expected: change.expected,
+        events: change.events,
+        actor: by.actor,
+        command: by.command.clone(),
+        correlation: by.correlation,
+        causation: None,
+        receipt: change.receipt,
+    };
+    Ok(log.append_in(c, append).await?.position())
+}
+
+/// What a change appends to one stream.
+pub struct Change {
+    pub stream: StreamId,
+    pub expected: Version,
+    pub events: Vec<Event>,
+    pub receipt: Option<NewReceipt>,
+}
+
+impl Change {
+    /// The first events of a new stream.
+    pub fn first(stream: impl Into<StreamId>, events: Vec<Event>) -> Self {
+        Self { stream: stream.into(), expected: Version(0), events, receipt: None }
+    }
+
+    /// Events after `version` of a stream that exists.
+    pub fn after(stream: impl Into<StreamId>, version: Version, events: Vec<Event>) -> Self {
+        Self { stream: stream.into(), expected: version, events, receipt: None }
+    }
+}

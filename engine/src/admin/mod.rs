@@ -1,0 +1,14 @@
+//! Configuration: one file a table, its writes and its reads. A change and its event are one transaction, the event last.
+
+pub mod actors;
+pub mod blueprints;
+pub mod change;
+pub mod keys;
+pub mod role;
+pub mod secret;
+pub mod sessions;
+pub mod tenants;
+pub mod uploads;
+
+pub use change::{AdminError, By};
+pub use role::{Right, Role};
