@@ -6,6 +6,7 @@ pub mod failure;
 pub mod id;
 pub mod json;
 pub mod metrics;
+pub mod object_key;
 pub mod recorded;
 pub mod stage;
 
