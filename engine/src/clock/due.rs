@@ -1,0 +1,148 @@
+//! What is due when: blocks that failed and are tried again by themselves. Pure.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use luci_schema::{BlockEvent, BlockId, Event, EventId, Micros, Recorded, RunEvent, RunId, StreamId, TenantId};
+
+/// One block's retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timer {
+    pub tenant: TenantId,
+    pub run: RunId,
+    pub block: BlockId,
+    pub due: Micros,
+    /// The `block:failed` that set it.
+    pub event: EventId,
+    /// Refused when it was due; due again when its run resumes.
+    pub parked: bool,
+}
+
+/// All timers, and which changed since they were last saved.
+#[derive(Default)]
+pub(super) struct Due {
+    timers: HashMap<BlockId, Timer>,
+    by_run: HashMap<RunId, HashSet<BlockId>>,
+    /// Armed ones only.
+    order: BTreeSet<(Micros, BlockId)>,
+    pub changed: HashSet<(RunId, BlockId)>,
+}
+
+impl Due {
+    pub(super) fn restore(timers: Vec<Timer>) -> Self {
+        let mut due = Self::default();
+        for timer in timers {
+            due.put(timer);
+        }
+        due.changed.clear();
+        due
+    }
+
+    pub(super) fn fold(&mut self, recorded: &Recorded) {
+        let StreamId::Run(run) = recorded.stream_id else { return };
+        match &recorded.event {
+            Event::Block(event) => self.fold_block(event, run, recorded),
+            Event::Run(event) => self.fold_run(event, run, recorded.recorded_at),
+            Event::Artifact(_) | Event::Config(_) | Event::Unknown(_) => {}
+        }
+    }
+
+    fn fold_block(&mut self, event: &BlockEvent, run: RunId, recorded: &Recorded) {
+        match event {
+            BlockEvent::Failed(failed) => match failed.retry_at_micros {
+                Some(due) => self.put(Timer {
+                    tenant: recorded.tenant_id,
+                    run,
+                    block: failed.block_id,
+                    due,
+                    event: recorded.event_id,
+                    parked: false,
+                }),
+                None => self.remove(failed.block_id),
+            },
+            BlockEvent::Queued(_)
+            | BlockEvent::Started(_)
+            | BlockEvent::Completed(_)
+            | BlockEvent::Retried(_)
+            | BlockEvent::Skipped(_)
+            | BlockEvent::Cancelled(_) => self.remove(event.block_id()),
+        }
+    }
+
+    fn fold_run(&mut self, event: &RunEvent, run: RunId, at: Micros) {
+        match event {
+            RunEvent::Resumed(_) => {
+                for block in self.of(run) {
+                    if let Some(timer) = self.timers.get(&block).copied().filter(|t| t.parked) {
+                        self.put(Timer { due: at, parked: false, ..timer });
+                    }
+                }
+            }
+            RunEvent::Completed(_) | RunEvent::Failed(_) | RunEvent::Cancelled(_) | RunEvent::Deleted(_) => {
+                for block in self.of(run) {
+                    self.remove(block);
+                }
+            }
+            RunEvent::Queued(_) | RunEvent::Started(_) | RunEvent::Paused(_) => {}
+        }
+    }
+
+    fn of(&self, run: RunId) -> Vec<BlockId> {
+        self.by_run.get(&run).into_iter().flatten().copied().collect()
+    }
+
+    /// Takes the timers that are due; each comes once, until it is armed again.
+    pub(super) fn take(&mut self, now: Micros) -> Vec<Timer> {
+        let mut taken = Vec::new();
+        while let Some(&(due, block)) = self.order.first()
+            && due <= now
+        {
+            self.order.remove(&(due, block));
+            taken.extend(self.timers.get(&block).copied());
+        }
+        taken
+    }
+
+    pub(super) fn next(&self) -> Option<Micros> {
+        self.order.first().map(|(due, _)| *due)
+    }
+
+    /// A taken timer is due again at `due`, unless the log has changed it meanwhile.
+    pub(super) fn again(&mut self, taken: &Timer, due: Micros) {
+        if self.timers.get(&taken.block) == Some(taken) {
+            self.put(Timer { due, ..*taken });
+        }
+    }
+
+    /// A taken timer was refused and waits for its run to resume, unless the log has changed it meanwhile.
+    pub(super) fn park(&mut self, taken: &Timer) {
+        if self.timers.get(&taken.block) == Some(taken) {
+            self.put(Timer { parked: true, ..*taken });
+        }
+    }
+
+    pub(super) fn get(&self, block: BlockId) -> Option<&Timer> {
+        self.timers.get(&block)
+    }
+
+    fn put(&mut self, timer: Timer) {
+        self.remove(timer.block);
+        self.timers.insert(timer.block, timer);
+        self.by_run.entry(timer.run).or_default().insert(timer.block);
+        if !timer.parked {
+            self.order.insert((timer.due, timer.block));
+        }
+        self.changed.insert((timer.run, timer.block));
+    }
+
+    fn remove(&mut self, block: BlockId) {
+        let Some(timer) = self.timers.remove(&block) else { return };
+        self.order.remove(&(timer.due, block));
+        if let Some(blocks) = self.by_run.get_mut(&timer.run) {
+            blocks.remove(&block);
+            if blocks.is_empty() {
+                self.by_run.remove(&timer.run);
+            }
+        }
+        self.changed.insert((timer.run, block));
+    }
+}

@@ -1,0 +1,226 @@
+//! One session of publishing: a window of unacknowledged messages, each saying which sequence it must follow.
+
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+
+use async_nats::{
+    Client, HeaderMap,
+    jetstream::{Context, context::PublishError, publish::PublishAck, stream::Stream},
+};
+use bytes::Bytes;
+use futures::{
+    StreamExt as _,
+    future::{BoxFuture, FutureExt as _},
+    stream::FuturesOrdered,
+};
+use luci_schema::{
+    Position, Recorded,
+    log::{Log, LogError},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    RelayOptions, RelayState, Trouble,
+    reconcile::{HASH, last_sequence, reconcile},
+};
+use crate::{broker, follow, tenure::Tenure};
+
+/// Events read at once.
+const BATCH: usize = 512;
+/// Between two looks at an idle stream, and two checkpoints.
+const LOOK: Duration = Duration::from_secs(2);
+/// Events told again to the watchers by a relay that takes over, at most.
+const RETOLD: u64 = 10_000;
+
+pub(super) struct Session<'a> {
+    options: &'a RelayOptions,
+    log: &'a Log,
+    client: &'a Client,
+    context: &'a Context,
+    tenure: &'a Tenure,
+    /// The stream has the events up to here.
+    published: Position,
+    /// The watchers were told the events up to here; a stream made anew is not told again.
+    told: Position,
+    /// `told` as it stands in the lease's row.
+    saved: Position,
+}
+
+/// A publish under way.
+struct Sent {
+    event: Arc<Recorded>,
+    body: Bytes,
+    ack: Result<PublishAck, PublishError>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(
+        options: &'a RelayOptions,
+        log: &'a Log,
+        client: &'a Client,
+        context: &'a Context,
+        tenure: &'a Tenure,
+    ) -> Self {
+        let told = tenure.position();
+        Self { options, log, client, context, tenure, published: Position(0), told, saved: told }
+    }
+
+    pub(super) fn published(&self) -> Position {
+        self.published
+    }
+
+    /// Compares, then publishes until something ends it.
+    pub(super) async fn run(&mut self, stop: &CancellationToken) -> Trouble {
+        match self.begin(stop).await {
+            Ok(stream) => match self.follow(&stream, stop).await {
+                Ok(()) => Trouble::Over,
+                Err(trouble) => trouble,
+            },
+            Err(trouble) => trouble,
+        }
+    }
+
+    async fn begin(&mut self, stop: &CancellationToken) -> Result<Stream, Trouble> {
+        let lost = self.tenure.lost();
+        let opening = async {
+            broker::check_version(self.client)?;
+            let stream = broker::stream(self.context, &self.options.evt).await?;
+            let published = reconcile(&stream, self.log).await?;
+            Ok::<_, Trouble>((stream, published))
+        };
+        let (stream, published) = tokio::select! {
+            () = stop.cancelled() => return Err(Trouble::Over),
+            () = lost.cancelled() => return Err(Trouble::Over),
+            opened = opening => opened?,
+        };
+        self.published = published;
+        self.retell().await?;
+        tracing::info!(position = published.0, "the relay follows the log");
+        self.options.health.set(RelayState::Following);
+        Ok(stream)
+    }
+
+    /// Tells the watchers what an earlier relay published and may not have told.
+    async fn retell(&mut self) -> Result<(), Trouble> {
+        self.told = Position(self.told.0.max(self.published.0.saturating_sub(RETOLD)));
+        while self.told < self.published {
+            let limit = usize::try_from(self.published.0 - self.told.0).unwrap_or(BATCH).min(BATCH);
+            let events = self.log.read(self.told, limit).await?;
+            if events.is_empty() {
+                break;
+            }
+            for event in events {
+                self.tell(&event, Bytes::from(event.cloud_event())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn follow(&mut self, stream: &Stream, stop: &CancellationToken) -> Result<(), Trouble> {
+        let lost = self.tenure.lost().clone();
+        let mut source = pin!(follow::batches(self.log.clone(), self.published, BATCH));
+        let mut ready: VecDeque<Arc<Recorded>> = VecDeque::new();
+        let mut window: FuturesOrdered<BoxFuture<'static, Sent>> = FuturesOrdered::new();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            while window.len() < self.options.window
+                && let Some(event) = ready.pop_front()
+            {
+                window.push_back(self.publish(event).await?);
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.drain(window).await,
+                () = lost.cancelled() => return Ok(()),
+                Some(sent) = window.next(), if !window.is_empty() => self.acknowledged(sent).await?,
+                Some(batch) = source.next(), if ready.is_empty() => ready.extend(batch?),
+                _ = look.tick() => {
+                    self.save().await;
+                    if window.is_empty() && ready.is_empty() && last_sequence(stream).await? != self.published {
+                        return Err(Trouble::Again("stream EVT changed under the relay".into()));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn publish(&self, event: Arc<Recorded>) -> Result<BoxFuture<'static, Sent>, Trouble> {
+        let body = Bytes::from(event.cloud_event());
+        let ack = self
+            .context
+            .publish_with_headers(event.stream_subject(), headers(&event), body.clone())
+            .await
+            .map_err(|e| Trouble::Again(e.to_string()))?;
+        Ok(async move { Sent { event, body, ack: ack.await } }.boxed())
+    }
+
+    async fn acknowledged(&mut self, sent: Sent) -> Result<(), Trouble> {
+        let position = sent.event.position;
+        let ack = sent.ack.map_err(|e| Trouble::Again(format!("event {position} was not taken: {e}")))?;
+        if ack.sequence != position.0 {
+            return Err(Trouble::Again(format!("event {position} was stored as message {}", ack.sequence)));
+        }
+        self.published = position;
+        metrics::counter!("luci_relay_published_total").increment(1);
+        metrics::gauge!("luci_relay_lag_events").set(self.log.head().0.saturating_sub(position.0) as f64);
+        self.tell(&sent.event, sent.body).await
+    }
+
+    /// The same body on the watchers' subject, which no stream captures.
+    async fn tell(&mut self, event: &Recorded, body: Bytes) -> Result<(), Trouble> {
+        if event.position > self.told {
+            let subject = event.watch_subject();
+            self.client.publish(subject, body).await.map_err(|e| Trouble::Again(e.to_string()))?;
+            self.told = event.position;
+        }
+        Ok(())
+    }
+
+    /// Waits for what is under way, within a bound, and saves how far it came.
+    async fn drain(&mut self, mut window: FuturesOrdered<BoxFuture<'static, Sent>>) -> Result<(), Trouble> {
+        let rest = async {
+            while let Some(sent) = window.next().await {
+                if self.acknowledged(sent).await.is_err() {
+                    break;
+                }
+            }
+        };
+        if tokio::time::timeout(LOOK, rest).await.is_err() {
+            tracing::info!("stopped with publishes unacknowledged; the next relay finds them by the stream's end");
+        }
+        // A broker that is away is not waited for: what is lost here is told again by the next relay.
+        let _unsent = tokio::time::timeout(LOOK, self.client.flush()).await;
+        self.save().await;
+        Ok(())
+    }
+
+    /// Where the watchers are, for the next relay and for the lag that others see. Not worth failing for.
+    async fn save(&mut self) {
+        if self.told <= self.saved {
+            return;
+        }
+        let (from, to) = (self.saved, self.told);
+        let saving = async {
+            let mut tx = self.log.pool().begin().await?;
+            self.tenure.checkpoint(&mut tx, from, to).await?;
+            tx.commit().await?;
+            Ok::<_, LogError>(())
+        };
+        match tokio::time::timeout(LOOK, saving).await {
+            Ok(Ok(())) => self.saved = to,
+            Ok(Err(error)) => tracing::warn!(%error, "the relay's place was not saved"),
+            Err(_) => tracing::warn!("the relay's place was not saved in time"),
+        }
+    }
+}
+
+fn headers(event: &Recorded) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("Nats-Msg-Id", event.event_id.to_string());
+    headers.insert("Nats-Expected-Last-Sequence", (event.position.0 - 1).to_string());
+    headers.insert("Luci-Stream", event.stream_id.to_string());
+    headers.insert("Luci-Version", event.version.to_string());
+    headers.insert(HASH, hex::encode(event.hash));
+    headers.insert("Content-Type", "application/cloudevents+json");
+    headers
+}

@@ -1,0 +1,134 @@
+//! A held lease, renewed in the background: the holder works while `lost` is not set, and gives it back at the end.
+
+use std::time::Duration;
+
+use luci_schema::{
+    Position,
+    log::{self, Lease, LogError},
+};
+use sqlx::PgPool;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How leases are held.
+#[derive(Debug, Clone)]
+pub struct TenureOptions {
+    /// Who holds it; one name an instance. A restarted process of the same name takes its old lease over at once.
+    pub owner: String,
+    /// How long a dead holder keeps others waiting.
+    pub ttl: Duration,
+    /// Between two renewals, and between two tries of those standing by.
+    pub renew: Duration,
+}
+
+impl TenureOptions {
+    pub fn owned_by(owner: impl Into<String>) -> Self {
+        Self { owner: owner.into(), ttl: Duration::from_secs(6), renew: Duration::from_secs(2) }
+    }
+}
+
+/// The time during which this process is the one that does a thing.
+pub struct Tenure {
+    name: &'static str,
+    epoch: i64,
+    position: Position,
+    lost: CancellationToken,
+    release: CancellationToken,
+    keeper: JoinHandle<()>,
+}
+
+impl Tenure {
+    /// Stands by until the lease is ours; `None` when told to stop first. A database that is away is waited for.
+    pub async fn begin(
+        pool: &PgPool,
+        name: &'static str,
+        options: &TenureOptions,
+        stop: &CancellationToken,
+    ) -> Option<Self> {
+        let mut told = false;
+        loop {
+            match log::Lease::acquire(pool, name, &options.owner, options.ttl).await {
+                Ok(Some(lease)) => return Some(Self::keep(name, lease, options)),
+                Ok(None) if !told => tracing::info!(lease = name, "standing by"),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(lease = name, %error, "the lease cannot be asked for"),
+            }
+            told = true;
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(options.renew) => {}
+            }
+        }
+    }
+
+    fn keep(name: &'static str, lease: Lease, options: &TenureOptions) -> Self {
+        let (lost, release) = (CancellationToken::new(), CancellationToken::new());
+        let (epoch, position) = (lease.epoch(), lease.position());
+        tracing::info!(lease = name, lease.epoch = epoch, position = position.0, "lease taken");
+        metrics::gauge!("luci_lease_held", "lease" => name).set(1.0);
+        let keeper = tokio::spawn(renewals(name, lease, options.clone(), lost.clone(), release.clone()));
+        Self { name, epoch, position, lost, release, keeper }
+    }
+
+    /// Cancelled once the lease may be another's.
+    pub fn lost(&self) -> &CancellationToken {
+        &self.lost
+    }
+
+    /// The follower's committed position when the lease was taken.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Moves the follower's checkpoint in the caller's transaction; fails when another holds the lease.
+    pub async fn checkpoint(
+        &self,
+        c: &mut sqlx::PgConnection,
+        from: Position,
+        to: Position,
+    ) -> Result<(), LogError> {
+        log::checkpoint(c, self.name, self.epoch, from, to).await
+    }
+
+    /// Gives the lease back, so that one standing by takes over at once.
+    pub async fn end(self) {
+        self.release.cancel();
+        if let Err(error) = self.keeper.await {
+            tracing::warn!(lease = self.name, %error, "the lease's keeper ended badly");
+        }
+    }
+}
+
+async fn renewals(
+    name: &'static str,
+    mut lease: Lease,
+    options: TenureOptions,
+    lost: CancellationToken,
+    release: CancellationToken,
+) {
+    let mut sure_until = tokio::time::Instant::now() + options.ttl;
+    loop {
+        tokio::select! {
+            () = release.cancelled() => break,
+            () = tokio::time::sleep(options.renew) => {}
+        }
+        let asked = tokio::time::Instant::now();
+        match tokio::time::timeout(options.renew, lease.renew()).await {
+            Ok(Ok(true)) => sure_until = asked + options.ttl,
+            Ok(Ok(false)) => break,
+            Ok(Err(error)) => tracing::warn!(lease = name, %error, "lease not renewed"),
+            Err(_) => tracing::warn!(lease = name, "lease not renewed in time"),
+        }
+        if tokio::time::Instant::now() + options.renew >= sure_until {
+            break;
+        }
+    }
+    metrics::gauge!("luci_lease_held", "lease" => name).set(0.0);
+    let given = release.is_cancelled();
+    lost.cancel();
+    if given {
+        lease.release().await;
+    } else {
+        tracing::warn!(lease = name, "lease lost");
+    }
+}
