@@ -4,7 +4,7 @@ declare
     name text;
 begin
     foreach name in array array['tenants', 'actors', 'api_keys', 'sessions', 'blueprints', 'automations', 'templates',
-                                'provider_credentials', 'webhook_events', 'legacy_objects', 'uploads']
+                                'provider_credentials', 'webhook_events', 'legacy_objects']
     loop
         execute format('alter table %I enable row level security', name);
         execute format('create policy tenant_reads on %I for select to luci_gateway, luci_auditor '
@@ -14,7 +14,7 @@ begin
     end loop;
     -- Secrets, even hashed or sealed ones, are for the engine alone.
     foreach name in array array['tenants', 'actors', 'blueprints', 'automations', 'templates', 'webhook_events',
-                                'legacy_objects', 'uploads']
+                                'legacy_objects']
     loop
         execute format('grant select on %I to luci_gateway, luci_auditor', name);
     end loop;

@@ -8,7 +8,6 @@ pub mod role;
 pub mod secret;
 pub mod sessions;
 pub mod tenants;
-pub mod uploads;
 
 pub use change::{AdminError, By};
 pub use role::{Right, Role};
