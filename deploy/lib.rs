@@ -1,1 +1,4 @@
-//! placeholder
+//! The program `luci`: the only reader of the environment; starts the roles, and the servers they need.
+
+pub mod config;
+pub mod local;

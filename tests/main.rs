@@ -1,1 +1,3 @@
+//! The promises, checked from outside: one binary, so that the tests share one Postgres.
 
+mod support;

@@ -48,7 +48,15 @@ impl Default for EvtOptions {
 
 /// Connects in the background and for ever: a server that is down now is not an error, a wrong address is.
 pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
-    let client = ConnectOptions::new()
+    // The client reads an address' host and port only: its user and password must be handed over apart.
+    let credentials = url.parse::<async_nats::ServerAddr>().ok().and_then(|address| {
+        Some((address.username()?.to_owned(), address.password()?.to_owned()))
+    });
+    let options = match credentials {
+        Some((user, password)) => ConnectOptions::with_user_and_password(user, password),
+        None => ConnectOptions::new(),
+    };
+    let client = options
         .name(name)
         .retry_on_initial_connect()
         .connection_timeout(Duration::from_secs(3))

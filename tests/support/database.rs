@@ -1,0 +1,83 @@
+//! A database per test, copied from one that was migrated once.
+
+use std::{str::FromStr, sync::LazyLock, sync::mpsc, thread};
+
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
+use tokio::sync::OnceCell;
+
+use super::servers::postgres_url;
+
+/// A fresh, migrated database; dropped (also with open connections) when this value goes.
+#[derive(Debug)]
+pub struct Database {
+    name: String,
+    url: String,
+}
+
+/// A migrated database that nobody else uses.
+pub async fn database() -> Database {
+    static TEMPLATE: OnceCell<()> = OnceCell::const_new();
+    TEMPLATE.get_or_init(make_template).await;
+    create("template luci_template").await
+}
+
+/// An empty database, for tests of the migrations themselves.
+pub async fn empty_database() -> Database {
+    create("template template0").await
+}
+
+async fn create(template: &str) -> Database {
+    let name = format!("test_{}", luci_schema::RunId::generate().ulid().to_string().to_lowercase());
+    let mut admin = admin().await;
+    let statement = format!("create database {name} {template}");
+    admin.execute(sqlx::AssertSqlSafe(statement)).await.expect("a database");
+    admin.close().await.expect("closed");
+    Database { url: postgres_url(&name), name }
+}
+
+async fn admin() -> PgConnection {
+    let options = PgConnectOptions::from_str(&postgres_url("postgres")).expect("our own url");
+    options.disable_statement_logging().connect().await.expect("the shared Postgres")
+}
+
+async fn make_template() {
+    let mut admin = admin().await;
+    admin.execute("create database luci_template").await.expect("a database");
+    admin.close().await.expect("closed");
+    let pool = PgPool::connect(&postgres_url("luci_template")).await.expect("the template");
+    //luci_schema::migrate::run(&pool).await.expect("migrated");
+    pool.close().await;
+}
+
+impl Database {
+    /// `postgres://…`, as superuser; `luci_schema::migrate::connect` narrows it to a role.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A small pool as superuser: row-level security does not apply to it.
+    pub async fn pool(&self) -> PgPool {
+        let options = sqlx::postgres::PgPoolOptions::new().max_connections(5);
+        options.connect(&self.url).await.expect("the database of this test")
+    }
+}
+
+static DROPPER: LazyLock<mpsc::Sender<String>> = LazyLock::new(|| {
+    let (names, inbox) = mpsc::channel::<String>();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        for name in inbox {
+            runtime.block_on(async {
+                let statement = format!("drop database if exists {name} with (force)");
+                let _the_server_goes_anyway = admin().await.execute(sqlx::AssertSqlSafe(statement)).await;
+            });
+        }
+    });
+    names
+});
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let _the_process_is_ending = DROPPER.send(std::mem::take(&mut self.name));
+    }
+}

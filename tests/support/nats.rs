@@ -1,0 +1,89 @@
+//! A nats-server per test, which can be stopped, wiped and started again on the same address.
+
+use std::path::PathBuf;
+
+use luci::local::{Folder, Lifetime, Nats as Server};
+
+use super::servers::{on_starter, room, search};
+
+/// A private nats-server with JetStream; ended when this value goes.
+#[derive(Debug)]
+pub struct Nats {
+    folder: Option<Folder>,
+    server: Option<Server>,
+    url: String,
+}
+
+/// Starts a nats-server for this test alone.
+pub async fn nats() -> Nats {
+    let mut nats =
+        Nats { folder: Some(Folder::open(&room("nats")).expect("a folder")), server: None, url: String::new() };
+    nats.restart().await;
+    nats
+}
+
+impl Nats {
+    /// `nats://user:password@127.0.0.1:PORT`, the same after a restart.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connected client that reconnects for ever.
+    pub async fn client(&self) -> async_nats::Client {
+        // The client does not read credentials out of the address.
+        let address: async_nats::ServerAddr = self.url.parse().expect("our own url");
+        let (user, password) = (address.username().expect("one"), address.password().expect("one"));
+        let options = async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
+        options.connect(&self.url).await.expect("the server of this test")
+    }
+
+    /// Ends the server cleanly; its files stay.
+    pub async fn stop(&mut self) {
+        let Some(server) = self.server.take() else { return };
+        tokio::task::spawn_blocking(move || server.stop()).await.expect("stopped");
+    }
+
+    /// Ends the server as a crash would; its files stay.
+    pub async fn kill(&mut self) {
+        let Some(server) = self.server.take() else { return };
+        tokio::task::spawn_blocking(move || server.kill()).await.expect("killed");
+    }
+
+    /// Ends the server and forgets every stream and message.
+    pub async fn wipe(&mut self) {
+        self.stop().await;
+        let _never_had_any = std::fs::remove_dir_all(self.jetstream());
+    }
+
+    fn jetstream(&self) -> PathBuf {
+        self.folder.as_ref().expect("held").servers.join("nats/jetstream")
+    }
+
+    /// Starts the server again, on the same address.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        let folder = self.folder.take().expect("held");
+        let (server, folder) = tokio::task::spawn_blocking(move || {
+            on_starter(move || {
+                let server = Server::start(&search(), &folder, Lifetime::WithStarter);
+                (server.unwrap_or_else(|error| panic!("{error}")), folder)
+            })
+        })
+        .await
+        .expect("started");
+        self.url = server.url();
+        self.folder = Some(folder);
+        self.server = Some(server);
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.kill();
+        }
+        if let Some(folder) = self.folder.take() {
+            let _the_next_process_sweeps = std::fs::remove_dir_all(&folder.path);
+        }
+    }
+}
