@@ -1,14 +1,18 @@
 //! What is written down: ids, stages, events, keys, subjects, migrations and the log. No decisions live here.
 
 pub mod clock;
+pub mod cloud_event;
 pub mod event;
 pub mod failure;
 pub mod id;
 pub mod json;
+pub mod log;
 pub mod metrics;
+pub mod migrate;
 pub mod object_key;
 pub mod recorded;
 pub mod stage;
+pub mod subject;
 
 pub use clock::Micros;
 pub use event::{ArtifactEvent, BlockEvent, ConfigEvent, Event, RunEvent};

@@ -1,0 +1,186 @@
+//! What is asked of the log, what it answers, and an append made ready: checked, ids given, bytes written.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::chain::GENESIS;
+use crate::{
+    Actor, CommandId, CorrelationId, Event, EventId, Hash, Micros, Position, Recorded, StreamId, TenantId, Version,
+    json,
+};
+
+/// Bytes of data that one append may hold: an event says what happened, an artifact holds the leads.
+pub const MAX_APPEND_BYTES: usize = 1 << 20;
+/// Events that one append may hold.
+pub const MAX_APPEND_EVENTS: usize = 10_000;
+
+/// Events to be added to one stream, all or none.
+#[derive(Debug, Clone)]
+pub struct Append {
+    pub tenant: TenantId,
+    pub stream: StreamId,
+    /// The stream's version now; 0 when it must not exist yet.
+    pub expected: Version,
+    /// May be empty only with a receipt: a command that was already in effect is remembered, too.
+    pub events: Vec<Event>,
+    pub actor: Actor,
+    pub command: CommandId,
+    pub correlation: CorrelationId,
+    pub causation: Option<EventId>,
+    /// For commands from outside: the same command again is answered `AlreadyDone`.
+    pub receipt: Option<NewReceipt>,
+}
+
+/// What to remember of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewReceipt {
+    /// SHA-256 of the request's body: the same key with another body is the caller's mistake.
+    pub body_digest: Hash,
+    /// What the answer is rendered from.
+    pub outcome: Value,
+}
+
+/// What is remembered of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub body_digest: Hash,
+    pub outcome: Value,
+    /// Of the command's last event.
+    pub position: Position,
+}
+
+/// An append that is committed (by `append`) or will be with the caller's transaction (`append_in`).
+#[derive(Debug, Clone)]
+pub struct Appended {
+    pub events: Vec<Arc<Recorded>>,
+    pub(super) position: Position,
+    pub(super) version: Version,
+}
+
+impl Appended {
+    /// Of the last event; the log's head when there was none.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The stream's, after the last event.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+}
+
+/// Why nothing was appended. After `Database` and `Closed` alone it may have been.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    #[error("the stream is at version {actual}")]
+    Conflict { actual: Version },
+    #[error("this command was carried out before, at position {}", .0.position)]
+    AlreadyDone(Receipt),
+    #[error("no such stream for this tenant")]
+    NotFound,
+    #[error("not an append: {0}")]
+    Invalid(String),
+    #[error("the log is closed")]
+    Closed,
+    #[error("the log's database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// An append that cannot be wrong any more, except by coming too late.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub tenant: TenantId,
+    pub stream: StreamId,
+    pub expected: Version,
+    pub command: CommandId,
+    /// Whole but for position, time and hashes.
+    pub events: Vec<Recorded>,
+    /// With the outcome's text.
+    pub receipt: Option<(NewReceipt, String)>,
+    pub bytes: usize,
+}
+
+impl Prepared {
+    pub fn new(append: Append) -> Result<Self, AppendError> {
+        let receipt = match append.receipt {
+            Some(receipt) => {
+                let text = json::canonical(&receipt.outcome).map_err(|e| AppendError::Invalid(e.to_string()))?;
+                Some((receipt, text))
+            }
+            None => None,
+        };
+        if append.events.is_empty() && receipt.is_none() {
+            return Err(AppendError::Invalid("no events".into()));
+        }
+        if append.events.len() > MAX_APPEND_EVENTS {
+            return Err(AppendError::Invalid(format!("{} events at once", append.events.len())));
+        }
+        let mut prepared = Self {
+            tenant: append.tenant,
+            stream: append.stream,
+            expected: append.expected,
+            command: append.command,
+            events: Vec::with_capacity(append.events.len()),
+            bytes: receipt.as_ref().map_or(0, |(_, text)| text.len()),
+            receipt,
+        };
+        for event in append.events {
+            let recorded = prepared.record(event, append.actor, append.correlation, append.causation)?;
+            prepared.bytes += recorded.data.len() + 400;
+            prepared.events.push(recorded);
+        }
+        if prepared.bytes > MAX_APPEND_BYTES {
+            return Err(AppendError::Invalid(format!("{} bytes at once", prepared.bytes)));
+        }
+        Ok(prepared)
+    }
+
+    fn record(
+        &self,
+        event: Event,
+        actor: Actor,
+        correlation_id: CorrelationId,
+        causation_id: Option<EventId>,
+    ) -> Result<Recorded, AppendError> {
+        if let Event::Unknown(name) = &event {
+            return Err(AppendError::Invalid(format!("unknown event type {name}")));
+        }
+        let data = event.data().map_err(|e| AppendError::Invalid(e.to_string()))?;
+        // Stored it would be, but no SQL function could read it.
+        if data.contains("\\u0000") {
+            return Err(AppendError::Invalid("text with U+0000".into()));
+        }
+        Ok(Recorded {
+            position: Position(0),
+            version: Version(self.expected.0 + self.events.len() as u64 + 1),
+            event_id: EventId::generate(),
+            event_type: event.type_name().into(),
+            schema_version: event.schema_version(),
+            tenant_id: self.tenant,
+            stream_id: self.stream,
+            actor,
+            command_id: self.command.clone(),
+            correlation_id,
+            causation_id,
+            recorded_at: Micros(0),
+            data,
+            metadata: "{}".into(),
+            previous_hash: GENESIS,
+            hash: GENESIS,
+            event,
+        })
+    }
+
+    /// Gives the committed events their places; the events leave it.
+    pub fn placed(&mut self, last: Position) -> Appended {
+        let version = Version(self.expected.0 + self.events.len() as u64);
+        let first = last.0 + 1 - self.events.len() as u64;
+        let events = std::mem::take(&mut self.events);
+        let placed = events.into_iter().zip(first..).map(|(mut event, position)| {
+            event.position = Position(position);
+            Arc::new(event)
+        });
+        Appended { events: placed.collect(), position: last, version }
+    }
+}

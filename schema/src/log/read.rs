@@ -1,0 +1,57 @@
+//! Reading: the whole log past a position, or one stream past a version.
+
+use std::sync::Arc;
+
+use super::{Log, LogError, append::Receipt, statement};
+use crate::{CommandId, Hash, Position, Recorded, StreamId, TenantId, Version};
+
+impl Log {
+    /// Up to `limit` events past a position, as far as `head()`, without a hole; from memory when they are new. Wait with
+    /// `wait_past` first: what another process appended a moment ago is not known here at once.
+    pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, LogError> {
+        let shared = &self.inner.shared;
+        if after >= shared.head() {
+            return Ok(Vec::new());
+        }
+        if let Some(events) = shared.in_memory(after, limit) {
+            return Ok(events);
+        }
+        let mut c = self.pool().acquire().await?;
+        let events = statement::events_after(&mut c, after, limit).await?;
+        for (event, expected) in events.iter().zip(after.0 + 1..) {
+            if event.position.0 != expected {
+                return Err(LogError::Hole { expected: Position(expected), found: event.position });
+            }
+        }
+        let events: Vec<_> = events.into_iter().map(Arc::new).collect();
+        shared.offer(&events);
+        Ok(events)
+    }
+
+    /// Up to `limit` events of a stream past a version, in order. Another tenant's stream reads as empty.
+    pub async fn read_stream(
+        &self,
+        tenant: TenantId,
+        stream: StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<Arc<Recorded>>, LogError> {
+        let mut c = self.pool().acquire().await?;
+        let events = statement::stream_after(&mut c, tenant, stream, after, limit).await?;
+        Ok(events.into_iter().map(Arc::new).collect())
+    }
+
+    /// What is remembered of a command.
+    pub async fn receipt(&self, tenant: TenantId, command: &CommandId) -> Result<Option<Receipt>, LogError> {
+        let mut c = self.pool().acquire().await?;
+        let found = statement::receipts(&mut c, &[(tenant, command.clone())]).await?;
+        Ok(found.into_iter().next().map(|(_, receipt)| receipt))
+    }
+
+    /// A stream's version and the hash of its last event; `None` when there is no such stream for this tenant.
+    pub async fn stream_head(&self, tenant: TenantId, stream: StreamId) -> Result<Option<(Version, Hash)>, LogError> {
+        let mut c = self.pool().acquire().await?;
+        let found = statement::heads(&mut c, &[stream]).await?;
+        Ok(found.into_iter().find(|(_, head)| head.tenant == tenant).map(|(_, head)| (head.version, head.hash)))
+    }
+}

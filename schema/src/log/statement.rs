@@ -1,0 +1,291 @@
+//! Every statement over the log's own tables: the one that appends, and those that look.
+
+use sqlx::{PgConnection, Postgres, Row, postgres::PgRow, query::QueryAs};
+use time::OffsetDateTime;
+
+use super::{
+    LogError,
+    append::{Prepared, Receipt},
+    batch::{Head, Moves},
+};
+use crate::{CommandId, Event, EventId, Hash, Micros, Position, Recorded, StreamId, TenantId, Version};
+
+/// One statement, so that the head row, moved last, is locked from there to the commit and not for a round trip. It counts
+/// the streams it moved and made; one too few (another process was first) refuses the whole. A receipt that exists is a
+/// unique violation, which does the same.
+const APPEND: &str = "
+with stream as (
+  select * from unnest($1::text[], $2::text[], $3::int8[], $4::bytea[], $5::int8[], $6::bytea[], $7::timestamptz[])
+             as s(stream_id, tenant_id, from_version, from_hash, to_version, to_hash, recorded_at)),
+moved as (
+  update log.streams t set version = s.to_version, hash = s.to_hash, recorded_at = s.recorded_at from stream s
+   where s.from_version > 0 and t.stream_id = s.stream_id and t.tenant_id = s.tenant_id
+     and t.version = s.from_version and t.hash = s.from_hash
+  returning 1),
+made as (
+  insert into log.streams (stream_id, tenant_id, version, hash, recorded_at)
+  select stream_id, tenant_id, to_version, to_hash, recorded_at from stream where from_version = 0
+  on conflict do nothing returning 1),
+head as (
+  update log.head set position = position + case
+      when (select count(*) from moved) + (select count(*) from made) = cardinality($1) then cardinality($8)
+      else log.refuse_append('a stream has moved') end
+   where id = 0 returning position),
+event as (
+  insert into log.events (position, event_id, event_type, schema_version, tenant_id, stream_id, version, actor, command_id,
+    correlation_id, causation_id, recorded_at, data, metadata, previous_hash, hash)
+  select h.position - cardinality($8) + e.n, e.event_id, e.event_type, e.schema_version, e.tenant_id, e.stream_id, e.version,
+         e.actor, e.command_id, e.correlation_id, e.causation_id, e.recorded_at, e.data::json, e.metadata::json,
+         e.previous_hash, e.hash
+    from head h, unnest($8::text[], $9::text[], $10::int2[], $11::text[], $12::text[], $13::int8[], $14::text[], $15::text[],
+      $16::text[], $17::text[], $18::timestamptz[], $19::text[], $20::text[], $21::bytea[], $22::bytea[]) with ordinality
+      as e(event_id, event_type, schema_version, tenant_id, stream_id, version, actor, command_id, correlation_id,
+           causation_id, recorded_at, data, metadata, previous_hash, hash, n)),
+receipt as (
+  insert into log.receipts (tenant_id, command_id, body_digest, outcome, position, recorded_at)
+  select r.tenant_id, r.command_id, r.body_digest, r.outcome::json, h.position - cardinality($8) + r.n, r.recorded_at
+    from head h, unnest($23::text[], $24::text[], $25::bytea[], $26::text[], $27::int8[], $28::timestamptz[])
+      as r(tenant_id, command_id, body_digest, outcome, n, recorded_at))
+select coalesce((select position from head), log.refuse_append('the head row is missing'))";
+
+macro_rules! events {
+    ($where:literal) => {
+        concat!(
+            "select position, version, recorded_at, schema_version, event_id, event_type, tenant_id, stream_id, actor,
+                    command_id, correlation_id, causation_id, data::text as data, metadata::text as metadata,
+                    previous_hash, hash from log.events ",
+            $where
+        )
+    };
+}
+
+/// Positions a partition holds, as `log.partition_size()` says.
+pub(super) const PARTITION_SIZE: u64 = 10_000_000;
+
+/// The receipts' constraint: a command that is there already.
+pub(super) const RECEIPT_KEY: &str = "receipts_pkey";
+/// SQLSTATE of an append that another one overtook.
+pub(super) const REFUSED: &str = "LU001";
+
+/// Appends what was accepted, all or nothing, and answers the log's new head. `accepted` in the order of the log.
+pub(super) async fn append(
+    c: &mut PgConnection,
+    accepted: &[&Prepared],
+    moves: &Moves,
+    now: Micros,
+) -> Result<Position, sqlx::Error> {
+    let streams: Vec<_> = moves.iter().collect();
+    let events: Vec<&Recorded> = accepted.iter().flat_map(|append| &append.events).collect();
+    let receipts = Receipts::of(accepted);
+    let query = sqlx::query_as::<_, (i64,)>(APPEND)
+        .bind(texts(&streams, |(id, _)| id.to_string()))
+        .bind(texts(&streams, |(_, m)| m.to.tenant.to_string()))
+        .bind(texts(&streams, |(_, m)| m.from.map_or(0, |head| head.version.0 as i64)))
+        .bind(texts(&streams, |(_, m)| m.from.map(|head| head.hash)))
+        .bind(texts(&streams, |(_, m)| m.to.version.0 as i64))
+        .bind(texts(&streams, |(_, m)| m.to.hash))
+        .bind(texts(&streams, |(_, m)| m.to.recorded_at.date_time()));
+    let (position,) = bind_events(query, &events)
+        .bind(receipts.tenants)
+        .bind(receipts.commands)
+        .bind(receipts.digests)
+        .bind(receipts.outcomes)
+        .bind(receipts.ordinals)
+        .bind(vec![now.date_time(); receipts.count])
+        .fetch_one(c)
+        .await?;
+    Ok(Position(position as u64))
+}
+
+fn texts<T, U>(rows: &[T], column: impl Fn(&T) -> U) -> Vec<U> {
+    rows.iter().map(column).collect()
+}
+
+type Answer<'q> = QueryAs<'q, Postgres, (i64,), sqlx::postgres::PgArguments>;
+
+fn bind_events<'q>(query: Answer<'q>, events: &[&'q Recorded]) -> Answer<'q> {
+    query
+        .bind(texts(events, |e| e.event_id.to_string()))
+        .bind(texts(events, |e| e.event_type.as_str()))
+        .bind(texts(events, |e| e.schema_version as i16))
+        .bind(texts(events, |e| e.tenant_id.to_string()))
+        .bind(texts(events, |e| e.stream_id.to_string()))
+        .bind(texts(events, |e| e.version.0 as i64))
+        .bind(texts(events, |e| e.actor.to_string()))
+        .bind(texts(events, |e| e.command_id.as_str()))
+        .bind(texts(events, |e| e.correlation_id.to_string()))
+        .bind(texts(events, |e| e.causation_id.map(|id| id.to_string())))
+        .bind(texts(events, |e| e.recorded_at.date_time()))
+        .bind(texts(events, |e| e.data.as_str()))
+        .bind(texts(events, |e| e.metadata.as_str()))
+        .bind(texts(events, |e| e.previous_hash))
+        .bind(texts(events, |e| e.hash))
+}
+
+/// The receipts' columns; `ordinals` say after how many events of the batch a command ended.
+#[derive(Default)]
+struct Receipts<'a> {
+    count: usize,
+    tenants: Vec<String>,
+    commands: Vec<&'a str>,
+    digests: Vec<Hash>,
+    outcomes: Vec<&'a str>,
+    ordinals: Vec<i64>,
+}
+
+impl<'a> Receipts<'a> {
+    fn of(accepted: &[&'a Prepared]) -> Self {
+        let mut columns = Self::default();
+        let mut events = 0;
+        for append in accepted {
+            events += append.events.len() as i64;
+            if let Some((receipt, outcome)) = &append.receipt {
+                columns.count += 1;
+                columns.tenants.push(append.tenant.to_string());
+                columns.commands.push(append.command.as_str());
+                columns.digests.push(receipt.body_digest);
+                columns.outcomes.push(outcome);
+                columns.ordinals.push(events);
+            }
+        }
+        columns
+    }
+}
+
+/// Where the streams stand; one that does not exist is left out.
+pub(super) async fn heads(c: &mut PgConnection, streams: &[StreamId]) -> Result<Vec<(StreamId, Head)>, sqlx::Error> {
+    let names: Vec<String> = streams.iter().map(StreamId::to_string).collect();
+    let rows = sqlx::query(
+        "select stream_id, tenant_id, version, hash, recorded_at from log.streams where stream_id = any($1)",
+    )
+    .bind(names)
+    .fetch_all(c)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let head = Head {
+                tenant: row.try_get("tenant_id")?,
+                version: Version(row.try_get::<i64, _>("version")? as u64),
+                hash: row.try_get("hash")?,
+                recorded_at: row.try_get::<OffsetDateTime, _>("recorded_at")?.into(),
+            };
+            Ok((parsed(row, "stream_id")?, head))
+        })
+        .collect()
+}
+
+/// The receipts of these commands, as far as they exist.
+pub(super) async fn receipts(
+    c: &mut PgConnection,
+    keys: &[(TenantId, CommandId)],
+) -> Result<Vec<((TenantId, CommandId), Receipt)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select r.tenant_id, r.command_id, r.body_digest, r.outcome::text as outcome, r.position
+           from unnest($1::text[], $2::text[]) as k(tenant_id, command_id) join log.receipts r using (tenant_id, command_id)",
+    )
+    .bind(texts(keys, |(tenant, _)| tenant.to_string()))
+    .bind(texts(keys, |(_, command)| command.to_string()))
+    .fetch_all(c)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let outcome: &str = row.try_get("outcome")?;
+            let receipt = Receipt {
+                body_digest: row.try_get("body_digest")?,
+                outcome: serde_json::from_str(outcome).map_err(|e| sqlx::Error::Decode(e.into()))?,
+                position: Position(row.try_get::<i64, _>("position")? as u64),
+            };
+            Ok(((row.try_get("tenant_id")?, parsed(row, "command_id")?), receipt))
+        })
+        .collect()
+}
+
+/// Forgets the receipts recorded before that time; answers how many.
+pub(super) async fn forget_receipts(c: &mut PgConnection, before: Micros) -> Result<u64, sqlx::Error> {
+    let done =
+        sqlx::query("delete from log.receipts where recorded_at < $1").bind(before.date_time()).execute(c).await?;
+    Ok(done.rows_affected())
+}
+
+/// The last position handed out.
+pub(super) async fn head(c: &mut PgConnection) -> Result<Position, sqlx::Error> {
+    let position: i64 = sqlx::query_scalar("select position from log.head where id = 0").fetch_one(c).await?;
+    Ok(Position(position as u64))
+}
+
+/// Makes partitions ahead; answers the first position without one.
+pub(super) async fn ensure_partitions(c: &mut PgConnection) -> Result<Position, sqlx::Error> {
+    let position: i64 = sqlx::query_scalar("select log.ensure_partitions()").fetch_one(c).await?;
+    Ok(Position(position as u64))
+}
+
+/// Tells the other processes how far the log is.
+pub(super) async fn notify(c: &mut PgConnection, channel: &str, head: Position) -> Result<(), sqlx::Error> {
+    sqlx::query("select pg_notify($1, $2)").bind(channel).bind(head.to_string()).execute(c).await.map(|_| ())
+}
+
+/// Events past a position, in order.
+pub(super) async fn events_after(
+    c: &mut PgConnection,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<Recorded>, LogError> {
+    let rows = sqlx::query(events!("where position > $1 order by position limit $2"))
+        .bind(after.0 as i64)
+        .bind(limit as i64)
+        .fetch_all(c)
+        .await?;
+    rows.iter().map(recorded).collect()
+}
+
+/// Events of one stream past a version, in order.
+pub(super) async fn stream_after(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    stream: StreamId,
+    after: Version,
+    limit: usize,
+) -> Result<Vec<Recorded>, LogError> {
+    let rows =
+        sqlx::query(events!("where tenant_id = $1 and stream_id = $2 and version > $3 order by version limit $4"))
+            .bind(tenant)
+            .bind(stream.to_string())
+            .bind(after.0 as i64)
+            .bind(limit as i64)
+            .fetch_all(c)
+            .await?;
+    rows.iter().map(recorded).collect()
+}
+
+fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    row: &PgRow,
+    column: &str,
+) -> Result<T, sqlx::Error> {
+    row.try_get::<&str, _>(column)?.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))
+}
+
+fn recorded(row: &PgRow) -> Result<Recorded, LogError> {
+    let event_type: String = row.try_get("event_type")?;
+    let schema_version = row.try_get::<i16, _>("schema_version")? as u16;
+    let data: String = row.try_get("data")?;
+    let event = Event::decode(&event_type, schema_version, &data).map_err(|e| LogError::Corrupt(e.to_string()))?;
+    Ok(Recorded {
+        position: Position(row.try_get::<i64, _>("position")? as u64),
+        version: Version(row.try_get::<i64, _>("version")? as u64),
+        event_id: row.try_get::<EventId, _>("event_id")?,
+        event_type,
+        schema_version,
+        tenant_id: row.try_get("tenant_id")?,
+        stream_id: parsed(row, "stream_id")?,
+        actor: parsed(row, "actor")?,
+        command_id: parsed(row, "command_id")?,
+        correlation_id: row.try_get("correlation_id")?,
+        causation_id: row.try_get("causation_id")?,
+        recorded_at: row.try_get::<OffsetDateTime, _>("recorded_at")?.into(),
+        data,
+        metadata: row.try_get("metadata")?,
+        previous_hash: row.try_get("previous_hash")?,
+        hash: row.try_get("hash")?,
+        event,
+    })
+}
