@@ -45,7 +45,7 @@ async fn make_template() {
     admin.execute("create database luci_template").await.expect("a database");
     admin.close().await.expect("closed");
     let pool = PgPool::connect(&postgres_url("luci_template")).await.expect("the template");
-    //luci_schema::migrate::run(&pool).await.expect("migrated");
+    luci_schema::migrate::run(&pool).await.expect("migrated");
     pool.close().await;
 }
 
