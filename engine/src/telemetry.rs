@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_nats::Client;
-use luci_schema::{BlockId, Micros, RunId, Stage, TenantId};
+use luci_schema::{BlockId, Micros, RunId, Stage, TenantId, subject};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -36,7 +36,7 @@ impl Telemetry {
     pub fn block(&self, tenant: TenantId, run: RunId, block: BlockId, stage: Stage, processed: u64, total: u64) {
         let body = json!({"type": "block:progress", "tenantId": tenant, "runId": run, "blockId": block, "stage": stage,
             "processed": processed, "total": total, "at": Micros::now().rfc3339()});
-        self.send(format!("tele.{tenant}.{run}.block.progress"), body);
+        self.send(subject::telemetry(tenant, run, "block"), body);
     }
 
     /// `{type: "run:progress", tenantId, runId, progress, stage, at}`, at most once a second a run.
@@ -47,7 +47,7 @@ impl Telemetry {
         }
         let body = json!({"type": "run:progress", "tenantId": tenant, "runId": run, "progress": progress,
             "stage": stage, "at": at.rfc3339()});
-        self.send(format!("tele.{tenant}.{run}.run.progress"), body);
+        self.send(subject::telemetry(tenant, run, "run"), body);
     }
 
     fn due(&self, run: RunId, at: i64) -> bool {

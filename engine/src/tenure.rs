@@ -34,7 +34,7 @@ pub struct Tenure {
     position: Position,
     lost: CancellationToken,
     release: CancellationToken,
-    keeper: JoinHandle<()>,
+    keeper: JoinHandle<Option<Lease>>,
 }
 
 impl Tenure {
@@ -90,11 +90,18 @@ impl Tenure {
         log::checkpoint(c, self.name, self.epoch, from, to).await
     }
 
-    /// Gives the lease back, so that one standing by takes over at once.
-    pub async fn end(self) {
+    /// Gives the lease back, so that one standing by takes over at once, and leaves word of why the work ended.
+    pub async fn end(self, why: Option<&str>) {
         self.release.cancel();
-        if let Err(error) = self.keeper.await {
-            tracing::warn!(lease = self.name, %error, "the lease's keeper ended badly");
+        match self.keeper.await {
+            Ok(Some(lease)) => {
+                if let Err(error) = lease.report(why).await {
+                    tracing::warn!(lease = self.name, %error, "no word was left with the lease");
+                }
+                lease.release().await;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(lease = self.name, %error, "the lease's keeper ended badly"),
         }
     }
 }
@@ -105,7 +112,7 @@ async fn renewals(
     options: TenureOptions,
     lost: CancellationToken,
     release: CancellationToken,
-) {
+) -> Option<Lease> {
     let mut sure_until = tokio::time::Instant::now() + options.ttl;
     loop {
         tokio::select! {
@@ -124,11 +131,10 @@ async fn renewals(
         }
     }
     metrics::gauge!("luci_lease_held", "lease" => name).set(0.0);
-    let given = release.is_cancelled();
     lost.cancel();
-    if given {
-        lease.release().await;
-    } else {
-        tracing::warn!(lease = name, "lease lost");
+    if release.is_cancelled() {
+        return Some(lease);
     }
+    tracing::warn!(lease = name, "lease lost");
+    None
 }

@@ -72,7 +72,9 @@ impl Due {
         match event {
             RunEvent::Resumed(_) => {
                 for block in self.of(run) {
-                    if let Some(timer) = self.timers.get(&block).copied().filter(|t| t.parked) {
+                    // Parked, or just taken and perhaps about to be refused: both have their chance now.
+                    let idle = |t: &Timer| !self.order.contains(&(t.due, t.block));
+                    if let Some(timer) = self.timers.get(&block).copied().filter(idle) {
                         self.put(Timer { due: at, parked: false, ..timer });
                     }
                 }
@@ -144,5 +146,53 @@ impl Due {
             }
         }
         self.changed.insert((timer.run, block));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timer(due: i64) -> Timer {
+        Timer {
+            tenant: TenantId::generate(),
+            run: RunId::generate(),
+            block: BlockId::generate(),
+            due: Micros(due),
+            event: EventId::generate(),
+            parked: false,
+        }
+    }
+
+    #[test]
+    fn due_ones_come_once_and_in_order() {
+        let (late, early, never) = (timer(20), timer(10), timer(31));
+        let mut due = Due::restore(vec![late, early, never]);
+        assert_eq!(due.next(), Some(Micros(10)));
+        assert_eq!(due.take(Micros(30)), [early, late]);
+        assert!(due.take(Micros(30)).is_empty());
+        due.again(&early, Micros(30));
+        assert_eq!(due.take(Micros(30)), [Timer { due: Micros(30), ..early }]);
+    }
+
+    #[test]
+    fn a_refused_one_is_due_again_when_its_run_resumes() {
+        let one = timer(10);
+        let mut due = Due::restore(vec![one]);
+        let taken = due.take(Micros(10));
+        due.park(&taken[0]);
+        assert_eq!(due.next(), None);
+        due.fold_run(&RunEvent::Resumed(luci_schema::event::RunResumed {}), one.run, Micros(40));
+        assert_eq!(due.next(), Some(Micros(40)));
+    }
+
+    #[test]
+    fn a_resume_between_the_firing_and_its_refusal_is_not_missed() {
+        let one = timer(10);
+        let mut due = Due::restore(vec![one]);
+        let taken = due.take(Micros(10));
+        due.fold_run(&RunEvent::Resumed(luci_schema::event::RunResumed {}), one.run, Micros(40));
+        due.park(&taken[0]);
+        assert_eq!(due.next(), Some(Micros(40)));
     }
 }

@@ -78,7 +78,7 @@ enum Trouble {
 impl From<LogError> for Trouble {
     fn from(error: LogError) -> Self {
         match error {
-            LogError::Database(_) => Self::Again(error.to_string()),
+            LogError::Database(_) | LogError::Fenced { .. } => Self::Again(error.to_string()),
             other => Self::Fatal(RelayError::Log(other)),
         }
     }
@@ -105,7 +105,8 @@ pub async fn run(
         options.health.set(RelayState::Standby);
         let Some(tenure) = Tenure::begin(log.pool(), "relay", &options.tenure, &stop).await else { break };
         let ended = hold(&options, &log, &client, &tenure, &stop).await;
-        tenure.end().await;
+        let why = ended.as_ref().err().map(ToString::to_string);
+        tenure.end(why.as_deref()).await;
         if let Err(error) = ended {
             tracing::error!(%error, "the relay stopped");
             options.health.set(RelayState::Stopped(error.to_string()));

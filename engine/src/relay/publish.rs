@@ -14,6 +14,7 @@ use futures::{
 };
 use luci_schema::{
     Position, Recorded,
+    cloud_event::CLOUD_EVENT_TYPE,
     log::{Log, LogError},
 };
 use tokio_util::sync::CancellationToken;
@@ -221,6 +222,6 @@ fn headers(event: &Recorded) -> HeaderMap {
     headers.insert("Luci-Stream", event.stream_id.to_string());
     headers.insert("Luci-Version", event.version.to_string());
     headers.insert(HASH, hex::encode(event.hash));
-    headers.insert("Content-Type", "application/cloudevents+json");
+    headers.insert("Content-Type", CLOUD_EVENT_TYPE);
     headers
 }
