@@ -1,6 +1,7 @@
 //! Decides and works: the run core, the commands, the relay, the workers, the clock, the stages and their stores.
 
 pub mod admin;
+pub mod block;
 pub mod broker;
 mod follow;
 pub mod lead;

@@ -1,0 +1,218 @@
+//! Asking a provider for many leads: answers already paid for first, the rest in batches, each stored as it arrives.
+
+use std::{collections::HashMap, future::Future, sync::OnceLock};
+
+use futures::{StreamExt, future::BoxFuture, stream};
+use luci_schema::{FailureCode, LeadId, Micros, RunId, Stage, TenantId};
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+
+use super::results::{self, Paid};
+use crate::provider::{Answer, Answers, Price, ProviderError};
+
+/// What an adapter answers for one lead: the person, or that there is none, or why there is no answer.
+pub type Outcome<M> = Result<Option<M>, ProviderError>;
+
+/// One API of a provider.
+pub trait Api: Sync {
+    type Query: Serialize + Sync;
+    type Match: Serialize + DeserializeOwned + Send;
+    const PRICE: Price;
+    const STAGE: Stage;
+
+    fn lead(query: &Self::Query) -> LeadId;
+    /// How many of `left` queries go into the next call.
+    fn batch(left: usize) -> usize;
+    /// One call for all queries of a batch: an outcome for each, in their order, or one error for all.
+    fn call(
+        &self,
+        correlation: &str,
+        queries: &[&Self::Query],
+    ) -> impl Future<Output = Result<Vec<Outcome<Self::Match>>, ProviderError>> + Send;
+}
+
+pub struct Asker {
+    pool: PgPool,
+    in_flight: usize,
+}
+
+/// Whose money is spent, and what stopped it.
+struct Spending<'a> {
+    pool: &'a PgPool,
+    tenant: TenantId,
+    root_run: RunId,
+    /// An error that the next call would meet as well: calls not yet begun are not made.
+    stopped: OnceLock<ProviderError>,
+}
+
+impl Asker {
+    pub fn new(pool: PgPool, in_flight: usize) -> Self {
+        Self { pool, in_flight: in_flight.max(1) }
+    }
+
+    pub async fn ask<A: Api>(
+        &self,
+        api: Option<&A>,
+        tenant: TenantId,
+        root_run: RunId,
+        queries: &[A::Query],
+    ) -> Answers<A::Match> {
+        let mut answers: Vec<Option<Result<Answer<A::Match>, ProviderError>>> = Vec::new();
+        let digests: Vec<String> = queries.iter().map(digest::<A>).collect();
+        match self.paid::<A>(tenant, root_run, queries).await {
+            Ok(mut paid) => {
+                let known = queries.iter().zip(&digests);
+                answers.extend(known.map(|(q, digest)| paid.remove(&(A::lead(q), digest.clone())).map(Ok)));
+            }
+            // Without the answers already paid for, asking could pay twice.
+            Err(error) => return queries.iter().map(|_| Err(unread::<A>(&error))).collect(),
+        }
+        let open: Vec<usize> = (0..queries.len()).filter(|n| answers[*n].is_none()).collect();
+        let spending = Spending { pool: &self.pool, tenant, root_run, stopped: OnceLock::new() };
+        let mut calls = stream::iter(batches::<A>(&open))
+            .map(|batch| {
+                let asked: Vec<(&A::Query, &str)> =
+                    batch.iter().map(|n| (&queries[*n], digests[*n].as_str())).collect();
+                let spending = &spending;
+                async move { (batch, spending.batch(api, asked).await) }
+            })
+            .buffer_unordered(self.in_flight);
+        while let Some((batch, outcomes)) = calls.next().await {
+            for (n, outcome) in batch.into_iter().zip(outcomes) {
+                answers[n] = Some(outcome);
+            }
+        }
+        drop(calls);
+        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(missing::<A>()))).collect()
+    }
+
+    async fn paid<A: Api>(
+        &self,
+        tenant: TenantId,
+        root_run: RunId,
+        queries: &[A::Query],
+    ) -> Result<HashMap<(LeadId, String), Answer<A::Match>>, sqlx::Error> {
+        if queries.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let leads: Vec<LeadId> = queries.iter().map(A::lead).collect();
+        let mut connection = self.pool.acquire().await?;
+        let stored = results::of_leads(&mut connection, tenant, root_run, A::STAGE, &leads).await?;
+        // An outcome that an older version wrote and this one cannot read is asked again.
+        let readable = stored.into_iter().filter_map(|paid| {
+            let found = serde_json::from_str(&paid.outcome).ok()?;
+            let answer = Answer { found, cost_micros: paid.cost_micros, answered_at: paid.answered_at };
+            Some(((paid.lead_id, paid.request_digest), answer))
+        });
+        Ok(readable.collect())
+    }
+}
+
+impl Spending<'_> {
+    async fn batch<A: Api>(&self, api: Option<&A>, asked: Vec<(&A::Query, &str)>) -> Answers<A::Match> {
+        let Some(api) = api else {
+            let error = error::<A>(FailureCode::Auth, "not_configured");
+            return asked.iter().map(|_| Err(error.clone())).collect();
+        };
+        if let Some(error) = self.stopped.get() {
+            return asked.iter().map(|_| Err(error.clone())).collect();
+        }
+        let queries: Vec<&A::Query> = asked.iter().map(|(query, _)| *query).collect();
+        let outcomes = carry(api, self.root_run, &queries).await;
+        for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+            if matches!(error.code, FailureCode::Auth | FailureCode::RateLimit) {
+                // Only the first is kept; a second says the same.
+                let _ = self.stopped.set(error.clone());
+            }
+        }
+        let answered_at = Micros::now();
+        let answers: Answers<A::Match> = outcomes
+            .into_iter()
+            .map(|outcome| {
+                let found = outcome?;
+                let cost_micros = if found.is_some() { A::PRICE.micros } else { 0 };
+                Ok(Answer { found, cost_micros, answered_at })
+            })
+            .collect();
+        self.store::<A>(&asked, &answers).await;
+        answers
+    }
+
+    /// What cannot be stored is paid for all the same, so the answers go on.
+    async fn store<A: Api>(&self, asked: &[(&A::Query, &str)], answers: &Answers<A::Match>) {
+        let paid: Vec<Paid> = asked
+            .iter()
+            .zip(answers)
+            .filter_map(|((query, digest), answer)| {
+                let answer = answer.as_ref().ok()?;
+                Some(Paid {
+                    lead_id: A::lead(query),
+                    request_digest: (*digest).to_owned(),
+                    outcome: serde_json::to_string(&answer.found).ok()?,
+                    cost_micros: answer.cost_micros,
+                    answered_at: answer.answered_at,
+                })
+            })
+            .collect();
+        let stored = async {
+            let mut connection = self.pool.acquire().await?;
+            results::store(&mut connection, self.tenant, self.root_run, A::STAGE, A::PRICE.provider, &paid).await
+        };
+        if let Err(error) = stored.await {
+            tracing::error!(provider = A::PRICE.provider, answers = paid.len(), %error, "answers could not be stored");
+        }
+    }
+}
+
+/// Calls; a batch that the provider calls wrong as a whole is halved until the lead that is wrong stands alone.
+fn carry<'a, A: Api>(
+    api: &'a A,
+    root_run: RunId,
+    queries: &'a [&'a A::Query],
+) -> BoxFuture<'a, Vec<Outcome<A::Match>>> {
+    Box::pin(async move {
+        match api.call(&root_run.to_string(), queries).await {
+            Ok(outcomes) => outcomes,
+            Err(error) if queries.len() > 1 && matches!(error.reason.as_str(), "http_400" | "http_422") => {
+                let (left, right) = queries.split_at(queries.len() / 2);
+                let mut outcomes = carry(api, root_run, left).await;
+                outcomes.extend(carry(api, root_run, right).await);
+                outcomes
+            }
+            Err(error) => queries.iter().map(|_| Err(error.clone())).collect(),
+        }
+    })
+}
+
+fn batches<A: Api>(mut open: &[usize]) -> Vec<Vec<usize>> {
+    let mut batches = Vec::new();
+    while !open.is_empty() {
+        let (batch, rest) = open.split_at(A::batch(open.len()).clamp(1, open.len()));
+        batches.push(batch.to_vec());
+        open = rest;
+    }
+    batches
+}
+
+/// SHA-256 (lower hex) of what is asked, which leaves the lead itself out.
+fn digest<A: Api>(query: &A::Query) -> String {
+    let mut hash = Sha256::new();
+    hash.update(A::PRICE.provider);
+    hash.update([0x1f]);
+    // Fields stand in the order of the struct; none of them can fail.
+    hash.update(serde_json::to_vec(query).unwrap_or_default());
+    hex::encode(hash.finalize())
+}
+
+fn error<A: Api>(code: FailureCode, reason: &str) -> ProviderError {
+    ProviderError { provider: A::PRICE.provider, code, reason: reason.into(), detail: None, retry_after: None }
+}
+
+fn unread<A: Api>(cause: &sqlx::Error) -> ProviderError {
+    ProviderError { detail: Some(cause.to_string()), ..error::<A>(FailureCode::Internal, "answers_unreadable") }
+}
+
+fn missing<A: Api>() -> ProviderError {
+    error::<A>(FailureCode::ApiError, "missing_answer")
+}

@@ -1,0 +1,13 @@
+//! Providers outside, one file an API, over one way of asking and one way of calling.
+
+mod apollo;
+mod ask;
+mod call;
+mod fields;
+mod realestate;
+mod results;
+
+pub(crate) use apollo::Apollo;
+pub(crate) use ask::Asker;
+pub(crate) use call::Caller;
+pub(crate) use realestate::RealEstate;

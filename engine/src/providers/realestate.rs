@@ -1,0 +1,170 @@
+//! RealEstateAPI skip trace: up to 250 leads a call, each answer found again by its `key`, which is the lead's id.
+//!
+//! Three shapes of an answer are documented in different places and all are read: nested under `output.identity`,
+//! flat under `output` with other field names, and the cookbook's under `data`.
+
+use std::collections::HashMap;
+
+use luci_schema::{FailureCode, LeadId, Stage};
+use serde_json::{Value, json};
+
+use super::{
+    Caller,
+    ask::{Api, Outcome},
+    fields::{flag, list, number, phone_kind, text, texts},
+};
+use crate::provider::{FoundPhone, Price, ProviderError, REALESTATE_MATCH, TraceMatch, TraceQuery};
+
+const BATCH: usize = 250;
+/// The provider takes no smaller batch.
+const SMALLEST_BATCH: usize = 10;
+
+pub struct RealEstate(Caller);
+
+impl RealEstate {
+    pub const fn new(caller: Caller) -> Self {
+        Self(caller)
+    }
+
+    fn error(&self, code: FailureCode, reason: &str) -> ProviderError {
+        self.0.error(code, reason)
+    }
+
+    async fn single(&self, correlation: &str, query: &TraceQuery) -> Outcome<TraceMatch> {
+        let answer = self.0.post("/v1/SkipTrace", correlation, &json!(query)).await?;
+        self.outcome(&answer)
+    }
+
+    /// What one item says: its own error, nobody, or somebody.
+    fn outcome(&self, item: &Value) -> Outcome<TraceMatch> {
+        if !item.is_object() {
+            return Err(self.error(FailureCode::ApiError, "bad_answer"));
+        }
+        match item.get("error").filter(|error| says_something(error)) {
+            Some(error) if nobody(error) => Ok(None),
+            Some(error) => Err(self.item_error(item, error)),
+            None => Ok(trace_match(item)),
+        }
+    }
+
+    fn item_error(&self, item: &Value, error: &Value) -> ProviderError {
+        let status = number(item, "statusCode").or_else(|| number(error, "statusCode")).unwrap_or(422);
+        let (code, reason) = match status {
+            401 | 403 => (FailureCode::Auth, "credits"),
+            408 | 504 => (FailureCode::Timeout, "item_timeout"),
+            429 => (FailureCode::RateLimit, "item_rate_limit"),
+            500.. => (FailureCode::ApiError, "item_error"),
+            _ => (FailureCode::Validation, "item_refused"),
+        };
+        let detail = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
+        ProviderError { detail: Some(detail.chars().take(300).collect()), ..self.error(code, reason) }
+    }
+
+    /// Finds each lead's item by its key; an answer without one is no answer, wherever it stands.
+    fn by_key(&self, answer: &Value, queries: &[&TraceQuery]) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
+        let items = answer
+            .as_array()
+            .or_else(|| ["results", "data", "output"].iter().find_map(|name| answer.get(name)?.as_array()))
+            .ok_or_else(|| self.error(FailureCode::ApiError, "bad_answer"))?;
+        let items: HashMap<String, &Value> = items.iter().filter_map(|item| Some((key(item)?, item))).collect();
+        let outcome = |query: &&TraceQuery| match items.get(&query.lead_id.to_string()) {
+            Some(item) => self.outcome(item),
+            None => Err(self.error(FailureCode::ApiError, "missing_answer")),
+        };
+        Ok(queries.iter().map(outcome).collect())
+    }
+}
+
+impl Api for RealEstate {
+    type Query = TraceQuery;
+    type Match = TraceMatch;
+    const PRICE: Price = REALESTATE_MATCH;
+    const STAGE: Stage = Stage::SkipTrace;
+
+    fn lead(query: &TraceQuery) -> LeadId {
+        query.lead_id
+    }
+
+    fn batch(left: usize) -> usize {
+        if left < SMALLEST_BATCH { 1 } else { left.min(BATCH) }
+    }
+
+    async fn call(
+        &self,
+        correlation: &str,
+        queries: &[&TraceQuery],
+    ) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
+        if queries.len() < SMALLEST_BATCH {
+            let mut outcomes = Vec::new();
+            for query in queries {
+                outcomes.push(self.single(correlation, query).await);
+            }
+            return Ok(outcomes);
+        }
+        let skips: Vec<Value> = queries.iter().map(|query| skip(query)).collect();
+        let answer = self.0.post("/v1/SkipTraceBatchAwait", correlation, &json!({ "skips": skips })).await?;
+        self.by_key(&answer, queries)
+    }
+}
+
+fn skip(query: &TraceQuery) -> Value {
+    let mut skip = json!(query);
+    skip["key"] = query.lead_id.to_string().into();
+    skip
+}
+
+fn key(item: &Value) -> Option<String> {
+    let names = &["key", "custom_id"];
+    text(item, names).or_else(|| text(item.get("input")?, names))
+}
+
+fn says_something(error: &Value) -> bool {
+    !matches!(error, Value::Null | Value::Bool(false)) && error.as_str() != Some("")
+}
+
+/// Some versions call a person that is not known an error.
+fn nobody(error: &Value) -> bool {
+    let text = error.as_str().map_or_else(|| error.to_string(), str::to_owned).to_ascii_lowercase();
+    ["no match", "not found", "no record", "no result"].iter().any(|words| text.contains(words))
+}
+
+fn trace_match(item: &Value) -> Option<TraceMatch> {
+    if flag(item, &["match", "success"]) == Some(false) {
+        return None;
+    }
+    let output = ["output", "data"].iter().find_map(|name| item.get(name).filter(|o| o.is_object())).unwrap_or(item);
+    let nothing = Value::Null;
+    let identity = output.get("identity").unwrap_or(&nothing);
+    let both = |names: &[&str]| {
+        let nested = list(identity, names);
+        if nested.is_empty() { list(output, names) } else { nested }
+    };
+    let mut addresses = texts(identity.get("address").map_or(&[], std::slice::from_ref), &["formattedAddress"]);
+    addresses.extend(texts(both(&["addressHistory", "address_history", "addresses"]), ADDRESS));
+    addresses.dedup();
+    let age = output.get("demographics").and_then(|d| number(d, "age")).or_else(|| number(output, "age"));
+    let found = TraceMatch {
+        phones: both(&["phones"]).iter().filter_map(phone).collect(),
+        emails: texts(both(&["emails"]), &["email", "email_address"]),
+        addresses,
+        relatives: texts(list(output, &["relationships", "relatives"]), &["name", "fullName", "full_name"]),
+        age: age.and_then(|age| u32::try_from(age).ok()),
+    };
+    let said = flag(item, &["match"]) == Some(true);
+    Some(found).filter(|found| said || *found != TraceMatch::default())
+}
+
+const ADDRESS: &[&str] = &["formattedAddress", "formatted_address", "full_address", "address"];
+
+fn phone(phone: &Value) -> Option<FoundPhone> {
+    Some(FoundPhone {
+        number: text(phone, &["phone", "phone_number", "number", "phoneDisplay"])?,
+        kind: phone_kind(text(phone, &["phoneType", "line_type", "phone_type", "type"]).as_deref()),
+        do_not_call: flag(phone, &["doNotCall", "do_not_call", "dnc"]).unwrap_or(false),
+        connected: flag(phone, &["isConnected", "is_connected"]),
+    })
+}
+
+#[cfg(test)]
+#[path = "realestate_tests.rs"]
+mod tests;

@@ -1,0 +1,190 @@
+//! Writing: bytes in, one object out, with its size and SHA-256 known at the end and 8 MiB held at most.
+
+use luci_schema::{
+    ArtifactId, RunId, TenantId,
+    event::Artifact,
+    object_key::{ObjectKey, Word},
+};
+use object_store::{MultipartUpload, ObjectStore, PutMultipartOptions, PutOptions, PutPayload};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{Storage, StorageError, path};
+
+/// Below this an object is one put; above it is sent in parts of this size (S3 wants 5 MiB at least).
+const PART: usize = 8 << 20;
+const NDJSON: &str = "application/x-ndjson";
+
+/// What was written: size in bytes, SHA-256 in lower hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub size_bytes: u64,
+    pub checksum: String,
+}
+
+/// An object being written. Dropped before `finish`, it leaves nothing that could be read.
+pub struct ObjectWriter {
+    storage: Storage,
+    object_path: String,
+    content_type: String,
+    buffer: Vec<u8>,
+    hash: Sha256,
+    size_bytes: u64,
+    parts: Option<Box<dyn MultipartUpload>>,
+}
+
+impl ObjectWriter {
+    pub(super) fn new(storage: Storage, key: &ObjectKey, content_type: &str) -> Self {
+        Self {
+            storage,
+            object_path: key.to_string(),
+            content_type: content_type.into(),
+            buffer: Vec::new(),
+            hash: Sha256::new(),
+            size_bytes: 0,
+            parts: None,
+        }
+    }
+
+    /// Bytes taken so far.
+    pub const fn size_bytes(&self) -> u64 {
+        self.size_bytes + self.buffer.len() as u64
+    }
+
+    /// Adds bytes; waits for the store when 8 MiB are full.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.buffer.extend_from_slice(bytes);
+        self.send_full_part().await
+    }
+
+    async fn send_full_part(&mut self) -> Result<(), StorageError> {
+        if self.buffer.len() < PART {
+            return Ok(());
+        }
+        let mut part = std::mem::take(&mut self.buffer);
+        // All parts but the last have one size, as some S3 stores require.
+        let rest = part.split_off(part.len() - part.len() % PART);
+        for part in part.chunks(PART) {
+            self.send(part.to_vec()).await?;
+        }
+        self.buffer = rest;
+        Ok(())
+    }
+
+    async fn send(&mut self, part: Vec<u8>) -> Result<(), StorageError> {
+        self.count(&part);
+        let parts = match &mut self.parts {
+            Some(parts) => parts,
+            none => {
+                let attributes = self.storage.attributes(&self.content_type);
+                let options = PutMultipartOptions { attributes, ..Default::default() };
+                let at = path(&self.object_path)?;
+                none.insert(self.storage.objects().put_multipart_opts(&at, options).await?)
+            }
+        };
+        Ok(parts.put_part(part.into()).await?)
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+        self.size_bytes += bytes.len() as u64;
+    }
+
+    /// Makes the object visible, in the place of an earlier one of the same key.
+    pub async fn finish(mut self) -> Result<Written, StorageError> {
+        let last = std::mem::take(&mut self.buffer);
+        if self.parts.is_some() {
+            if !last.is_empty() {
+                self.send(last).await?;
+            }
+            if let Some(parts) = &mut self.parts {
+                parts.complete().await?;
+            }
+            self.parts = None;
+        } else {
+            self.count(&last);
+            let options = PutOptions { attributes: self.storage.attributes(&self.content_type), ..Default::default() };
+            self.storage.objects().put_opts(&path(&self.object_path)?, PutPayload::from(last), options).await?;
+        }
+        let checksum = hex::encode(std::mem::take(&mut self.hash).finalize());
+        Ok(Written { size_bytes: self.size_bytes, checksum })
+    }
+}
+
+impl Drop for ObjectWriter {
+    fn drop(&mut self) {
+        // A bucket keeps (and bills) the parts of an upload that was never ended.
+        if let (Some(mut parts), Ok(runtime)) = (self.parts.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { parts.abort().await });
+        }
+    }
+}
+
+/// An NDJSON artifact being written, one lead a line.
+pub struct ArtifactWriter {
+    object: ObjectWriter,
+    artifact_id: ArtifactId,
+    artifact_type: Word,
+    leads: u64,
+}
+
+impl Storage {
+    /// Opens the artifact `{tenant}/pipelines/{run}/artifacts/{type}_{unix}_{id}.ndjson`. Writing the same key twice
+    /// replaces the first. Fails only when `artifact_type` is not a word of the keys' grammar.
+    pub fn write_artifact(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        artifact_type: &str,
+        unix: i64,
+        id: ArtifactId,
+    ) -> Result<ArtifactWriter, StorageError> {
+        let artifact_type: Word = artifact_type.parse()?;
+        let key = ObjectKey::artifact(tenant, run, artifact_type.clone(), unix, id);
+        Ok(ArtifactWriter { object: self.writer(&key, NDJSON), artifact_id: id, artifact_type, leads: 0 })
+    }
+}
+
+impl ArtifactWriter {
+    /// Lines written so far.
+    pub const fn leads(&self) -> u64 {
+        self.leads
+    }
+
+    /// Adds one line. JSON text never holds a raw newline.
+    pub async fn line(&mut self, value: &impl Serialize) -> Result<(), StorageError> {
+        let before = self.object.buffer.len();
+        if let Err(error) = serde_json::to_writer(&mut self.object.buffer, value) {
+            self.object.buffer.truncate(before);
+            return Err(error.into());
+        }
+        self.ended_line().await
+    }
+
+    /// Adds a line that is JSON text already, without its newline.
+    pub async fn raw_line(&mut self, json: &[u8]) -> Result<(), StorageError> {
+        self.object.buffer.extend_from_slice(json);
+        self.ended_line().await
+    }
+
+    async fn ended_line(&mut self) -> Result<(), StorageError> {
+        self.object.buffer.push(b'\n');
+        self.leads += 1;
+        self.object.send_full_part().await
+    }
+
+    pub async fn finish(self, parents: Vec<ArtifactId>) -> Result<Artifact, StorageError> {
+        let object_path = self.object.object_path.clone();
+        let written = self.object.finish().await?;
+        Ok(Artifact {
+            artifact_id: self.artifact_id,
+            artifact_type: self.artifact_type.to_string(),
+            object_path,
+            mime_type: NDJSON.into(),
+            size_bytes: written.size_bytes,
+            checksum: written.checksum,
+            leads: self.leads,
+            parent_artifact_ids: parents,
+        })
+    }
+}
