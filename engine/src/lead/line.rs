@@ -1,0 +1,67 @@
+//! The lines of artifacts: a lead, or a lead that failed with the reason why.
+
+use luci_schema::FailureCode;
+use serde::{Deserialize, Serialize};
+
+use super::{Lead, intake::Rejection};
+
+/// A line of a `failed` or `rejected` artifact: why, and the lead itself, so that it can be mended or sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedLine {
+    /// First on the line: that is how a reader tells such a line from a lead's.
+    pub lead: Lead,
+    pub lead_id: luci_schema::LeadId,
+    pub row: u64,
+    /// Line of the uploaded file; 0 when it came from none.
+    pub line: u64,
+    pub code: FailureCode,
+    /// A word that counts are kept by.
+    pub reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Detail>,
+}
+
+/// What to mend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Detail {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    pub expected: String,
+}
+
+impl FailedLine {
+    pub fn new(lead: Lead, code: FailureCode, reason: impl Into<String>) -> Self {
+        let (lead_id, row, line) = (lead.lead_id, lead.row, lead.line);
+        Self { lead, lead_id, row, line, code, reason: reason.into(), detail: None }
+    }
+
+    pub fn rejected(lead: Lead, why: Rejection) -> Self {
+        let detail = Detail { field: why.field.map(str::to_owned), expected: why.expected };
+        Self { detail: Some(detail), ..Self::new(lead, FailureCode::Validation, why.reason.as_str()) }
+    }
+}
+
+/// The lead of a line of any artifact: a failed lead is simply a lead that is tried again.
+pub fn read(line: &[u8]) -> Result<Lead, serde_json::Error> {
+    if line.starts_with(br#"{"lead":"#) {
+        return serde_json::from_slice::<FailedLine>(line).map(|failed| failed.lead);
+    }
+    serde_json::from_slice(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lead::lead_id;
+
+    #[test]
+    fn both_kinds_of_lines_are_read() {
+        let lead = Lead::bare(lead_id("import_x", 9), 9, 10);
+        let plain = serde_json::to_vec(&lead).unwrap();
+        assert_eq!(read(&plain).unwrap(), lead);
+        let failed = FailedLine::new(lead.clone(), FailureCode::Timeout, "timeout");
+        assert_eq!(read(&serde_json::to_vec(&failed).unwrap()).unwrap(), lead);
+    }
+}

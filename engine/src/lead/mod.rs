@@ -1,0 +1,28 @@
+//! A lead: how it is read from a row, made tidy, judged, scored and placed. Plain functions over plain data: no IO, no clock.
+
+pub mod amount;
+pub mod channel;
+pub mod csv_row;
+pub mod csv_text;
+pub mod email;
+pub mod header;
+pub mod identity;
+pub mod intake;
+pub mod keys;
+pub mod line;
+pub mod merge;
+pub mod message;
+pub mod name;
+pub mod phone;
+pub mod place;
+pub mod qualify;
+pub mod record;
+pub mod score;
+pub mod sector;
+pub mod tags;
+pub mod title;
+pub mod upload;
+
+pub use header::Field;
+pub use identity::lead_id;
+pub use record::{Address, Lead, Phone, PhoneKind, Range};

@@ -1,0 +1,75 @@
+//! Which leads a provider can be asked about, and the question. Leads that do not qualify pass a stage untouched.
+
+use super::{Address, Lead};
+use crate::provider::{PersonIdentifiers, PersonQuery, TraceQuery};
+
+/// ENRICH: an e-mail, a LinkedIn address, or first and last name with a company or domain.
+pub fn person_query(lead: &Lead) -> Option<PersonQuery> {
+    let (who, firm) = (&lead.who, &lead.firm);
+    let named = who.first_name.is_some() && who.last_name.is_some();
+    let placed = firm.company_name.is_some() || firm.domain.is_some();
+    if who.email.is_none() && who.linkedin_url.is_none() && !(named && placed) {
+        return None;
+    }
+    let identifiers = PersonIdentifiers {
+        first_name: who.first_name.clone(),
+        last_name: who.last_name.clone(),
+        name: who.contact_name.clone().filter(|_| !named),
+        email: who.email.clone(),
+        organization_name: firm.company_name.clone(),
+        domain: firm.domain.clone(),
+        linkedin_url: who.linkedin_url.clone(),
+    };
+    Some(PersonQuery { lead_id: lead.lead_id, identifiers })
+}
+
+/// SKIP_TRACE: street, city and state, and a first or a last name.
+pub fn trace_query(lead: &Lead) -> Option<TraceQuery> {
+    let who = &lead.who;
+    if who.first_name.is_none() && who.last_name.is_none() {
+        return None;
+    }
+    let address = [&lead.address, &lead.mailing].into_iter().flatten().find(|a| Address::traceable(a))?;
+    Some(TraceQuery {
+        lead_id: lead.lead_id,
+        first_name: who.first_name.clone(),
+        last_name: who.last_name.clone(),
+        address: address.street.clone()?,
+        city: address.city.clone()?,
+        state: address.state.clone()?,
+        zip: address.zip.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lead::{lead_id, record::Who};
+
+    fn lead(email: &str, first: &str, last: &str, company: &str) -> Lead {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let mut lead = Lead::bare(lead_id("import_x", 1), 1, 2);
+        lead.who = Who { email: some(email), first_name: some(first), last_name: some(last), ..Who::default() };
+        lead.firm.company_name = some(company);
+        lead
+    }
+
+    #[test]
+    fn who_can_be_asked_about() {
+        assert!(person_query(&lead("a@b.co", "", "", "")).is_some());
+        assert!(person_query(&lead("", "A", "B", "C")).is_some());
+        assert!(person_query(&lead("", "A", "", "C")).is_none());
+        assert!(person_query(&lead("", "A", "B", "")).is_none());
+
+        let some = |text: &str| Some(text.to_owned());
+        let mut traced = lead("", "", "B", "");
+        assert!(trace_query(&traced).is_none());
+        let address = Address { street: some("1 A St"), city: some("X"), state: some("NY"), ..Address::default() };
+        traced.address = Some(Address { state: None, ..address.clone() });
+        assert!(trace_query(&traced).is_none());
+        traced.mailing = Some(address);
+        assert!(trace_query(&traced).is_some());
+        traced.who.last_name = None;
+        assert!(trace_query(&traced).is_none());
+    }
+}

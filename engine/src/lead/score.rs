@@ -1,0 +1,282 @@
+//! The score: a table of factors as data, added up to at most 100, each with its points, so that an auditor can add them again.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Lead, PhoneKind, tags, title::Seniority};
+
+/// What a factor looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "on", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum Test {
+    /// The SIC code begins with one of these.
+    SicPrefix {
+        prefixes: Vec<String>,
+    },
+    /// US dollars a year, both ends included.
+    Revenue {
+        from: u64,
+        to: Option<u64>,
+    },
+    Employees {
+        from: u64,
+        to: Option<u64>,
+    },
+    /// Whole years since the company was founded.
+    YearsInBusiness {
+        from: u64,
+        to: Option<u64>,
+    },
+    /// A person's name is known, and not only the company's.
+    OwnerIdentified,
+    MobilePhone,
+    Email,
+    Properties {
+        from: u64,
+    },
+    /// US dollars; more than this.
+    EquityAbove {
+        dollars: u64,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Factor {
+    pub name: String,
+    pub points: u8,
+    #[serde(flatten)]
+    pub test: Test,
+}
+
+/// A versioned table of factors and the bands of priority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    pub name: String,
+    pub version: u32,
+    pub factors: Vec<Factor>,
+    /// Scores from here on are high.
+    pub high: u8,
+    /// Scores from here on are medium, the rest low.
+    pub medium: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    High,
+    Medium,
+    Low,
+}
+
+impl Priority {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
+/// The score of a lead, how it came about, and the flags that gate PUSH without changing the number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scored {
+    /// 0..=100
+    pub score: u8,
+    pub priority: Priority,
+    /// `fit/1`
+    pub profile: String,
+    /// Points by factor, in the table's order.
+    pub breakdown: Vec<Points>,
+    pub tags: Vec<String>,
+    pub has_mobile: bool,
+    /// Every number that is known is on a do-not-call list.
+    pub dnc: bool,
+    pub suppressed: bool,
+    pub is_decision_maker: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Points {
+    pub factor: String,
+    pub points: u8,
+}
+
+impl Default for Profile {
+    /// Scorer B of `domain.md` 1.4, with the blue-collar codes of A.
+    fn default() -> Self {
+        let factor = |name: &str, points, test| Factor { name: name.into(), points, test };
+        let prefixes = tags::BLUE_COLLAR.iter().map(|p| p.to_string()).collect();
+        let factors = vec![
+            factor("blue_collar", 15, Test::SicPrefix { prefixes }),
+            factor("revenue_500k_10m", 20, Test::Revenue { from: 500_000, to: Some(10_000_000) }),
+            factor("revenue_above_10m", 10, Test::Revenue { from: 10_000_001, to: None }),
+            factor("employees_5_50", 15, Test::Employees { from: 5, to: Some(50) }),
+            factor("employees_51_200", 10, Test::Employees { from: 51, to: Some(200) }),
+            factor("years_20", 15, Test::YearsInBusiness { from: 20, to: None }),
+            factor("years_5_15", 10, Test::YearsInBusiness { from: 5, to: Some(15) }),
+            factor("owner_identified", 10, Test::OwnerIdentified),
+            factor("mobile_phone", 10, Test::MobilePhone),
+            factor("email", 5, Test::Email),
+            factor("owns_property", 10, Test::Properties { from: 1 }),
+            factor("owns_3_properties", 5, Test::Properties { from: 3 }),
+            factor("equity_above_100k", 10, Test::EquityAbove { dollars: 100_000 }),
+        ];
+        Self { name: "fit".into(), version: 1, factors, high: 80, medium: 50 }
+    }
+}
+
+impl Profile {
+    /// Scores a lead as of `year`, which is the year the run started in: a replay next year gives the same.
+    pub fn score(&self, lead: &Lead, year: i32) -> Scored {
+        let hits = self.factors.iter().filter(|factor| factor.test.holds(lead, year));
+        let breakdown: Vec<Points> = hits.map(|f| Points { factor: f.name.clone(), points: f.points }).collect();
+        let sum: u32 = breakdown.iter().map(|p| u32::from(p.points)).sum();
+        let score = u8::try_from(sum.min(100)).unwrap_or(100);
+        let priority = match score {
+            s if s >= self.high => Priority::High,
+            s if s >= self.medium => Priority::Medium,
+            _ => Priority::Low,
+        };
+        Scored {
+            score,
+            priority,
+            profile: format!("{}/{}", self.name, self.version),
+            breakdown,
+            tags: tags::of(lead, year).into_iter().map(str::to_owned).collect(),
+            has_mobile: mobile(lead),
+            dnc: !lead.phones.is_empty() && lead.phones.iter().all(|phone| phone.dnc),
+            suppressed: lead.warnings.contains(&super::record::Warning::Suppressed),
+            is_decision_maker: lead.who.seniority.is_some_and(Seniority::decides),
+        }
+    }
+}
+
+impl Test {
+    fn holds(&self, lead: &Lead, year: i32) -> bool {
+        let within = |value: Option<u64>, from: u64, to: Option<u64>| {
+            value.is_some_and(|value| value >= from && to.is_none_or(|to| value <= to))
+        };
+        let firm = &lead.firm;
+        match self {
+            Self::SicPrefix { prefixes } => {
+                firm.sic_code.as_deref().is_some_and(|sic| prefixes.iter().any(|p| sic.starts_with(p.as_str())))
+            }
+            Self::Revenue { from, to } => within(firm.revenue.map(super::Range::midpoint), *from, *to),
+            Self::Employees { from, to } => within(firm.employees.map(super::Range::midpoint), *from, *to),
+            Self::YearsInBusiness { from, to } => within(years(lead, year), *from, *to),
+            Self::OwnerIdentified => owner(lead),
+            Self::MobilePhone => mobile(lead),
+            Self::Email => lead.who.email.is_some(),
+            Self::Properties { from } => properties(lead) >= *from,
+            Self::EquityAbove { dollars } => lead.household.equity.is_some_and(|equity| equity > *dollars),
+        }
+    }
+}
+
+/// Whole years in business in `year`.
+pub fn years(lead: &Lead, year: i32) -> Option<u64> {
+    lead.firm.year_established.and_then(|founded| u64::try_from(year.checked_sub(founded)?).ok())
+}
+
+pub fn owner(lead: &Lead) -> bool {
+    lead.who.contact_name.is_some() || lead.who.last_name.is_some()
+}
+
+fn mobile(lead: &Lead) -> bool {
+    lead.phones.iter().any(|phone| phone.kind == PhoneKind::Mobile && phone.usable())
+}
+
+/// Properties owned; a home owner owns one at least.
+pub fn properties(lead: &Lead) -> u64 {
+    let at_least = u64::from(lead.household.home_owner == Some(true));
+    lead.household.properties.map_or(at_least, |n| u64::from(n).max(at_least))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lead::{Phone, Range, lead_id};
+
+    fn lead() -> Lead {
+        let mut lead = Lead::bare(lead_id("import_x", 1), 1, 2);
+        lead.firm.sic_code = Some("1711".into());
+        lead
+    }
+
+    fn score(change: impl Fn(&mut Lead)) -> u8 {
+        let mut lead = lead();
+        change(&mut lead);
+        Profile::default().score(&lead, 2026).score
+    }
+
+    #[test]
+    fn each_factor_has_its_points() {
+        let base = 15;
+        assert_eq!(score(|_| ()), base);
+        assert_eq!(score(|l| l.firm.sic_code = Some("5812".into())), 0);
+        for (revenue, points) in [(499_999, 0), (500_000, 20), (10_000_000, 20), (10_000_001, 10)] {
+            assert_eq!(score(|l| l.firm.revenue = Some(Range::exactly(revenue))), base + points, "{revenue}");
+        }
+        for (employees, points) in [(4, 0), (5, 15), (50, 15), (51, 10), (200, 10), (201, 0)] {
+            assert_eq!(score(|l| l.firm.employees = Some(Range::exactly(employees))), base + points, "{employees}");
+        }
+        for (founded, points) in [(2022, 0), (2021, 10), (2011, 10), (2010, 0), (2006, 15), (1900, 15), (2030, 0)] {
+            assert_eq!(score(|l| l.firm.year_established = Some(founded)), base + points, "{founded}");
+        }
+        for (properties, points) in [(0, 0), (1, 10), (2, 10), (3, 15)] {
+            assert_eq!(score(|l| l.household.properties = Some(properties)), base + points, "{properties}");
+        }
+        assert_eq!(score(|l| l.household.home_owner = Some(true)), base + 10);
+        assert_eq!(score(|l| l.household.equity = Some(100_000)), base);
+        assert_eq!(score(|l| l.household.equity = Some(100_001)), base + 10);
+        assert_eq!(score(|l| l.who.contact_name = Some("Ann".into())), base + 10);
+        assert_eq!(score(|l| l.who.email = Some("a@b.co".into())), base + 5);
+    }
+
+    #[test]
+    fn flags_gate_but_do_not_score() {
+        let mobile = Phone {
+            number: "+12125550147".into(),
+            kind: PhoneKind::Mobile,
+            source: "file".into(),
+            dnc: false,
+            connected: None,
+        };
+        let mut lead = lead();
+        lead.phones.push(mobile);
+        lead.who.seniority = Some(Seniority::Owner);
+        let scored = Profile::default().score(&lead, 2026);
+        assert_eq!((scored.score, scored.has_mobile, scored.dnc, scored.is_decision_maker), (25, true, false, true));
+        lead.phones[0].dnc = true;
+        let scored = Profile::default().score(&lead, 2026);
+        assert_eq!((scored.score, scored.has_mobile, scored.dnc), (15, false, true));
+    }
+
+    #[test]
+    fn full_marks_are_100_and_the_breakdown_adds_up() {
+        let mut lead = lead();
+        lead.firm.revenue = Some(Range::exactly(2_000_000));
+        lead.firm.employees = Some(Range::exactly(20));
+        lead.firm.year_established = Some(1980);
+        lead.household.properties = Some(4);
+        lead.household.equity = Some(500_000);
+        lead.who.contact_name = Some("Ann Lee".into());
+        lead.who.email = Some("a@b.co".into());
+        let scored = Profile::default().score(&lead, 2026);
+        assert_eq!(scored.breakdown.iter().map(|p| u32::from(p.points)).sum::<u32>(), 105);
+        assert_eq!((scored.score, scored.priority, scored.profile.as_str()), (100, Priority::High, "fit/1"));
+    }
+
+    #[test]
+    fn a_profile_is_data() {
+        let text = serde_json::to_string(&Profile::default()).unwrap();
+        assert_eq!(serde_json::from_str::<Profile>(&text).unwrap(), Profile::default());
+        let own = r#"{"name":"mine","version":2,"high":10,"medium":5,"factors":[{"name":"m","points":7,"on":"sic_prefix","prefixes":["17"]}]}"#;
+        let scored = serde_json::from_str::<Profile>(own).unwrap().score(&lead(), 2026);
+        assert_eq!((scored.score, scored.priority), (7, Priority::Medium));
+    }
+}
