@@ -1,0 +1,279 @@
+//! A run as folded from its events: only what a later decision needs, so that a run of a million leads stays small.
+//!
+//! Kept: blocks that are waiting, queued or running; those that failed or have failed leads to retry; sums per stage.
+//! Not kept: completed blocks, their artifacts, counts by reason. Those are in the log and in the read models.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use luci_schema::{
+    Actor, BlockId, CorrelationId, Counts, Failure, Micros, Position, Recorded, Stage, Version,
+    event::{BlockInput, Cursor, Event, PauseReason, RunError, RunEvent, RunQueued, RunTotals, StageSpec},
+};
+
+use super::{RunStatus, evolve};
+
+/// A folded run. The default is the run before its `run:queued`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Run {
+    pub(super) version: Version,
+    pub(super) pinned: Option<Arc<RunQueued>>,
+    pub(super) status: RunStatus,
+    pub(super) deleted: bool,
+    pub(super) totals: RunTotals,
+    pub(super) stages: Vec<StageState>,
+    pub(super) source: Source,
+    /// Blocks made so far.
+    pub(super) sequence: u32,
+    /// Waiting, pending and running blocks.
+    pub(super) open: BTreeMap<BlockId, Block>,
+    /// Failed blocks, and completed ones with failed leads. Shared, since it may be long and seldom changes.
+    pub(super) shelf: Arc<BTreeMap<BlockId, Block>>,
+    /// Those of the shelf that the clock will retry.
+    pub(super) due: BTreeSet<BlockId>,
+    pub(super) skipped: Arc<BTreeSet<BlockId>>,
+    pub(super) pause_reason: Option<PauseReason>,
+    /// Micro-dollars that may be spent; raised when a run that its budget paused is resumed.
+    pub(super) spendable: Option<u64>,
+    /// One block may be released whatever it costs: a person resumed the run after its budget paused it.
+    pub(super) granted: bool,
+    pub(super) error: Option<RunError>,
+    pub(super) envelope: Envelope,
+}
+
+/// What only the envelopes of a run's events say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Envelope {
+    pub position: Position,
+    pub correlation: Option<CorrelationId>,
+    pub queued_at: Micros,
+    pub started_at: Option<Micros>,
+    pub paused_by: Option<Actor>,
+}
+
+/// One stage of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageState {
+    pub stage: Stage,
+    /// Over all blocks that are completed or skipped.
+    pub sums: Counts,
+    /// Over all attempts.
+    pub cost_micros: u64,
+    /// Leads of all attempts that reported, for the average cost.
+    pub sent: u64,
+    /// Blocks made so far.
+    pub numbered: u32,
+    /// Blocks that are failed now, those to be retried by the clock included.
+    pub failed: u32,
+    /// What the stage before put out and no block of this stage has taken.
+    pub ready: VecDeque<Ready>,
+}
+
+/// Work for which no block was made yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    pub input: BlockInput,
+    pub retry_of: Option<BlockId>,
+}
+
+/// How far IMPORT has read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The next block starts here.
+    Next(Cursor),
+    /// A block reads; where the next one starts is known when it has completed.
+    Reading,
+    Drained,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::Next(Cursor::default())
+    }
+}
+
+/// A block that is open, failed, or has failed leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    pub stage: Stage,
+    pub number: u32,
+    pub sequence: u32,
+    /// The newest attempt that started; older ones are fenced.
+    pub attempt: u32,
+    pub retry_count: u32,
+    pub retry_of: Option<BlockId>,
+    /// What its present or next attempt works on.
+    pub input: BlockInput,
+    /// Version of its newest `block:queued`; older deliveries are fenced.
+    pub queued: Version,
+    pub state: BlockState,
+    /// Over its completed attempts; all 0 when none completed.
+    pub(super) merged: Counts,
+    /// Automatic retries that were promised so far.
+    pub(super) tries: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockState {
+    /// Retried, not queued yet: the window is full or the run is paused.
+    Waiting,
+    Pending,
+    Running,
+    Failed(Box<BrokenBlock>),
+    /// Completed, with failed leads that can be sent again.
+    Completed,
+}
+
+/// What a failed block leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenBlock {
+    pub failure: Failure,
+    /// What counts when it is skipped: every lead accounted for.
+    pub counts: Counts,
+    /// What was done before it broke; it goes on when the block is skipped.
+    pub rest: Option<BlockInput>,
+    pub next: Option<Cursor>,
+    pub retry_at: Option<Micros>,
+}
+
+impl BlockState {
+    /// Released and not ended: counts against the window.
+    pub const fn in_flight(&self) -> bool {
+        matches!(self, Self::Pending | Self::Running)
+    }
+}
+
+impl Block {
+    /// Leads of the present attempt, where they are known: IMPORT learns them by reading.
+    pub const fn leads(&self) -> Option<u64> {
+        match &self.input {
+            BlockInput::Source { .. } => None,
+            BlockInput::Artifact { leads, .. } => Some(*leads),
+        }
+    }
+
+    /// What its new output is marked with: the block itself when it had completed before, else what it carries on.
+    pub(super) fn lineage(&self, id: BlockId) -> Option<BlockId> {
+        if self.merged.input > 0 { Some(id) } else { self.retry_of }
+    }
+}
+
+impl Run {
+    /// Folds a recorded event: the fact, and what its envelope says of when and by whom.
+    pub fn apply(&mut self, recorded: &Recorded) {
+        evolve(self, &recorded.event);
+        let envelope = &mut self.envelope;
+        envelope.position = recorded.position;
+        envelope.correlation.get_or_insert(recorded.correlation_id);
+        match &recorded.event {
+            Event::Run(RunEvent::Queued(_)) => envelope.queued_at = recorded.recorded_at,
+            Event::Run(RunEvent::Started(_)) => envelope.started_at = Some(recorded.recorded_at),
+            Event::Run(RunEvent::Paused(_)) => envelope.paused_by = Some(recorded.actor),
+            Event::Run(_) | Event::Block(_) | Event::Artifact(_) | Event::Config(_) | Event::Unknown(_) => {}
+        }
+    }
+
+    /// Whether `run:queued` was folded.
+    pub fn exists(&self) -> bool {
+        self.pinned.is_some()
+    }
+
+    /// The pinned blueprint, input and options.
+    ///
+    /// # Panics
+    /// On a run that does not exist; every run that `Issuer` hands out does.
+    #[allow(clippy::expect_used)]
+    pub fn queued(&self) -> &Arc<RunQueued> {
+        self.pinned.as_ref().expect("a run that exists was queued")
+    }
+
+    pub const fn status(&self) -> RunStatus {
+        self.status
+    }
+
+    pub const fn deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// Version of the newest folded event.
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Position of the newest folded event.
+    pub const fn position(&self) -> Position {
+        self.envelope.position
+    }
+
+    pub const fn totals(&self) -> RunTotals {
+        self.totals
+    }
+
+    /// Why the run failed; absent in any other status.
+    pub const fn error(&self) -> Option<&RunError> {
+        self.error.as_ref()
+    }
+
+    pub const fn queued_at(&self) -> Micros {
+        self.envelope.queued_at
+    }
+
+    /// When the run started; "today" of every block of the run, so that a repeated block decides the same.
+    pub const fn started_at(&self) -> Option<Micros> {
+        self.envelope.started_at
+    }
+
+    pub const fn correlation(&self) -> Option<CorrelationId> {
+        self.envelope.correlation
+    }
+
+    /// In blueprint order.
+    pub fn stages(&self) -> &[StageState] {
+        &self.stages
+    }
+
+    pub const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub fn spec(&self, stage: Stage) -> Option<&StageSpec> {
+        self.pinned.as_ref()?.stages.iter().find(|spec| spec.stage == stage)
+    }
+
+    /// A waiting, pending or running block.
+    pub fn open_block(&self, id: BlockId) -> Option<&Block> {
+        self.open.get(&id)
+    }
+
+    pub fn open_blocks(&self) -> impl Iterator<Item = (BlockId, &Block)> {
+        self.open.iter().map(|(id, block)| (*id, block))
+    }
+
+    /// A failed block, or a completed one with failed leads.
+    pub fn shelved_block(&self, id: BlockId) -> Option<&Block> {
+        self.shelf.get(&id)
+    }
+
+    pub fn shelved_blocks(&self) -> impl Iterator<Item = (BlockId, &Block)> {
+        self.shelf.iter().map(|(id, block)| (*id, block))
+    }
+
+    /// Blocks queued or running.
+    pub fn in_flight(&self) -> usize {
+        self.open.values().filter(|block| block.state.in_flight()).count()
+    }
+
+    pub(super) fn window(&self) -> usize {
+        self.pinned.as_ref().map_or(1, |pinned| pinned.options.window.max(1) as usize)
+    }
+
+    pub(super) fn index(&self, stage: Stage) -> Option<usize> {
+        self.stages.iter().position(|state| state.stage == stage)
+    }
+
+    pub(super) fn failed_blocks(&self) -> u32 {
+        self.stages.iter().map(|stage| stage.failed).sum()
+    }
+}

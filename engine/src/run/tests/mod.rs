@@ -1,0 +1,8 @@
+//! What the core promises: tables of given, when, then, and properties over any sequence of commands and deliveries.
+
+mod delivery;
+mod ending;
+mod lifecycle;
+mod property;
+mod repair;
+mod story;

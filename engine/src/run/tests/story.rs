@@ -1,0 +1,301 @@
+//! A run under test with workers that can be told how their blocks turn out; every step is held against the invariants.
+
+use std::collections::BTreeMap;
+
+use luci_schema::{
+    Actor, ArtifactId, BlockId, BlueprintId, Counts, Event, Failure, FailureCode, ImportId, Micros, RunId, Stage,
+    Version,
+    event::{
+        Artifact, BlockEvent, BlockInput, BlockQueued, BlockReport, Cursor, RunInput, RunOptions, RunQueued, StageSpec,
+        TriggerType,
+    },
+};
+use ulid::Ulid;
+
+use crate::run::{BlockState, Completion, Context, Refusal, Run, RunCommand, RunStatus, decide, evolve};
+
+/// How a block turns out. The leads are dealt to the outcomes in turn by these weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deal {
+    pub success: u64,
+    pub no_match: u64,
+    pub failed: u64,
+    pub skipped: u64,
+}
+
+pub const GOOD: Deal = Deal { success: 1, no_match: 0, failed: 0, skipped: 0 };
+pub const MIXED: Deal = Deal { success: 2, no_match: 1, failed: 1, skipped: 1 };
+pub const BAD: Deal = Deal { success: 0, no_match: 0, failed: 1, skipped: 0 };
+
+impl Deal {
+    pub fn counts(&self, input: u64) -> Counts {
+        let all = self.success + self.no_match + self.failed + self.skipped;
+        let share = |part: u64| input * part / all.max(1);
+        let (no_match, failed, skipped) = (share(self.no_match), share(self.failed), share(self.skipped));
+        Counts { input, success: input - no_match - failed - skipped, no_match, failed, skipped }
+    }
+}
+
+pub fn queued(stages: &[Stage], total_leads: u64, block_size: u32, window: u32) -> RunQueued {
+    let import_id = ImportId::from_ulid(Ulid(7));
+    RunQueued {
+        pipeline_name: "luci_full".into(),
+        blueprint_id: BlueprintId::from_ulid(Ulid(1)),
+        blueprint_version: 1,
+        stages: stages
+            .iter()
+            .map(|stage| StageSpec { name: stage.to_string(), stage: *stage, config: serde_json::json!({}) })
+            .collect(),
+        input: RunInput::Import {
+            import_id,
+            object_path: "t/imports/x.csv".into(),
+            size_bytes: total_leads * 10,
+            rows: total_leads,
+        },
+        root_input_id: import_id.to_string(),
+        root_run_id: RunId::from_ulid(Ulid(3)),
+        sector_id: None,
+        sector_name: None,
+        total_leads,
+        options: RunOptions { block_size, window, ..RunOptions::default() },
+        active_runs: 4,
+        triggered_by: Actor::System,
+        trigger_type: TriggerType::Manual,
+        parent_run_id: None,
+        replayed_from_run_id: None,
+        budget_micros: None,
+    }
+}
+
+pub struct Story {
+    pub run: Run,
+    pub events: Vec<Event>,
+    /// Every `block:queued` with its version: what workers were, or are once more, delivered.
+    pub deliveries: Vec<(BlockQueued, Version)>,
+    pub now: Micros,
+    seed: u128,
+}
+
+impl Story {
+    pub fn new(queued: RunQueued) -> Self {
+        let mut story = Self {
+            run: Run::default(),
+            events: vec![],
+            deliveries: vec![],
+            now: Micros(1_700_000_000_000_000),
+            seed: 0,
+        };
+        story.ask(RunCommand::Queue(Box::new(queued))).expect("the run is queued");
+        story
+    }
+
+    /// Queued, started, and of all stages.
+    pub fn started(total_leads: u64, block_size: u32, window: u32) -> Self {
+        let mut story = Self::new(queued(&Stage::ALL, total_leads, block_size, window));
+        story.ask(RunCommand::Start).expect("the run starts");
+        story
+    }
+
+    pub fn ask(&mut self, command: RunCommand) -> Result<Vec<Event>, Refusal> {
+        self.ask_as(Actor::Actor(luci_schema::ActorId::from_ulid(Ulid(9))), command)
+    }
+
+    /// Decides, folds, and checks what must hold after any step.
+    pub fn ask_as(&mut self, actor: Actor, command: RunCommand) -> Result<Vec<Event>, Refusal> {
+        self.seed += 1;
+        self.now.0 += 1_000_000;
+        let context = Context { now: self.now, seed: Ulid(self.seed), actor };
+        let before = self.run.clone();
+        let decided = decide(&self.run, &command, &context);
+        assert_eq!(decided, decide(&self.run, &command, &context), "the same decision twice");
+        for event in decided.iter().flatten() {
+            evolve(&mut self.run, event);
+            let text = event.data().expect("data");
+            assert_eq!(Event::decode(event.type_name(), 1, &text).expect("reads back"), *event);
+            if let Event::Block(BlockEvent::Queued(queued)) = event {
+                self.deliveries.push(((**queued).clone(), self.run.version()));
+            }
+            self.events.push(event.clone());
+        }
+        self.check(&before);
+        decided
+    }
+
+    fn check(&self, before: &Run) {
+        let (run, totals) = (&self.run, self.run.totals());
+        assert!(run.in_flight() <= run.window(), "window");
+        assert!(totals.progress >= before.totals().progress, "progress fell");
+        assert!(totals.processed_leads >= before.totals().processed_leads, "processed leads fell");
+        assert_eq!(totals.progress == 100, run.status() == RunStatus::Completed, "100 when and only when completed");
+        if matches!(before.status(), RunStatus::Completed | RunStatus::Cancelled) {
+            assert_eq!(run.status(), before.status(), "a final run stays");
+        }
+        self.check_counts();
+        self.check_memory();
+    }
+
+    /// What one stage put out is in the next one's sums, lies ready, or is in a block there.
+    fn check_counts(&self) {
+        let stages = self.run.stages();
+        assert!(stages.iter().all(|stage| stage.sums.balanced()), "{stages:?}");
+        if self.run.status().ended() && self.run.status() != RunStatus::Failed {
+            return;
+        }
+        for pair in stages.windows(2) {
+            let ready: u64 = pair[1].ready.iter().map(|ready| artifact_leads(&ready.input)).sum();
+            let held: u64 = self
+                .run
+                .open_blocks()
+                .chain(self.run.shelved_blocks())
+                .filter(|(_, block)| block.stage == pair[1].stage && block.merged.input == 0)
+                .map(|(_, block)| artifact_leads(&block.input))
+                .sum();
+            assert_eq!(
+                pair[0].sums.output(),
+                pair[1].sums.input + ready + held,
+                "{} -> {}",
+                pair[0].stage,
+                pair[1].stage
+            );
+        }
+    }
+
+    /// Only failed blocks and failed leads may grow with the run.
+    fn check_memory(&self) {
+        let ready: usize = self.run.stages().iter().map(|stage| stage.ready.len()).sum();
+        let waiting = self.run.open_blocks().filter(|(_, block)| block.state == BlockState::Waiting).count();
+        let retried = self.events.iter().filter(|e| e.type_name() == "block:retried").count();
+        assert!(ready <= 2 * self.run.window() + retried, "{ready} ready");
+        assert!(waiting <= retried);
+    }
+
+    /// Folding the whole history gives the same state.
+    pub fn check_replay(&self) {
+        let mut run = Run::default();
+        self.events.iter().for_each(|event| evolve(&mut run, event));
+        assert_eq!(run, self.run);
+    }
+
+    /// The nth open block that workers hold, in sequence.
+    pub fn in_flight(&self) -> Vec<BlockId> {
+        let mut open: Vec<_> = self.run.open_blocks().filter(|(_, block)| block.state.in_flight()).collect();
+        open.sort_by_key(|(_, block)| block.sequence);
+        open.into_iter().map(|(id, _)| id).collect()
+    }
+
+    pub fn in_stage(&self, stage: Stage) -> Vec<BlockId> {
+        self.in_flight().into_iter().filter(|id| self.run.open_block(*id).is_some_and(|b| b.stage == stage)).collect()
+    }
+
+    pub fn delivery(&self, id: BlockId) -> (BlockQueued, Version) {
+        self.deliveries.iter().rev().find(|(queued, _)| queued.block_id == id).expect("was queued").clone()
+    }
+
+    /// The account of one delivery by a worker that deals its leads like this.
+    pub fn completion(
+        &self,
+        (queued, version): &(BlockQueued, Version),
+        attempt: Option<u32>,
+        deal: Deal,
+    ) -> Completion {
+        let input = match &queued.input {
+            BlockInput::Artifact { leads, .. } => *leads,
+            BlockInput::Source { cursor } => {
+                let left = self.run.queued().total_leads.saturating_sub(cursor.rows);
+                left.min(u64::from(self.run.queued().options.block_size))
+            }
+        };
+        let counts = deal.counts(input);
+        let mut artifacts = vec![];
+        if counts.output() > 0 {
+            artifacts.push(artifact(queued, queued.stage.artifact_type(), 0, counts.output()));
+        }
+        if counts.failed > 0 {
+            artifacts.push(artifact(queued, "failed", 1, counts.failed));
+        }
+        let next = match &queued.input {
+            BlockInput::Source { cursor } if cursor.rows + input < self.run.queued().total_leads => {
+                let rows = cursor.rows + input;
+                Some(Cursor { offset: rows * 10, line: rows + 1, rows, after: None })
+            }
+            BlockInput::Source { .. } | BlockInput::Artifact { .. } => None,
+        };
+        let report = BlockReport {
+            counts,
+            failures: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+            warnings: BTreeMap::new(),
+            cost_micros: input * 3,
+            score_sum: None,
+            artifacts,
+            next,
+        };
+        let provider = "internal".into();
+        Completion { block: queued.block_id, queued: *version, attempt, provider, started_at: self.now, report }
+    }
+
+    pub fn begin(&mut self, id: BlockId) -> Result<Vec<Event>, Refusal> {
+        let (_, queued) = self.delivery(id);
+        self.ask(RunCommand::StartBlock { block: id, queued, provider: "internal".into() })
+    }
+
+    fn attempt(&self, id: BlockId) -> Option<u32> {
+        let block = self.run.open_block(id)?;
+        (block.state == BlockState::Running).then_some(block.attempt)
+    }
+
+    pub fn complete(&mut self, id: BlockId, deal: Deal) -> Result<Vec<Event>, Refusal> {
+        let completion = self.completion(&self.delivery(id), self.attempt(id), deal);
+        self.ask(RunCommand::CompleteBlock(Box::new(completion)))
+    }
+
+    pub fn fail(&mut self, id: BlockId, code: FailureCode) -> Result<Vec<Event>, Refusal> {
+        let mut completion = self.completion(&self.delivery(id), self.attempt(id), BAD);
+        completion.report.next = None;
+        self.ask(RunCommand::FailBlock(Box::new(completion), Failure::new(code, "could not be carried out")))
+    }
+
+    /// Workers deliver, and the clock retries, until nothing moves.
+    pub fn settle(&mut self, deal: Deal) {
+        for _ in 0..100_000 {
+            let due: Vec<BlockId> = self.run.due.iter().copied().collect();
+            let Some(id) = self.in_flight().first().copied() else {
+                if due.is_empty() || self.run.status() != RunStatus::Running {
+                    return;
+                }
+                due.into_iter().for_each(|id| drop(self.ask_as(Actor::System, RunCommand::RetryBlock(id))));
+                continue;
+            };
+            if self.begin(id).is_err() {
+                return;
+            }
+            self.complete(id, deal).expect("a started block completes");
+        }
+        panic!("the run does not come to an end");
+    }
+
+    pub fn types(events: &[Event]) -> Vec<&str> {
+        events.iter().map(Event::type_name).collect()
+    }
+}
+
+fn artifact(queued: &BlockQueued, kind: &str, nth: u128, leads: u64) -> Artifact {
+    let artifact_id = ArtifactId::from_ulid(Ulid(queued.artifact_id.ulid().0 ^ nth));
+    Artifact {
+        artifact_id,
+        artifact_type: kind.into(),
+        object_path: format!("t/{kind}_{artifact_id}.ndjson"),
+        mime_type: "application/x-ndjson".into(),
+        size_bytes: leads * 100,
+        checksum: "00".into(),
+        leads,
+        parent_artifact_ids: vec![],
+    }
+}
+
+fn artifact_leads(input: &BlockInput) -> u64 {
+    match input {
+        BlockInput::Artifact { leads, .. } => *leads,
+        BlockInput::Source { .. } => 0,
+    }
+}
