@@ -1,0 +1,1 @@
+//! Blocks: delivered, redelivered, cancelled.
