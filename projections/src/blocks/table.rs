@@ -1,0 +1,196 @@
+//! Table `block_executions`: rows read and written. Names are unqualified: `search_path` says which version is meant.
+
+use luci_schema::{BlockId, Counts, RunId, Stage, TenantId};
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
+use time::OffsetDateTime;
+
+use super::{BlockDetail, BlockRow};
+use crate::{
+    Projection,
+    column::{big, column, count, json_or_null, text_of, word},
+    projection,
+};
+
+pub(crate) const PROJECTION: Projection = projection!("block_executions", "block_id");
+
+impl sqlx::FromRow<'_, PgRow> for BlockRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            block_id: row.try_get("block_id")?,
+            tenant_id: row.try_get("tenant_id")?,
+            run_id: row.try_get("run_id")?,
+            block_number: row.try_get("block_number")?,
+            total_blocks: row.try_get("total_blocks")?,
+            sequence: row.try_get("sequence")?,
+            stage: word(row, "stage_name")?,
+            provider: row.try_get("provider")?,
+            status: word(row, "status")?,
+            attempt: row.try_get("attempt")?,
+            retry_count: row.try_get("retry_count")?,
+            retry_of: row.try_get("retry_of")?,
+            counts: Counts {
+                input: count(row, "input_count")?,
+                success: count(row, "success_count")?,
+                no_match: count(row, "no_match_count")?,
+                failed: count(row, "failed_count")?,
+                skipped: count(row, "skipped_count")?,
+            },
+            cost_micros: count(row, "cost_micros")?,
+            input_artifact_id: row.try_get("input_artifact_id")?,
+            output_artifact_id: row.try_get("output_artifact_id")?,
+            output_version: row.try_get("output_version")?,
+            completed_once: row.try_get("completed_once")?,
+            queued_at: row.try_get("queued_at")?,
+            started_at: row.try_get("started_at")?,
+            completed_at: row.try_get("completed_at")?,
+            error: json_or_null(row, "error")?,
+            detail: json_or_null(row, "detail")?.unwrap_or_default(),
+            version: row.try_get("version")?,
+            position: row.try_get("position")?,
+        })
+    }
+}
+
+pub(crate) async fn load(c: &mut PgConnection, ids: &[BlockId]) -> Result<Vec<BlockRow>, sqlx::Error> {
+    sqlx::query_as("select * from block_executions where block_id = any($1)").bind(ids).fetch_all(c).await
+}
+
+/// Writes rows as they are now; each row once.
+pub(crate) async fn write(c: &mut PgConnection, rows: &[&BlockRow]) -> Result<(), sqlx::Error> {
+    let detail = |row: &BlockRow| (row.detail != BlockDetail::default()).then(|| text_of(&row.detail)).transpose();
+    let details = rows.iter().map(|row| detail(row)).collect::<Result<Vec<_>, _>>()?;
+    let errors = rows.iter().map(|row| row.error.as_ref().map(text_of).transpose()).collect::<Result<Vec<_>, _>>()?;
+    sqlx::query(
+        "insert into block_executions (block_id, tenant_id, run_id, block_number, total_blocks, sequence, stage_name,
+           provider, status, attempt, retry_count, retry_of, input_count, success_count, no_match_count, failed_count,
+           skipped_count, cost_micros, input_artifact_id, output_artifact_id, output_version, completed_once, queued_at,
+           started_at, completed_at, error, detail, version, position)
+         select a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z::json, za::json, zb, zc
+         from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::text[], $9::text[],
+           $10::int[], $11::int[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
+           $18::bigint[], $19::text[], $20::text[], $21::int[], $22::bool[], $23::timestamptz[], $24::timestamptz[],
+           $25::timestamptz[], $26::text[], $27::text[], $28::bigint[], $29::bigint[])
+           as rows (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, za, zb, zc)
+         on conflict (block_id) do update set total_blocks = excluded.total_blocks, provider = excluded.provider,
+           status = excluded.status, attempt = excluded.attempt, retry_count = excluded.retry_count,
+           input_count = excluded.input_count, success_count = excluded.success_count,
+           no_match_count = excluded.no_match_count, failed_count = excluded.failed_count,
+           skipped_count = excluded.skipped_count, cost_micros = excluded.cost_micros,
+           output_artifact_id = excluded.output_artifact_id, output_version = excluded.output_version,
+           completed_once = excluded.completed_once, queued_at = excluded.queued_at, started_at = excluded.started_at,
+           completed_at = excluded.completed_at, error = excluded.error, detail = excluded.detail,
+           version = excluded.version, position = excluded.position",
+    )
+    .bind(column!(rows, |b| b.block_id))
+    .bind(column!(rows, |b| b.tenant_id))
+    .bind(column!(rows, |b| b.run_id))
+    .bind(column!(rows, |b| b.block_number))
+    .bind(column!(rows, |b| b.total_blocks))
+    .bind(column!(rows, |b| b.sequence))
+    .bind(column!(rows, |b| b.stage.as_str()))
+    .bind(column!(rows, |b| b.provider.as_deref()))
+    .bind(column!(rows, |b| b.status.as_str()))
+    .bind(column!(rows, |b| b.attempt))
+    .bind(column!(rows, |b| b.retry_count))
+    .bind(column!(rows, |b| b.retry_of))
+    .bind(column!(rows, |b| big(b.counts.input)))
+    .bind(column!(rows, |b| big(b.counts.success)))
+    .bind(column!(rows, |b| big(b.counts.no_match)))
+    .bind(column!(rows, |b| big(b.counts.failed)))
+    .bind(column!(rows, |b| big(b.counts.skipped)))
+    .bind(column!(rows, |b| big(b.cost_micros)))
+    .bind(column!(rows, |b| b.input_artifact_id))
+    .bind(column!(rows, |b| b.output_artifact_id))
+    .bind(column!(rows, |b| b.output_version))
+    .bind(column!(rows, |b| b.completed_once))
+    .bind(column!(rows, |b| b.queued_at))
+    .bind(column!(rows, |b| b.started_at))
+    .bind(column!(rows, |b| b.completed_at))
+    .bind(errors)
+    .bind(details)
+    .bind(column!(rows, |b| b.version))
+    .bind(column!(rows, |b| b.position))
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Failed and running blocks (`open` of them at most) and the newest `others`, newest first. The counts bound the walk
+/// down `blocks_by_run`: running blocks are near its tip.
+pub(crate) async fn notable(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    run: RunId,
+    open: i64,
+    others: i64,
+) -> Result<Vec<BlockRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from (
+           (select * from block_executions where tenant_id = $1 and run_id = $2 and status in ('failed', 'running')
+            order by sequence desc limit $3)
+           union all
+           (select * from block_executions where tenant_id = $1 and run_id = $2 and status not in ('failed', 'running')
+            order by sequence desc limit $4)
+         ) as notable order by sequence desc",
+    )
+    .bind(tenant)
+    .bind(run)
+    .bind(open)
+    .bind(others)
+    .fetch_all(c)
+    .await
+}
+
+/// A page of a run's blocks below `before`, newest first.
+pub(super) async fn below(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    run: RunId,
+    stage: Option<Stage>,
+    status: Option<&str>,
+    before: i32,
+    limit: i64,
+) -> Result<Vec<BlockRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from block_executions where tenant_id = $1 and run_id = $2 and sequence < $3
+           and ($4::text is null or stage_name = $4) and ($5::text is null or status = $5)
+         order by sequence desc limit $6",
+    )
+    .bind(tenant)
+    .bind(run)
+    .bind(before)
+    .bind(stage.map(Stage::as_str))
+    .bind(status)
+    .bind(limit)
+    .fetch_all(c)
+    .await
+}
+
+/// When the newest completed blocks began and ended, and how many leads they carried: what speed is told from.
+pub(crate) async fn recent_completions(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    run: RunId,
+    limit: i64,
+) -> Result<Vec<(Stage, OffsetDateTime, OffsetDateTime, u64)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select stage_name, coalesce(started_at, completed_at) as started_at, completed_at, input_count
+         from block_executions
+         where tenant_id = $1 and run_id = $2 and status = 'completed' and completed_at is not null
+         order by sequence desc limit $3",
+    )
+    .bind(tenant)
+    .bind(run)
+    .bind(limit)
+    .fetch_all(c)
+    .await?;
+    let read = |row: &PgRow| {
+        Ok((
+            word(row, "stage_name")?,
+            row.try_get("started_at")?,
+            row.try_get("completed_at")?,
+            count(row, "input_count")?,
+        ))
+    };
+    rows.iter().map(read).collect()
+}
