@@ -3,7 +3,9 @@
 pub mod admin;
 pub mod block;
 pub mod broker;
+pub mod clock;
 mod follow;
+pub mod issue;
 pub mod lead;
 pub mod provider;
 mod providers;
@@ -12,3 +14,4 @@ pub mod run;
 pub mod storage;
 pub mod telemetry;
 pub mod tenure;
+pub mod worker;

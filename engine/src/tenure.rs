@@ -7,8 +7,7 @@ use luci_schema::{
     log::{self, Lease, LogError},
 };
 use sqlx::PgPool;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// How leases are held.
 #[derive(Debug, Clone)]
@@ -34,7 +33,8 @@ pub struct Tenure {
     position: Position,
     lost: CancellationToken,
     release: CancellationToken,
-    keeper: JoinHandle<Option<Lease>>,
+    /// Ends with the tenure: a holder that broke must not look alive.
+    keeper: AbortOnDropHandle<Option<Lease>>,
 }
 
 impl Tenure {
@@ -66,7 +66,8 @@ impl Tenure {
         let (epoch, position) = (lease.epoch(), lease.position());
         tracing::info!(lease = name, lease.epoch = epoch, position = position.0, "lease taken");
         metrics::gauge!("luci_lease_held", "lease" => name).set(1.0);
-        let keeper = tokio::spawn(renewals(name, lease, options.clone(), lost.clone(), release.clone()));
+        let renewing = renewals(name, lease, options.clone(), lost.clone(), release.clone());
+        let keeper = AbortOnDropHandle::new(tokio::spawn(renewing));
         Self { name, epoch, position, lost, release, keeper }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! It follows the log, keeps what it needs in memory, and writes that behind itself into tables that can be dropped.
 //! It decides nothing: each command's id derives from the event that set it, and a command that is already in effect is
-//! refused, so firing twice changes nothing. Partitions of the log's table are made ahead here too.
+//! refused, so firing twice changes nothing.
 
 mod admissions;
 mod due;
@@ -108,7 +108,7 @@ impl Known {
 impl Held<'_> {
     async fn work(&self, issuer: &Issuer, stop: &CancellationToken) -> Result<(), LogError> {
         let mut known = self.load().await?;
-        let caught_up = self.log.head();
+        let caught_up = self.log.newest().await?;
         let mut firing = Firing::new(issuer.clone());
         let mut source = pin!(follow::batches(self.log.clone(), known.at, BATCH));
         let mut save = tokio::time::interval(self.options.save);

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use luci_schema::{Actor, BlockEvent, CommandId, Event, Failure, FailureCode, Recorded};
+use luci_schema::{
+    Actor, BlockEvent, CommandId, Event, Failure, FailureCode, Recorded,
+    log::{AppendError, LogError},
+};
 
 use super::{
     Worker,
@@ -18,12 +21,12 @@ use crate::{
 };
 
 /// The run, at least as new as the delivery.
-pub(super) async fn load(worker: &Worker, delivery: &Delivery) -> Result<Option<Arc<Run>>, IssueError> {
+pub(super) async fn load(worker: &Worker, delivery: &Delivery) -> Result<Option<Arc<Run>>, LogError> {
     worker.issuer.load_past(delivery.tenant, delivery.run, delivery.queued).await
 }
 
 /// The run as it stands in the log now, whoever wrote last.
-pub(super) async fn load_newest(worker: &Worker, delivery: &Delivery) -> Result<Option<Arc<Run>>, IssueError> {
+pub(super) async fn load_newest(worker: &Worker, delivery: &Delivery) -> Result<Option<Arc<Run>>, LogError> {
     worker.issuer.load_newest(delivery.tenant, delivery.run).await
 }
 
@@ -50,8 +53,10 @@ pub(super) async fn settle(
                 return Outcome::Done;
             }
             // A report that contradicts itself is a defect of the kind: the block fails instead of coming for ever.
-            Err(IssueError::Refused(Refusal::Invalid(why))) if !repaired => {
-                tracing::error!(run.id = %delivery.run, block.id = %delivery.block.block_id, why, "a report was refused");
+            Err(
+                error @ (IssueError::Refused(Refusal::Invalid(_)) | IssueError::Append(AppendError::Invalid(_))),
+            ) if !repaired => {
+                tracing::error!(run.id = %delivery.run, block.id = %delivery.block.block_id, %error, "a report was refused");
                 command = broken(command);
                 repaired = true;
             }
