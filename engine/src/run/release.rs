@@ -22,7 +22,7 @@ enum Work {
     Fresh(Stage, Ready),
 }
 
-/// Queues blocks until the window is full, nothing is ready, or the budget pauses the run.
+/// Queues blocks until the window is full, nothing is ready, or the budget holds the next one back.
 pub(super) fn release(draft: &mut Draft) {
     while draft.run.status == RunStatus::Running && draft.run.in_flight() < draft.run.window() {
         let Some(work) = next(&draft.run) else { return };
@@ -31,7 +31,10 @@ pub(super) fn release(draft: &mut Draft) {
             Work::Fresh(stage, ready) => (*stage, &ready.input),
         };
         if budget::exceeded(&draft.run, stage, input) {
-            draft.emit(RunEvent::Paused(RunPaused { reason: Some(PauseReason::Budget) }));
+            // Blocks in flight would be refused their start by a pause: the last of them to end decides.
+            if draft.run.in_flight() == 0 {
+                draft.emit(RunEvent::Paused(RunPaused { reason: Some(PauseReason::Budget) }));
+            }
             return;
         }
         match work {

@@ -15,6 +15,9 @@ use super::{
     totals::{self, Change},
 };
 
+/// Blocks that one command takes up at most: what it appends is bounded. The rest stays failed, and the run with it.
+const RETRIED_AT_ONCE: usize = 1_000;
+
 /// All failed blocks of a failed run.
 pub(super) fn retry_run(draft: &mut Draft) -> Result<(), Refusal> {
     let mut failed: Vec<_> = draft
@@ -28,7 +31,7 @@ pub(super) fn retry_run(draft: &mut Draft) -> Result<(), Refusal> {
     }
     failed.sort_unstable();
     take_up(draft);
-    for (_, id) in failed {
+    for (_, id) in failed.into_iter().take(RETRIED_AT_ONCE) {
         retried(draft, id);
     }
     release(draft);

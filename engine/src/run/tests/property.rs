@@ -188,7 +188,7 @@ impl Play {
 
     /// Workers deliver and people repair: the run comes to an end that is not a failed block.
     fn to_the_end(&mut self) {
-        for _ in 0..50 {
+        for _ in 0..1_000 {
             drop(self.story.ask(RunCommand::Resume));
             self.story.settle(GOOD);
             let status = self.story.run.status();
@@ -206,7 +206,7 @@ impl Play {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_sequence_keeps_the_promises(
