@@ -2,6 +2,8 @@
 
 pub mod admin;
 pub mod block;
+pub mod blocks;
+pub mod book;
 pub mod broker;
 pub mod clock;
 mod follow;

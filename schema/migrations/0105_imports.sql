@@ -20,5 +20,3 @@ create table imports (
     completed_at timestamptz,
     primary key (tenant_id, id)
 );
-
-create index imports_newest on imports (tenant_id, created_at desc, id desc);

@@ -276,7 +276,7 @@ mod tests {
         while let Step::Row(row) = reader.step().unwrap() {
             starts.push((row.next_offset, row.next_line));
         }
-        assert_eq!(starts, [(0, 1), (7, 2), (18, 4), (25, 5)]);
+        assert_eq!(starts, [(0, 1), (7, 2), (18, 4), (25, 6)]);
         let mut reader = RowReader::new(b',', Some(3), LIMITS, 18, 4);
         reader.push(&text.as_bytes()[18..]);
         reader.finish();

@@ -175,7 +175,7 @@ mod tests {
             ("a,b\rc", record(4, 1), vec!["a", "b"]),
             ("a,b", record(3, 1), vec!["a", "b"]),
             ("a,\n", record(3, 1), vec!["a", ""]),
-            ("\"a,\"\"b\"\"\",c\n", record(13, 1), vec!["a,\"b\"", "c"]),
+            ("\"a,\"\"b\"\"\",c\n", record(12, 1), vec!["a,\"b\"", "c"]),
             ("\"a\r\nb\",c\n", record(9, 2), vec!["a\r\nb", "c"]),
             ("5\" pipe,b\n", record(10, 1), vec!["5\" pipe", "b"]),
             ("\"\",b\n", record(5, 1), vec!["", "b"]),

@@ -4,6 +4,7 @@ use luci_schema::FailureCode;
 use serde::{Deserialize, Serialize};
 
 use super::{Lead, intake::Rejection};
+use crate::provider::ProviderError;
 
 /// A line of a `failed` or `rejected` artifact: why, and the lead itself, so that it can be mended or sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,13 +23,17 @@ pub struct FailedLine {
     pub detail: Option<Detail>,
 }
 
-/// What to mend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What to mend, or what was heard.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Detail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    pub expected: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What the provider said; may hold anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 impl FailedLine {
@@ -37,8 +42,14 @@ impl FailedLine {
         Self { lead, lead_id, row, line, code, reason: reason.into(), detail: None }
     }
 
+    /// A lead for which a provider gave no answer.
+    pub fn unanswered(lead: Lead, error: ProviderError) -> Self {
+        let detail = error.detail.map(|said| Detail { said: Some(said), ..Detail::default() });
+        Self { detail, ..Self::new(lead, error.code, error.reason) }
+    }
+
     pub fn rejected(lead: Lead, why: Rejection) -> Self {
-        let detail = Detail { field: why.field.map(str::to_owned), expected: why.expected };
+        let detail = Detail { field: why.field.map(str::to_owned), expected: Some(why.expected), ..Detail::default() };
         Self { detail: Some(detail), ..Self::new(lead, FailureCode::Validation, why.reason.as_str()) }
     }
 }

@@ -4,6 +4,7 @@ pub mod amount;
 pub mod channel;
 pub mod csv_row;
 pub mod csv_text;
+pub mod dedupe;
 pub mod email;
 pub mod header;
 pub mod identity;

@@ -1,0 +1,94 @@
+//! What ENRICH and SKIP_TRACE share: those leads that qualify are asked about, in portions, between which a stop is heard.
+
+use futures::future::BoxFuture;
+use luci_schema::event::BlockReport;
+use sqlx::PgConnection;
+
+use super::outcome::{self, Outcome, database_failed};
+use crate::{
+    block::{BlockFault, Progress, Task, Tools},
+    book,
+    lead::{Lead, line::FailedLine},
+    provider::Answers,
+};
+
+/// One provider's way to be asked.
+pub(super) trait Source: Send + Sync {
+    /// What is asked of a lead.
+    type Query: Send + Sync;
+    type Match: Send;
+
+    const PROVIDER: &'static str;
+    /// Leads asked about before a stop is heard again.
+    const PORTION: usize;
+
+    /// None when the lead does not qualify.
+    fn query(lead: &Lead) -> Option<Self::Query>;
+    fn ask<'a>(task: &'a Task, tools: &'a Tools, queries: &'a [Self::Query]) -> BoxFuture<'a, Answers<Self::Match>>;
+    fn merge(lead: &mut Lead, found: &Self::Match);
+    /// What is written beside the leads themselves.
+    fn keep<'a>(c: &'a mut PgConnection, task: &'a Task, leads: &'a [Lead]) -> BoxFuture<'a, Result<(), sqlx::Error>>;
+}
+
+/// Asks about every lead of the block that qualifies.
+pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progress) -> Result<BlockReport, BlockFault> {
+    let leads = outcome::leads(task, tools).await?;
+    let (total, mut done) = (leads.len() as u64, 0);
+    let mut outcome = Outcome::new(task, tools);
+    let mut asked: Vec<(Lead, S::Query)> = Vec::with_capacity(leads.len());
+    for lead in leads {
+        match S::query(&lead) {
+            Some(query) => asked.push((lead, query)),
+            None => {
+                done += 1;
+                outcome.skipped(&lead, None).await?;
+            }
+        }
+    }
+    while !asked.is_empty() && !task.stop.is_cancelled() {
+        let rest = asked.split_off(asked.len().min(S::PORTION));
+        let portion = std::mem::replace(&mut asked, rest);
+        done += portion.len() as u64;
+        let (leads, queries): (Vec<Lead>, Vec<S::Query>) = portion.into_iter().unzip();
+        let answers = S::ask(task, tools, &queries).await;
+        take::<S>(task, tools, &mut outcome, leads, answers).await?;
+        progress.set(done, total);
+    }
+    outcome.finish_unless_all_failed(S::PROVIDER).await
+}
+
+async fn take<S: Source>(
+    task: &Task,
+    tools: &Tools,
+    outcome: &mut Outcome<'_>,
+    leads: Vec<Lead>,
+    answers: Answers<S::Match>,
+) -> Result<(), BlockFault> {
+    let mut matched = Vec::with_capacity(leads.len());
+    for (mut lead, answer) in leads.into_iter().zip(answers) {
+        match answer {
+            Ok(answer) => {
+                outcome.report().cost_micros += answer.cost_since(task.block.unix);
+                match &answer.found {
+                    Some(found) => {
+                        S::merge(&mut lead, found);
+                        outcome.success(&lead).await?;
+                        matched.push(lead);
+                    }
+                    None => outcome.no_match(&lead).await?,
+                }
+            }
+            Err(error) => outcome.failed(&FailedLine::unanswered(lead, error)).await?,
+        }
+    }
+    if matched.is_empty() {
+        return Ok(());
+    }
+    // Always in one order, so that two blocks that know the same leads wait for each other instead of for ever.
+    matched.sort_by_key(|lead| lead.lead_id);
+    matched.dedup_by_key(|lead| lead.lead_id);
+    let mut tx = tools.pool.begin().await.map_err(database_failed)?;
+    book::leads::enriched(&mut tx, task.tenant, &matched).await.map_err(database_failed)?;
+    S::keep(&mut tx, task, &matched).await.map_err(database_failed)?;
+    tx.commit().await.map_err(database_failed)
+}

@@ -1,0 +1,129 @@
+//! Reads the leads that an earlier run recorded for a stage: the lines of its output artifacts, in the order of its history.
+
+use futures::TryStreamExt;
+use luci_schema::{
+    BlockEvent, BlockId, Event, Recorded, RunId, Stage, Version,
+    event::{Artifact, BlockReport, Cursor},
+};
+
+use super::outcome::{Outcome, again, storage_failed};
+use crate::block::{BlockFault, Task, Tools};
+
+/// Events read at once.
+const PAGE: usize = 500;
+
+/// In the cursor, `line` is the version up to which the other run's history is done with, `offset` the lines that were
+/// read of the artifact behind it.
+pub(super) async fn read(
+    task: &Task,
+    tools: &Tools,
+    source: (RunId, Stage),
+    cursor: &Cursor,
+    outcome: &mut Outcome<'_>,
+) -> Result<Option<Cursor>, BlockFault> {
+    let mut at = cursor.clone();
+    let last = cursor.rows + u64::from(task.run.options.block_size);
+    loop {
+        let page = history(task, tools, source.0, Version(at.line), PAGE).await?;
+        for event in &page {
+            let Some(artifact) = leads_of(task, tools, source, event).await? else {
+                at.line = event.version.0;
+                continue;
+            };
+            if at.rows == last {
+                return Ok(Some(at));
+            }
+            at.after = Some(artifact.artifact_id.to_string());
+            if !lines(tools, &artifact, last, &mut at, outcome).await? {
+                return Ok(Some(at));
+            }
+            at.line = event.version.0;
+            at.offset = 0;
+        }
+        if page.len() < PAGE {
+            return Ok(None);
+        }
+    }
+}
+
+/// Copies lines until the block is full; true when the artifact is read to its end.
+async fn lines(
+    tools: &Tools,
+    artifact: &Artifact,
+    last: u64,
+    at: &mut Cursor,
+    outcome: &mut Outcome<'_>,
+) -> Result<bool, BlockFault> {
+    let mut lines = tools.storage.read_lines(&artifact.object_path);
+    let mut seen = 0;
+    while let Some(line) = lines.try_next().await.map_err(storage_failed)? {
+        seen += 1;
+        if seen <= at.offset {
+            continue;
+        }
+        if at.rows == last {
+            return Ok(false);
+        }
+        outcome.success_line(&line).await?;
+        at.offset += 1;
+        at.rows += 1;
+    }
+    Ok(true)
+}
+
+/// The leads that went on from this event's block, if it is one of the stage: of a completion its output; of a skipped
+/// block what had been done before it failed.
+async fn leads_of(
+    task: &Task,
+    tools: &Tools,
+    (run, stage): (RunId, Stage),
+    event: &Recorded,
+) -> Result<Option<Artifact>, BlockFault> {
+    match &event.event {
+        Event::Block(BlockEvent::Completed(e)) if e.stage == stage => Ok(output(&e.report, stage)),
+        Event::Block(BlockEvent::Skipped(e)) if e.stage == stage => {
+            broken_off(task, tools, run, stage, e.block_id).await
+        }
+        Event::Run(_) | Event::Block(_) | Event::Artifact(_) | Event::Config(_) | Event::Unknown(_) => Ok(None),
+    }
+}
+
+fn output(report: &BlockReport, stage: Stage) -> Option<Artifact> {
+    report.artifacts.iter().find(|a| a.artifact_type == stage.artifact_type() && a.leads > 0).cloned()
+}
+
+/// What the last failed attempt of a block had written. Rare, so the history is simply read again.
+async fn broken_off(
+    task: &Task,
+    tools: &Tools,
+    run: RunId,
+    stage: Stage,
+    block: BlockId,
+) -> Result<Option<Artifact>, BlockFault> {
+    let (mut after, mut found) = (Version(0), None);
+    loop {
+        let page = history(task, tools, run, after, PAGE).await?;
+        for event in &page {
+            if let Event::Block(BlockEvent::Failed(e)) = &event.event
+                && e.block_id == block
+            {
+                found = output(&e.report, stage);
+            }
+        }
+        match page.last() {
+            Some(event) if page.len() == PAGE => after = event.version,
+            _ => return Ok(found),
+        }
+    }
+}
+
+async fn history(
+    task: &Task,
+    tools: &Tools,
+    run: RunId,
+    after: Version,
+    limit: usize,
+) -> Result<Vec<std::sync::Arc<Recorded>>, BlockFault> {
+    let events = tools.log.read_stream(task.tenant, run.into(), after, limit).await;
+    events.map_err(|error| again("the log could not be read", &error))
+}

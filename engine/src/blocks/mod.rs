@@ -1,0 +1,30 @@
+//! The block kinds: one file a stage. The list below is all there is to registering one.
+
+use std::sync::Arc;
+
+use crate::block::BlockKind;
+
+mod ask;
+mod assign;
+mod enrich;
+mod import;
+mod import_csv;
+mod import_earlier;
+mod outcome;
+mod push;
+mod score;
+mod skip_trace;
+mod validate;
+
+/// Every kind, in the order of the stages.
+pub fn all() -> Vec<Arc<dyn BlockKind>> {
+    vec![
+        Arc::new(import::Import::default()),
+        Arc::new(validate::Validate),
+        Arc::new(enrich::Enrich),
+        Arc::new(skip_trace::SkipTrace),
+        Arc::new(score::Score),
+        Arc::new(assign::Assign),
+        Arc::new(push::Push),
+    ]
+}

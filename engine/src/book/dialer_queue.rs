@@ -1,0 +1,62 @@
+//! Table `dialer_queue`: calls to make, each under a send key that can exist once.
+
+use std::collections::HashSet;
+
+use luci_schema::{BlockId, CallId, LeadId, RunId, TenantId};
+use sqlx::PgConnection;
+
+/// A call to queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    pub id: CallId,
+    pub send_key: [u8; 32],
+    pub lead_id: LeadId,
+    /// E.164
+    pub phone: String,
+    pub contact_name: Option<String>,
+    pub company_name: Option<String>,
+    /// 1..=10
+    pub priority: i16,
+}
+
+/// Queues what is not queued yet, and answers the keys that this block holds, now or from an earlier delivery.
+pub async fn queue(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    (run, block): (RunId, BlockId),
+    campaign: &str,
+    calls: &[Call],
+) -> Result<HashSet<[u8; 32]>, sqlx::Error> {
+    if calls.is_empty() {
+        return Ok(HashSet::new());
+    }
+    sqlx::query(
+        "insert into dialer_queue (tenant_id, run_id, block_id, campaign_id, id, send_key, lead_id, phone,
+                                   contact_name, company_name, priority)
+         select $1, $2, $3, $4, call.* from unnest($5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[],
+                                                   $10::text[], $11::smallint[]) as call
+         on conflict do nothing",
+    )
+    .bind(tenant)
+    .bind(run)
+    .bind(block)
+    .bind(campaign)
+    .bind(calls.iter().map(|call| call.id).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| &call.send_key[..]).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| call.lead_id).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| call.phone.as_str()).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| call.contact_name.as_deref()).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| call.company_name.as_deref()).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| call.priority).collect::<Vec<_>>())
+    .execute(&mut *c)
+    .await?;
+    let held: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select send_key from dialer_queue where tenant_id = $1 and send_key = any($2) and block_id = $3",
+    )
+    .bind(tenant)
+    .bind(calls.iter().map(|call| &call.send_key[..]).collect::<Vec<_>>())
+    .bind(block)
+    .fetch_all(c)
+    .await?;
+    Ok(held.into_iter().filter_map(|key| key.try_into().ok()).collect())
+}

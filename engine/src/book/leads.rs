@@ -1,0 +1,188 @@
+//! Table `leads`: one row a lead, the lead itself as JSON beside the columns that lists go by.
+
+use std::collections::{HashMap, HashSet};
+
+use luci_schema::{LeadId, SectorId, TenantId};
+use sqlx::{PgConnection, Row};
+
+use crate::lead::Lead;
+
+/// The leads that are there already.
+pub async fn load(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    ids: &[LeadId],
+) -> Result<HashMap<LeadId, Lead>, sqlx::Error> {
+    let rows = sqlx::query("select id, data::text as data from leads where tenant_id = $1 and id = any($2)")
+        .bind(tenant)
+        .bind(ids)
+        .fetch_all(c)
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get("id")?, decode(row)?))).collect()
+}
+
+/// Writes leads as they stand now, new ones and known ones. Root input and row of a known lead stay those that first
+/// brought it; so do status, sector and score.
+pub async fn save(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    root_input_id: &str,
+    leads: &[Lead],
+) -> Result<(), sqlx::Error> {
+    let columns = Columns::of(leads)?;
+    sqlx::query(
+        "insert into leads (tenant_id, root_input_id, id, row_number, company_name, contact_name, email, phone, state,
+                            sic_code, data)
+         select $1, $2, id, row_number, company_name, contact_name, email, phone, state, sic_code, data::json
+           from unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                       $10::text[], $11::text[])
+                as lead (id, row_number, company_name, contact_name, email, phone, state, sic_code, data)
+         on conflict (tenant_id, id) do update
+            set company_name = excluded.company_name, contact_name = excluded.contact_name, email = excluded.email,
+                phone = excluded.phone, state = excluded.state, sic_code = excluded.sic_code, data = excluded.data,
+                updated_at = now()",
+    )
+    .bind(tenant)
+    .bind(root_input_id)
+    .bind(columns.ids)
+    .bind(columns.rows)
+    .bind(columns.companies)
+    .bind(columns.contacts)
+    .bind(columns.emails)
+    .bind(columns.phones)
+    .bind(columns.states)
+    .bind(columns.sics)
+    .bind(columns.data)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Writes what a provider added. A lead that was erased meanwhile stays erased.
+pub async fn enriched(c: &mut PgConnection, tenant: TenantId, leads: &[Lead]) -> Result<(), sqlx::Error> {
+    let columns = Columns::of(leads)?;
+    sqlx::query(
+        "update leads
+            set company_name = new.company_name, contact_name = new.contact_name, email = new.email,
+                phone = new.phone, state = new.state, sic_code = new.sic_code, data = new.data::json,
+                enrichment_status = 'completed', updated_at = now()
+           from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+                as new (id, company_name, contact_name, email, phone, state, sic_code, data)
+          where leads.tenant_id = $1 and leads.id = new.id",
+    )
+    .bind(tenant)
+    .bind(columns.ids)
+    .bind(columns.companies)
+    .bind(columns.contacts)
+    .bind(columns.emails)
+    .bind(columns.phones)
+    .bind(columns.states)
+    .bind(columns.sics)
+    .bind(columns.data)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Writes sector, score, priority and tags. A lead that no sector fits keeps the one it had.
+pub async fn placed(c: &mut PgConnection, tenant: TenantId, leads: &[&Lead]) -> Result<(), sqlx::Error> {
+    let scored =
+        |lead: &Lead| lead.scored.as_ref().map(|s| (i16::from(s.score), s.priority.as_str(), s.tags.join(",")));
+    let scores: Vec<_> = leads.iter().copied().map(scored).collect();
+    sqlx::query(
+        "update leads
+            set sector_id = coalesce(new.sector_id, leads.sector_id), score = coalesce(new.score, leads.score),
+                priority = coalesce(new.priority, leads.priority),
+                tags = coalesce(string_to_array(new.tags, ','), leads.tags), updated_at = now()
+           from unnest($2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[])
+                as new (id, sector_id, score, priority, tags)
+          where leads.tenant_id = $1 and leads.id = new.id",
+    )
+    .bind(tenant)
+    .bind(leads.iter().map(|lead| lead.lead_id).collect::<Vec<_>>())
+    .bind(leads.iter().map(|lead| lead.sector.as_ref().and_then(|s| s.sector_id)).collect::<Vec<_>>())
+    .bind(scores.iter().map(|s| s.as_ref().map(|s| s.0)).collect::<Vec<_>>())
+    .bind(scores.iter().map(|s| s.as_ref().map(|s| s.1)).collect::<Vec<_>>())
+    .bind(scores.iter().map(|s| s.as_ref().map(|s| s.2.as_str())).collect::<Vec<_>>())
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Members of a sector that are not dnc, behind `after`, in lead-id order.
+pub async fn members(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    sector: SectorId,
+    after: Option<LeadId>,
+    limit: u32,
+) -> Result<Vec<Lead>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select data::text as data from leads
+          where tenant_id = $1 and sector_id = $2 and id > $3 and status <> 'dnc' order by id limit $4",
+    )
+    .bind(tenant)
+    .bind(sector)
+    .bind(after.map_or_else(String::new, |id| id.to_string()))
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await?;
+    rows.iter().map(decode).collect()
+}
+
+/// How many members a run from the sector would read.
+pub async fn count_members(c: &mut PgConnection, tenant: TenantId, sector: SectorId) -> Result<u64, sqlx::Error> {
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from leads where tenant_id = $1 and sector_id = $2 and status <> 'dnc'")
+            .bind(tenant)
+            .bind(sector)
+            .fetch_one(c)
+            .await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Those of the leads that must not be contacted.
+pub async fn dnc(c: &mut PgConnection, tenant: TenantId, ids: &[LeadId]) -> Result<HashSet<LeadId>, sqlx::Error> {
+    let found: Vec<LeadId> =
+        sqlx::query_scalar("select id from leads where tenant_id = $1 and id = any($2) and status = 'dnc'")
+            .bind(tenant)
+            .bind(ids)
+            .fetch_all(c)
+            .await?;
+    Ok(found.into_iter().collect())
+}
+
+fn decode(row: &sqlx::postgres::PgRow) -> Result<Lead, sqlx::Error> {
+    let text: &str = row.try_get("data")?;
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// Leads turned into columns for UNNEST.
+struct Columns<'a> {
+    ids: Vec<LeadId>,
+    rows: Vec<i64>,
+    companies: Vec<Option<&'a str>>,
+    contacts: Vec<Option<&'a str>>,
+    emails: Vec<Option<&'a str>>,
+    phones: Vec<Option<&'a str>>,
+    states: Vec<Option<&'a str>>,
+    sics: Vec<Option<&'a str>>,
+    data: Vec<String>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(leads: &'a [Lead]) -> Result<Self, sqlx::Error> {
+        let data = leads.iter().map(serde_json::to_string).collect::<Result<_, _>>();
+        Ok(Self {
+            ids: leads.iter().map(|lead| lead.lead_id).collect(),
+            rows: leads.iter().map(|lead| i64::try_from(lead.row).unwrap_or(i64::MAX)).collect(),
+            companies: leads.iter().map(|lead| lead.firm.company_name.as_deref()).collect(),
+            contacts: leads.iter().map(|lead| lead.who.contact_name.as_deref()).collect(),
+            emails: leads.iter().map(|lead| lead.who.email.as_deref()).collect(),
+            phones: leads.iter().map(|lead| lead.phones.first().map(|phone| phone.number.as_str())).collect(),
+            states: leads.iter().map(Lead::state).collect(),
+            sics: leads.iter().map(|lead| lead.firm.sic_code.as_deref()).collect(),
+            data: data.map_err(|error| sqlx::Error::Encode(Box::new(error)))?,
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! Table `sectors`: the tenant's markets.
+
+use luci_schema::{Micros, SectorId, TenantId};
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use time::OffsetDateTime;
+
+use crate::lead;
+
+/// A sector as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sector {
+    pub id: SectorId,
+    pub slug: String,
+    pub name: String,
+    /// Two letters; none is nationwide.
+    pub state: Option<String>,
+    pub sic_codes: Vec<String>,
+    pub legacy_bucket_id: Option<String>,
+    pub created_at: Micros,
+}
+
+/// Adds a sector. A slug that is taken is a unique violation.
+pub async fn create(c: &mut PgConnection, tenant: TenantId, sector: &Sector) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into sectors (tenant_id, id, slug, name, state, sic_codes, legacy_bucket_id, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(tenant)
+    .bind(sector.id)
+    .bind(&sector.slug)
+    .bind(&sector.name)
+    .bind(&sector.state)
+    .bind(&sector.sic_codes)
+    .bind(&sector.legacy_bucket_id)
+    .bind(sector.created_at.date_time())
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// One sector by id or slug.
+pub async fn get(c: &mut PgConnection, tenant: TenantId, id_or_slug: &str) -> Result<Option<Sector>, sqlx::Error> {
+    sqlx::query("select * from sectors where tenant_id = $1 and (id = $2 or slug = $2)")
+        .bind(tenant)
+        .bind(id_or_slug)
+        .fetch_optional(c)
+        .await?
+        .map(decode)
+        .transpose()
+}
+
+/// All sectors by slug.
+pub async fn list(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<Sector>, sqlx::Error> {
+    let rows =
+        sqlx::query("select * from sectors where tenant_id = $1 order by slug").bind(tenant).fetch_all(c).await?;
+    rows.into_iter().map(decode).collect()
+}
+
+/// All sectors, as the rules of ASSIGN ask them.
+pub async fn rules(c: &mut PgConnection, tenant: TenantId) -> Result<lead::sector::Sectors, sqlx::Error> {
+    let rule = |s: Sector| lead::sector::Sector { id: s.id, slug: s.slug, state: s.state, sic_codes: s.sic_codes };
+    Ok(lead::sector::Sectors::new(list(c, tenant).await?.into_iter().map(rule).collect()))
+}
+
+fn decode(row: PgRow) -> Result<Sector, sqlx::Error> {
+    Ok(Sector {
+        id: row.try_get("id")?,
+        slug: row.try_get("slug")?,
+        name: row.try_get("name")?,
+        state: row.try_get("state")?,
+        sic_codes: row.try_get("sic_codes")?,
+        legacy_bucket_id: row.try_get("legacy_bucket_id")?,
+        created_at: row.try_get::<OffsetDateTime, _>("created_at")?.into(),
+    })
+}
