@@ -9,6 +9,7 @@ use luci_schema::{
 
 use super::{
     RunStatus, report,
+    shelf::Shelf,
     state::{Block, BlockState, BrokenBlock, Ready, Run, Source, StageState},
 };
 
@@ -84,7 +85,7 @@ fn become_status(run: &mut Run, to: RunStatus) {
 
 /// A final run needs no block to be found again.
 fn forget_repairs(run: &mut Run) {
-    run.shelf = Arc::default();
+    run.shelf = Shelf::default();
     run.due.clear();
 }
 
@@ -169,7 +170,7 @@ fn fold_completed(run: &mut Run, completed: &BlockCompleted) {
         block.merged = completed.merged;
         block.input = input;
         block.state = BlockState::Completed;
-        Arc::make_mut(&mut run.shelf).insert(completed.block_id, block);
+        run.shelf.insert(completed.block_id, block);
     }
 }
 
@@ -193,7 +194,7 @@ fn fold_failed(run: &mut Run, failed: &BlockFailed) {
         next: report.next.clone(),
         retry_at: failed.retry_at_micros,
     }));
-    Arc::make_mut(&mut run.shelf).insert(failed.block_id, block);
+    run.shelf.insert(failed.block_id, block);
 }
 
 fn fold_skipped(run: &mut Run, id: BlockId) {
@@ -206,7 +207,7 @@ fn fold_skipped(run: &mut Run, id: BlockId) {
 
 fn take_shelved(run: &mut Run, id: BlockId) -> Option<Block> {
     run.due.remove(&id);
-    let block = Arc::make_mut(&mut run.shelf).remove(&id)?;
+    let block = run.shelf.remove(id)?;
     if let (BlockState::Failed(_), Some(at)) = (&block.state, run.index(block.stage)) {
         run.stages[at].failed -= 1;
     }

@@ -46,7 +46,7 @@ fn failed_block(run: &Run) -> Option<RunError> {
         return None;
     }
     let failed = run.shelf.iter().filter_map(|(id, block)| match &block.state {
-        BlockState::Failed(broken) => Some((*id, block, broken)),
+        BlockState::Failed(broken) => Some((id, block, broken)),
         BlockState::Waiting | BlockState::Pending | BlockState::Running | BlockState::Completed => None,
     });
     let (id, block, broken) = failed.min_by_key(|(_, block, _)| block.sequence)?;

@@ -16,6 +16,7 @@ mod refusal;
 mod release;
 mod repair;
 mod report;
+mod shelf;
 mod state;
 mod status;
 mod totals;

@@ -129,7 +129,7 @@ fn next(run: &Run) -> Option<Work> {
 /// IMPORT and VALIDATE run one block at a time; VALIDATE waits for a block that is retried by itself soon.
 fn open_for(run: &Run, stage: Stage) -> bool {
     let busy = || run.open.values().any(|block| block.stage == stage && block.state.in_flight());
-    let due = || run.due.iter().any(|id| run.shelf.get(id).is_some_and(|block| block.stage == stage));
+    let due = || run.due.iter().any(|id| run.shelf.get(*id).is_some_and(|block| block.stage == stage));
     match stage {
         Stage::Import => !busy(),
         Stage::Validate => !busy() && !due(),

@@ -49,7 +49,7 @@ pub(super) fn retry_block(draft: &mut Draft, id: BlockId) -> Result<(), Refusal>
     match draft.run.open.get(&id) {
         Some(block) if block.retry_count > 0 => return Ok(()),
         Some(_) => return unfit("it has not ended"),
-        None if !draft.run.shelf.contains_key(&id) => return unfit("it has no failed leads to send again"),
+        None if draft.run.shelf.get(id).is_none() => return unfit("it has no failed leads to send again"),
         None => {}
     }
     take_up(draft);
@@ -65,7 +65,7 @@ pub(super) fn skip_block(draft: &mut Draft, id: BlockId) -> Result<(), Refusal> 
     }
     repairable(draft, "skip_block")?;
     let unfit = Refusal::Unfit { block: id, command: "skip_block", why: "it is not failed" };
-    let Some(block) = draft.run.shelf.get(&id).cloned() else { return Err(unfit) };
+    let Some(block) = draft.run.shelf.get(id).cloned() else { return Err(unfit) };
     let BlockState::Failed(broken) = &block.state else { return Err(unfit) };
     take_up(draft);
     let totals = totals::after(
@@ -104,7 +104,7 @@ fn take_up(draft: &mut Draft) {
 }
 
 fn retried(draft: &mut Draft, block_id: BlockId) {
-    let Some(block) = draft.run.shelf.get(&block_id) else { return };
+    let Some(block) = draft.run.shelf.get(block_id) else { return };
     let event =
         BlockRetried { block_id, stage: block.stage, block_number: block.number, retry_count: block.retry_count + 1 };
     draft.emit(BlockEvent::Retried(event));

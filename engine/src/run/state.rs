@@ -13,7 +13,7 @@ use luci_schema::{
     event::{BlockInput, Cursor, Event, PauseReason, RunError, RunEvent, RunQueued, RunTotals, StageSpec},
 };
 
-use super::{RunStatus, evolve};
+use super::{RunStatus, evolve, shelf::Shelf};
 
 /// A folded run. The default is the run before its `run:queued`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,8 +29,7 @@ pub struct Run {
     pub(super) sequence: u32,
     /// Waiting, pending and running blocks.
     pub(super) open: BTreeMap<BlockId, Block>,
-    /// Failed blocks, and completed ones with failed leads. Shared, since it may be long and seldom changes.
-    pub(super) shelf: Arc<BTreeMap<BlockId, Block>>,
+    pub(super) shelf: Shelf,
     /// Those of the shelf that the clock will retry.
     pub(super) due: BTreeSet<BlockId>,
     pub(super) skipped: Arc<BTreeSet<BlockId>>,
@@ -253,11 +252,11 @@ impl Run {
 
     /// A failed block, or a completed one with failed leads.
     pub fn shelved_block(&self, id: BlockId) -> Option<&Block> {
-        self.shelf.get(&id)
+        self.shelf.get(id)
     }
 
     pub fn shelved_blocks(&self) -> impl Iterator<Item = (BlockId, &Block)> {
-        self.shelf.iter().map(|(id, block)| (*id, block))
+        self.shelf.iter()
     }
 
     /// Blocks queued or running.

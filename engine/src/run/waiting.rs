@@ -49,7 +49,7 @@ impl Run {
             RunStatus::Failed => {
                 let error = self.error.as_ref()?;
                 let block = error.block_id?;
-                let shelved = self.shelf.get(&block)?;
+                let shelved = self.shelf.get(block)?;
                 Some(Waiting::Failed { block, stage: shelved.stage, number: shelved.number })
             }
             RunStatus::Running | RunStatus::Completed | RunStatus::Cancelled => None,
@@ -58,7 +58,7 @@ impl Run {
 
     fn next_retry(&self) -> Option<Waiting> {
         let due = self.due.iter().filter_map(|id| {
-            let block = self.shelf.get(id)?;
+            let block = self.shelf.get(*id)?;
             let BlockState::Failed(broken) = &block.state else { return None };
             Some(Waiting::Retry { block: *id, stage: block.stage, number: block.number, at: broken.retry_at? })
         });
