@@ -1,1 +1,127 @@
-//! Slots and timers.
+//! Slots are kept to, retries come when they are due, and a clock that dies is replaced.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use luci_engine::block::BlockFault;
+use luci_schema::{Event, FailureCode, RunEvent, RunId, Stage};
+
+use super::{
+    ground::eventually,
+    process::{Caller, Process, Role},
+    stages::{acting, passing},
+};
+use crate::support;
+
+/// The runs in the order in which they started.
+async fn started(caller: &Caller) -> Vec<RunId> {
+    let events = super::ground::events(&caller.log).await;
+    let started = events.iter().filter(|e| matches!(e.event, Event::Run(RunEvent::Started(_))));
+    started.filter_map(|e| e.stream_id.to_string().parse().ok()).collect()
+}
+
+#[tokio::test]
+async fn so_many_runs_at_once_the_oldest_first_whoever_is_the_clock() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let kinds = acting(move |called| {
+        let gate = Arc::clone(&gate);
+        async move {
+            if called.stage == Stage::Enrich {
+                gate.acquire().await.expect("open").forget();
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    let others = Process::start("others", &database, &nats, &[Role::Relay, Role::Worker(kinds)]);
+    let clock = Process::start("first", &database, &nats, &[Role::Clock]);
+    let mut runs = Vec::new();
+    for _ in 0..7 {
+        runs.push(caller.queue(2).await);
+    }
+    eventually("two start", async || started(&caller).await.len() == 2).await;
+    tokio::time::sleep(std::time::Duration::from_millis(800)).await;
+    assert_eq!(started(&caller).await, runs[..2], "no more than two, though the clock had time");
+    clock.kill();
+    opened.add_permits(1);
+    let clock = Process::start("second", &database, &nats, &[Role::Clock]);
+    eventually("the third starts", async || started(&caller).await == runs[..3]).await;
+    clock.end().await;
+    let clock = Process::start("third", &database, &nats, &[Role::Clock]);
+    opened.add_permits(100);
+    for run in &runs {
+        caller.comes(*run, "run:completed").await;
+        caller.assert_completed(*run).await;
+    }
+    assert_eq!(started(&caller).await, runs);
+    clock.end().await;
+    others.end().await;
+    let left: i64 = sqlx::query_scalar("select count(*) from admissions")
+        .fetch_one(&database.pool().await)
+        .await
+        .expect("the clock's table");
+    assert_eq!(left, 0, "ended runs are forgotten");
+}
+
+#[tokio::test]
+async fn a_failed_block_is_retried_when_it_is_due_by_whichever_clock_is_there() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let kinds = acting(|called| {
+        async move {
+            if called.stage == Stage::Enrich && called.before == 0 {
+                return Err(BlockFault::new(FailureCode::ApiError, "the provider is away"));
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    let others = Process::start("others", &database, &nats, &[Role::Relay, Role::Worker(kinds)]);
+    let clock = Process::start("first", &database, &nats, &[Role::Clock]);
+    let run = caller.queue(4).await;
+    caller.comes(run, "block:failed").await;
+    let pool = database.pool().await;
+    eventually("the timer is saved", async || {
+        let timers: i64 =
+            sqlx::query_scalar("select count(*) from timers").fetch_one(&pool).await.expect("the clock's table");
+        timers == 1
+    })
+    .await;
+    clock.kill();
+    let clock = Process::start("second", &database, &nats, &[Role::Clock]);
+    caller.comes(run, "run:completed").await;
+    caller.assert_completed(run).await;
+    assert_eq!(caller.count(run, "block:retried").await, 1);
+    assert_eq!(caller.count(run, "block:failed").await, 1);
+    let events = caller.events(run).await;
+    let at = |name: &str| events.iter().find(|e| e.event_type == name).expect("one").recorded_at;
+    let waited = at("block:retried").0 - at("block:failed").0;
+    assert!(waited >= 4_990_000, "not before it was due: {waited} µs");
+    clock.end().await;
+    others.end().await;
+}
+
+#[tokio::test]
+async fn dropped_tables_are_folded_again() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let clock = Process::start("first", &database, &nats, &[Role::Clock]);
+    let runs = [caller.queue(1).await, caller.queue(1).await];
+    caller.comes(runs[0], "run:started").await;
+    clock.end().await;
+    let pool = database.pool().await;
+    for statement in ["delete from admissions", "delete from timers", "delete from admission_limits"] {
+        sqlx::query(statement).execute(&pool).await.expect("emptied");
+    }
+    let mut c = pool.acquire().await.expect("a connection");
+    luci_schema::log::forget_follower(&mut c, "clock").await.expect("forgotten");
+    let process = Process::start("second", &database, &nats, &[Role::Relay, Role::Clock, Role::Worker(passing())]);
+    for run in runs {
+        caller.comes(run, "run:completed").await;
+        assert_eq!(caller.count(run, "run:started").await, 1);
+    }
+    process.end().await;
+}

@@ -15,7 +15,11 @@ use tokio_util::sync::CancellationToken;
 use crate::support::Database;
 
 pub async fn log(database: &Database) -> Log {
-    let pool = migrate::connect(database.url(), Role::Engine, 8).await.expect("a pool");
+    log_at(database.url()).await
+}
+
+pub async fn log_at(url: &str) -> Log {
+    let pool = migrate::connect(url, Role::Engine, 8).await.expect("a pool");
     Log::open(pool, LogOptions::default()).await.expect("a log")
 }
 

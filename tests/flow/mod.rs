@@ -2,5 +2,7 @@
 
 mod clock;
 mod ground;
+mod process;
 mod relay;
+mod stages;
 mod worker;

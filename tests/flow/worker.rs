@@ -1,1 +1,188 @@
-//! Blocks: delivered, redelivered, cancelled.
+//! Blocks are worked on however often workers die, and recorded once.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::FutureExt as _;
+use luci_engine::run::RunCommand;
+use luci_schema::{BlockEvent, Event, Stage};
+
+use super::{
+    ground::{assert_equal, eventually, relayed},
+    process::{Caller, Process, Role},
+    stages::{Act, acting, kinds, passing},
+};
+use crate::support;
+
+const FOREVER: Duration = Duration::from_secs(3_600);
+
+fn all(kinds: Vec<Arc<dyn luci_engine::block::BlockKind>>) -> [Role; 3] {
+    [Role::Relay, Role::Clock, Role::Worker(kinds)]
+}
+
+#[tokio::test]
+async fn a_run_goes_through_its_stages() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let process = Process::start("one", &database, &nats, &all(passing()));
+    let run = caller.queue(4).await;
+    caller.comes(run, "run:completed").await;
+    caller.assert_completed(run).await;
+    assert_eq!(caller.count(run, "block:started").await, 1, "only the stage that calls out says so");
+    process.end().await;
+    assert_equal(&nats.client().await, &caller.log).await;
+}
+
+#[tokio::test]
+async fn blocks_of_a_dead_worker_are_worked_on_by_another() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    // The first call of each stage never ends.
+    let act: Act = Arc::new(|called| {
+        async move {
+            if called.before == 0 {
+                tokio::time::sleep(FOREVER).await;
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    let calls = Arc::<Mutex<Vec<Stage>>>::default();
+    let _others = Process::start("others", &database, &nats, &[Role::Relay, Role::Clock]);
+    let run = caller.queue(4).await;
+    for stage in super::stages::STAGES {
+        let worker = Process::start("worker", &database, &nats, &[Role::Worker(kinds(&calls, &act))]);
+        eventually("the stage is called", async || calls.lock().expect("held").contains(&stage)).await;
+        eventually("it says so", async || {
+            let started = |e: &Event| matches!(e, Event::Block(BlockEvent::Started(s)) if s.stage == stage);
+            caller.events(run).await.iter().any(|e| started(&e.event))
+        })
+        .await;
+        worker.kill();
+    }
+    let worker = Process::start("worker", &database, &nats, &[Role::Worker(kinds(&calls, &act))]);
+    caller.comes(run, "run:completed").await;
+    caller.assert_completed(run).await;
+    for recorded in caller.events(run).await {
+        if let Event::Block(BlockEvent::Completed(completed)) = &recorded.event {
+            assert_eq!(completed.attempt, 2, "the first attempt was fenced");
+        }
+    }
+    worker.end().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_run_stops_its_workers_and_their_work_is_recorded() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let kinds = acting(|called| {
+        async move {
+            if called.stage == Stage::Validate {
+                called.stop.cancelled().await;
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    let process = Process::start("one", &database, &nats, &all(kinds));
+    let run = caller.queue(4).await;
+    caller.comes(run, "block:started").await;
+    caller.command(run, RunCommand::Cancel).await;
+    caller.comes(run, "block:cancelled").await;
+    let events = caller.events(run).await;
+    let cancelled = events.iter().find_map(|e| match &e.event {
+        Event::Block(BlockEvent::Cancelled(cancelled)) => Some(cancelled.clone()),
+        _ => None,
+    });
+    assert_eq!(cancelled.expect("one").report.expect("what was done").counts.success, 10);
+    process.end().await;
+}
+
+#[tokio::test]
+async fn a_block_that_breaks_fails_and_harms_nothing_else() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let kinds = acting(|called| {
+        async move {
+            assert!(called.stage != Stage::Validate || called.before > 0, "a bug of the stage");
+            Ok(())
+        }
+        .boxed()
+    });
+    let process = Process::start("one", &database, &nats, &all(kinds));
+    let broken = caller.queue(4).await;
+    caller.comes(broken, "run:failed").await;
+    let events = caller.events(broken).await;
+    let failed = events.iter().find_map(|e| match &e.event {
+        Event::Block(BlockEvent::Failed(failed)) => Some(failed.failure.code),
+        _ => None,
+    });
+    assert_eq!(failed, Some(luci_schema::FailureCode::Internal));
+    let sound = caller.queue(4).await;
+    caller.comes(sound, "run:completed").await;
+    caller.command(broken, RunCommand::RetryRun).await;
+    caller.comes(broken, "run:completed").await;
+    caller.assert_completed(broken).await;
+    process.end().await;
+}
+
+#[tokio::test]
+async fn a_broker_wiped_under_a_run_loses_nothing() {
+    let (database, mut nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let kinds = acting(move |called| {
+        let gate = Arc::clone(&gate);
+        async move {
+            if called.stage == Stage::Validate {
+                gate.acquire().await.expect("open").forget();
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    let process = Process::start("one", &database, &nats, &all(kinds));
+    let (early, late) = (caller.queue(4).await, caller.queue(4).await);
+    opened.add_permits(1);
+    let ended = async || caller.count(early, "run:completed").await + caller.count(late, "run:completed").await;
+    eventually("one completes", async || ended().await == 1).await;
+    nats.wipe().await;
+    let after = caller.queue(4).await;
+    nats.restart().await;
+    // Stale deliveries of everything that ever was, the block in hand twice, and new work.
+    opened.add_permits(100);
+    for run in [early, late, after] {
+        caller.comes(run, "run:completed").await;
+        caller.assert_completed(run).await;
+    }
+    let client = nats.client().await;
+    relayed(&client, &caller.log).await;
+    let context = async_nats::jetstream::new(client.clone());
+    eventually("every delivery is acknowledged", async || {
+        let stream = context.get_stream("EVT").await.expect("EVT");
+        let info = stream.consumer_info("worker_validate").await.expect("the consumer");
+        info.num_ack_pending == 0 && info.num_pending == 0
+    })
+    .await;
+    process.end().await;
+    assert_equal(&client, &caller.log).await;
+}
+
+#[tokio::test]
+async fn a_worker_told_to_stop_gives_back_what_lasts_too_long() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let _others = Process::start("others", &database, &nats, &[Role::Relay, Role::Clock]);
+    let slow = acting(|_| tokio::time::sleep(FOREVER).map(|()| Ok(())).boxed());
+    let worker = Process::start("slow", &database, &nats, &[Role::Worker(slow)]);
+    let run = caller.queue(4).await;
+    caller.comes(run, "block:started").await;
+    worker.end().await;
+    let worker = Process::start("quick", &database, &nats, &[Role::Worker(passing())]);
+    caller.comes(run, "run:completed").await;
+    caller.assert_completed(run).await;
+    worker.end().await;
+}

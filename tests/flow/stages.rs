@@ -1,0 +1,104 @@
+//! Block kinds that pass ten leads on, after doing whatever a test wants done.
+
+use std::sync::{Arc, Mutex};
+
+use futures::future::{BoxFuture, FutureExt as _};
+use luci_engine::block::{BlockFault, BlockKind, Progress, Task, Tools};
+use luci_schema::{
+    Counts, Stage,
+    event::{Artifact, BlockReport},
+};
+
+/// The stages of the tests' runs: one inside, one inside, one that calls out.
+pub const STAGES: [Stage; 3] = [Stage::Import, Stage::Validate, Stage::Enrich];
+
+/// What a kind does before it reports, told how often it was called before.
+pub type Act = Arc<dyn Fn(Called) -> BoxFuture<'static, Result<(), BlockFault>> + Send + Sync>;
+
+/// One call of a kind.
+pub struct Called {
+    pub stage: Stage,
+    /// Calls of this stage before this one, of all runs.
+    pub before: usize,
+    pub stop: tokio_util::sync::CancellationToken,
+}
+
+struct Kind {
+    stage: Stage,
+    calls: Arc<Mutex<Vec<Stage>>>,
+    act: Act,
+}
+
+/// One kind a stage, sharing the list of calls.
+pub fn kinds(calls: &Arc<Mutex<Vec<Stage>>>, act: &Act) -> Vec<Arc<dyn BlockKind>> {
+    let kind = |stage| Arc::new(Kind { stage, calls: Arc::clone(calls), act: Arc::clone(act) }) as Arc<dyn BlockKind>;
+    STAGES.map(kind).into()
+}
+
+/// Kinds that only pass on.
+pub fn passing() -> Vec<Arc<dyn BlockKind>> {
+    acting(|_| async { Ok(()) }.boxed())
+}
+
+pub fn acting(
+    act: impl Fn(Called) -> BoxFuture<'static, Result<(), BlockFault>> + Send + Sync + 'static,
+) -> Vec<Arc<dyn BlockKind>> {
+    let act: Act = Arc::new(act);
+    kinds(&Arc::default(), &act)
+}
+
+impl BlockKind for Kind {
+    fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    fn provider(&self, _: &Task) -> String {
+        "internal".into()
+    }
+
+    fn outside(&self) -> bool {
+        self.stage == Stage::Enrich
+    }
+
+    fn run<'a>(
+        &'a self,
+        task: &'a Task,
+        _: &'a Tools,
+        progress: &'a Progress,
+    ) -> BoxFuture<'a, Result<BlockReport, BlockFault>> {
+        let before = {
+            let mut calls = self.calls.lock().expect("no test panics with it");
+            calls.push(self.stage);
+            calls.iter().filter(|s| **s == self.stage).count() - 1
+        };
+        async move {
+            (self.act)(Called { stage: self.stage, before, stop: task.stop.clone() }).await?;
+            progress.set(10, 10);
+            Ok(report(task))
+        }
+        .boxed()
+    }
+}
+
+fn report(task: &Task) -> BlockReport {
+    let artifact = Artifact {
+        artifact_id: task.block.artifact_id,
+        artifact_type: task.block.stage.artifact_type().into(),
+        object_path: format!("{}/{}", task.run_id, task.block.artifact_id),
+        mime_type: "application/x-ndjson".into(),
+        size_bytes: 0,
+        checksum: String::new(),
+        leads: 10,
+        parent_artifact_ids: Vec::new(),
+    };
+    BlockReport {
+        counts: Counts { input: 10, success: 10, ..Counts::default() },
+        failures: Default::default(),
+        reasons: Default::default(),
+        warnings: Default::default(),
+        cost_micros: 0,
+        score_sum: None,
+        artifacts: vec![artifact],
+        next: None,
+    }
+}
