@@ -67,13 +67,13 @@ pub trait BlockKind: Send + Sync {
 pub struct BlockFault {
     pub failure: Failure,
     /// What was done and spent until then.
-    pub report: BlockReport,
+    pub report: Box<BlockReport>,
 }
 
 impl BlockFault {
     /// A fault before anything was done.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { failure: Failure::new(code, message), report: nothing_done() }
+        Self { failure: Failure::new(code, message), report: Box::new(nothing_done()) }
     }
 }
 

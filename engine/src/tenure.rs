@@ -82,12 +82,7 @@ impl Tenure {
     }
 
     /// Moves the follower's checkpoint in the caller's transaction; fails when another holds the lease.
-    pub async fn checkpoint(
-        &self,
-        c: &mut sqlx::PgConnection,
-        from: Position,
-        to: Position,
-    ) -> Result<(), LogError> {
+    pub async fn checkpoint(&self, c: &mut sqlx::PgConnection, from: Position, to: Position) -> Result<(), LogError> {
         log::checkpoint(c, self.name, self.epoch, from, to).await
     }
 

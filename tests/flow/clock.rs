@@ -13,11 +13,13 @@ use super::{
 };
 use crate::support;
 
-/// The runs in the order in which they started.
+/// The runs that started, oldest first: those let in at once start in any order.
 async fn started(caller: &Caller) -> Vec<RunId> {
     let events = super::ground::events(&caller.log).await;
     let started = events.iter().filter(|e| matches!(e.event, Event::Run(RunEvent::Started(_))));
-    started.filter_map(|e| e.stream_id.to_string().parse().ok()).collect()
+    let mut started: Vec<RunId> = started.filter_map(|e| e.stream_id.to_string().parse().ok()).collect();
+    started.sort_unstable();
+    started
 }
 
 #[tokio::test]

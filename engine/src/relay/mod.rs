@@ -95,12 +95,7 @@ impl From<BrokerError> for Trouble {
 
 /// Publishes until told to stop. Takes its turn by lease `relay`; wants a connection of its own, since a hot publisher
 /// starves readers on the same socket. Ends with an error only when an operator must act.
-pub async fn run(
-    options: RelayOptions,
-    log: Log,
-    client: Client,
-    stop: CancellationToken,
-) -> Result<(), RelayError> {
+pub async fn run(options: RelayOptions, log: Log, client: Client, stop: CancellationToken) -> Result<(), RelayError> {
     while !stop.is_cancelled() {
         options.health.set(RelayState::Standby);
         let Some(tenure) = Tenure::begin(log.pool(), "relay", &options.tenure, &stop).await else { break };

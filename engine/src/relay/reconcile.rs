@@ -14,8 +14,9 @@ pub(super) async fn reconcile(stream: &Stream, log: &Log) -> Result<Position, Tr
     if last.0 == 0 {
         return Ok(last);
     }
+    let head = log.newest().await?;
     let Some(event) = log.read(Position(last.0 - 1), 1).await?.into_iter().next() else {
-        return Err(Trouble::Fatal(RelayError::Ahead { stream: last, log: log.head() }));
+        return Err(Trouble::Fatal(RelayError::Ahead { stream: last, log: head }));
     };
     match published_hash(stream, last).await? {
         Some(hash) if hash == hex::encode(event.hash) => Ok(last),

@@ -72,21 +72,14 @@ async fn work(worker: &Worker, delivery: &Delivery, run: &Run, newest: u32, runn
             Start::Away => return Outcome::Later(DATABASE_AWAY),
         }
     }
-    let hand = Hand {
-        worker,
-        delivery,
-        provider,
-        stop: task.stop.clone(),
-        attempt: Mutex::new(task.attempt),
-        newest,
-    };
+    let hand = Hand { worker, delivery, provider, stop: task.stop.clone(), attempt: Mutex::new(task.attempt), newest };
     let result = tokio::select! {
         result = hand.run(Arc::new(task)) => result,
         never = hand.watch() => never,
     };
     let (report, failure) = match result {
         Ok(report) => (report, None),
-        Err(fault) => (fault.report, Some(fault.failure)),
+        Err(fault) => (*fault.report, Some(fault.failure)),
     };
     let completion = Completion {
         block: delivery.block.block_id,
@@ -153,8 +146,7 @@ impl Hand<'_> {
     async fn run(&self, task: Arc<Task>) -> Result<BlockReport, BlockFault> {
         let (kind, tools) = (Arc::clone(&self.worker.kind), self.worker.tools.clone());
         let progress = Progress::of(&task, self.worker.telemetry.clone());
-        let mut job =
-            AbortOnDropHandle::new(tokio::spawn(async move { kind.run(&task, &tools, &progress).await }));
+        let mut job = AbortOnDropHandle::new(tokio::spawn(async move { kind.run(&task, &tools, &progress).await }));
         let done = match tokio::time::timeout(self.worker.options.quick, &mut job).await {
             Ok(done) => done,
             Err(_) => {

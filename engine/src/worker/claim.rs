@@ -37,8 +37,6 @@ pub(super) fn claim(run: &Run, block: BlockId, queued: Version) -> Claim {
 pub(super) fn overtaken(run: &Run, block: BlockId, queued: Version, attempt: u32) -> bool {
     match run.open_block(block) {
         None => true,
-        Some(open) => {
-            open.queued != queued || open.attempt > attempt || matches!(run.status(), RunStatus::Cancelled)
-        }
+        Some(open) => open.queued != queued || open.attempt > attempt || matches!(run.status(), RunStatus::Cancelled),
     }
 }

@@ -53,9 +53,9 @@ pub(super) async fn settle(
                 return Outcome::Done;
             }
             // A report that contradicts itself is a defect of the kind: the block fails instead of coming for ever.
-            Err(
-                error @ (IssueError::Refused(Refusal::Invalid(_)) | IssueError::Append(AppendError::Invalid(_))),
-            ) if !repaired => {
+            Err(error @ (IssueError::Refused(Refusal::Invalid(_)) | IssueError::Append(AppendError::Invalid(_))))
+                if !repaired =>
+            {
                 tracing::error!(run.id = %delivery.run, block.id = %delivery.block.block_id, %error, "a report was refused");
                 command = broken(command);
                 repaired = true;
@@ -75,7 +75,7 @@ fn broken(command: RunCommand) -> RunCommand {
     match command {
         RunCommand::CompleteBlock(completion) | RunCommand::FailBlock(completion, _) => {
             let fault = BlockFault::new(FailureCode::Internal, "the stage's report contradicts itself");
-            RunCommand::FailBlock(Box::new(Completion { report: fault.report, ..*completion }), fault.failure)
+            RunCommand::FailBlock(Box::new(Completion { report: *fault.report, ..*completion }), fault.failure)
         }
         other => other,
     }
@@ -102,7 +102,9 @@ fn told(worker: &Worker, events: &[Arc<Recorded>], started_at: luci_schema::Micr
             BlockEvent::Completed(e) => ("completed", e.totals),
             BlockEvent::Failed(e) => ("failed", e.totals),
             BlockEvent::Cancelled(e) => ("cancelled", e.totals),
-            BlockEvent::Queued(_) | BlockEvent::Started(_) | BlockEvent::Retried(_) | BlockEvent::Skipped(_) => continue,
+            BlockEvent::Queued(_) | BlockEvent::Started(_) | BlockEvent::Retried(_) | BlockEvent::Skipped(_) => {
+                continue;
+            }
         };
         let seconds = (recorded.recorded_at.0 - started_at.0).max(0) as f64 / 1e6;
         metrics::histogram!("luci_block_seconds", "stage" => event.stage().as_str(), "outcome" => outcome)
