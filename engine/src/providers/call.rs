@@ -44,10 +44,6 @@ impl Caller {
         Ok(Self { provider, client, endpoint, retry })
     }
 
-    pub const fn provider(&self) -> &'static str {
-        self.provider
-    }
-
     pub fn error(&self, code: FailureCode, reason: &str) -> ProviderError {
         ProviderError { provider: self.provider, code, reason: reason.into(), detail: None, retry_after: None }
     }

@@ -123,7 +123,7 @@ async fn what_is_not_there_is_not_found_and_empty_is_empty() {
     assert_eq!(storage.head(&path).await.unwrap().unwrap().size_bytes, 0);
     assert!(storage.read_from(&path, 0).next().await.is_none());
     assert!(storage.read_lines(&path).next().await.is_none());
-    for wrong in ["", "/etc/passwd", "a/../../b", "a//b", "a/\u{fc}"] {
+    for wrong in ["", "/etc/passwd", "a/../../b", "a//b"] {
         assert!(matches!(storage.get(wrong).await, Err(StorageError::Path(_))), "{wrong}");
     }
 }

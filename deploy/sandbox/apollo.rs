@@ -1,0 +1,92 @@
+//! Apollo.io: people/match, people/bulk_match (ten at most, answered in order) and auth/health.
+
+use serde_json::{Value, json};
+
+use super::{
+    ledger::Ledger,
+    people::{Person, known_as},
+    serve::{Answer, Refused},
+};
+
+const IDENTIFIERS: [&str; 7] =
+    ["email", "linkedin_url", "first_name", "last_name", "name", "organization_name", "domain"];
+
+pub fn health() -> Value {
+    json!({ "healthy": true, "is_logged_in": true })
+}
+
+pub fn people_match(request: &Value, ledger: &mut Ledger) -> Answer {
+    if !request.is_object() {
+        return Err(Refused::request(422, "the body is no object"));
+    }
+    Ok(json!({ "person": person(request, ledger) }))
+}
+
+pub fn bulk_match(request: &Value, ledger: &mut Ledger) -> Answer {
+    let details = request.get("details").and_then(Value::as_array);
+    let details = details.ok_or_else(|| Refused::request(422, "details is required"))?;
+    if !(1..=10).contains(&details.len()) || !details.iter().all(Value::is_object) {
+        return Err(Refused::request(422, "details takes 1 to 10 objects"));
+    }
+    let matches: Vec<Value> = details.iter().map(|detail| person(detail, ledger)).collect();
+    let found = matches.iter().filter(|person| !person.is_null()).count();
+    Ok(json!({
+        "status": "success", "error_code": null, "error_message": null,
+        "total_requested_enrichments": details.len(), "unique_enriched_records": found,
+        "missing_records": details.len() - found, "credits_consumed": found, "matches": matches,
+    }))
+}
+
+/// E-mail, or LinkedIn, or first and last name with a company or domain.
+fn identified(detail: &Value) -> bool {
+    let has = |field: &str| detail.get(field).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
+    let named = has("name") || (has("first_name") && has("last_name"));
+    has("email") || has("linkedin_url") || (named && (has("organization_name") || has("domain")))
+}
+
+fn person(detail: &Value, ledger: &mut Ledger) -> Value {
+    let known = known_as(detail, &IDENTIFIERS);
+    let person = Person::new("apollo", &known);
+    let found = identified(detail) && person.found();
+    ledger.asked("apollo", &known, found);
+    if found { document(detail, &person) } else { Value::Null }
+}
+
+fn document(detail: &Value, person: &Person) -> Value {
+    let asked = |field: &str| detail.get(field).cloned().unwrap_or(Value::Null);
+    let first = detail.get("first_name").and_then(Value::as_str).unwrap_or_else(|| person.first_name());
+    let last = detail.get("last_name").and_then(Value::as_str).unwrap_or("Example");
+    let verified = person.draw("verified", 100) < 80;
+    let phones = if person.has_phone() && person.draw("reveal", 100) < 40 {
+        let number = person.number(0);
+        json!([{ "raw_number": number, "sanitized_number": format!("+1{number}"), "status": "valid_number",
+                 "type": person.pick("kind", &["mobile", "work_direct", "work_hq"]) }])
+    } else {
+        json!([])
+    };
+    json!({
+        "id": format!("{:024x}", person.draw("id", u64::MAX)),
+        "first_name": first, "last_name": last, "name": format!("{first} {last}"),
+        "title": person.pick("title", &["Owner", "President", "Office Manager", "VP Operations", "Foreman"]),
+        "seniority": person.pick("title", &["owner", "c_suite", "manager", "vp", "entry"]),
+        "departments": ["master_operations"],
+        "email": detail.get("email").and_then(Value::as_str).map_or_else(|| person.email(), str::to_owned),
+        "email_status": if verified { "verified" } else { "unverified" },
+        "personal_emails": [], "phone_numbers": phones,
+        "linkedin_url": asked("linkedin_url"), "city": "Albany", "state": "New York", "country": "United States",
+        "organization": organization(detail, person),
+    })
+}
+
+fn organization(detail: &Value, person: &Person) -> Value {
+    let Some(name) = detail.get("organization_name").and_then(Value::as_str) else { return Value::Null };
+    json!({
+        "id": format!("{:024x}", person.draw("organization", u64::MAX)), "name": name,
+        "website_url": null, "primary_domain": detail.get("domain"), "linkedin_url": null, "phone": null,
+        "founded_year": 1960 + person.draw("founded", 60),
+        "estimated_num_employees": 1 + person.draw("employees", 300),
+        "annual_revenue": 100_000.0 + person.draw("revenue", 20_000_000) as f64,
+        "industry": person.pick("industry", &["construction", "automotive", "restaurants", "retail"]),
+        "keywords": [], "technologies": [], "city": "Albany", "state": "New York",
+    })
+}

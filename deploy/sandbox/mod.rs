@@ -1,0 +1,119 @@
+//! Providers to try LUCI with: a real HTTP server that answers as the vendors' documents say, charges nothing, and can
+//! be told to be slow, busy or broken.
+//!
+//! Who is found, and with which numbers, follows from the person asked for alone, so a run has the same result each time.
+
+mod apollo;
+mod fault;
+mod ledger;
+mod people;
+mod realestate;
+mod serve;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+pub use fault::{Fault, Faults};
+pub use ledger::{Entry, Ledger};
+
+#[derive(Debug, Clone)]
+pub struct SandboxOptions {
+    /// The key that both providers take in `x-api-key`.
+    pub key: String,
+    /// Before each answer.
+    pub delay: Duration,
+    pub faults: Faults,
+    /// People whose calls are counted one by one; of those that come later only the sums are kept.
+    pub ledger_people: usize,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self { key: "sandbox-key".into(), delay: Duration::ZERO, faults: Faults::default(), ledger_people: 100_000 }
+    }
+}
+
+/// A running sandbox; ends when it is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    address: SocketAddr,
+    state: Arc<State>,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    options: SandboxOptions,
+    faults: Mutex<fault::Plan>,
+    ledger: Mutex<Ledger>,
+}
+
+impl State {
+    fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn faults(&self) -> std::sync::MutexGuard<'_, fault::Plan> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sandbox {
+    /// Listens on `listen` (port 0 for any) and answers from then on.
+    pub async fn start(listen: SocketAddr, options: SandboxOptions) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(State {
+            faults: Mutex::new(fault::Plan::new(options.faults.clone())),
+            ledger: Mutex::new(Ledger::new(options.ledger_people)),
+            options,
+        });
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve::serve(listener, state.clone(), stop.clone()));
+        Ok(Self { address, state, stop, server })
+    }
+
+    /// `http://127.0.0.1:PORT`: the base URL of both providers; what was asked is at `/ledger` below it.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn key(&self) -> &str {
+        &self.state.options.key
+    }
+
+    /// From the next call on.
+    pub fn set_faults(&self, faults: Faults) {
+        self.state.faults().rates = faults;
+    }
+
+    /// The next `times` calls meet this fault, before any rate is asked.
+    pub fn fault_next(&self, fault: Fault, times: usize) {
+        self.state.faults().next.extend(std::iter::repeat_n(fault, times));
+    }
+
+    /// What was asked and billed so far.
+    pub fn ledger(&self) -> Ledger {
+        self.state.ledger().clone()
+    }
+
+    /// Stops answering; calls under way are cut off.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        // Ends with the listener; an error says that it had ended already.
+        let _ = (&mut self.server).await;
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

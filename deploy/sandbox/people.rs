@@ -1,0 +1,67 @@
+//! Who is found and what is known of them: all of it derived from a hash of the person asked for.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Of a thousand people asked for, so many are found.
+const FOUND: u64 = 834;
+/// Of a thousand found people, so many have a phone number.
+const WITH_PHONE: u64 = 920;
+const AREA_CODES: [u16; 20] =
+    [212, 315, 332, 347, 516, 518, 585, 607, 631, 646, 716, 718, 845, 914, 917, 929, 305, 404, 512, 602];
+const FIRST_NAMES: [&str; 8] = ["Ana", "Luis", "Mary", "James", "Wei", "Fatima", "John", "Olga"];
+
+pub fn hash(text: &str) -> u64 {
+    let digest = Sha256::digest(text.as_bytes());
+    digest[..8].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+}
+
+/// One person as the sandbox knows them.
+pub struct Person {
+    seed: String,
+}
+
+impl Person {
+    /// `provider` and `person` (the fields asked with) decide everything.
+    pub fn new(provider: &str, person: &str) -> Self {
+        Self { seed: format!("{provider}:{person}") }
+    }
+
+    /// An independent number below `below` for each `aspect`.
+    pub fn draw(&self, aspect: &str, below: u64) -> u64 {
+        hash(&format!("{}#{aspect}", self.seed)) % below
+    }
+
+    pub fn pick<'a>(&self, aspect: &str, of: &[&'a str]) -> &'a str {
+        of[self.draw(aspect, of.len() as u64) as usize]
+    }
+
+    pub fn found(&self) -> bool {
+        self.draw("found", 1000) < FOUND
+    }
+
+    pub fn has_phone(&self) -> bool {
+        self.draw("phone", 1000) < WITH_PHONE
+    }
+
+    /// Ten digits with exchange 555, which no subscriber has.
+    pub fn number(&self, nth: u64) -> String {
+        let area = AREA_CODES[self.draw(&format!("area{nth}"), AREA_CODES.len() as u64) as usize];
+        format!("{area}555{:04}", self.draw(&format!("line{nth}"), 10_000))
+    }
+
+    pub fn first_name(&self) -> &'static str {
+        self.pick("first", &FIRST_NAMES)
+    }
+
+    /// A mailbox in the reserved top-level domain.
+    pub fn email(&self) -> String {
+        format!("person{}@found.example", self.draw("email", 100_000_000))
+    }
+}
+
+/// The values of these fields in lower case, joined: how a person is known in the ledger.
+pub fn known_as(request: &Value, fields: &[&str]) -> String {
+    let value = |field: &&str| request.get(*field).and_then(Value::as_str).unwrap_or_default().trim().to_lowercase();
+    fields.iter().map(value).collect::<Vec<_>>().join("|")
+}
