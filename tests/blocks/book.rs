@@ -1,0 +1,118 @@
+//! The tables of leads' business, as far as no stage writes them.
+
+use std::collections::BTreeMap;
+
+use luci_engine::{
+    book::{
+        imports::{self, ImportError, NewImport, Status},
+        sectors,
+        suppressions::{self, Kind, Reason},
+    },
+    lead::{Field, upload::ImportSummary},
+};
+use luci_schema::{ImportId, Micros, TenantId, migrate};
+
+use super::ground::ground;
+
+#[tokio::test]
+async fn an_import_is_promised_then_completed_or_refused_once() {
+    let ground = ground().await;
+    let tenant = ground.tenant;
+    let mut c = ground.tools.pool.acquire().await.expect("a connection");
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let id = ImportId::generate();
+        let new = NewImport {
+            id,
+            file_name: format!("{n}.csv"),
+            object_path: format!("{tenant}/imports/{n}"),
+            content_type: "text/csv".into(),
+            created_by: "system".into(),
+            created_at: Micros::now(),
+        };
+        imports::begin(&mut c, tenant, &new).await.expect("begun");
+        ids.push(id);
+    }
+    let summary = ImportSummary {
+        rows: 5,
+        malformed_rows: 1,
+        columns: 2,
+        mapping: BTreeMap::from([("Town".to_owned(), Field::City)]),
+        encoding: "utf-8".into(),
+        delimiter: ',',
+        size_bytes: 77,
+    };
+    let at = Micros::now();
+    assert!(imports::complete(&mut c, tenant, ids[0], "ab", &summary, at).await.expect("completed"));
+    assert!(!imports::complete(&mut c, tenant, ids[0], "ab", &summary, at).await.expect("completed before"));
+    let error = ImportError { code: "empty_file".into(), message: "the file is empty".into() };
+    assert!(imports::reject(&mut c, tenant, ids[1], &error, at).await.expect("rejected"));
+    assert!(!imports::reject(&mut c, tenant, ids[0], &error, at).await.expect("completed before"));
+
+    let done = imports::get(&mut c, tenant, ids[0]).await.expect("read").expect("there");
+    assert_eq!(
+        (done.status, done.rows, done.size_bytes, done.completed_at),
+        (Status::Completed, Some(5), Some(77), Some(at))
+    );
+    assert_eq!(done.summary, Some(summary));
+    let refused = imports::get(&mut c, tenant, ids[1]).await.expect("read").expect("there");
+    assert_eq!((refused.status, refused.error), (Status::Rejected, Some(error)));
+    assert_eq!(imports::get(&mut c, TenantId::generate(), ids[0]).await.expect("read"), None);
+
+    let newest = imports::list(&mut c, tenant, None, 2).await.expect("a page");
+    assert_eq!(newest.iter().map(|i| i.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
+    let rest = imports::list(&mut c, tenant, Some(ids[1]), 2).await.expect("a page");
+    assert_eq!(rest.iter().map(|i| i.id).collect::<Vec<_>>(), [ids[0]]);
+}
+
+#[tokio::test]
+async fn what_is_suppressed_for_ever_stays_so_and_the_rest_runs_out() {
+    let ground = ground().await;
+    let tenant = ground.tenant;
+    let mut c = ground.tools.pool.acquire().await.expect("a connection");
+    let past = Some(Micros::now().plus_millis(-1_000));
+    let future = Some(Micros::now().plus_millis(60_000));
+    for (value, reason, until) in [
+        ("+1", Reason::OptOut, None),
+        ("+1", Reason::WrongNumber, past),
+        ("+2", Reason::WrongNumber, past),
+        ("+3", Reason::WrongNumber, future),
+        ("+4", Reason::OptOut, past),
+    ] {
+        suppressions::add(&mut c, tenant, Kind::Phone, value, reason, until).await.expect("added");
+    }
+    suppressions::add(&mut c, tenant, Kind::Email, "a@b.co", Reason::Blacklist, None).await.expect("added");
+    let mut found: Vec<_> = suppressions::among(&mut c, tenant, &["+1", "+2", "+3", "+4", "a@b.co"], &["a@b.co", "+1"])
+        .await
+        .expect("read")
+        .into_iter()
+        .collect();
+    found.sort();
+    assert_eq!(found, ["+1", "+3", "+4", "a@b.co"]);
+    let none = suppressions::among(&mut c, TenantId::generate(), &["+1"], &[]).await.expect("read");
+    assert!(none.is_empty());
+}
+
+#[tokio::test]
+async fn a_reader_sees_its_own_tenant_only() {
+    let ground = ground().await;
+    let mine = sectors::Sector {
+        id: luci_schema::SectorId::generate(),
+        slug: "mine".into(),
+        name: "Mine".into(),
+        state: None,
+        sic_codes: vec!["17".into()],
+        legacy_bucket_id: None,
+        created_at: Micros::now(),
+    };
+    let mut c = ground.tools.pool.acquire().await.expect("a connection");
+    sectors::create(&mut c, ground.tenant, &mine).await.expect("a sector");
+    let reader = ground.reader().await;
+    for (tenant, seen) in [(ground.tenant, 1), (TenantId::generate(), 0)] {
+        let mut tx = migrate::tenant_tx(&reader, tenant).await.expect("a transaction");
+        // Asked without a tenant: the wall behind the queries' own.
+        let count: i64 = sqlx::query_scalar("select count(*) from sectors").fetch_one(&mut *tx).await.expect("a count");
+        assert_eq!(count, seen);
+        assert_eq!(sectors::list(&mut tx, tenant).await.expect("a list").len() as i64, seen);
+    }
+}
