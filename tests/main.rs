@@ -1,3 +1,6 @@
 //! The promises, checked from outside: one binary, so that the tests share one Postgres.
 
+mod blocks;
+mod flow;
+mod log;
 mod support;

@@ -164,7 +164,10 @@ impl Appender {
                     committed.extend(appended.events.iter().cloned());
                     Ok(appended)
                 }
-                Verdict::Landed(appended) => Ok(appended),
+                Verdict::Landed(appended) => {
+                    self.shared.committed(&appended.events);
+                    Ok(appended)
+                }
                 Verdict::Lost { actual } => {
                     counter!("luci_append_conflicts_total").increment(1);
                     Err(AppendError::Conflict { actual })

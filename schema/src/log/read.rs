@@ -10,12 +10,19 @@ impl Log {
     /// `wait_past` first: what another process appended a moment ago is not known here at once.
     pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, LogError> {
         let shared = &self.inner.shared;
-        if after >= shared.head() {
+        let head = shared.head();
+        if after >= head {
             return Ok(Vec::new());
         }
-        if let Some(events) = shared.in_memory(after, limit) {
-            return Ok(events);
+        let mut events = shared.in_memory(after, limit).unwrap_or_default();
+        let at = events.last().map_or(after, |event| event.position);
+        if at < head && events.len() < limit {
+            events.extend(self.read_stored(at, limit - events.len()).await?);
         }
+        Ok(events)
+    }
+
+    async fn read_stored(&self, after: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, LogError> {
         let mut c = self.pool().acquire().await?;
         let events = statement::events_after(&mut c, after, limit).await?;
         for (event, expected) in events.iter().zip(after.0 + 1..) {
@@ -24,16 +31,8 @@ impl Log {
             }
         }
         let events: Vec<_> = events.into_iter().map(Arc::new).collect();
-        shared.offer(&events);
+        self.inner.shared.offer(&events);
         Ok(events)
-    }
-
-    /// The head as the database has it now; from then on it is known here.
-    pub async fn newest(&self) -> Result<Position, LogError> {
-        let mut c = self.pool().acquire().await?;
-        let head = statement::head(&mut c).await?;
-        self.inner.shared.advance(head);
-        Ok(head)
     }
 
     /// Up to `limit` events of a stream past a version, in order. Another tenant's stream reads as empty.

@@ -1,0 +1,62 @@
+//! Row-level security: the second wall. Without a tenant nothing is seen, with one only its own.
+
+use luci_schema::{
+    RunId, TenantId,
+    migrate::{self, Role, tenant_tx},
+};
+
+use super::{append, command, open};
+use crate::support;
+
+#[tokio::test]
+async fn a_tenant_sees_its_own_rows_and_nobody_sees_all() {
+    let database = support::database().await;
+    let log = open(&database).await;
+    let (tenant, other) = (TenantId::generate(), TenantId::generate());
+    log.append(append(tenant, RunId::generate(), 0, 2)).await.expect("appended");
+    log.append(command(other, RunId::generate(), 0, "theirs")).await.expect("appended");
+    for role in [Role::Gateway, Role::Auditor] {
+        let pool = migrate::connect(database.url(), role, 1).await.expect("a pool");
+        let count = "select (select count(*) from log.events) * 10 + (select count(*) from log.streams)";
+        let mut tx = tenant_tx(&pool, tenant).await.expect("a transaction");
+        let seen: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.expect("counted");
+        assert_eq!(seen, 21, "{role:?} sees two events of one stream");
+        tx.rollback().await.expect("ended");
+        let seen: i64 = sqlx::query_scalar(count).fetch_one(&pool).await.expect("counted");
+        assert_eq!(seen, 0, "{role:?} without a tenant");
+        let partition = sqlx::query("select 1 from log.events_p000000").execute(&pool).await;
+        assert!(partition.is_err(), "a partition is no way around");
+    }
+    let auditor = migrate::connect(database.url(), Role::Auditor, 1).await.expect("a pool");
+    let mut tx = tenant_tx(&auditor, tenant).await.expect("a transaction");
+    let receipts: i64 =
+        sqlx::query_scalar("select count(*) from log.receipts").fetch_one(&mut *tx).await.expect("counted");
+    assert_eq!(receipts, 0, "the other tenant's receipt");
+}
+
+#[tokio::test]
+async fn a_cancelled_borrower_leaves_no_tenant_behind() {
+    let database = support::database().await;
+    let pool = migrate::connect(database.url(), Role::Gateway, 2).await.expect("a pool");
+    for _ in 0..200 {
+        let borrowing =
+            tokio::time::timeout(std::time::Duration::from_micros(150), tenant_tx(&pool, TenantId::generate()));
+        drop(borrowing.await);
+        let left: Option<String> = sqlx::query_scalar("select nullif(current_setting('app.tenant_id', true), '')")
+            .fetch_one(&pool)
+            .await
+            .expect("asked");
+        assert_eq!(left, None);
+    }
+}
+
+#[tokio::test]
+async fn migrations_say_what_is_pending_and_run_once() {
+    let database = support::empty_database().await;
+    let owner = database.pool().await;
+    let pending = migrate::pending(&owner).await.expect("asked");
+    assert_eq!(pending[0].version, 1);
+    assert_eq!(migrate::run(&owner).await.expect("migrated"), pending);
+    assert_eq!(migrate::pending(&owner).await.expect("asked"), []);
+    assert_eq!(migrate::run(&owner).await.expect("nothing to do"), []);
+}
