@@ -208,7 +208,7 @@ impl<'a> Outcome<'a> {
         let code = most.unwrap_or(FailureCode::Internal);
         let mut failure = Failure::new(code, format!("{provider} answered for none of {tried} leads"));
         failure.reasons = report.reasons.clone();
-        Err(BlockFault { failure, report })
+        Err(BlockFault { failure, report: Box::new(report) })
     }
 }
 
