@@ -35,6 +35,14 @@ impl Log {
         Ok(events)
     }
 
+    /// The head as the database has it now; from then on it is known here.
+    pub async fn newest(&self) -> Result<Position, LogError> {
+        let mut c = self.pool().acquire().await?;
+        let head = statement::head(&mut c).await?;
+        self.inner.shared.advance(head);
+        Ok(head)
+    }
+
     /// Up to `limit` events of a stream past a version, in order. Another tenant's stream reads as empty.
     pub async fn read_stream(
         &self,
