@@ -50,12 +50,25 @@ impl Instance {
 }
 
 impl Credentials {
-    pub fn read(data_dir: &Path) -> io::Result<Option<Self>> {
+    /// Those of the folder's first tenant, or of `tenant` when another one was made in the folder before it.
+    pub fn read(data_dir: &Path, tenant: &str) -> io::Result<Option<Self>> {
+        match Self::first(data_dir)? {
+            Some(first) if first.tenant != tenant => read(&data_dir.join(format!("{tenant}.json"))),
+            first => Ok(first),
+        }
+    }
+
+    /// Those of the tenant that was made first.
+    pub fn first(data_dir: &Path) -> io::Result<Option<Self>> {
         read(&data_dir.join("credentials.json"))
     }
 
     pub fn write(&self, data_dir: &Path) -> io::Result<()> {
-        write(&data_dir.join("credentials.json"), self)
+        let name = match Self::first(data_dir)? {
+            Some(first) if first.tenant != self.tenant => format!("{}.json", self.tenant),
+            _ => "credentials.json".to_owned(),
+        };
+        write(&data_dir.join(name), self)
     }
 }
 

@@ -7,6 +7,9 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 use crate::config::{LogConfig, LogFormat};
 
+/// What is logged when the configuration does not say: the broker's client repeats what our own lines say better.
+pub const USUAL: &str = "info,async_nats=warn";
+
 /// Writes log lines to standard error: standard output belongs to what a command answers.
 ///
 /// `quiet` is the filter when the configuration names none: `luci demo` shows bars, not lines.

@@ -5,6 +5,7 @@ mod store;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use luci_engine::provider::{Endpoint, ProvidersConfig};
 pub use reader::{Mistake, Mistakes, Reader};
 use secrecy::SecretString;
 pub use store::StoreAddress;
@@ -31,21 +32,12 @@ pub struct Config {
     /// `LUCI_INSTANCE`: the name of this process among several, for leases; default made up at each start.
     pub instance: Option<String>,
     /// Enrichment and skip-trace providers.
-    pub providers: Vec<ProviderAddress>,
+    pub providers: ProvidersConfig,
     pub log: LogConfig,
     /// `LUCI_URL` and `LUCI_API_KEY`: what the client commands talk to.
     pub url: Option<String>,
     pub api_key: Option<SecretString>,
     pub search: Search,
-}
-
-/// Where a provider answers and the key for it.
-#[derive(Debug, Clone)]
-pub struct ProviderAddress {
-    /// `apollo` or `realestate`.
-    pub name: &'static str,
-    pub url: String,
-    pub key: SecretString,
 }
 
 /// How the process speaks of itself.
@@ -121,15 +113,19 @@ fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// What says where the programs of Postgres and NATS are.
+const SEARCH: [&str; 3] = ["LUCI_PG_BIN", "LUCI_NATS_SERVER", "PATH"];
+
+/// The variables of the search that are set, for a process that is given nothing else.
+pub fn search_variables() -> BTreeMap<String, String> {
+    environment().into_iter().filter(|(name, value)| SEARCH.contains(&name.as_str()) && !value.is_empty()).collect()
+}
+
 /// Where the programs of Postgres and NATS are looked for; the rest of the environment is not judged.
 pub fn search() -> Search {
-    let variables = environment();
-    let get = |name: &str| variables.get(name).filter(|value| !value.is_empty());
-    Search {
-        postgres: get("LUCI_PG_BIN").map(PathBuf::from),
-        nats: get("LUCI_NATS_SERVER").map(PathBuf::from),
-        path: get("PATH").map(Into::into),
-    }
+    let mut variables = search_variables();
+    let [postgres, nats, path] = SEARCH.map(|name| variables.remove(name));
+    Search { postgres: postgres.map(PathBuf::from), nats: nats.map(PathBuf::from), path: path.map(Into::into) }
 }
 
 fn web_address(reader: &mut Reader, name: &'static str) -> Option<String> {
@@ -162,22 +158,23 @@ fn log_filter(reader: &mut Reader) -> Option<String> {
     Some(text)
 }
 
-/// A provider needs its address and its key, or neither.
-fn providers(reader: &mut Reader) -> Vec<ProviderAddress> {
-    let known = [
-        ("apollo", "LUCI_APOLLO_URL", "LUCI_APOLLO_KEY"),
-        ("realestate", "LUCI_REALESTATE_URL", "LUCI_REALESTATE_KEY"),
-    ];
-    let mut found = Vec::new();
-    for (name, url_name, key_name) in known {
-        match (web_address(reader, url_name), reader.secret(key_name)) {
-            (Some(url), Some(key)) => found.push(ProviderAddress { name, url, key }),
-            (None, None) => {}
-            (Some(_), None) => reader.mistake(key_name, format!("is missing, while {url_name} is set")),
-            (None, Some(_)) => reader.mistake(url_name, format!("is missing, while {key_name} is set")),
-        }
+fn providers(reader: &mut Reader) -> ProvidersConfig {
+    ProvidersConfig {
+        apollo: endpoint(reader, "LUCI_APOLLO_URL", "LUCI_APOLLO_KEY"),
+        realestate: endpoint(reader, "LUCI_REALESTATE_URL", "LUCI_REALESTATE_KEY"),
+        ..ProvidersConfig::default()
     }
-    found
+}
+
+/// A provider needs its address and its key, or neither.
+fn endpoint(reader: &mut Reader, url: &'static str, key: &'static str) -> Option<Endpoint> {
+    match (web_address(reader, url), reader.secret(key)) {
+        (Some(base_url), Some(key)) => return Some(Endpoint { base_url, key }),
+        (None, None) => {}
+        (Some(_), None) => reader.mistake(key, format!("is missing, while {url} is set")),
+        (None, Some(_)) => reader.mistake(url, format!("is missing, while {key} is set")),
+    }
+    None
 }
 
 #[cfg(test)]
@@ -192,7 +189,7 @@ mod tests {
     fn nothing_set_is_a_whole_configuration() {
         let config = read(&[("HOME", "/root")]).expect("defaults");
         assert_eq!(config.data_dir, PathBuf::from(".luci"));
-        assert!(config.database_url.is_none() && config.providers.is_empty());
+        assert!(config.database_url.is_none() && config.providers.apollo.is_none());
     }
 
     #[test]

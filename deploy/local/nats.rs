@@ -75,6 +75,10 @@ impl Nats {
         self.running.pid
     }
 
+    pub fn lives(&mut self) -> bool {
+        self.running.lives(&self.config)
+    }
+
     /// Flushes its files and ends. Returns whether it did so in time.
     pub fn stop(mut self) -> bool {
         self.running.end(Signal::TERM, &self.config, Duration::from_secs(15))

@@ -82,6 +82,10 @@ impl Postgres {
         self.running.pid
     }
 
+    pub fn lives(&mut self) -> bool {
+        self.running.lives(&self.data)
+    }
+
     /// Rolls back what is open, writes a checkpoint, and ends. Returns whether it did so in time.
     pub fn stop(mut self) -> bool {
         self.running.end(Signal::INT, &self.data, Duration::from_secs(30))

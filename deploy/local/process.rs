@@ -85,6 +85,11 @@ impl Running {
         self.child.as_mut()?.try_wait().ok().flatten()
     }
 
+    /// Whether it still runs with `mark` among its arguments.
+    pub fn lives(&mut self, mark: &Path) -> bool {
+        self.ended().is_none() && alive(self.pid, mark)
+    }
+
     /// Sends `signal` and waits; after `at_most` it is killed. Returns whether it ended by itself.
     pub fn end(&mut self, signal: Signal, mark: &Path, at_most: Duration) -> bool {
         send(self.pid, signal);
@@ -99,7 +104,7 @@ impl Running {
     fn gone_within(&mut self, mark: &Path, at_most: Duration) -> bool {
         let until = Instant::now() + at_most;
         loop {
-            if self.ended().is_some() || !alive(self.pid, mark) {
+            if !self.lives(mark) {
                 return true;
             }
             if Instant::now() >= until {

@@ -3,13 +3,21 @@
 //! ```ignore
 //! let database = support::database().await; // fresh and migrated; luci_schema::migrate::connect(database.url(), …)
 //! let nats = support::nats().await;         // private; .url(), .client(), .stop(), .wipe(), .restart()
+//! let system = support::system().await;     // every role in this process; system.api.post("/api/pipelines", …)
+//! let luci = support::luci(Stand::on(&database, &nats)).await; // the real binary; .kill(), .stop(), .start()
 //! ```
 
+mod api;
+mod binary;
 mod database;
 mod nats;
 mod selftest;
 mod servers;
+mod system;
 
+pub use api::Api;
+pub use binary::{Luci, Stand, luci, output};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
 pub use servers::{postgres_url, room};
+pub use system::{System, SystemOptions, system, system_with};

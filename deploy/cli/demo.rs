@@ -1,0 +1,106 @@
+//! `luci demo`: everything of `luci up`, with a demo tenant, sandbox providers and a sample import that runs through.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
+
+use anyhow::Context;
+use clap::Args;
+use luci_engine::provider::{Endpoint, ProvidersConfig};
+use serde_json::json;
+
+use super::{
+    Outcome, import, out,
+    run::{self, Options},
+};
+use crate::{
+    client::Api,
+    config::{Config, DATA_DIR},
+    home::Home,
+    sample,
+    sandbox::{Sandbox, SandboxOptions},
+    telemetry,
+    watch::{self, Detail, Show},
+};
+
+/// A folder of its own: what the sandbox has answered is of no use to a real instance.
+const DEMO_DIR: &str = ".luci-demo";
+const TENANT: &str = "demo";
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leads of the sample
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    leads: u64,
+    /// Ends when the run has ended; exit code 1 unless it completed
+    #[arg(long)]
+    exit: bool,
+    /// The summary of the run as JSON
+    #[arg(long)]
+    json: bool,
+    /// Where the gateway answers [env: LUCI_LISTEN] [default: 127.0.0.1:8080, or a free port when it is taken]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+impl Demo {
+    pub async fn run(self, mut config: Config) -> anyhow::Result<Outcome> {
+        telemetry::log(&config.log, "warn");
+        config.listen = self.listen.or(config.listen);
+        if config.data_dir == Path::new(DATA_DIR) {
+            config.data_dir = DEMO_DIR.into();
+        }
+        let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), SandboxOptions::default()).await?;
+        config.providers = providers(&sandbox);
+        let home = Home::start(&config, TENANT, telemetry::figures()?).await?;
+        let shown = out::unless_stopped(self.show(&home, &config)).await;
+        let outcome = match shown {
+            Ok(Some(detail)) if detail.run.completed() => Ok(Outcome::Done),
+            Ok(Some(_)) => Ok(Outcome::Failed),
+            // Told to stop before the run had ended: when that was asked to be waited for, it did not complete.
+            Ok(None) if self.exit => Ok(Outcome::Failed),
+            Ok(None) => Ok(Outcome::Done),
+            Err(error) => Err(error),
+        };
+        home.stop().await?;
+        sandbox.stop().await;
+        outcome
+    }
+
+    /// Runs the sample through; then, unless it is to exit, stays.
+    async fn show(&self, home: &Home, config: &Config) -> anyhow::Result<Detail> {
+        let key = &home.credentials.api_key;
+        eprintln!("Dashboard  {}/admin/pipelines\nKey        {key}\n", home.url);
+        let api = Api::new(home.url.clone(), key.clone().into())?;
+        let run = self.start(&api, &config.data_dir).await?;
+        let show = if self.json { Show::Nothing } else { Show::Bars };
+        let detail = watch::until_ended(&api, &run, show).await?;
+        if self.json {
+            out::json(&detail.summary())?;
+        } else {
+            out::line(&watch::in_words(&detail))?;
+        }
+        if !self.exit {
+            eprintln!(
+                "\nThe dashboard stays up until Ctrl-C; `luci --data-dir {} env` prints all addresses.",
+                config.data_dir.display()
+            );
+            std::future::pending::<()>().await;
+        }
+        Ok(detail)
+    }
+
+    async fn start(&self, api: &Api, data_dir: &Path) -> anyhow::Result<String> {
+        let file = data_dir.join("sample.csv");
+        sample::write(&file, self.leads).context("the sample cannot be written")?;
+        let import = import::upload(api, &file).await?;
+        let options = Options { max_leads: Some(self.leads.max(2_000)), block_size: None };
+        run::start(api, &json!({"importId": import["importId"], "options": options.body()}), None).await
+    }
+}
+
+fn providers(sandbox: &Sandbox) -> ProvidersConfig {
+    let endpoint = || Some(Endpoint { base_url: sandbox.url(), key: sandbox.key().to_owned().into() });
+    ProvidersConfig { apollo: endpoint(), realestate: endpoint(), ..ProvidersConfig::default() }
+}

@@ -1,0 +1,226 @@
+//! `luci run`: starts, lists, shows, watches and steers runs, through the API.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::{Outcome, out};
+use crate::{
+    client::Api,
+    config::Config,
+    watch::{self, Detail, Show},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Run {
+    /// Starts a run on an import, a sector, or both
+    Start(Start),
+    /// The newest runs
+    List {
+        /// queued, running, paused, completed, failed or cancelled
+        #[arg(long)]
+        status: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// One run with its stages
+    Show(One),
+    /// Follows a run until it has ended
+    Watch(One),
+    /// Begun blocks finish, nothing new is begun
+    Pause(One),
+    Resume(One),
+    /// Ends a run for good
+    Cancel(One),
+    /// All failed blocks of a failed run again, or one block
+    Retry {
+        #[command(flatten)]
+        one: One,
+        #[arg(long, value_name = "BLOCK")]
+        block: Option<String>,
+    },
+    /// A failed block's leads stay behind, the rest goes on
+    Skip {
+        #[command(flatten)]
+        one: One,
+        #[arg(value_name = "BLOCK")]
+        block: String,
+    },
+    /// A new run on the same input and blueprint
+    Replay(One),
+    /// Hides an ended run from lists
+    Delete(One),
+}
+
+#[derive(Debug, Args)]
+pub struct One {
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Start {
+    #[arg(long, value_name = "IMPORT")]
+    import: Option<String>,
+    #[arg(long, value_name = "SECTOR")]
+    sector: Option<String>,
+    #[arg(long, value_name = "BLUEPRINT")]
+    blueprint: Option<String>,
+    #[command(flatten)]
+    pub options: Options,
+    /// Follows it until it has ended; exit code 1 unless it completed
+    #[arg(long)]
+    watch: bool,
+    #[arg(long)]
+    json: bool,
+    /// The same key again starts nothing new
+    #[arg(long, value_name = "KEY")]
+    once: Option<String>,
+}
+
+/// What a run may be told.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Options {
+    /// More leads than this are refused [default: 2000]
+    #[arg(long, value_name = "N")]
+    pub max_leads: Option<u64>,
+    /// Leads a block, 1 to 1000 [default: 250]
+    #[arg(long, value_name = "N")]
+    pub block_size: Option<u32>,
+}
+
+impl Options {
+    pub fn body(self) -> Value {
+        let mut body = Map::new();
+        if let Some(max_leads) = self.max_leads {
+            body.insert("maxLeads".to_owned(), json!(max_leads));
+        }
+        if let Some(block_size) = self.block_size {
+            body.insert("blockSize".to_owned(), json!(block_size));
+        }
+        Value::Object(body)
+    }
+}
+
+impl Run {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let api = Api::find(config)?;
+        match self {
+            Self::Start(start) => start.run(&api).await,
+            Self::List { status, limit, json } => list(&api, status.as_deref(), limit, json).await,
+            Self::Show(one) => one.show(&api).await,
+            Self::Watch(one) => one.watch(&api).await,
+            Self::Pause(one) => one.command(&api, "pause").await,
+            Self::Resume(one) => one.command(&api, "resume").await,
+            Self::Cancel(one) => one.command(&api, "cancel").await,
+            Self::Retry { one, block: None } => one.command(&api, "retry").await,
+            Self::Retry { one, block: Some(block) } => one.command(&api, &format!("blocks/{block}/retry")).await,
+            Self::Skip { one, block } => one.command(&api, &format!("blocks/{block}/skip")).await,
+            Self::Replay(one) => one.command(&api, "replay").await,
+            Self::Delete(one) => one.delete(&api).await,
+        }
+    }
+}
+
+impl Start {
+    async fn run(self, api: &Api) -> anyhow::Result<Outcome> {
+        let mut body = json!({"options": self.options.body()});
+        let given = [("importId", self.import), ("sectorId", self.sector), ("blueprintId", self.blueprint)];
+        for (name, value) in given {
+            if let Some(value) = value {
+                body[name] = json!(value);
+            }
+        }
+        let run = start(api, &body, self.once.as_deref()).await?;
+        if !self.watch {
+            say_run(&run, self.json)?;
+            return Ok(Outcome::Done);
+        }
+        watched(api, &run, self.json).await
+    }
+}
+
+/// Starts a run and answers its id.
+pub async fn start(api: &Api, body: &Value, once: Option<&str>) -> anyhow::Result<String> {
+    let answer = match once {
+        Some(key) => api.post_once("/api/pipelines", body, key).await?,
+        None => api.post("/api/pipelines", body).await?,
+    };
+    let id = answer["runId"].as_str().ok_or_else(|| anyhow::anyhow!("the gateway named no run"))?;
+    Ok(id.to_owned())
+}
+
+pub fn say_run(run: &str, json: bool) -> anyhow::Result<()> {
+    if json { out::json(&json!({"runId": run})) } else { out::line(run) }
+}
+
+/// Follows a run; what is printed last is its summary.
+pub async fn watched(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
+    let show = if json { Show::Json } else { Show::Bars };
+    let Some(detail) = out::unless_stopped(watch::until_ended(api, run, show)).await? else {
+        return Ok(Outcome::Done);
+    };
+    if !json {
+        out::line(&watch::in_words(&detail))?;
+    }
+    Ok(if detail.run.completed() { Outcome::Done } else { Outcome::Failed })
+}
+
+async fn list(api: &Api, status: Option<&str>, limit: u32, json: bool) -> anyhow::Result<Outcome> {
+    let status = status.map(|status| format!("&status={status}")).unwrap_or_default();
+    let page = api.get(&format!("/api/pipelines?limit={limit}{status}")).await?;
+    if json {
+        out::json(&page)?;
+        return Ok(Outcome::Done);
+    }
+    for run in page["runs"].as_array().into_iter().flatten() {
+        let text = |name: &str| run[name].as_str().unwrap_or("-").to_owned();
+        out::line(&format!(
+            "{}  {:<9}  {:>3}%  {:>9} leads  {}",
+            text("runId"),
+            text("status"),
+            run["progress"],
+            run["totalLeads"],
+            text("createdAt")
+        ))?;
+    }
+    Ok(Outcome::Done)
+}
+
+impl One {
+    async fn show(self, api: &Api) -> anyhow::Result<Outcome> {
+        if self.json {
+            out::json(&api.get(&format!("/api/pipelines/{}", self.run)).await?)?;
+        } else {
+            out::line(&watch::in_words(&Detail::of(api, &self.run).await?))?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn watch(self, api: &Api) -> anyhow::Result<Outcome> {
+        watched(api, &self.run, self.json).await
+    }
+
+    async fn command(self, api: &Api, verb: &str) -> anyhow::Result<Outcome> {
+        let answer = api.post(&format!("/api/pipelines/{}/{verb}", self.run), &json!({})).await?;
+        self.say(&answer)
+    }
+
+    async fn delete(self, api: &Api) -> anyhow::Result<Outcome> {
+        let answer = api.delete(&format!("/api/pipelines/{}", self.run)).await?;
+        self.say(&answer)
+    }
+
+    fn say(&self, answer: &Value) -> anyhow::Result<Outcome> {
+        if self.json {
+            out::json(answer)?;
+        } else {
+            let (run, status) = (answer["runId"].as_str(), answer["status"].as_str());
+            out::line(&format!("{} {}", run.unwrap_or(&self.run), status.unwrap_or("accepted")))?;
+        }
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,114 @@
+//! `luci serve ROLE…`: some roles, or all, against a shared Postgres, NATS and store. This is how LUCI grows past one machine.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use anyhow::Context;
+use clap::Args;
+use luci_engine::{blocks, storage::Storage};
+use luci_schema::RunId;
+use secrecy::ExposeSecret;
+
+use super::{Outcome, out};
+use crate::{
+    config::{Config, StoreAddress},
+    instance::derived,
+    roles::Role,
+    system::{Setup, System},
+    telemetry,
+};
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// gateway, engine, projections, relay, clock or all
+    #[arg(required = true, value_name = "ROLE", value_parser = roles_of)]
+    roles: Vec<Roles>,
+    /// Where the gateway answers [env: LUCI_LISTEN] [default: 0.0.0.0:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+type Roles = Vec<Role>;
+
+fn roles_of(text: &str) -> Result<Roles, String> {
+    if text == "all" {
+        return Ok(Role::ALL.to_vec());
+    }
+    let found = Role::ALL.into_iter().find(|role| role.as_str() == text);
+    found.map(|role| vec![role]).ok_or_else(|| "gateway, engine, projections, relay, clock or all".to_owned())
+}
+
+impl Serve {
+    pub async fn run(self, config: Config) -> anyhow::Result<Outcome> {
+        telemetry::log(&config.log, telemetry::USUAL);
+        let mut roles: Vec<Role> = self.roles.into_iter().flatten().collect();
+        roles.sort_unstable();
+        roles.dedup();
+        let missing = |name, remedy| out::Missing { name, remedy };
+        let database_url = config.database_url.clone();
+        let database_url = database_url.ok_or(missing("LUCI_DATABASE_URL", "roles need a shared Postgres"))?;
+        let nats_url = config.nats_url.clone().ok_or(missing("LUCI_NATS_URL", "roles need a shared NATS"))?;
+        let listener = if roles.contains(&Role::Gateway) {
+            let listen = self.listen.or(config.listen).unwrap_or((Ipv4Addr::UNSPECIFIED, 8_080).into());
+            Some(TcpListener::bind(listen).with_context(|| format!("{listen} cannot be listened on"))?)
+        } else {
+            None
+        };
+        let storage = shared_store(&config, listener.as_ref())?;
+        let (store, address) = (format!("{storage:?}"), listener.as_ref().and_then(|l| l.local_addr().ok()));
+        let setup = Setup {
+            database_url,
+            nats_url,
+            storage,
+            providers: config.providers.clone(),
+            kinds: blocks::all(),
+            listener,
+            instance: config.instance.clone().unwrap_or_else(|| RunId::generate().ulid().to_string()),
+            workers: Default::default(),
+            gateway: gateway_options(&config),
+            figures: telemetry::figures()?,
+            roles,
+        };
+        let system = System::start(setup).await?;
+        let address = address.map(|address| address.to_string());
+        tracing::info!(store, listen = address, "serving");
+        let signal = out::told_to_stop().await?;
+        tracing::info!(signal, "stopping");
+        system.stop().await;
+        Ok(Outcome::Done)
+    }
+}
+
+/// What callers see decides whether cookies are for TLS only.
+pub fn gateway_options(config: &Config) -> luci_gateway::Options {
+    let tls = config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    luci_gateway::Options { tls, ..Default::default() }
+}
+
+/// The store all processes share. A local folder serves processes of one machine, and signs with the master key.
+fn shared_store(config: &Config, listener: Option<&TcpListener>) -> anyhow::Result<Storage> {
+    let missing = |name, remedy| out::Missing { name, remedy };
+    match config.store.clone().ok_or(missing("LUCI_STORE_URL", "file:///folder or s3://bucket"))? {
+        StoreAddress::Bucket(bucket) => Ok(Storage::s3(bucket)?),
+        StoreAddress::Folder(folder) => {
+            let remedy = "a local store signs its addresses with it; the same for every process";
+            let master = config.master_key.as_ref().ok_or(missing("LUCI_MASTER_KEY", remedy))?;
+            let public_url = public_url(config, listener)?;
+            Ok(Storage::local(folder, derived(master, BLOB_KEY).expose_secret().into(), public_url)?)
+        }
+    }
+}
+
+/// The purpose of the key that signs the local store's addresses.
+pub const BLOB_KEY: &str = "blob addresses";
+
+/// The gateway's address as callers see it; a process without a gateway of its own must be told.
+pub fn public_url(config: &Config, listener: Option<&TcpListener>) -> anyhow::Result<String> {
+    if let Some(url) = &config.public_url {
+        return Ok(url.clone());
+    }
+    let remedy = "a local store needs the gateway's address";
+    let listener = listener.ok_or(out::Missing { name: "LUCI_PUBLIC_URL", remedy })?;
+    let address = listener.local_addr()?;
+    let host = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    Ok(format!("http://{}", SocketAddr::new(host, address.port())))
+}

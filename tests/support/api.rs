@@ -1,0 +1,73 @@
+//! The API as a caller with a key uses it.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+/// How long a test waits for something that must happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A gateway and a key.
+#[derive(Debug, Clone)]
+pub struct Api {
+    pub url: String,
+    pub key: String,
+    http: reqwest::Client,
+}
+
+impl Api {
+    pub fn new(url: String, key: &str) -> Self {
+        let _first_wins = rustls::crypto::ring::default_provider().install_default();
+        Self { url, key: key.to_owned(), http: reqwest::Client::new() }
+    }
+
+    /// A request with the key, to be added to and sent.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key)
+    }
+
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// With an `Idempotency-Key`.
+    pub async fn post_once(&self, path: &str, body: &Value, key: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::POST, path).header("idempotency-key", key).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::DELETE, path)).await
+    }
+
+    /// The run's detail, once `done` says so; fails after a minute with the last detail seen.
+    pub async fn run_when(&self, run: &str, done: impl Fn(&Value) -> bool) -> Value {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let (status, detail) = self.get(&format!("/api/pipelines/{run}")).await;
+            if status.is_success() && done(&detail) {
+                return detail;
+            }
+            assert!(tokio::time::Instant::now() < until, "{run} did not get there: {status} {detail:#}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The run's detail, once it has ended.
+    pub async fn run_ended(&self, run: &str) -> Value {
+        let ended =
+            |detail: &Value| matches!(detail["run"]["status"].as_str(), Some("completed" | "failed" | "cancelled"));
+        self.run_when(run, ended).await
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
+    let response = request.send().await.expect("the gateway answers");
+    let status = response.status();
+    let text = response.text().await.expect("a body");
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}

@@ -1,0 +1,136 @@
+//! The real binary, to be killed: `luci up` in a data folder of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+use super::{api::Api, database::Database, nats::Nats, servers::on_starter, servers::room};
+
+/// What `luci up` stands on.
+#[derive(Debug, Clone)]
+pub enum Stand {
+    /// Servers that it starts itself in its data folder, with fsync.
+    Private,
+    /// Those of the test.
+    Given { database_url: String, nats_url: String },
+}
+
+impl Stand {
+    pub fn on(database: &Database, nats: &Nats) -> Self {
+        Self::Given { database_url: database.url().to_owned(), nats_url: nats.url().to_owned() }
+    }
+}
+
+/// A data folder, and the process in it when one runs.
+#[derive(Debug)]
+pub struct Luci {
+    pub data_dir: PathBuf,
+    stand: Stand,
+    child: Option<Child>,
+    /// What it said when it was ready: `{url, dataDir, readyMs}`.
+    pub ready: Value,
+}
+
+/// Starts `luci up` and waits until it is ready.
+pub async fn luci(stand: Stand) -> Luci {
+    let mut luci = Luci { data_dir: room("luci"), stand, child: None, ready: Value::Null };
+    luci.start().await;
+    luci
+}
+
+/// The program with these arguments, in an environment of its own.
+pub fn command(data_dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_luci"), "--data-dir"]).arg(data_dir);
+    command.args(arguments).env_clear().stdin(Stdio::null());
+    // `PATH` finds setpriv and the servers' programs; nothing else of the developer's settings may matter.
+    for (name, value) in luci::config::search_variables() {
+        command.env(name, value);
+    }
+    command
+}
+
+/// Runs the program to its end.
+pub async fn output(data_dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = command(data_dir, arguments);
+    tokio::task::spawn_blocking(move || on_starter(move || command.output().expect("it runs"))).await.expect("it ends")
+}
+
+impl Luci {
+    /// Starts it again in the same folder.
+    pub async fn start(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let mut command = command(&self.data_dir, &["up", "--json", "--listen", "127.0.0.1:0"]);
+        if let Stand::Given { database_url, nats_url } = &self.stand {
+            command.env("LUCI_DATABASE_URL", database_url).env("LUCI_NATS_URL", nats_url);
+        }
+        let log =
+            std::fs::File::options().create(true).append(true).open(self.data_dir.join("luci.log")).expect("a file");
+        command.stdout(Stdio::piped()).stderr(log);
+        let log = self.data_dir.join("luci.log");
+        let started = tokio::task::spawn_blocking(move || {
+            let mut child = on_starter(move || command.spawn().expect("it starts"));
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+            (child, line)
+        });
+        let (child, line) = started.await.expect("it starts");
+        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        self.ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready, it said:\n{}", said()));
+        self.child = Some(child);
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// The owner's key and the address, as its data folder says.
+    pub fn api(&self) -> Api {
+        let text = std::fs::read_to_string(self.data_dir.join("credentials.json")).expect("credentials");
+        let credentials: Value = serde_json::from_str(&text).expect("JSON");
+        let url = self.ready["url"].as_str().expect("an address").to_owned();
+        Api::new(url, credentials["apiKey"].as_str().expect("a key"))
+    }
+
+    /// kill -9.
+    pub async fn kill(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        child.kill().expect("it ran");
+        tokio::task::spawn_blocking(move || child.wait()).await.expect("joined").expect("it ended");
+    }
+
+    /// SIGTERM; answers how it ended.
+    pub async fn stop(&mut self) -> std::process::ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        signal("-TERM", child.id());
+        tokio::task::spawn_blocking(move || child.wait()).await.expect("joined").expect("it ended")
+    }
+}
+
+fn signal(signal: &str, pid: u32) {
+    let _gone = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+}
+
+/// The first line of a file, as a process id.
+fn pid_in(path: &Path) -> Option<u32> {
+    std::fs::read_to_string(path).ok()?.lines().next()?.trim().parse().ok()
+}
+
+impl Drop for Luci {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _gone = child.kill();
+            let _reaped = child.wait();
+        }
+        // Private servers outlive a killed process, as they should; not this test, though.
+        for file in ["postgres/postmaster.pid", "nats/nats.pid"] {
+            if let Some(pid) = pid_in(&self.data_dir.join(file)) {
+                signal("-QUIT", pid);
+            }
+        }
+    }
+}

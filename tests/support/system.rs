@@ -1,0 +1,101 @@
+//! The whole of LUCI in this process: every role, on port 0, on a database and a broker of its own.
+
+use std::{net::TcpListener, sync::OnceLock};
+
+use luci::{
+    roles::Role,
+    system::{Setup, System as Running},
+};
+use luci_engine::{
+    admin::tenants, block::BlockKind, blocks, provider::ProvidersConfig, storage::Storage, worker::WorkerOptions,
+};
+use luci_schema::{RunId, TenantId};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use secrecy::ExposeSecret;
+
+use super::{
+    api::Api,
+    database::{Database, database},
+    nats::{Nats, nats},
+    servers::room,
+};
+
+/// What a test may want otherwise.
+pub struct SystemOptions {
+    pub roles: Vec<Role>,
+    pub kinds: Vec<std::sync::Arc<dyn BlockKind>>,
+    pub providers: ProvidersConfig,
+    pub workers: WorkerOptions,
+}
+
+impl Default for SystemOptions {
+    fn default() -> Self {
+        Self {
+            roles: Role::ALL.to_vec(),
+            kinds: blocks::all(),
+            providers: ProvidersConfig::default(),
+            workers: WorkerOptions::default(),
+        }
+    }
+}
+
+/// A system at work, with one tenant and its owner's key.
+pub struct System {
+    pub api: Api,
+    pub tenant: TenantId,
+    pub storage: Storage,
+    pub database: Database,
+    pub nats: Nats,
+    pub running: Running,
+}
+
+/// Starts a system with every role.
+pub async fn system() -> System {
+    system_with(SystemOptions::default()).await
+}
+
+pub async fn system_with(options: SystemOptions) -> System {
+    let _first_wins = rustls::crypto::ring::default_provider().install_default();
+    let (database, nats) = tokio::join!(database(), nats());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let storage =
+        Storage::local(room("objects"), "signing key of a test".to_owned().into(), url.clone()).expect("a store");
+    let setup = Setup {
+        database_url: database.url().to_owned().into(),
+        nats_url: nats.url().to_owned().into(),
+        storage: storage.clone(),
+        providers: options.providers,
+        kinds: options.kinds,
+        listener: Some(listener),
+        instance: RunId::generate().to_string(),
+        roles: options.roles,
+        workers: options.workers,
+        gateway: luci_gateway::Options::default(),
+        figures: figures(),
+    };
+    let running = Running::start(setup).await.expect("a system");
+    let founded = tenants::found(&running.log, "Test", "test").await.expect("a tenant");
+    let api = Api::new(url, founded.key.secret.expose_secret());
+    System { api, tenant: founded.tenant, storage, database, nats, running }
+}
+
+impl System {
+    /// Another tenant of the same system, and its owner's key.
+    pub async fn other_tenant(&self, slug: &str) -> (TenantId, Api) {
+        let founded = tenants::found(&self.running.log, slug, slug).await.expect("a tenant");
+        (founded.tenant, Api::new(self.api.url.clone(), founded.key.secret.expose_secret()))
+    }
+
+    /// Drains and ends every role; the database and the broker stay until the value goes.
+    pub async fn stop(self) -> (Database, Nats) {
+        self.running.stop().await;
+        (self.database, self.nats)
+    }
+}
+
+/// One recorder a process, as in production; figures of all its systems come together in it.
+fn figures() -> PrometheusHandle {
+    static FIGURES: OnceLock<PrometheusHandle> = OnceLock::new();
+    FIGURES.get_or_init(|| PrometheusBuilder::new().install_recorder().expect("the first recorder")).clone()
+}
