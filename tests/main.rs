@@ -2,5 +2,6 @@
 
 mod blocks;
 mod flow;
+mod issuer;
 mod log;
 mod support;

@@ -187,7 +187,7 @@ impl Play {
     }
 
     /// Workers deliver and people repair: the run comes to an end that is not a failed block.
-    fn to_the_end(&mut self) {
+    fn end(&mut self) {
         for _ in 0..1_000 {
             drop(self.story.ask(RunCommand::Resume));
             self.story.settle(GOOD);
@@ -206,7 +206,13 @@ impl Play {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, max_shrink_iters: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    // 128 cases; PROPTEST_CASES sets twice the number.
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases / 2,
+        max_shrink_iters: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_sequence_keeps_the_promises(
@@ -224,7 +230,7 @@ proptest! {
         for step in &steps {
             play.take(step);
         }
-        play.to_the_end();
+        play.end();
         play.story.check_replay();
         let run = &play.story.run;
         if run.status() == RunStatus::Completed {
