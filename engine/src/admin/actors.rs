@@ -43,11 +43,7 @@ pub async fn insert(
 }
 
 /// The tenant's first actor of a kind: its owner, or the actor the software itself acts as.
-pub async fn first(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    kind: ActorKind,
-) -> Result<Option<ActorId>, sqlx::Error> {
+pub async fn first(c: &mut PgConnection, tenant: TenantId, kind: ActorKind) -> Result<Option<ActorId>, sqlx::Error> {
     sqlx::query_scalar("select id from actors where tenant_id = $1 and kind = $2 order by id limit 1")
         .bind(tenant)
         .bind(kind.as_str())

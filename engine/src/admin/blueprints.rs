@@ -3,7 +3,7 @@
 use luci_schema::{
     BlueprintId, ConfigEvent, Position, Stage, TenantId, Version,
     event::{BlueprintPublished, StageSpec},
-    log::Log,
+    log::{Log, NewReceipt},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -46,35 +46,47 @@ pub(super) async fn publish_system(
         stages: full_stages(),
         system: true,
     };
-    insert(c, tenant, log, &blueprint, by).await?;
+    insert(c, tenant, log, &blueprint, by, None).await?;
     Ok(blueprint.blueprint_id)
 }
 
-/// Publishes a blueprint of the tenant's own: version 1 of a new one, or the next version of `id`.
+/// A blueprint that is to be published.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Of the blueprint whose next version it is; `None` for a new one.
+    pub id: Option<BlueprintId>,
+    pub name: String,
+    pub stages: Vec<StageSpec>,
+}
+
+/// Publishes a blueprint of the tenant's own: version 1 of a new one, or the next version of an old one.
 /// The first stage must be IMPORT, no stage may come twice, and they keep their order.
 pub async fn publish(
     c: &mut PgConnection,
     tenant: TenantId,
     log: &Log,
-    id: Option<BlueprintId>,
-    name: &str,
-    stages: Vec<StageSpec>,
+    draft: Draft,
     by: &By,
+    receipt: impl FnOnce(&Blueprint) -> Option<NewReceipt>,
 ) -> Result<(Blueprint, Position), AdminError> {
-    check(name, &stages)?;
-    let version = match id {
+    check(&draft.name, &draft.stages)?;
+    let version = match draft.id {
         None => 1,
         Some(id) => {
             let current = latest(c, tenant, id).await?.ok_or(AdminError::NotFound("blueprint"))?;
             if current.system {
-                return Err(AdminError::Invalid { field: "blueprintId", reason: "the system blueprint is fixed".into() });
+                return Err(AdminError::Invalid {
+                    field: "blueprintId",
+                    reason: "the system blueprint is fixed".into(),
+                });
             }
             current.version + 1
         }
     };
-    let blueprint_id = id.unwrap_or_else(BlueprintId::generate);
-    let blueprint = Blueprint { blueprint_id, version, name: name.trim().into(), stages, system: false };
-    let position = insert(c, tenant, log, &blueprint, by).await?;
+    let blueprint_id = draft.id.unwrap_or_else(BlueprintId::generate);
+    let name = draft.name.trim().to_owned();
+    let blueprint = Blueprint { blueprint_id, version, name, stages: draft.stages, system: false };
+    let position = insert(c, tenant, log, &blueprint, by, receipt(&blueprint)).await?;
     Ok((blueprint, position))
 }
 
@@ -87,7 +99,9 @@ fn check(name: &str, stages: &[StageSpec]) -> Result<(), AdminError> {
         return invalid("the first stage is import");
     }
     if !stages.is_sorted_by(|a, b| a.stage < b.stage) {
-        return invalid("stages come once each, in the order import, validate, enrich, skip_trace, score, assign, push");
+        return invalid(
+            "stages come once each, in the order import, validate, enrich, skip_trace, score, assign, push",
+        );
     }
     if stages.iter().any(|spec| !matches!(spec.config, Value::Object(_) | Value::Null)) {
         return invalid("a stage's config is an object");
@@ -101,6 +115,7 @@ async fn insert(
     log: &Log,
     blueprint: &Blueprint,
     by: &By,
+    receipt: Option<NewReceipt>,
 ) -> Result<Position, AdminError> {
     sqlx::query(
         "insert into blueprints (tenant_id, id, version, name, stages, system, created_by)
@@ -123,15 +138,11 @@ async fn insert(
     };
     let expected = Version(u64::from(blueprint.version) - 1);
     let events = vec![ConfigEvent::BlueprintPublished(published).into()];
-    record(log, c, tenant, Change::after(blueprint.blueprint_id, expected, events), by).await
+    record(log, c, tenant, Change::after(blueprint.blueprint_id, expected, events).remembered(receipt), by).await
 }
 
 /// The newest version of a blueprint.
-pub async fn latest(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    id: BlueprintId,
-) -> Result<Option<Blueprint>, AdminError> {
+pub async fn latest(c: &mut PgConnection, tenant: TenantId, id: BlueprintId) -> Result<Option<Blueprint>, AdminError> {
     let row = sqlx::query(
         "select id, version, name, stages, system from blueprints
           where tenant_id = $1 and id = $2 order by version desc limit 1",

@@ -83,4 +83,10 @@ impl Change {
     pub fn after(stream: impl Into<StreamId>, version: Version, events: Vec<Event>) -> Self {
         Self { stream: stream.into(), expected: version, events, receipt: None }
     }
+
+    /// With what to remember of the command, when it came from outside with a key.
+    pub fn remembered(mut self, receipt: Option<NewReceipt>) -> Self {
+        self.receipt = receipt;
+        self
+    }
 }

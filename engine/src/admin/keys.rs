@@ -3,7 +3,7 @@
 use luci_schema::{
     ActorId, ConfigEvent, Hash, KeyId, Micros, Position, TenantId, Version,
     event::{KeyCreated, KeyRevoked},
-    log::Log,
+    log::{Log, NewReceipt},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -61,17 +61,18 @@ pub struct KeyRow {
     pub last_used_at: Option<String>,
 }
 
-/// Makes a key and records it, inside the caller's transaction.
+/// Makes a key and records it, inside the caller's transaction. `receipt` says what to remember of the command.
 pub async fn create(
     c: &mut PgConnection,
     tenant: TenantId,
     log: &Log,
     new: &NewKey,
     by: &By,
+    receipt: impl FnOnce(KeyId) -> Option<NewReceipt>,
 ) -> Result<IssuedKey, AdminError> {
     let key_id = KeyId::generate();
-    let text = secret::fresh("luci")
-        .map_err(|error| AdminError::Invalid { field: "key", reason: error.to_string() })?;
+    let text =
+        secret::fresh("luci").map_err(|error| AdminError::Invalid { field: "key", reason: error.to_string() })?;
     let hash = secret::digest(text.expose_secret());
     sqlx::query(
         "insert into api_keys (tenant_id, id, actor_id, name, secret_hash, prefix, role, scopes, expires_at)
@@ -88,13 +89,9 @@ pub async fn create(
     .bind(new.expires_at.map(Micros::date_time))
     .execute(&mut *c)
     .await?;
-    let created = KeyCreated {
-        key_id,
-        actor_id: new.actor,
-        role: new.role.as_str().into(),
-        expires_at_micros: new.expires_at,
-    };
-    let change = Change::first(key_id, vec![ConfigEvent::KeyCreated(created).into()]);
+    let created =
+        KeyCreated { key_id, actor_id: new.actor, role: new.role.as_str().into(), expires_at_micros: new.expires_at };
+    let change = Change::first(key_id, vec![ConfigEvent::KeyCreated(created).into()]).remembered(receipt(key_id));
     let position = record(log, c, tenant, change, by).await?;
     Ok(IssuedKey { key_id, secret: text, position })
 }
@@ -190,6 +187,7 @@ pub async fn revoke(
     log: &Log,
     key: KeyId,
     by: &By,
+    receipt: Option<NewReceipt>,
 ) -> Result<Option<Position>, AdminError> {
     let done: Option<bool> = sqlx::query_scalar(
         "with was as (select id, revoked_at from api_keys where tenant_id = $1 and id = $2 for update),
@@ -206,7 +204,8 @@ pub async fn revoke(
         Some(true) => Ok(None),
         Some(false) => {
             let events = vec![ConfigEvent::KeyRevoked(KeyRevoked { key_id: key }).into()];
-            record(log, c, tenant, Change::after(key, Version(1), events), by).await.map(Some)
+            let change = Change::after(key, Version(1), events).remembered(receipt);
+            record(log, c, tenant, change, by).await.map(Some)
         }
     }
 }

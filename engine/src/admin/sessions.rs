@@ -17,8 +17,8 @@ pub const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
 /// Opens a session for the holder of a key; the secret goes into a cookie and is stored hashed.
 pub async fn open(c: &mut PgConnection, holder: &Holder) -> Result<(SecretString, Micros), AdminError> {
-    let text = secret::fresh("sess")
-        .map_err(|error| AdminError::Invalid { field: "session", reason: error.to_string() })?;
+    let text =
+        secret::fresh("sess").map_err(|error| AdminError::Invalid { field: "session", reason: error.to_string() })?;
     let hash = secret::digest(text.expose_secret());
     sqlx::query("delete from sessions where expires_at < now()").execute(&mut *c).await?;
     let expires: time::OffsetDateTime = sqlx::query_scalar(

@@ -1,10 +1,6 @@
 //! Table `tenants`: founding one, and its settings.
 
-use luci_schema::{
-    ActorId, ConfigEvent, Event, Micros, Position, TenantId,
-    event::TenantCreated,
-    log::Log,
-};
+use luci_schema::{ActorId, ConfigEvent, Event, Micros, Position, TenantId, event::TenantCreated, log::Log};
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
@@ -52,7 +48,7 @@ pub async fn found(log: &Log, name: &str, slug: &str) -> Result<Founded, AdminEr
     record(log, &mut tx, tenant, Change::first(tenant, events), &by).await?;
     blueprints::publish_system(&mut tx, tenant, log, &by).await?;
     let new = NewKey { actor: owner, name: "owner".into(), role: Role::Owner, scopes: vec![], expires_at: None };
-    let key = keys::create(&mut tx, tenant, log, &new, &by).await?;
+    let key = keys::create(&mut tx, tenant, log, &new, &by, |_| None).await?;
     tx.commit().await?;
     log.wake();
     Ok(Founded { tenant, owner, system, position: key.position, key })

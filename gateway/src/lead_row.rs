@@ -1,0 +1,124 @@
+//! A lead as a row of the CSV that an upload is read by: the same fields back, one cell each.
+
+use luci_engine::lead::{Address, Field, Lead, Range};
+
+/// The cell of a field: as it stood in the file where the lead was refused at once, else as LUCI keeps it.
+pub fn cell(lead: &Lead, field: Field) -> String {
+    match lead.raw.get(&field) {
+        Some(text) => text.clone(),
+        None => kept(lead, field).unwrap_or_default(),
+    }
+}
+
+fn kept(lead: &Lead, field: Field) -> Option<String> {
+    let (who, firm, house) = (&lead.who, &lead.firm, &lead.household);
+    let phone = |n: usize| lead.phones.get(n).map(|phone| phone.number.clone());
+    match field {
+        Field::CompanyName => firm.company_name.clone(),
+        Field::ContactName => who.contact_name.clone(),
+        Field::FirstName => who.first_name.clone(),
+        Field::LastName => who.last_name.clone(),
+        Field::Title => who.title.clone(),
+        Field::Email => who.email.clone(),
+        Field::Phone => phone(0),
+        Field::DirectPhone => phone(1),
+        Field::MobilePhone => phone(2),
+        Field::LinkedinUrl => who.linkedin_url.clone(),
+        Field::Address
+        | Field::Address2
+        | Field::City
+        | Field::State
+        | Field::Zip
+        | Field::County
+        | Field::MailingAddress
+        | Field::MailingCity
+        | Field::MailingState
+        | Field::MailingZip => place(lead, field),
+        // Part of the numbers by now.
+        Field::AreaCode => None,
+        Field::Website => firm.website.clone(),
+        Field::Industry => firm.industry.clone(),
+        Field::SicCode => firm.sic_code.clone(),
+        Field::SicDescription => firm.sic_description.clone(),
+        Field::NaicsCode => firm.naics_code.clone(),
+        Field::NaicsDescription => firm.naics_description.clone(),
+        Field::EmployeeCount => firm.employees.map(range),
+        Field::AnnualRevenue => firm.revenue.map(range),
+        Field::YearEstablished => firm.year_established.map(|year| year.to_string()),
+        Field::HomeValue => house.home_value.map(range),
+        Field::Income => house.income.map(range),
+        Field::Age => house.age.map(range),
+        Field::HomeOwner => house.home_owner.map(|owns| if owns { "yes" } else { "no" }.into()),
+        Field::LengthOfResidence => house.length_of_residence.map(range),
+        Field::Properties => house.properties.map(|n| n.to_string()),
+        Field::Equity => house.equity.map(|n| n.to_string()),
+        Field::OptInDate => house.opt_in_date.clone(),
+        Field::OptInSource => house.opt_in_source.clone(),
+        Field::IpAddress => house.ip_address.clone(),
+    }
+}
+
+fn place(lead: &Lead, field: Field) -> Option<String> {
+    let of = |at: &Option<Address>, part: fn(&Address) -> &Option<String>| at.as_ref().and_then(|a| part(a).clone());
+    match field {
+        Field::Address => of(&lead.address, |a| &a.street),
+        Field::Address2 => of(&lead.address, |a| &a.street2),
+        Field::City => of(&lead.address, |a| &a.city),
+        Field::State => of(&lead.address, |a| &a.state),
+        Field::Zip => of(&lead.address, |a| &a.zip),
+        Field::County => of(&lead.address, |a| &a.county),
+        Field::MailingAddress => of(&lead.mailing, |a| &a.street),
+        Field::MailingCity => of(&lead.mailing, |a| &a.city),
+        Field::MailingState => of(&lead.mailing, |a| &a.state),
+        Field::MailingZip => of(&lead.mailing, |a| &a.zip),
+        _ => None,
+    }
+}
+
+fn range(range: Range) -> String {
+    if range.low == range.high { range.low.to_string() } else { format!("{}-{}", range.low, range.high) }
+}
+
+/// One line of CSV. A cell that a spreadsheet would take for a formula is made text by an apostrophe.
+pub fn write(values: impl Iterator<Item = String>, text: &mut Vec<u8>) {
+    for (index, value) in values.enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        let formula = value.starts_with(['=', '@', '\t', '\r']) || (value.starts_with(['+', '-']) && !is_number(&value));
+        let value = if formula { format!("'{value}") } else { value };
+        if value.contains([',', '"', '\n', '\r']) {
+            text.extend_from_slice(format!("\"{}\"", value.replace('"', "\"\"")).as_bytes());
+        } else {
+            text.extend_from_slice(value.as_bytes());
+        }
+    }
+    text.extend_from_slice(b"\r\n");
+}
+
+/// Phone numbers (+1 …) and negative amounts are left as they are.
+fn is_number(value: &str) -> bool {
+    value.len() > 1 && value[1..].chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')' | ','))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_no_formula_gets_through() {
+        let mut text = Vec::new();
+        let values = ["a,b", "say \"hi\"", "=1+1", "+1 (212) 555-0100", "-x", "plain"];
+        write(values.into_iter().map(str::to_owned), &mut text);
+        let said = String::from_utf8(text).unwrap();
+        assert_eq!(said, "\"a,b\",\"say \"\"hi\"\"\",'=1+1,+1 (212) 555-0100,'-x,plain\r\n");
+    }
+
+    #[test]
+    fn a_refused_row_keeps_its_own_words() {
+        let mut lead = Lead::bare(luci_engine::lead::lead_id("import_x", 1), 1, 2);
+        lead.raw.insert(Field::Phone, "call me".into());
+        lead.who.first_name = Some("Ada".into());
+        assert_eq!((cell(&lead, Field::Phone), cell(&lead, Field::FirstName)), ("call me".into(), "Ada".into()));
+    }
+}

@@ -1,0 +1,179 @@
+//! What feeds the hub: core NATS while there is a broker, else the log itself; the log also fills every hole.
+//!
+//! NATS spares the database one read per gateway and batch. It promises nothing, so positions decide: a message that
+//! is not the next one is ignored, and whatever is missing a moment after it was committed is read from the log.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{Client, Message, connection::State};
+use futures::{StreamExt, stream::SelectAll};
+use luci_schema::{Event, Micros, Position, RunId, StreamId, TenantId, Version, log::Log};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Hub,
+    frame::{Bundle, Seen},
+};
+
+/// How long a committed event may take through the broker before it is read from the log.
+const PATIENCE: Duration = Duration::from_millis(150);
+/// How often the log is looked at when nothing wakes us.
+const LOOK: Duration = Duration::from_millis(500);
+/// Events read from the log at once.
+const PAGE: usize = 512;
+
+type Messages = SelectAll<async_nats::Subscriber>;
+
+/// Runs until `stop`.
+pub async fn run(hub: Arc<Hub>, log: Log, nats: Option<Client>, stop: CancellationToken) {
+    let mut messages = Messages::new();
+    if let Some(client) = &nats {
+        messages = subscribe(client).await;
+    }
+    // Where the log was when the hub was first seen behind it, and when patience ends.
+    let mut due: Option<(Instant, Position)> = None;
+    loop {
+        let connected = nats.as_ref().is_some_and(|client| client.connection_state() == State::Connected);
+        let patience = if connected && !messages.is_empty() { PATIENCE } else { Duration::ZERO };
+        let last = hub.last();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(message) = messages.next(), if !messages.is_empty() => take(&hub, &message),
+            head = log.wait_past(last, LOOK), if due.is_none() => {
+                hub.note_head(head);
+                due = (head > last).then(|| (Instant::now() + patience, head));
+            }
+            () = until(due) => {
+                due = None;
+                catch_up(&hub, &log).await;
+            }
+        }
+        due = due.filter(|(_, head)| hub.last() < *head);
+    }
+}
+
+async fn until(due: Option<(Instant, Position)>) {
+    match due {
+        Some((at, _)) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn subscribe(client: &Client) -> Messages {
+    let mut messages = Messages::new();
+    for subject in ["luci.>", "tele.>"] {
+        match client.subscribe(subject).await {
+            Ok(subscriber) => messages.push(subscriber),
+            Err(error) => tracing::warn!(%error, subject, "not subscribed; the log is followed instead"),
+        }
+    }
+    messages
+}
+
+/// Reads what the hub lacks from the log.
+async fn catch_up(hub: &Hub, log: &Log) {
+    loop {
+        let last = hub.last();
+        match log.read(last, PAGE).await {
+            Ok(events) => {
+                for recorded in &events {
+                    hub.publish(&Seen::from(recorded.as_ref()));
+                }
+                if events.len() < PAGE {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, position = last.0, "the log could not be read for watchers");
+                tokio::time::sleep(LOOK).await;
+                return;
+            }
+        }
+    }
+}
+
+/// Hands a message on; what is not the next event is ignored, and a hole is filled when patience ends.
+fn take(hub: &Hub, message: &Message) {
+    if message.subject.starts_with("luci.") {
+        if let Some(seen) = read_event(&message.subject, &message.payload) {
+            hub.publish(&seen);
+        }
+    } else if let Some((tenant, bundle)) = read_telemetry(&message.subject, &message.payload, hub.last()) {
+        hub.tell(tenant, bundle);
+    }
+}
+
+/// The parts of a CloudEvents body that watchers need.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    sequence: &'a str,
+    time: &'a str,
+    version: serde_json::Value,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+fn read_event(subject: &str, payload: &[u8]) -> Option<Seen> {
+    let mut tokens = subject.split('.').skip(1);
+    let tenant: TenantId = tokens.next()?.parse().ok()?;
+    let stream: StreamId = tokens.next()?.parse().ok()?;
+    let body: Body<'_> = serde_json::from_slice(payload).ok()?;
+    // `luci.block.completed.v1` is `block:completed`, shape 1.
+    let mut kind = body.kind.strip_prefix("luci.")?.splitn(3, '.');
+    let name = format!("{}:{}", kind.next()?, kind.next()?);
+    let shape = kind.next()?.strip_prefix('v')?.parse().ok()?;
+    let version = body.version.as_u64().or_else(|| body.version.as_str()?.parse().ok())?;
+    Some(Seen {
+        tenant,
+        stream,
+        position: Position(body.sequence.parse().ok()?),
+        version: Version(version),
+        at: Micros::from(OffsetDateTime::parse(body.time, &Rfc3339).ok()?),
+        event: Event::decode(&name, shape, body.data.get()).ok()?,
+    })
+}
+
+fn read_telemetry(subject: &str, payload: &[u8], position: Position) -> Option<(TenantId, Bundle)> {
+    let mut tokens = subject.split('.').skip(1);
+    let tenant: TenantId = tokens.next()?.parse().ok()?;
+    let run: RunId = tokens.next()?.parse().ok()?;
+    let mut body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(payload).ok()?;
+    body.remove("tenantId");
+    body.insert("position".into(), position.0.into());
+    let frame = serde_json::Value::Object(body).to_string();
+    Some((tenant, Bundle { run, position: None, frames: vec![frame.into()] }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_read_from_its_cloud_event() {
+        let (tenant, run) = (TenantId::generate(), RunId::generate());
+        let body = r#"{"specversion":"1.0","id":"ev_x","source":"/x","type":"luci.run.paused.v1",
+            "time":"2026-11-22T20:54:01.000123Z","sequence":"00000000000000000042","version":"5","data":{}}"#;
+        let seen = read_event(&format!("luci.{tenant}.{run}.run.paused"), body.as_bytes()).unwrap();
+        assert_eq!((seen.position, seen.version), (Position(42), Version(5)));
+        assert_eq!(seen.event.type_name(), "run:paused");
+        assert_eq!(seen.at.rfc3339(), "2026-11-22T20:54:01.000123Z");
+        assert!(read_event("luci.x.y.run.paused", body.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn telemetry_keeps_its_fields_and_says_no_tenant() {
+        let (tenant, run) = (TenantId::generate(), RunId::generate());
+        let body = format!(r#"{{"type":"run:progress","tenantId":"{tenant}","runId":"{run}","progress":40}}"#);
+        let (to, bundle) =
+            read_telemetry(&format!("tele.{tenant}.{run}.run.progress"), body.as_bytes(), Position(3)).unwrap();
+        assert_eq!(to, tenant);
+        assert_eq!(bundle.position, None);
+        assert!(bundle.frames[0].contains("\"progress\":40") && !bundle.frames[0].contains("tenant_"));
+    }
+}

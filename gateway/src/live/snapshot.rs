@@ -1,0 +1,53 @@
+//! The first frame of a stream: what stands in the read model, and the position it reflects.
+
+use luci_projections::runs::{self, RunFilter};
+use luci_schema::{Position, RunId, TenantId, Version, migrate::tenant_tx};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::{App, problem::Problem};
+
+/// Runs that the snapshot of all runs holds, the newest.
+const RUNS: u32 = 100;
+
+pub struct Snapshot {
+    pub frame: Utf8Bytes,
+    /// Everything up to here is in it.
+    pub position: Position,
+    /// Of one run: the version that the snapshot shows; 0 when the read model has not seen the run yet.
+    pub version: Version,
+}
+
+/// Reads a snapshot of one run, or of the tenant's newest runs. A run that is not there is a 404.
+pub async fn take(app: &App, tenant: TenantId, run: Option<RunId>) -> Result<Snapshot, Problem> {
+    match run {
+        Some(run) => of_run(app, tenant, run).await,
+        None => of_runs(app, tenant).await,
+    }
+}
+
+async fn of_runs(app: &App, tenant: TenantId) -> Result<Snapshot, Problem> {
+    let mut tx = tenant_tx(&app.read_pool, tenant).await?;
+    let page = runs::list(&mut tx, tenant, &RunFilter { limit: RUNS, ..RunFilter::default() }).await?;
+    let position = page.position;
+    let body = json!({"type": "snapshot", "topic": "runs", "position": position, "runs": page.runs,
+        "counts": page.counts, "total": page.total, "totalCapped": page.total_capped});
+    Ok(Snapshot { frame: body.to_string().into(), position, version: Version(0) })
+}
+
+async fn of_run(app: &App, tenant: TenantId, run: RunId) -> Result<Snapshot, Problem> {
+    if app.log.stream_head(tenant, run.into()).await?.is_none() {
+        return Err(Problem::not_found("run"));
+    }
+    let mut tx = tenant_tx(&app.read_pool, tenant).await?;
+    let Some(detail) = runs::get(&mut tx, tenant, run).await? else {
+        // Queued a moment ago: its events follow from the first one on.
+        let body = json!({"type": "snapshot", "topic": format!("run:{run}"), "position": 0, "runId": run,
+            "run": Value::Null});
+        return Ok(Snapshot { frame: body.to_string().into(), position: Position(0), version: Version(0) });
+    };
+    let version = Version(u64::try_from(detail.run.version).unwrap_or(0));
+    let body = json!({"type": "snapshot", "topic": format!("run:{run}"), "position": detail.position,
+        "runId": run, "run": detail.run, "stages": detail.stages, "blocks": detail.blocks});
+    Ok(Snapshot { frame: body.to_string().into(), position: detail.position, version })
+}

@@ -1,0 +1,168 @@
+//! The list of addresses. Each is one line here and one file beside; the list drives routing, rights, `Allow`, metric
+//! labels and the tests that hold `openapi.yaml` to it.
+
+mod api_document;
+mod artifacts;
+mod blobs;
+mod block_commands;
+mod blocks;
+mod blueprints;
+mod dispatch;
+mod events;
+mod failed_leads;
+mod health;
+mod imports;
+mod keys;
+mod metrics;
+mod page;
+mod run;
+mod run_commands;
+mod runs;
+mod scrape;
+mod session;
+mod sse;
+mod start;
+mod system;
+mod uploads;
+mod verify;
+mod websocket;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use http::Method;
+use luci_engine::admin::Right;
+use warp::reply::Response;
+
+pub use dispatch::filter;
+
+use crate::{App, ask::Ask, caller::Caller, problem::Problem};
+
+pub type Answer = Result<Response, Problem>;
+type Answering = BoxFuture<'static, Answer>;
+
+/// Who may call, and the code that answers.
+#[derive(Clone, Copy)]
+pub enum Handle {
+    /// Anyone; what is asked for proves itself (a signature), or is no secret.
+    Open(fn(Arc<App>, Ask) -> Answering),
+    /// A caller of a tenant with this right.
+    For(Right, fn(Arc<App>, Caller, Ask) -> Answering),
+}
+
+/// One address.
+pub struct Route {
+    pub method: Method,
+    /// `{name}` stands for one segment, `{name*}` for the rest of the path.
+    pub template: &'static str,
+    /// The operation's name in the API document, in metrics and logs.
+    pub operation: &'static str,
+    pub handle: Handle,
+}
+
+impl Route {
+    /// The group of operations that a key's scopes name: the first segment below `/api`.
+    pub fn group(&self) -> &'static str {
+        match self.template.strip_prefix("/api/") {
+            Some(below) => below.split('/').next().unwrap_or_default(),
+            None => "pipelines",
+        }
+    }
+}
+
+const fn open(
+    method: Method,
+    template: &'static str,
+    operation: &'static str,
+    handle: fn(Arc<App>, Ask) -> Answering,
+) -> Route {
+    Route { method, template, operation, handle: Handle::Open(handle) }
+}
+
+const fn read(
+    template: &'static str,
+    operation: &'static str,
+    handle: fn(Arc<App>, Caller, Ask) -> Answering,
+) -> Route {
+    Route { method: Method::GET, template, operation, handle: Handle::For(Right::Read, handle) }
+}
+
+const fn post(
+    template: &'static str,
+    operation: &'static str,
+    right: Right,
+    handle: fn(Arc<App>, Caller, Ask) -> Answering,
+) -> Route {
+    Route { method: Method::POST, template, operation, handle: Handle::For(right, handle) }
+}
+
+const fn delete(
+    template: &'static str,
+    operation: &'static str,
+    right: Right,
+    handle: fn(Arc<App>, Caller, Ask) -> Answering,
+) -> Route {
+    Route { method: Method::DELETE, template, operation, handle: Handle::For(right, handle) }
+}
+
+/// Every address of the gateway.
+pub static ROUTES: &[Route] = &[
+    read("/api/pipelines", "listRuns", |a, c, q| Box::pin(runs::list(a, c, q))),
+    post("/api/pipelines", "startRun", Right::Operate, |a, c, q| Box::pin(start::start(a, c, q))),
+    read("/api/pipelines/{runId}", "getRun", |a, c, q| Box::pin(run::get(a, c, q))),
+    delete("/api/pipelines/{runId}", "deleteRun", Right::Administer, |a, c, q| Box::pin(run_commands::delete(a, c, q))),
+    post("/api/pipelines/{runId}/pause", "pauseRun", Right::Operate, |a, c, q| Box::pin(run_commands::pause(a, c, q))),
+    post("/api/pipelines/{runId}/resume", "resumeRun", Right::Operate, |a, c, q| {
+        Box::pin(run_commands::resume(a, c, q))
+    }),
+    post("/api/pipelines/{runId}/cancel", "cancelRun", Right::Administer, |a, c, q| {
+        Box::pin(run_commands::cancel(a, c, q))
+    }),
+    post("/api/pipelines/{runId}/retry", "retryRun", Right::Operate, |a, c, q| Box::pin(run_commands::retry(a, c, q))),
+    post("/api/pipelines/{runId}/replay", "replayRun", Right::Operate, |a, c, q| Box::pin(start::replay(a, c, q))),
+    read("/api/pipelines/{runId}/blocks", "listBlocks", |a, c, q| Box::pin(blocks::list(a, c, q))),
+    post("/api/pipelines/{runId}/blocks/{blockId}/retry", "retryBlock", Right::Operate, |a, c, q| {
+        Box::pin(block_commands::retry(a, c, q))
+    }),
+    post("/api/pipelines/{runId}/blocks/{blockId}/skip", "skipBlock", Right::Operate, |a, c, q| {
+        Box::pin(block_commands::skip(a, c, q))
+    }),
+    read("/api/pipelines/{runId}/artifacts", "listArtifacts", |a, c, q| Box::pin(artifacts::list(a, c, q))),
+    read("/api/pipelines/{runId}/artifacts/{artifactId}", "getArtifact", |a, c, q| Box::pin(artifacts::get(a, c, q))),
+    read("/api/pipelines/{runId}/metrics", "getRunMetrics", |a, c, q| Box::pin(metrics::get(a, c, q))),
+    read("/api/pipelines/{runId}/events", "listEvents", |a, c, q| Box::pin(events::list(a, c, q))),
+    read("/api/pipelines/{runId}/events/{eventId}", "getEvent", |a, c, q| Box::pin(events::get(a, c, q))),
+    read("/api/pipelines/{runId}/failed-leads", "listFailedLeads", |a, c, q| Box::pin(failed_leads::json(a, c, q))),
+    read("/api/pipelines/{runId}/failed-leads.csv", "exportFailedLeads", |a, c, q| {
+        Box::pin(failed_leads::csv(a, c, q))
+    }),
+    read("/api/pipelines/{runId}/verify", "verifyRun", |a, c, q| Box::pin(verify::get(a, c, q))),
+    post("/api/uploads", "announceUpload", Right::Operate, |a, c, q| Box::pin(uploads::announce(a, c, q))),
+    post("/api/uploads/{importId}/complete", "completeUpload", Right::Operate, |a, c, q| {
+        Box::pin(uploads::complete(a, c, q))
+    }),
+    read("/api/imports", "listImports", |a, c, q| Box::pin(imports::list(a, c, q))),
+    post("/api/imports", "createImport", Right::Operate, |a, c, q| Box::pin(imports::create(a, c, q))),
+    read("/api/imports/{importId}", "getImport", |a, c, q| Box::pin(imports::get(a, c, q))),
+    open(Method::GET, "/api/blobs/{key*}", "getBlob", |a, q| Box::pin(blobs::get(a, q))),
+    open(Method::PUT, "/api/blobs/{key*}", "putBlob", |a, q| Box::pin(blobs::put(a, q))),
+    read("/api/blueprints", "listBlueprints", |a, c, q| Box::pin(blueprints::list(a, c, q))),
+    post("/api/blueprints", "publishBlueprint", Right::Administer, |a, c, q| Box::pin(blueprints::publish(a, c, q))),
+    read("/api/keys", "listKeys", |a, c, q| Box::pin(keys::list(a, c, q))),
+    post("/api/keys", "createKey", Right::Administer, |a, c, q| Box::pin(keys::create(a, c, q))),
+    delete("/api/keys/{keyId}", "revokeKey", Right::Administer, |a, c, q| Box::pin(keys::revoke(a, c, q))),
+    open(Method::POST, "/api/session", "openSession", |a, q| Box::pin(session::open(a, q))),
+    read("/api/session", "getSession", |a, c, q| Box::pin(session::get(a, c, q))),
+    open(Method::DELETE, "/api/session", "closeSession", |a, q| Box::pin(session::close(a, q))),
+    read("/api/system", "getSystem", |a, c, q| Box::pin(system::get(a, c, q))),
+    open(Method::GET, "/api/openapi.json", "getApiDocument", |a, q| Box::pin(api_document::get(a, q))),
+    read("/api/stream", "streamEvents", |a, c, q| Box::pin(sse::open(a, c, q))),
+    read("/ws/pipelines", "watchRuns", |a, c, q| Box::pin(websocket::open(a, c, q))),
+    open(Method::GET, "/healthz", "getHealth", |a, q| Box::pin(health::alive(a, q))),
+    open(Method::GET, "/readyz", "getReadiness", |a, q| Box::pin(health::ready(a, q))),
+    open(Method::GET, "/metrics", "getMetrics", |a, q| Box::pin(scrape::get(a, q))),
+    open(Method::GET, "/", "getRoot", |a, q| Box::pin(page::root(a, q))),
+    open(Method::GET, "/admin/pipelines", "getPage", |a, q| Box::pin(page::index(a, q))),
+    open(Method::GET, "/admin/pipelines/{runId}", "getRunPage", |a, q| Box::pin(page::index(a, q))),
+    open(Method::GET, "/admin/assets/{file}", "getAsset", |a, q| Box::pin(page::asset(a, q))),
+];

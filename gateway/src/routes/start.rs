@@ -1,0 +1,290 @@
+//! POST /api/pipelines: a run on an import or a sector; …/replay and …/retry with `fromStage`: a run on an earlier one's input.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use luci_engine::{
+    admin::{blueprints, tenants},
+    book::{imports, leads, sectors},
+    run::{Run, RunCommand},
+};
+use luci_schema::{
+    BlueprintId, Hash, ImportId, RunId, SectorId, Stage,
+    event::{OnExisting, RunInput, RunOptions, RunQueued, TriggerType},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Answer, run_commands::refused};
+use crate::{
+    App,
+    ask::Ask,
+    caller::Caller,
+    idempotency::{self, Begun},
+    problem::Problem,
+};
+
+/// The most leads that `maxLeads` can be raised to, and the most blocks in flight.
+const MOST_LEADS: u64 = 10_000_000;
+const MOST_WINDOW: u32 = 256;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct StartBody {
+    import_id: Option<ImportId>,
+    sector_id: Option<SectorId>,
+    blueprint_id: Option<BlueprintId>,
+    /// Shown in lists; the blueprint's name when absent.
+    pipeline_name: Option<String>,
+    #[serde(default)]
+    options: OptionsBody,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct OptionsBody {
+    block_size: Option<u32>,
+    window: Option<u32>,
+    max_leads: Option<u64>,
+    on_existing: Option<OnExisting>,
+    budget_micros: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetryBody {
+    pub from_stage: Option<Stage>,
+}
+
+impl OptionsBody {
+    fn checked(&self) -> Result<RunOptions, Problem> {
+        let usual = RunOptions::default();
+        let mut errors = Vec::new();
+        let mut check = |field: &str, given: u64, most: u64| {
+            if !(1..=most).contains(&given) {
+                errors.push((format!("options.{field}"), format!("1 to {most}, found {given}")));
+            }
+        };
+        let options = RunOptions {
+            block_size: self.block_size.unwrap_or(usual.block_size),
+            window: self.window.unwrap_or(usual.window),
+            max_leads: self.max_leads.unwrap_or(usual.max_leads),
+            on_existing: self.on_existing.unwrap_or(usual.on_existing),
+        };
+        check("blockSize", u64::from(options.block_size), 1_000);
+        check("window", u64::from(options.window), u64::from(MOST_WINDOW));
+        check("maxLeads", options.max_leads, MOST_LEADS);
+        if errors.is_empty() { Ok(options) } else { Err(Problem::fields(errors)) }
+    }
+}
+
+/// Where a run's leads come from.
+struct Source {
+    input: RunInput,
+    root_input_id: String,
+    total_leads: u64,
+    sector_id: Option<SectorId>,
+    sector_name: Option<String>,
+}
+
+pub async fn start(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
+    let (body, digest) = ask.json::<StartBody>().await?;
+    let begun = match idempotency::begin(&app, &caller, &ask, digest).await? {
+        Begun::Done(response) => return Ok(response),
+        Begun::Fresh(command) => command,
+    };
+    let options = body.options.checked()?;
+    let run = RunId::generate();
+    let queued = queued(&app, &caller, &body, options, run).await?;
+    queue(&app, &caller, &ask, begun, digest, run, queued).await
+}
+
+async fn queued(
+    app: &App,
+    caller: &Caller,
+    body: &StartBody,
+    options: RunOptions,
+    run: RunId,
+) -> Result<RunQueued, Problem> {
+    let mut c = app.engine_pool.acquire().await?;
+    let source = source(&mut c, caller, body).await?;
+    if source.total_leads > options.max_leads {
+        return Err(too_many(source.total_leads, options.max_leads));
+    }
+    let blueprint = match body.blueprint_id {
+        Some(id) => blueprints::latest(&mut c, caller.tenant, id)
+            .await?
+            .ok_or_else(|| Problem::invalid("blueprintId", "there is no blueprint with this id"))?,
+        None => blueprints::system(&mut c, caller.tenant).await?,
+    };
+    let tenant = tenants::get(&mut c, caller.tenant).await?;
+    Ok(RunQueued {
+        pipeline_name: pipeline_name(body.pipeline_name.as_deref(), &blueprint.name)?,
+        blueprint_id: blueprint.blueprint_id,
+        blueprint_version: blueprint.version,
+        stages: blueprint.stages,
+        input: source.input,
+        root_input_id: source.root_input_id,
+        root_run_id: run,
+        sector_id: source.sector_id,
+        sector_name: source.sector_name,
+        total_leads: source.total_leads,
+        options,
+        active_runs: tenant.active_runs,
+        triggered_by: caller.author(),
+        trigger_type: TriggerType::Manual,
+        parent_run_id: None,
+        replayed_from_run_id: None,
+        budget_micros: body.options.budget_micros,
+    })
+}
+
+fn pipeline_name(given: Option<&str>, usual: &str) -> Result<String, Problem> {
+    let name = given.map_or(usual, str::trim);
+    match name.chars().count() {
+        1..=200 => Ok(name.to_owned()),
+        _ => Err(Problem::invalid("pipelineName", "1 to 200 characters")),
+    }
+}
+
+fn too_many(leads: u64, max_leads: u64) -> Problem {
+    let said = format!("the input has {leads} leads, the run takes at most {max_leads}");
+    Problem::invalid("options.maxLeads", said).with("leads", leads).with("maxLeads", max_leads)
+}
+
+async fn source(c: &mut sqlx::PgConnection, caller: &Caller, body: &StartBody) -> Result<Source, Problem> {
+    let sector = match body.sector_id {
+        Some(id) => Some(
+            sectors::get(c, caller.tenant, &id.to_string())
+                .await?
+                .ok_or_else(|| Problem::invalid("sectorId", "there is no sector with this id"))?,
+        ),
+        None => None,
+    };
+    let (sector_id, sector_name) = sector.map(|sector| (sector.id, sector.name)).unzip();
+    if let Some(id) = body.import_id {
+        let import = imports::get(c, caller.tenant, id)
+            .await?
+            .ok_or_else(|| Problem::invalid("importId", "there is no import with this id"))?;
+        let (Some(rows), Some(size_bytes), imports::Status::Completed) =
+            (import.rows, import.size_bytes, import.status)
+        else {
+            return Err(Problem::invalid("importId", "the import is not completed"));
+        };
+        let input = RunInput::Import { import_id: id, object_path: import.object_path, size_bytes, rows };
+        return Ok(Source { input, root_input_id: id.to_string(), total_leads: rows, sector_id, sector_name });
+    }
+    let Some(id) = sector_id else {
+        return Err(Problem::fields(vec![
+            ("importId".into(), "importId, sectorId or both are needed".into()),
+            ("sectorId".into(), "importId, sectorId or both are needed".into()),
+        ]));
+    };
+    let total_leads = leads::count_members(c, caller.tenant, id).await?;
+    if total_leads == 0 {
+        return Err(Problem::invalid("sectorId", "the sector has no leads"));
+    }
+    let input = RunInput::Sector { sector_id: id };
+    Ok(Source { input, root_input_id: id.to_string(), total_leads, sector_id: Some(id), sector_name })
+}
+
+async fn queue(
+    app: &App,
+    caller: &Caller,
+    ask: &Ask,
+    begun: idempotency::Command,
+    digest: Hash,
+    run: RunId,
+    queued: RunQueued,
+) -> Answer {
+    let outcome = json!({"runId": run, "status": "queued"});
+    let mut cause = begun.cause(caller, ask, digest, &outcome)?;
+    // `If-Match` speaks of the run that was looked at, not of the new one.
+    cause.if_match = None;
+    match app.issuer.issue(caller.tenant, run, RunCommand::Queue(Box::new(queued)), cause).await {
+        Ok(issued) => Ok(idempotency::accepted(&outcome, issued.position)),
+        Err(error) => refused(error, digest),
+    }
+}
+
+/// POST /api/pipelines/{runId}/replay: the same input and pinned blueprint once more.
+pub async fn replay(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
+    let old: RunId = ask.id(0, "run")?;
+    let (_, digest) = ask.json::<serde_json::Map<String, serde_json::Value>>().await?;
+    let begun = match idempotency::begin(&app, &caller, &ask, digest).await? {
+        Begun::Done(response) => return Ok(response),
+        Begun::Fresh(command) => command,
+    };
+    let parent = parent(&app, &caller, old).await?;
+    let mut queued = again(&parent, &caller);
+    if matches!(queued.input, RunInput::Sector { .. }) {
+        // The sector has other members by now: the leads that were read then are in the run's artifacts.
+        queued.input = RunInput::Artifacts { run_id: old, stage: Stage::Import };
+        queued.total_leads = put_out(&parent, Stage::Import);
+    }
+    queued.replayed_from_run_id = Some(old);
+    queue(&app, &caller, &ask, begun, digest, RunId::generate(), queued).await
+}
+
+/// POST /api/pipelines/{runId}/retry `{fromStage}`: the stages from there on, over what the stage before put out.
+pub async fn retry_from(app: Arc<App>, caller: Caller, ask: Ask, stage: Stage, digest: Hash) -> Answer {
+    let old: RunId = ask.id(0, "run")?;
+    let begun = match idempotency::begin(&app, &caller, &ask, digest).await? {
+        Begun::Done(response) => return Ok(response),
+        Begun::Fresh(command) => command,
+    };
+    let parent = parent(&app, &caller, old).await?;
+    let mut queued = again(&parent, &caller);
+    let index = queued.stages.iter().position(|spec| spec.stage == stage);
+    let index = index.ok_or_else(|| Problem::invalid("fromStage", "the run has no such stage"))?;
+    if index > 0 {
+        let before = queued.stages[index - 1].stage;
+        queued.input = RunInput::Artifacts { run_id: old, stage: before };
+        queued.total_leads = put_out(&parent, before);
+        queued.stages.drain(1..index);
+    }
+    if queued.total_leads == 0 {
+        return Err(Problem::invalid("fromStage", "the stage before it put out no leads"));
+    }
+    queued.parent_run_id = Some(old);
+    queue(&app, &caller, &ask, begun, digest, RunId::generate(), queued).await
+}
+
+async fn parent(app: &App, caller: &Caller, run: RunId) -> Result<Arc<Run>, Problem> {
+    let parent = app.issuer.load_newest(caller.tenant, run).await?.ok_or_else(|| Problem::not_found("run"))?;
+    if parent.deleted() || !parent.status().ended() {
+        let why = if parent.deleted() { "The run was deleted." } else { "The run has not ended." };
+        return Err(Problem::new(StatusCode::CONFLICT, "illegal-status", "Not possible now")
+            .detail(why)
+            .with("runStatus", parent.status().as_str()));
+    }
+    Ok(parent)
+}
+
+/// The run as it was queued, asked for by this caller.
+fn again(parent: &Run, caller: &Caller) -> RunQueued {
+    let mut queued = RunQueued::clone(parent.queued());
+    queued.triggered_by = caller.author();
+    queued.trigger_type = TriggerType::Replay;
+    queued.parent_run_id = None;
+    queued.replayed_from_run_id = None;
+    queued
+}
+
+fn put_out(run: &Run, stage: Stage) -> u64 {
+    run.stages().iter().find(|state| state.stage == stage).map_or(0, |state| state.sums.output())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_checked_by_name() {
+        let wrong = OptionsBody { block_size: Some(0), window: Some(9_999), ..OptionsBody::default() };
+        let Err(problem) = wrong.checked() else { panic!("refused") };
+        let text = format!("{problem:?}");
+        assert!(text.contains("options.blockSize") && text.contains("options.window"));
+        assert_eq!(OptionsBody::default().checked().unwrap(), RunOptions::default());
+    }
+}
