@@ -4,4 +4,5 @@ mod blocks;
 mod flow;
 mod issuer;
 mod log;
+mod providers;
 mod support;

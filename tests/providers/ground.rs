@@ -1,0 +1,82 @@
+//! A sandbox, a database and the door between them; people to ask for.
+
+use std::{sync::Arc, time::Duration};
+
+use luci::sandbox::{Sandbox, SandboxOptions};
+use luci_engine::provider::{
+    Endpoint, PersonIdentifiers, PersonQuery, Providers, ProvidersConfig, RetryPolicy, TraceQuery,
+};
+use luci_schema::{LeadId, RunId, TenantId, migrate};
+use sqlx::PgPool;
+
+use crate::support::{Database, database};
+
+pub struct Ground {
+    pub sandbox: Sandbox,
+    pub providers: Arc<Providers>,
+    pub pool: PgPool,
+    pub tenant: TenantId,
+    pub run: RunId,
+    _database: Database,
+}
+
+/// Retries follow at once.
+pub fn at_once() -> RetryPolicy {
+    let none = Duration::from_millis(1);
+    RetryPolicy { base: none, cap: none, ..RetryPolicy::default() }
+}
+
+impl Ground {
+    pub async fn new() -> Self {
+        // Another test of this process may have installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listen = "127.0.0.1:0".parse().expect("an address");
+        let sandbox = Sandbox::start(listen, SandboxOptions::default()).await.expect("a sandbox");
+        let database = database().await;
+        let pool = migrate::connect(database.url(), migrate::Role::Engine, 4).await.expect("a pool");
+        let providers = Self::door(&sandbox, &pool, sandbox.key(), at_once());
+        Self { sandbox, providers, pool, tenant: TenantId::generate(), run: RunId::generate(), _database: database }
+    }
+
+    pub fn door(sandbox: &Sandbox, pool: &PgPool, key: &str, retry: RetryPolicy) -> Arc<Providers> {
+        let endpoint = || Some(Endpoint { base_url: sandbox.url(), key: key.into() });
+        let timeout = Duration::from_secs(1);
+        let config =
+            ProvidersConfig { apollo: endpoint(), realestate: endpoint(), retry, timeout, ..Default::default() };
+        Providers::new(pool.clone(), config).expect("a good address")
+    }
+
+    pub fn with(&self, key: &str, retry: RetryPolicy) -> Arc<Providers> {
+        Self::door(&self.sandbox, &self.pool, key, retry)
+    }
+
+    pub fn calls(&self, path: &str) -> u64 {
+        self.sandbox.ledger().calls.get(path).copied().unwrap_or_default()
+    }
+}
+
+pub fn people(count: usize) -> Vec<PersonQuery> {
+    let person = |n: usize| PersonQuery {
+        lead_id: LeadId::generate(),
+        identifiers: PersonIdentifiers {
+            first_name: Some(format!("First{n}")),
+            last_name: Some("Tester".into()),
+            organization_name: Some(format!("Company {n}")),
+            ..Default::default()
+        },
+    };
+    (0..count).map(person).collect()
+}
+
+pub fn addresses(count: usize) -> Vec<TraceQuery> {
+    let address = |n: usize| TraceQuery {
+        lead_id: LeadId::generate(),
+        first_name: Some(format!("First{n}")),
+        last_name: Some("Tester".into()),
+        address: format!("{n} Main St"),
+        city: "Albany".into(),
+        state: "NY".into(),
+        zip: Some("12207".into()),
+    };
+    (0..count).map(address).collect()
+}
