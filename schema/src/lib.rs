@@ -4,6 +4,8 @@ pub mod clock;
 pub mod cloud_event;
 pub mod event;
 pub mod failure;
+#[cfg(test)]
+mod golden;
 pub mod id;
 pub mod json;
 pub mod log;

@@ -31,7 +31,10 @@ impl Counts {
     /// Success over processed in percent with one decimal, in tenths (834 = 83.4 %); 0 when nothing was processed.
     pub const fn hit_rate_tenths(&self) -> u64 {
         let processed = self.processed();
-        if processed == 0 { 0 } else { (self.success * 1000 + processed / 2) / processed }
+        match (self.success * 1000 + processed / 2).checked_div(processed) {
+            Some(tenths) => tenths,
+            None => 0,
+        }
     }
 }
 

@@ -79,8 +79,7 @@ impl Shared {
         let mut head = self.head.subscribe();
         // An error here is the time-out; the sender lives as long as `self`.
         let _ = tokio::time::timeout(at_most, head.wait_for(|head| *head > position)).await;
-        let head = *head.borrow();
-        head
+        *head.borrow()
     }
 }
 
