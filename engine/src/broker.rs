@@ -89,6 +89,13 @@ pub fn check_version(client: &Client) -> Result<(), BrokerError> {
     Err(BrokerError::TooOld { found: client.server_info().version })
 }
 
+/// Returns as soon as the connection stands; at once when it does.
+pub(crate) async fn connected(client: &Client) {
+    while client.connection_state() != State::Connected {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// JetStream over the connection, patient enough for a broker that was just started, never for ever.
 pub fn jetstream(client: &Client) -> Context {
     jetstream::ContextBuilder::new()

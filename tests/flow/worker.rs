@@ -31,8 +31,10 @@ async fn a_run_goes_through_its_stages() {
     caller.comes(run, "run:completed").await;
     caller.assert_completed(run).await;
     assert_eq!(caller.count(run, "block:started").await, 1, "only the stage that calls out says so");
+    let client = nats.client().await;
+    relayed(&client, &caller.log).await;
+    assert_equal(&client, &caller.log).await;
     process.end().await;
-    assert_equal(&nats.client().await, &caller.log).await;
 }
 
 #[tokio::test]
@@ -185,4 +187,40 @@ async fn a_worker_told_to_stop_gives_back_what_lasts_too_long() {
     caller.comes(run, "run:completed").await;
     caller.assert_completed(run).await;
     worker.end().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_for_a_while_is_waited_for() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let kinds = acting(move |called| {
+        let gate = Arc::clone(&gate);
+        async move {
+            if called.stage == Stage::Validate {
+                gate.acquire().await.expect("open").forget();
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    let process = Process::start("one", &database, &nats, &all(kinds));
+    let run = caller.queue(4).await;
+    caller.comes(run, "block:started").await;
+    database.close().await;
+    opened.add_permits(100);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    database.open().await;
+    caller.comes(run, "run:completed").await;
+    caller.assert_completed(run).await;
+    for recorded in caller.events(run).await {
+        if let Event::Block(BlockEvent::Completed(completed)) = &recorded.event {
+            assert_eq!(completed.attempt, 1, "nothing was done twice");
+        }
+    }
+    let client = nats.client().await;
+    relayed(&client, &caller.log).await;
+    assert_equal(&client, &caller.log).await;
+    process.end().await;
 }

@@ -55,6 +55,24 @@ impl Database {
         &self.url
     }
 
+    /// Cuts every connection and lets none in, as an outage would.
+    pub async fn close(&self) {
+        self.admit("false").await;
+        let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = $1";
+        let cut = sqlx::query(cut).bind(&self.name).execute(&mut admin().await).await;
+        cut.expect("connections are cut");
+    }
+
+    /// Ends the outage.
+    pub async fn open(&self) {
+        self.admit("true").await;
+    }
+
+    async fn admit(&self, whether: &str) {
+        let statement = format!("alter database {} with allow_connections {whether}", self.name);
+        admin().await.execute(sqlx::AssertSqlSafe(statement)).await.expect("altered");
+    }
+
     /// A small pool as superuser: row-level security does not apply to it.
     pub async fn pool(&self) -> PgPool {
         let options = sqlx::postgres::PgPoolOptions::new().max_connections(5);

@@ -146,6 +146,7 @@ impl Held<'_> {
 
     /// Tables and checkpoint in one transaction. Not flushed to disk: what is lost is folded again.
     async fn save(&self, known: &mut Known) -> Result<(), LogError> {
+        metrics::gauge!("luci_runs_waiting").set(known.slots.waiting() as f64);
         if known.saved == known.at {
             return Ok(());
         }
@@ -177,6 +178,5 @@ impl Known {
             self.due.fold(recorded);
             self.at = recorded.position;
         }
-        metrics::gauge!("luci_runs_waiting").set(self.slots.waiting() as f64);
     }
 }

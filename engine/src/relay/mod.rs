@@ -10,7 +10,7 @@ mod reconcile;
 
 use std::time::Duration;
 
-use async_nats::Client;
+use async_nats::{Client, connection::State};
 use luci_schema::{
     Micros, Position,
     log::{Log, LogError},
@@ -138,7 +138,7 @@ async fn hold(
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = tenure.lost().cancelled() => return Ok(()),
-            () = tokio::time::sleep(pause.next()) => {}
+            () = pause.over(client) => {}
         }
     }
 }
@@ -150,6 +150,15 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
+    /// Waits; while the broker is away only until it is back.
+    pub(crate) async fn over(&mut self, client: &Client) {
+        let away = client.connection_state() != State::Connected;
+        tokio::select! {
+            () = tokio::time::sleep(self.next()) => {}
+            () = broker::connected(client), if away => {}
+        }
+    }
+
     pub(crate) fn next(&mut self) -> Duration {
         let whole = (100_u64 << self.tries.min(6)).min(5_000);
         self.tries += 1;

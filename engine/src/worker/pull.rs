@@ -58,7 +58,7 @@ pub(super) async fn pull(
         tracing::warn!(stage = %worker.stage(), why, "the consumer is made again");
         tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(pause.next()) => {}
+            () = pause.over(&worker.client) => {}
         }
     }
     Ok(())
