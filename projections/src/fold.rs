@@ -158,7 +158,7 @@ impl Fold {
         let Some(sum) = run_row.stages.iter_mut().find(|sum| sum.stage == event.stage()) else {
             return Err(FoldError::NoStage { at: r.position, run, event_type: r.event_type.clone() });
         };
-        let was = before.as_ref().map(|b| Before { completed_once: b.completed_once, output: b.counts.output() });
+        let was = before.as_ref().map(Before::of);
         let mut block = match (before, event) {
             (Some(block), _) => {
                 sum.take_out(&block);
@@ -236,7 +236,7 @@ fn follow(run: &mut RunRow, event: &BlockEvent) {
         BlockEvent::Completed(e) => run.totals(&e.totals),
         BlockEvent::Failed(e) => {
             run.totals(&e.totals);
-            run.failed_block.get_or_insert_with(|| FailedBlock {
+            run.failed_block.get_or_insert(FailedBlock {
                 block_id: id,
                 stage: e.stage,
                 block_number: e.block_number,

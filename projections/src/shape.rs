@@ -10,7 +10,7 @@ pub(crate) fn tenths(n: u64) -> f64 {
 
 /// `part` of `whole` in percent with one decimal; 0 when the whole is.
 pub(crate) fn percent(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { tenths((part * 1000 + whole / 2) / whole) }
+    tenths((part * 1000 + whole / 2).checked_div(whole).unwrap_or(0))
 }
 
 /// Milliseconds from the start to the end, or to now while there is no end.

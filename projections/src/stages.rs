@@ -150,7 +150,10 @@ impl StageSum {
             }
             BlockEvent::Skipped(_) => {
                 self.settled_at = Some(at);
-                self.handed_on += u32::from(before.is_some_and(|b| !b.completed_once && b.output > 0));
+                if let Some(before) = before {
+                    self.handed_on += u32::from(before.goes_on > 0);
+                    self.exhausted |= before.ends_input;
+                }
             }
             BlockEvent::Cancelled(_) => self.settled_at = Some(at),
             BlockEvent::Retried(_) => {}
@@ -169,7 +172,22 @@ impl StageSum {
 /// What a block was before the event that `StageSum::note` is told of.
 pub(crate) struct Before {
     pub completed_once: bool,
-    pub output: u64,
+    /// Leads that go on if the block is skipped now.
+    goes_on: u64,
+    /// Skipping it ends the input.
+    ends_input: bool,
+}
+
+impl Before {
+    pub(crate) fn of(block: &BlockRow) -> Self {
+        let undone = if block.completed_once { block.detail.broken.unwrap_or_default() } else { block.counts };
+        let reads = block.stage == Stage::Import && !block.completed_once;
+        Self {
+            completed_once: block.completed_once,
+            goes_on: undone.output(),
+            ends_input: reads && !block.detail.reads_on,
+        }
+    }
 }
 
 fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, share: &BTreeMap<K, u64>) {

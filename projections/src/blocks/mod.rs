@@ -38,6 +38,12 @@ pub struct BlockDetail {
     /// When the clock retries it by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<luci_schema::Micros>,
+    /// What a failed retry of a completed block did: it counts when the block is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Counts>,
+    /// A failed IMPORT block said where the next one starts, so skipping it does not end the input.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reads_on: bool,
 }
 
 /// A row of `block_executions`.
@@ -137,6 +143,9 @@ impl BlockRow {
                 self.status = BlockStatus::Skipped;
                 self.completed_at = Some(at);
                 self.detail.retry_at = None;
+                if let Some(retried) = self.detail.broken.take() {
+                    self.merge(retried);
+                }
             }
             BlockEvent::Cancelled(e) => self.cancelled(at, e),
         }
@@ -158,6 +167,7 @@ impl BlockRow {
         self.completed_at = None;
         self.error = None;
         self.detail.retry_at = None;
+        self.detail.broken = None;
         // What a failed attempt did is done over; a completed block keeps its counts and only adds to them.
         if !self.completed_once {
             self.counts = Counts { input: self.counts.input, ..Counts::default() };
@@ -176,6 +186,8 @@ impl BlockRow {
         self.error = None;
         self.detail.retry_at = None;
         self.counts = e.merged;
+        self.detail.broken = None;
+        self.detail.reads_on = false;
         self.reported(&e.report);
         self.completed_once = true;
     }
@@ -188,19 +200,22 @@ impl BlockRow {
         self.completed_at = Some(at);
         self.error = Some(BlockFault::from(&e.failure));
         self.detail.retry_at = e.retry_at_micros;
+        self.detail.reads_on = e.report.next.is_some();
         if self.completed_once {
             self.cost_micros += e.report.cost_micros;
+            self.detail.broken = Some(e.report.counts);
         } else {
-            self.failed_counts(&e.report.counts);
+            self.counts = e.report.counts;
             self.reported(&e.report);
         }
     }
 
-    /// A fault before the first lead reports nothing; the leads that went in are then still known from the release.
-    fn failed_counts(&mut self, counts: &Counts) {
-        if counts.input > 0 {
-            self.counts = *counts;
-        }
+    /// The leads that were sent again leave `failed`.
+    fn merge(&mut self, retried: Counts) {
+        self.counts.success += retried.success;
+        self.counts.no_match += retried.no_match;
+        self.counts.failed = self.counts.failed.saturating_sub(retried.input) + retried.failed;
+        self.counts.skipped += retried.skipped;
     }
 
     fn cancelled(&mut self, at: OffsetDateTime, e: &BlockCancelled) {

@@ -1,11 +1,13 @@
 //! The list of runs: filtered, sorted, counted and paged, each by an index.
 
-use luci_schema::{Position, RunId, TenantId};
-use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, Postgres, QueryBuilder};
-use time::OffsetDateTime;
+use luci_schema::{Position, TenantId};
+use serde::Serialize;
+use sqlx::{PgConnection, QueryBuilder};
 
-use super::{Run, RunFilter, RunRow, SortColumn};
+use super::{
+    Run, RunFilter, RunRow,
+    query::{self, Mark, mark_of, sort_name},
+};
 use crate::{
     QuestionError,
     counters::{self, RunCounts},
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// Totals are exact up to here, offsets and sorts without an index go up to here.
-const MOST: u32 = 10_000;
+pub(super) const MOST: u32 = 10_000;
 const PAGE: u32 = 50;
 const PAGE_MOST: u32 = 200;
 
@@ -32,17 +34,6 @@ pub struct RunPage {
     /// The tenant's runs by status, whatever the filter.
     pub counts: RunCounts,
     pub position: Position,
-}
-
-/// Where a page ended: the sort it belongs to, the last row's key in it (absent: not started, not ended), and its id.
-#[derive(Debug, Serialize, Deserialize)]
-struct Mark {
-    sort: String,
-    key: Option<String>,
-    /// Second key of the sort by status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    then: Option<i64>,
-    run: RunId,
 }
 
 /// A page of the tenant's runs. Deleted ones are not in it.
@@ -62,7 +53,8 @@ pub async fn list(c: &mut PgConnection, tenant: TenantId, filter: &RunFilter) ->
         return Err(QuestionError::TooManyToSort { most: MOST });
     }
     let limit = if filter.limit == 0 { PAGE } else { filter.limit.min(PAGE_MOST) };
-    let mut query = page_query(tenant, filter, mark.as_ref(), capped)?;
+    let mut query = QueryBuilder::new("");
+    query::page(&mut query, tenant, filter, mark.as_ref(), capped)?;
     query.push(" limit ").push_bind(i64::from(limit) + 1);
     if mark.is_none() {
         query.push(" offset ").push_bind(i64::from(filter.offset));
@@ -93,173 +85,34 @@ async fn matches(
     filter: &RunFilter,
     counts: &RunCounts,
 ) -> Result<u64, QuestionError> {
-    let narrowed =
-        filter.sector_id.is_some() || filter.from.is_some() || filter.to.is_some() || prefix(filter).is_some();
-    if !narrowed {
+    if !query::narrowed(filter) {
         let wanted = RunStatus::ALL.into_iter().filter(|s| filter.status.is_empty() || filter.status.contains(s));
         return Ok(wanted.map(|status| counts.of(status)).sum());
     }
-    let mut query = QueryBuilder::new("select count(*) from (");
-    match prefix(filter) {
-        Some(prefix) => push_prefix_branches(&mut query, tenant, filter, &prefix),
-        None => {
-            query.push("select from pipeline_runs where ");
-            push_conditions(&mut query, tenant, filter);
-            query.push(" limit ").push_bind(i64::from(MOST) + 1);
-        }
-    }
-    query.push(") as found");
+    let mut query = QueryBuilder::new("");
+    query::count(&mut query, tenant, filter);
     let found: i64 = query.build_query_scalar().persistent(false).fetch_one(c).await?;
     Ok(u64::try_from(found).unwrap_or(0))
 }
 
-fn page_query(
-    tenant: TenantId,
-    filter: &RunFilter,
-    mark: Option<&Mark>,
-    capped: bool,
-) -> Result<QueryBuilder<Postgres>, BadCursor> {
-    let mut query = QueryBuilder::new("select * from pipeline_runs where ");
-    push_conditions(&mut query, tenant, filter);
-    if let Some(prefix) = prefix(filter) {
-        if capped {
-            // So common that walking down the sort's index soon fills a page.
-            push_prefix(&mut query, &prefix);
-        } else {
-            query.push(" and run_id in (");
-            push_prefix_branches(&mut query, tenant, filter, &prefix);
-            query.push(")");
-        }
+/// How Postgres goes about a list's queries, as text: the count, and the page for few and for very many matches.
+pub async fn explain(c: &mut PgConnection, tenant: TenantId, filter: &RunFilter) -> Result<Vec<String>, QuestionError> {
+    let mut queries = Vec::new();
+    if query::narrowed(filter) {
+        let mut count = QueryBuilder::new("explain ");
+        query::count(&mut count, tenant, filter);
+        queries.push(count);
     }
-    let (column, down) = (filter.sort.column, filter.sort.descending);
-    if let Some(mark) = mark {
-        push_mark(&mut query, column, down, mark)?;
+    for capped in [false, true] {
+        let mut page = QueryBuilder::new("explain ");
+        query::page(&mut page, tenant, filter, None, capped)?;
+        page.push(" limit ").push_bind(i64::from(PAGE) + 1);
+        queries.push(page);
     }
-    let way = if down { " desc" } else { "" };
-    query.push(" order by ").push(column.expression()).push(way);
-    if column == SortColumn::Status {
-        query.push(", created_at").push(way);
+    let mut plans = Vec::new();
+    for mut query in queries {
+        let lines: Vec<String> = query.build_query_scalar().persistent(false).fetch_all(&mut *c).await?;
+        plans.push(lines.join("\n"));
     }
-    query.push(", run_id").push(way);
-    Ok(query)
-}
-
-fn push_conditions(query: &mut QueryBuilder<Postgres>, tenant: TenantId, filter: &RunFilter) {
-    query.push("tenant_id = ").push_bind(tenant).push(" and deleted_at is null");
-    match filter.status.as_slice() {
-        [] => {}
-        [one] => {
-            query.push(" and status = ").push_bind(one.as_str());
-        }
-        many => {
-            let words: Vec<&str> = many.iter().map(|status| status.as_str()).collect();
-            query.push(" and status = any(").push_bind(words).push(")");
-        }
-    }
-    if let Some(sector) = filter.sector_id {
-        query.push(" and sector_id = ").push_bind(sector);
-    }
-    for (bound, sign) in [(filter.from, " >= "), (filter.to, " < ")] {
-        if let Some(at) = bound {
-            query.push(" and ").push(filter.date_field.expression()).push(sign).push_bind(at);
-        }
-    }
-}
-
-/// The prefix to look for, in lower case; none when nothing was asked.
-fn prefix(filter: &RunFilter) -> Option<String> {
-    let text = filter.q.as_deref()?.trim().to_lowercase();
-    (!text.is_empty()).then(|| text.chars().take(200).collect())
-}
-
-/// Run ids are upper case after `run_`.
-fn id_prefix(prefix: &str) -> String {
-    prefix.strip_prefix("run_").map_or_else(|| prefix.to_string(), |rest| format!("run_{}", rest.to_uppercase()))
-}
-
-fn prefix_columns(prefix: &str) -> [(&'static str, String); 3] {
-    [("run_id", id_prefix(prefix)), ("name_key", prefix.into()), ("sector_key", prefix.into())]
-}
-
-/// All texts that begin with it are between it and it followed by the greatest character.
-fn push_range(query: &mut QueryBuilder<Postgres>, column: &'static str, prefix: String) {
-    let end = format!("{prefix}\u{10FFFF}");
-    query.push(column).push(" >= ").push_bind(prefix).push(" and ").push(column).push(" < ").push_bind(end);
-}
-
-fn push_prefix(query: &mut QueryBuilder<Postgres>, prefix: &str) {
-    let mut before = " and (";
-    for (column, prefix) in prefix_columns(prefix) {
-        query.push(before);
-        push_range(query, column, prefix);
-        before = " or ";
-    }
-    query.push(")");
-}
-
-/// The ids of matching runs, each branch by its own index and bounded.
-fn push_prefix_branches(query: &mut QueryBuilder<Postgres>, tenant: TenantId, filter: &RunFilter, prefix: &str) {
-    let mut before = "(select run_id from pipeline_runs where ";
-    for (column, prefix) in prefix_columns(prefix) {
-        query.push(before);
-        push_conditions(query, tenant, filter);
-        query.push(" and ");
-        push_range(query, column, prefix);
-        query.push(" limit ").push_bind(i64::from(MOST) + 1).push(")");
-        before = " union (select run_id from pipeline_runs where ";
-    }
-}
-
-fn sort_name(filter: &RunFilter) -> String {
-    format!("{}{:?}", if filter.sort.descending { "-" } else { "" }, filter.sort.column)
-}
-
-fn micros(at: OffsetDateTime) -> i64 {
-    luci_schema::Micros::from(at).0
-}
-
-fn mark_of(filter: &RunFilter, row: &RunRow) -> Mark {
-    let time = |at: Option<OffsetDateTime>| at.map(|at| micros(at).to_string());
-    let key = match filter.sort.column {
-        SortColumn::Created => time(Some(row.created_at)),
-        SortColumn::Started => time(row.started_at),
-        SortColumn::Completed => time(row.completed_at),
-        SortColumn::Status => Some(row.status.as_str().into()),
-        SortColumn::Sector => Some(row.sector_name.as_deref().unwrap_or_default().to_lowercase()),
-        SortColumn::Name => Some(row.pipeline_name.to_lowercase()),
-        SortColumn::Progress => Some(row.progress.to_string()),
-        SortColumn::TotalLeads => Some(row.total_leads.to_string()),
-        SortColumn::ProcessedLeads => Some(row.processed_leads.to_string()),
-        SortColumn::Cost => Some(row.cost_micros.to_string()),
-    };
-    let then = (filter.sort.column == SortColumn::Status).then(|| micros(row.created_at));
-    Mark { sort: sort_name(filter), key, then, run: row.run_id }
-}
-
-fn push_mark(query: &mut QueryBuilder<Postgres>, column: SortColumn, down: bool, mark: &Mark) -> Result<(), BadCursor> {
-    let second = if column == SortColumn::Status { ", created_at" } else { "" };
-    let sign = if down { ", run_id) < (" } else { ", run_id) > (" };
-    query.push(" and (").push(column.expression()).push(second).push(sign);
-    let number = |text: &str| text.parse::<i64>().map_err(|_| BadCursor);
-    let at = |micros: i64| luci_schema::Micros(micros).date_time();
-    match (column, mark.key.as_deref()) {
-        (SortColumn::Started | SortColumn::Completed, None) => {
-            query.push("'infinity'::timestamptz");
-        }
-        (_, None) => return Err(BadCursor),
-        (SortColumn::Created | SortColumn::Started | SortColumn::Completed, Some(key)) => {
-            query.push_bind(at(number(key)?));
-        }
-        (SortColumn::Status, Some(key)) => {
-            query.push_bind(key.to_string()).push(", ").push_bind(at(mark.then.ok_or(BadCursor)?));
-        }
-        (SortColumn::Sector | SortColumn::Name, Some(key)) => {
-            query.push_bind(key.to_string());
-        }
-        (SortColumn::Progress | SortColumn::TotalLeads | SortColumn::ProcessedLeads | SortColumn::Cost, Some(key)) => {
-            query.push_bind(number(key)?);
-        }
-    }
-    query.push(", ").push_bind(mark.run).push(")");
-    Ok(())
+    Ok(plans)
 }

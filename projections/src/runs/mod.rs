@@ -17,13 +17,14 @@ use crate::{
 mod detail;
 mod filter;
 mod list;
+mod query;
 mod shape;
 mod table;
 mod waiting;
 
 pub use detail::{RunDetail, as_of, get};
 pub use filter::{DateField, RunFilter, RunSort, SortColumn, UnknownSort};
-pub use list::{RunPage, list};
+pub use list::{RunPage, explain, list};
 pub use shape::{Run, RunFault, StageAnswer};
 pub(crate) use table::{PROJECTION, load, write};
 pub use waiting::Waiting;

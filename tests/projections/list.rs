@@ -1,0 +1,207 @@
+//! Lists: every page of every sort, and an index under each.
+
+use std::collections::BTreeSet;
+
+use luci_projections::{
+    QuestionError, RunStatus,
+    runs::{self, DateField, RunFilter, RunSort},
+};
+use luci_schema::{RunId, TenantId};
+use sqlx::Connection as _;
+use time::OffsetDateTime;
+
+use super::{
+    ground::{Ground, ground},
+    history::{History, queued},
+};
+
+/// Rows beside the log, so that a test need not append a million events to fill a list.
+async fn fill(ground: &Ground, tenant: TenantId, runs: i32) {
+    let admin = ground.database.pool().await;
+    sqlx::query(
+        "insert into pipeline_runs (run_id, tenant_id, pipeline_name, sector_name, sector_id, blueprint_id, blueprint_version, status,
+           progress, total_leads, processed_leads, created_at, started_at, completed_at, triggered_by, trigger_type,
+           correlation_id, cost_micros, active_runs, blocks, stages, version, position)
+         select 'run_01' || lpad(translate(n::text, '', ''), 24, '0'), $1, 'Pipeline ' || n % 100, 'Sector ' || n % 1000,
+           'sector_01' || lpad((n % 50)::text, 24, '0'), 'bp_01' || lpad('1', 24, '0'), 1,
+           case when n % 1000 = 0 then 'failed' when n % 10 = 0 then 'running' else 'completed' end, n % 101, n, n,
+           to_timestamp(1700000000 + n), to_timestamp(1700000000 + n + n % 60),
+           case when n % 10 = 0 and n % 1000 > 0 then null else to_timestamp(1700000000 + n + 100) end,
+           'system', 'manual', 'corr_01' || lpad('1', 24, '0'), n, 4, 0, '[]', 1, n
+         from generate_series(1, $2) n",
+    )
+    .bind(tenant)
+    .bind(runs)
+    .execute(&admin)
+    .await
+    .expect("filled");
+    sqlx::query("insert into run_counters select tenant_id, status, count(*) from pipeline_runs where tenant_id = $1 group by 1, 2")
+        .bind(tenant)
+        .execute(&admin)
+        .await
+        .expect("counted");
+    sqlx::raw_sql("vacuum analyze read_a.pipeline_runs").execute(&admin).await.expect("analysed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_every_sort_hold_each_run_once() {
+    let ground = ground().await;
+    let tenant = TenantId::generate();
+    for n in 0..23 {
+        let name = format!("Run {}", n % 3);
+        let mut run = if n % 4 == 0 {
+            History::queued(tenant, queued(&name, 250, 250))
+        } else {
+            History::completed(tenant, &name, 250 * (n % 5 + 1), 250)
+        };
+        run.append_to(&ground.log).await;
+    }
+    ground.caught_up().await;
+    let mut tx = ground.reading(tenant).await;
+    for sort in ["created", "started", "completed", "status", "sector", "name", "progress", "totalLeads", "cost"] {
+        for way in ["", "-"] {
+            let sort: RunSort = format!("{way}{sort}").parse().expect("a sort");
+            let mut filter = RunFilter { sort, limit: 5, ..RunFilter::default() };
+            let mut seen = BTreeSet::new();
+            loop {
+                let page = runs::list(&mut tx, tenant, &filter).await.expect("a page");
+                assert_eq!(page.total, 23);
+                for run in &page.runs {
+                    assert!(seen.insert(run.run_id), "{sort:?}: {} twice", run.run_id);
+                }
+                filter.cursor = page.next_cursor;
+                if !page.has_more {
+                    break;
+                }
+            }
+            assert_eq!(seen.len(), 23, "{sort:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_find_what_they_name() {
+    let ground = ground().await;
+    let tenant = TenantId::generate();
+    let mut waiting = History::queued(tenant, queued("Waiting one", 250, 250));
+    waiting.append_to(&ground.log).await;
+    let mut done = History::completed(tenant, "Done one", 250, 250);
+    done.append_to(&ground.log).await;
+    let mut gone = History::completed(tenant, "Gone one", 250, 250);
+    gone.ask(luci_engine::run::RunCommand::Delete);
+    gone.append_to(&ground.log).await;
+    ground.caught_up().await;
+    ground.assert_no_drift().await;
+    let mut tx = ground.reading(tenant).await;
+
+    let id_prefix = done.id.to_string()[..28].to_lowercase();
+    let now = OffsetDateTime::from(std::time::SystemTime::now());
+    let hour = time::Duration::hours(1);
+    let by = |q: &str| RunFilter { q: Some(q.into()), ..RunFilter::default() };
+    let cases: Vec<(RunFilter, Vec<RunId>)> = vec![
+        (RunFilter::default(), vec![done.id, waiting.id]),
+        (RunFilter { status: vec![RunStatus::Queued], ..RunFilter::default() }, vec![waiting.id]),
+        (RunFilter { status: vec![RunStatus::Queued, RunStatus::Completed], ..RunFilter::default() }, vec![done.id, waiting.id]),
+        (RunFilter { sector_id: done.run.queued().sector_id, ..RunFilter::default() }, vec![done.id]),
+        (by("done"), vec![done.id]),
+        (by("SECTOR OF W"), vec![waiting.id]),
+        (by(&id_prefix), vec![done.id]),
+        (by("one"), vec![]),
+        (RunFilter { from: Some(now - hour), to: Some(now + hour), ..RunFilter::default() }, vec![done.id, waiting.id]),
+        (RunFilter { to: Some(now - hour), ..RunFilter::default() }, vec![]),
+        (
+            RunFilter { to: Some(now + hour), date_field: DateField::Completed, ..RunFilter::default() },
+            vec![done.id],
+        ),
+        (RunFilter { offset: 1, ..RunFilter::default() }, vec![waiting.id]),
+    ];
+    for (filter, expected) in cases {
+        let page = runs::list(&mut tx, tenant, &filter).await.expect("a page");
+        let found: Vec<_> = page.runs.iter().map(|run| run.run_id).collect();
+        assert_eq!(found, expected, "{filter:?}");
+        assert_eq!(page.total, (expected.len() + filter.offset as usize) as u64, "{filter:?}");
+    }
+    let deleted = runs::get(&mut tx, tenant, gone.id).await.expect("asked").expect("a deleted run is answered");
+    assert!(deleted.run.deleted_at.is_some());
+    for bad in ["x", "bm9wZQ"] {
+        let filter = RunFilter { cursor: Some(bad.into()), ..RunFilter::default() };
+        assert!(matches!(runs::list(&mut tx, tenant, &filter).await, Err(QuestionError::Cursor(_))));
+    }
+    let far = RunFilter { offset: 10_001, ..RunFilter::default() };
+    assert!(matches!(runs::list(&mut tx, tenant, &far).await, Err(QuestionError::Offset { .. })));
+}
+
+fn every_kind_of_question() -> Vec<RunFilter> {
+    let at = |seconds: i64| OffsetDateTime::from_unix_timestamp(1_700_000_000 + seconds).ok();
+    let mut filters: Vec<RunFilter> = ["-created", "started", "-completed", "status", "sector", "-name"]
+        .iter()
+        .map(|sort| RunFilter { sort: sort.parse().expect("a sort"), ..RunFilter::default() })
+        .collect();
+    filters.extend([
+        RunFilter { status: vec![RunStatus::Failed], ..RunFilter::default() },
+        RunFilter { status: vec![RunStatus::Running], ..RunFilter::default() },
+        RunFilter { sector_id: format!("sector_01{:024}", 7).parse().ok(), ..RunFilter::default() },
+        RunFilter { q: Some("pipeline 42".into()), ..RunFilter::default() },
+        RunFilter { q: Some("sector 999".into()), ..RunFilter::default() },
+        RunFilter { q: Some(format!("run_01{:020}", 12)), ..RunFilter::default() },
+        RunFilter { q: Some("pipeline".into()), ..RunFilter::default() },
+        RunFilter { from: at(100), to: at(200), ..RunFilter::default() },
+        RunFilter { from: at(100), to: at(9_000), date_field: DateField::Completed, ..RunFilter::default() },
+    ]);
+    filters
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_list_uses_an_index_under_row_security() {
+    let ground = ground().await;
+    let tenant = TenantId::generate();
+    fill(&ground, tenant, 30_000).await;
+    fill_others(&ground).await;
+    let mut tx = ground.reading(tenant).await;
+    for filter in every_kind_of_question() {
+        let plans = runs::explain(&mut tx, tenant, &filter).await.expect("explained");
+        for plan in plans {
+            assert!(!plan.contains("Seq Scan"), "{filter:?}\n{plan}");
+            assert!(plan.contains("Index"), "{filter:?}\n{plan}");
+        }
+    }
+}
+
+/// Other tenants' runs: an index that does not begin with the tenant would have to walk through them.
+async fn fill_others(ground: &Ground) {
+    let admin = ground.database.pool().await;
+    sqlx::raw_sql(
+        "insert into read_a.pipeline_runs (run_id, tenant_id, pipeline_name, blueprint_id, blueprint_version, status, progress, total_leads,
+           processed_leads, created_at, triggered_by, trigger_type, correlation_id, cost_micros, active_runs, blocks, stages, version, position)
+         select 'run_02' || lpad(n::text, 24, '0'), 'tenant_of_others', 'Pipeline ' || n % 100, 'bp', 1, 'completed', 1, 1, 1,
+           to_timestamp(1700000000 + n), 'system', 'manual', 'corr', 0, 4, 0, '[]', 1, n
+         from generate_series(1, 30000) n; analyze read_a.pipeline_runs",
+    )
+    .execute(&admin)
+    .await
+    .expect("filled");
+}
+
+/// How long a page takes at many runs: `LUCI_MANY_RUNS=1000000 cargo test --release … --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn at_many_runs() {
+    let runs: i32 = std::env::var("LUCI_MANY_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
+    let ground = ground().await;
+    let tenant = TenantId::generate();
+    fill(&ground, tenant, runs).await;
+    let mut c = ground.gateway.acquire().await.expect("a connection");
+    for filter in every_kind_of_question() {
+        let mut took = Vec::new();
+        for _ in 0..50 {
+            let mut tx = c.begin().await.expect("a transaction");
+            sqlx::query("select set_config('app.tenant_id', $1, true)").bind(tenant).execute(&mut *tx).await.expect("set");
+            let start = std::time::Instant::now();
+            runs::list(&mut tx, tenant, &filter).await.expect("a page");
+            took.push(start.elapsed());
+            tx.rollback().await.expect("ended");
+        }
+        took.sort_unstable();
+        println!("{:>9.1?} p50 {:>9.1?} max  {filter:?}", took[25], took[49]);
+    }
+}
