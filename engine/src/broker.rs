@@ -74,6 +74,7 @@ fn report(event: &ConnectionEvent) {
     match event {
         ConnectionEvent::Connected => tracing::info!("connected to NATS"),
         ConnectionEvent::Disconnected => tracing::warn!("NATS is away"),
+        ConnectionEvent::Closed => tracing::debug!("the connection to NATS was closed"),
         other => tracing::warn!(event = %other, "NATS connection"),
     }
 }
