@@ -2,6 +2,7 @@
 
 mod blocks;
 mod flow;
+mod gateway;
 mod issuer;
 mod log;
 mod providers;

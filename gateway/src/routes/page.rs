@@ -1,4 +1,4 @@
-//! The page at /admin/pipelines, and its two files. Built in: no folder has to be deployed beside the binary.
+//! The page at /admin/pipelines, and its files. Built in: no folder has to be deployed beside the binary.
 
 use std::sync::Arc;
 
@@ -10,8 +10,18 @@ use super::Answer;
 use crate::{App, ask::Ask, problem::Problem};
 
 const INDEX: &str = include_str!("../../dashboard/index.html");
-const STYLE: &str = include_str!("../../dashboard/page.css");
-const SCRIPT: &str = include_str!("../../dashboard/page.js");
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The page's files: name, text, type.
+const FILES: &[(&str, &str, &str)] = &[
+    ("page.css", include_str!("../../dashboard/page.css"), STYLE),
+    ("page.js", include_str!("../../dashboard/page.js"), SCRIPT),
+    ("api.js", include_str!("../../dashboard/api.js"), SCRIPT),
+    ("fold.js", include_str!("../../dashboard/fold.js"), SCRIPT),
+    ("live.js", include_str!("../../dashboard/live.js"), SCRIPT),
+    ("view.js", include_str!("../../dashboard/view.js"), SCRIPT),
+];
 
 /// Our own files and our own socket, nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -22,11 +32,9 @@ pub async fn index(_app: Arc<App>, ask: Ask) -> Answer {
 }
 
 pub async fn asset(_app: Arc<App>, ask: Ask) -> Answer {
-    match ask.params.first().map(String::as_str) {
-        Some("page.css") => Ok(file(&ask, STYLE, "text/css; charset=utf-8")),
-        Some("page.js") => Ok(file(&ask, SCRIPT, "text/javascript; charset=utf-8")),
-        _ => Err(Problem::no_route()),
-    }
+    let name = ask.params.first().map(String::as_str).unwrap_or_default();
+    let (_, text, kind) = FILES.iter().find(|(file, ..)| *file == name).ok_or_else(Problem::no_route)?;
+    Ok(file(&ask, text, kind))
 }
 
 pub async fn root(_app: Arc<App>, _ask: Ask) -> Answer {

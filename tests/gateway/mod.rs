@@ -1,0 +1,12 @@
+//! The gateway as its callers see it, on a whole system.
+
+mod commands;
+mod ground;
+mod imports;
+mod keys;
+mod page;
+mod reads;
+mod start;
+mod streams;
+mod tenancy;
+mod transport;
