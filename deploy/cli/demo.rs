@@ -7,7 +7,11 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use luci_engine::provider::{Endpoint, ProvidersConfig};
+use luci_engine::{
+    book::sectors,
+    provider::{Endpoint, ProvidersConfig},
+};
+use luci_schema::{Micros, SectorId};
 use serde_json::json;
 
 use super::{
@@ -28,6 +32,14 @@ use crate::{
 const DEMO_DIR: &str = ".luci-demo";
 const TENANT: &str = "demo";
 
+/// Slug, name, state (none is nationwide), SIC code: markets that the sample has leads of.
+const SECTORS: [(&str, &str, Option<&str>, &str); 4] = [
+    ("ny-plumbing", "Plumbing and heating, New York", Some("NY"), "1711"),
+    ("ny-electrical", "Electricians, New York", Some("NY"), "1731"),
+    ("ny-roofing", "Roofers, New York", Some("NY"), "1761"),
+    ("us-restaurants", "Restaurants, nationwide", None, "5812"),
+];
+
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Leads of the sample
@@ -46,7 +58,7 @@ pub struct Demo {
 
 impl Demo {
     pub async fn run(self, mut config: Config) -> anyhow::Result<Outcome> {
-        telemetry::log(&config.log, "warn");
+        telemetry::log(&config.log, "warn,sqlx=error,async_nats=error");
         config.listen = self.listen.or(config.listen);
         if config.data_dir == Path::new(DATA_DIR) {
             config.data_dir = DEMO_DIR.into();
@@ -73,6 +85,7 @@ impl Demo {
         let key = &home.credentials.api_key;
         eprintln!("Dashboard  {}/admin/pipelines\nKey        {key}\n", home.url);
         let api = Api::new(home.url.clone(), key.clone().into())?;
+        self.sectors(home).await?;
         let run = self.start(&api, &config.data_dir).await?;
         let show = if self.json { Show::Nothing } else { Show::Bars };
         let detail = watch::until_ended(&api, &run, show).await?;
@@ -89,6 +102,27 @@ impl Demo {
             std::future::pending::<()>().await;
         }
         Ok(detail)
+    }
+
+    /// Sectors for ASSIGN to place leads in; those of an earlier demo stay.
+    async fn sectors(&self, home: &Home) -> anyhow::Result<()> {
+        let (mut c, tenant) = (home.system.pool.acquire().await?, home.credentials.tenant_id);
+        for (slug, name, state, sic) in SECTORS {
+            if sectors::get(&mut c, tenant, slug).await?.is_some() {
+                continue;
+            }
+            let sector = sectors::Sector {
+                id: SectorId::generate(),
+                slug: slug.to_owned(),
+                name: name.to_owned(),
+                state: state.map(str::to_owned),
+                sic_codes: vec![sic.to_owned()],
+                legacy_bucket_id: None,
+                created_at: Micros::now(),
+            };
+            sectors::create(&mut c, tenant, &sector).await?;
+        }
+        Ok(())
     }
 
     async fn start(&self, api: &Api, data_dir: &Path) -> anyhow::Result<String> {
