@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::run::{Context, Refusal, Run, RunCommand, decide};
 
-/// Runs kept folded.
+/// Runs kept folded. (Evaluated by the compiler.)
 const KEPT: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 /// Events read at once when a run is loaded.
 const PAGE: usize = 1_000;

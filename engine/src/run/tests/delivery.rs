@@ -5,7 +5,10 @@ use luci_schema::{
     event::{BlockEvent, BlockInput},
 };
 
-use super::story::{GOOD, MIXED, Story, queued};
+use super::{
+    given::{GOOD, MIXED, queued},
+    story::Story,
+};
 use crate::run::{Refusal, RunCommand, RunStatus, Source};
 
 #[test]

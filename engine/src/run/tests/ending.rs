@@ -2,7 +2,10 @@
 
 use luci_schema::{FailureCode, Stage};
 
-use super::story::{BAD, GOOD, MIXED, Story, queued};
+use super::{
+    given::{BAD, GOOD, MIXED, queued},
+    story::Story,
+};
 use crate::run::{Refusal, RunCommand, RunStatus};
 
 #[test]

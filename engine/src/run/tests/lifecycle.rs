@@ -2,7 +2,10 @@
 
 use luci_schema::Stage;
 
-use super::story::{GOOD, Story, queued};
+use super::{
+    given::{GOOD, queued},
+    story::Story,
+};
 use crate::run::{Refusal, RunCommand, RunStatus};
 
 /// A run in each status, with a block pending and one running where that can be.

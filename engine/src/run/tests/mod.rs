@@ -2,6 +2,7 @@
 
 mod delivery;
 mod ending;
+mod given;
 mod lifecycle;
 mod property;
 mod repair;

@@ -3,7 +3,10 @@
 use luci_schema::{Actor, BlockId, Failure, FailureCode, Stage, event::BlockReport};
 use proptest::prelude::*;
 
-use super::story::{Deal, GOOD, Story, queued};
+use super::{
+    given::{Deal, GOOD, queued},
+    story::Story,
+};
 use crate::run::{BlockState, Completion, Refusal, RunCommand, RunStatus};
 
 #[derive(Debug, Clone)]

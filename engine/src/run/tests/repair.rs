@@ -5,7 +5,10 @@ use luci_schema::{
     event::{BlockEvent, BlockInput, BlockReport, RunEvent},
 };
 
-use super::story::{BAD, Deal, GOOD, MIXED, Story, queued};
+use super::{
+    given::{BAD, Deal, GOOD, MIXED, queued},
+    story::Story,
+};
 use crate::run::{BlockState, Refusal, RunCommand, RunStatus, Waiting};
 
 const HALF: Deal = Deal { success: 1, no_match: 0, failed: 1, skipped: 0 };
