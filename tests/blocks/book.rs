@@ -27,6 +27,8 @@ async fn an_import_is_promised_then_completed_or_refused_once() {
             file_name: format!("{n}.csv"),
             object_path: format!("{tenant}/imports/{n}"),
             content_type: "text/csv".into(),
+            size_bytes: Some(70),
+            checksum: None,
             created_by: "system".into(),
             created_at: Micros::now(),
         };
