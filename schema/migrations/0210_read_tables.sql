@@ -39,7 +39,10 @@ begin
         stages               json        not null, -- sums per stage, in the order of the blueprint
         version              bigint      not null,
         position             bigint      not null,
-        -- Prefixes are compared in lower case, and with < and >= : LIKE is not leakproof, so under row security it uses no index.
+        -- What lists search and sort by. Under row security only leakproof comparisons of plain columns use an index, so
+        -- prefixes are compared in lower case with < and >= (not LIKE), and what has not happened is infinitely late.
+        started_key          timestamptz not null generated always as (coalesce(started_at, 'infinity')) stored,
+        completed_key        timestamptz not null generated always as (coalesce(completed_at, 'infinity')) stored,
         name_key             text        collate "C" not null generated always as (lower(pipeline_name)) stored,
         sector_key           text        collate "C" not null generated always as (coalesce(lower(sector_name), '')) stored
     ) with (fillfactor = 50);

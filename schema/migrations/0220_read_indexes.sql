@@ -9,10 +9,8 @@ begin
     create index if not exists runs_by_status on pipeline_runs (tenant_id, status desc, created_at desc, run_id desc) where deleted_at is null;
     create index if not exists runs_by_sector on pipeline_runs (tenant_id, sector_id, created_at desc, run_id desc) where deleted_at is null and sector_id is not null;
     -- Runs that have not started (ended) come first, as the newest.
-    create index if not exists runs_by_started on pipeline_runs
-        (tenant_id, (coalesce(started_at, 'infinity'::timestamptz)) desc, run_id desc) where deleted_at is null;
-    create index if not exists runs_by_completed on pipeline_runs
-        (tenant_id, (coalesce(completed_at, 'infinity'::timestamptz)) desc, run_id desc) where deleted_at is null;
+    create index if not exists runs_by_started on pipeline_runs (tenant_id, started_key desc, run_id desc) where deleted_at is null;
+    create index if not exists runs_by_completed on pipeline_runs (tenant_id, completed_key desc, run_id desc) where deleted_at is null;
     create index if not exists runs_by_name on pipeline_runs (tenant_id, name_key desc, run_id desc) where deleted_at is null;
     create index if not exists runs_by_sector_name on pipeline_runs (tenant_id, sector_key desc, run_id desc) where deleted_at is null;
     create index if not exists blocks_by_run on block_executions (run_id, sequence desc);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use luci_engine::run::{Completion, Context, Run, RunCommand, decide, evolve};
 use luci_schema::{
-    Actor, ArtifactId, BlueprintId, CommandId, CorrelationId, Counts, Event, EventId, Failure, FailureCode, ImportId,
+    Actor, ActorId, ArtifactId, BlueprintId, CommandId, CorrelationId, Counts, Event, EventId, Failure, FailureCode, ImportId,
     Micros, Position, Recorded, RunId, SectorId, Stage, TenantId, Version,
     event::{
         Artifact, BlockEvent, BlockInput, BlockQueued, BlockReport, Cursor, RunInput, RunOptions, RunQueued, StageSpec,
@@ -87,7 +87,8 @@ impl History {
 
     pub fn ask(&mut self, command: RunCommand) {
         self.now.0 += 50_000;
-        let context = Context { now: self.now, seed: EventId::generate().ulid(), actor: Actor::System };
+        let actor = Actor::Actor(ActorId::generate());
+        let context = Context { now: self.now, seed: EventId::generate().ulid(), actor };
         for event in decide(&self.run, &command, &context).expect("the core agrees") {
             evolve(&mut self.run, &event);
             if let Event::Block(BlockEvent::Queued(queued)) = &event {

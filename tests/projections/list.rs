@@ -110,7 +110,7 @@ async fn filters_find_what_they_name() {
         (RunFilter { from: Some(now - hour), to: Some(now + hour), ..RunFilter::default() }, vec![done.id, waiting.id]),
         (RunFilter { to: Some(now - hour), ..RunFilter::default() }, vec![]),
         (
-            RunFilter { to: Some(now + hour), date_field: DateField::Completed, ..RunFilter::default() },
+            RunFilter { from: Some(now - hour), date_field: DateField::Completed, ..RunFilter::default() },
             vec![done.id],
         ),
         (RunFilter { offset: 1, ..RunFilter::default() }, vec![waiting.id]),
@@ -155,7 +155,7 @@ fn every_kind_of_question() -> Vec<RunFilter> {
 async fn every_list_uses_an_index_under_row_security() {
     let ground = ground().await;
     let tenant = TenantId::generate();
-    fill(&ground, tenant, 30_000).await;
+    fill(&ground, tenant, 20_000).await;
     fill_others(&ground).await;
     let mut tx = ground.reading(tenant).await;
     for filter in every_kind_of_question() {
@@ -175,7 +175,7 @@ async fn fill_others(ground: &Ground) {
            processed_leads, created_at, triggered_by, trigger_type, correlation_id, cost_micros, active_runs, blocks, stages, version, position)
          select 'run_02' || lpad(n::text, 24, '0'), 'tenant_of_others', 'Pipeline ' || n % 100, 'bp', 1, 'completed', 1, 1, 1,
            to_timestamp(1700000000 + n), 'system', 'manual', 'corr', 0, 4, 0, '[]', 1, n
-         from generate_series(1, 30000) n; analyze read_a.pipeline_runs",
+         from generate_series(1, 20000) n; analyze read_a.pipeline_runs",
     )
     .execute(&admin)
     .await

@@ -1,8 +1,8 @@
 //! The read tables: folded exactly once, equal to a fresh fold, rebuilt without a failed read, and asked by index.
 
 mod drift;
-mod ground;
-mod history;
+pub mod ground;
+pub mod history;
 mod list;
 mod past;
 mod projector;

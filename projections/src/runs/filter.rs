@@ -40,12 +40,12 @@ impl FromStr for DateField {
 }
 
 impl DateField {
-    /// The expression that an index is over.
-    pub(super) const fn expression(self) -> &'static str {
+    /// The column that an index is over.
+    pub(super) const fn column(self) -> &'static str {
         match self {
             Self::Created => "created_at",
-            Self::Started => "coalesce(started_at, 'infinity'::timestamptz)",
-            Self::Completed => "coalesce(completed_at, 'infinity'::timestamptz)",
+            Self::Started => "started_key",
+            Self::Completed => "completed_key",
         }
     }
 }
@@ -67,11 +67,11 @@ pub enum SortColumn {
 
 impl SortColumn {
     /// What rows are ordered by, before the run id. Never null.
-    pub(super) const fn expression(self) -> &'static str {
+    pub(super) const fn column(self) -> &'static str {
         match self {
-            Self::Created => DateField::Created.expression(),
-            Self::Started => DateField::Started.expression(),
-            Self::Completed => DateField::Completed.expression(),
+            Self::Created => DateField::Created.column(),
+            Self::Started => DateField::Started.column(),
+            Self::Completed => DateField::Completed.column(),
             Self::Status => "status",
             Self::Sector => "sector_key",
             Self::Name => "name_key",
