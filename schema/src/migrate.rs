@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    Connection, Executor, PgPool, Postgres, Row, Transaction,
+    Executor, PgPool, Postgres, Row, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -158,12 +158,7 @@ pub async fn connect(url: &str, role: Role, max_connections: u32) -> Result<PgPo
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(10))
-        .after_release(|c, _| {
-            Box::pin(async move {
-                c.execute("rollback").await?;
-                c.ping().await.map(|()| true)
-            })
-        })
+        .after_release(|c, _| Box::pin(async move { c.execute("rollback").await.map(|_| true) }))
         .connect_with(options)
         .await
 }

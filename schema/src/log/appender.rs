@@ -45,11 +45,12 @@ struct Batch {
     members: Vec<Pending>,
     trust: Trust,
     tries: u32,
+    begun: Instant,
 }
 
 impl Batch {
     fn new(members: Vec<Pending>) -> Self {
-        Self { members, trust: Trust::Memory, tries: 0 }
+        Self { members, trust: Trust::Memory, tries: 0, begun: Instant::now() }
     }
 }
 
@@ -202,13 +203,15 @@ impl Appender {
                 counter!("luci_append_overtaken_total").increment(1);
                 work.push(batch);
             }
-            Trouble::Disconnected if self.reconnect(&error).await => {
+            Trouble::Disconnected if batch.begun.elapsed() < self.patience && self.reconnect(&error).await => {
+                // A server that takes connections and then drops or refuses each is given time, too.
+                tokio::time::sleep(jittered(Duration::from_millis(10) * batch.tries.min(100))).await;
                 batch.members.iter_mut().for_each(|pending| pending.uncertain = true);
                 work.push(batch);
             }
             Trouble::Refused if batch.members.len() > 1 => {
                 let second = batch.members.split_off(batch.members.len() / 2);
-                work.push(Batch { members: second, trust: Trust::Nothing, tries: 0 });
+                work.push(Batch { members: second, trust: Trust::Nothing, tries: 0, begun: batch.begun });
                 work.push(batch);
             }
             _ => give_up(batch.members, error),
