@@ -1,9 +1,13 @@
 //! The promises, checked from outside: one binary, so that the tests share one Postgres.
 
+mod binary;
 mod blocks;
+mod crash;
 mod flow;
 mod gateway;
 mod issuer;
 mod log;
+mod page;
 mod providers;
 mod support;
+mod tidy;

@@ -1,1 +1,67 @@
-fn main() {}
+//! `make bench`: every figure of the design in one run and one report, each beside the raw operation that bounds it.
+//!
+//! Names given as arguments choose parts: `make bench ARGS="append runs"`.
+
+mod append;
+mod import;
+mod load;
+mod noop;
+mod projection;
+mod raw;
+mod relay;
+mod report;
+mod runs;
+mod servers;
+mod steal;
+
+use std::{env, path::Path, thread};
+
+use report::Report;
+use servers::Servers;
+
+fn main() -> anyhow::Result<()> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    // Cargo passes `--bench`; what else stands there is the user's choice.
+    let chosen: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    // The servers end with this thread: the runtime's threads come and go.
+    let servers = Servers::start(&luci::config::search())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut report = Report::default();
+    println!("{}", report::HEADER);
+    let outcome = runtime.block_on(run(&servers, &chosen, &mut report));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
+    report.write(&folder, &conditions())?;
+    println!("\n{} figures below their floor; report in {}", report.missed(), folder.join("report.md").display());
+    outcome
+}
+
+async fn run(servers: &Servers, chosen: &[String], report: &mut Report) -> anyhow::Result<()> {
+    let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|name| name == part);
+    if wanted("append") {
+        append::bench(servers, report).await?;
+    }
+    if wanted("relay") {
+        relay::bench(servers, report).await?;
+    }
+    if wanted("runs") {
+        runs::bench(servers, report).await?;
+    }
+    if wanted("projection") {
+        projection::bench(servers, report).await?;
+    }
+    if wanted("import") {
+        import::bench(servers.room(), report).await?;
+    }
+    Ok(())
+}
+
+fn conditions() -> String {
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    format!(
+        "{cores} cores ({}), everything on one machine: Postgres with fsync on, nats-server, the engine and the load. \
+         Medians of the rounds that lost less than 5 % of CPU time to the host; raw operations interleaved with ours.",
+        model.trim_start_matches([' ', '\t', ':'])
+    )
+}

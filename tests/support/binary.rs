@@ -30,6 +30,8 @@ impl Stand {
 pub struct Luci {
     pub data_dir: PathBuf,
     stand: Stand,
+    /// Settings beside those of the stand.
+    variables: Vec<(&'static str, String)>,
     child: Option<Child>,
     /// What it said when it was ready: `{url, dataDir, readyMs}`.
     pub ready: Value,
@@ -37,7 +39,12 @@ pub struct Luci {
 
 /// Starts `luci up` and waits until it is ready.
 pub async fn luci(stand: Stand) -> Luci {
-    let mut luci = Luci { data_dir: room("luci"), stand, child: None, ready: Value::Null };
+    luci_with(stand, Vec::new()).await
+}
+
+/// The same with settings of its own.
+pub async fn luci_with(stand: Stand, variables: Vec<(&'static str, String)>) -> Luci {
+    let mut luci = Luci { data_dir: room("luci"), stand, variables, child: None, ready: Value::Null };
     luci.start().await;
     luci
 }
@@ -54,9 +61,10 @@ pub fn command(data_dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the program to its end.
-pub async fn output(data_dir: &Path, arguments: &[&str]) -> Output {
+/// Runs the program to its end, with these variables set.
+pub async fn output(data_dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = command(data_dir, arguments);
+    command.envs(variables.iter().copied());
     tokio::task::spawn_blocking(move || on_starter(move || command.output().expect("it runs"))).await.expect("it ends")
 }
 
@@ -68,6 +76,7 @@ impl Luci {
         if let Stand::Given { database_url, nats_url } = &self.stand {
             command.env("LUCI_DATABASE_URL", database_url).env("LUCI_NATS_URL", nats_url);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let log =
             std::fs::File::options().create(true).append(true).open(self.data_dir.join("luci.log")).expect("a file");
         command.stdout(Stdio::piped()).stderr(log);
@@ -82,6 +91,12 @@ impl Luci {
         let said = || std::fs::read_to_string(&log).unwrap_or_default();
         self.ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready, it said:\n{}", said()));
         self.child = Some(child);
+    }
+
+    /// The processes of its private servers that live now.
+    pub fn servers(&self) -> Vec<u32> {
+        let files = ["postgres/postmaster.pid", "nats/nats.pid"].map(|file| self.data_dir.join(file));
+        files.iter().filter_map(|file| pid_in(file)).filter(|pid| Path::new(&format!("/proc/{pid}")).exists()).collect()
     }
 
     pub fn pid(&self) -> u32 {
@@ -127,10 +142,8 @@ impl Drop for Luci {
             let _reaped = child.wait();
         }
         // Private servers outlive a killed process, as they should; not this test, though.
-        for file in ["postgres/postmaster.pid", "nats/nats.pid"] {
-            if let Some(pid) = pid_in(&self.data_dir.join(file)) {
-                signal("-QUIT", pid);
-            }
+        for pid in self.servers() {
+            signal("-QUIT", pid);
         }
     }
 }

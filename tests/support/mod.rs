@@ -9,6 +9,7 @@
 
 mod api;
 mod binary;
+mod browser;
 mod database;
 mod nats;
 mod selftest;
@@ -16,7 +17,8 @@ mod servers;
 mod system;
 
 pub use api::Api;
-pub use binary::{Luci, Stand, luci, output};
+pub use binary::{Luci, Stand, luci, luci_with, output};
+pub use browser::{Browser, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
 pub use servers::{postgres_url, room};

@@ -1,0 +1,271 @@
+//! Seven-block no-op runs: durable, projected and published, beside what the engine does when it only appends.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use luci_engine::{
+    block::Tools,
+    clock::{self, ClockOptions},
+    issue::{Cause, Issuer},
+    provider::{Providers, ProvidersConfig},
+    relay::{self, RelayOptions},
+    run::{Completion, RunCommand},
+    storage::Storage,
+    worker::{self, WorkerOptions},
+};
+use luci_projections::Projector;
+use luci_schema::{
+    BlockEvent, Event, Micros, Position, RunEvent, RunId, StreamId, TenantId, Version,
+    event::BlockQueued,
+    log::{Log, LogOptions},
+    migrate::{self, Role},
+};
+use tokio::{sync::oneshot, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    load::percentile,
+    noop, raw,
+    report::{Better, Bound, Report},
+    servers::Servers,
+    steal,
+};
+
+/// Runs that a tenant may have active: above every load here, so that slots never bound it.
+const SLOTS: u32 = 10_000;
+const SECONDS: f64 = 5.0;
+
+/// A whole engine in this process, on a database and a broker of its own.
+struct Engine {
+    log: Log,
+    issuer: Issuer,
+    tenant: TenantId,
+    ended: Ended,
+    stop: CancellationToken,
+    roles: JoinSet<anyhow::Result<()>>,
+}
+
+/// Who waits for which run's end.
+#[derive(Clone, Default)]
+struct Ended(Arc<Mutex<HashMap<RunId, oneshot::Sender<()>>>>);
+
+impl Ended {
+    fn wait(&self, run: RunId) -> oneshot::Receiver<()> {
+        let (ended, wait) = oneshot::channel();
+        self.lock().insert(run, ended);
+        wait
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, oneshot::Sender<()>>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Tells the waiting of every `run:completed` as it enters the log.
+    async fn follow(self, log: Log, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut at = log.head();
+        while !stop.is_cancelled() {
+            log.wait_past(at, Duration::from_millis(200)).await;
+            for recorded in log.read(at, 1_000).await? {
+                at = recorded.position;
+                if let (Event::Run(RunEvent::Completed(_)), StreamId::Run(run)) = (&recorded.event, recorded.stream_id)
+                    && let Some(waiting) = self.lock().remove(&run)
+                {
+                    // The load may be over: nobody waits then.
+                    let _ = waiting.send(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    async fn start(servers: &Servers) -> anyhow::Result<Self> {
+        let url = servers.database().await?;
+        let pool = migrate::connect(&url, Role::Engine, 16).await?;
+        let log = Log::open(pool.clone(), LogOptions::default()).await?;
+        let issuer = Issuer::new(log.clone());
+        let (stop, ended) = (CancellationToken::new(), Ended::default());
+        servers.forget_events().await?;
+        let tools = Tools {
+            storage: Storage::local(servers.room().join("objects"), "unused".into(), String::new())?,
+            providers: Providers::new(pool.clone(), ProvidersConfig::default()).map_err(anyhow::Error::msg)?,
+            log: log.clone(),
+            pool,
+        };
+        let projector_pool = migrate::connect(&url, Role::Projector, 4).await?;
+        let mut roles = JoinSet::new();
+        let (a, b, c) = (stop.clone(), stop.clone(), stop.clone());
+        let (relay_client, worker_client) = (servers.nats().await?, servers.nats().await?);
+        let logs = [log.clone(), log.clone(), log.clone()];
+        let issuers = [issuer.clone(), issuer.clone()];
+        let [for_relay, for_clock, for_projector] = logs;
+        let [for_worker, for_firing] = issuers;
+        roles.spawn(async move { Ok(relay::run(RelayOptions::owned_by("bench"), for_relay, relay_client, a).await?) });
+        roles.spawn(async move { Ok(clock::run(ClockOptions::owned_by("bench"), for_firing, for_clock, b).await?) });
+        roles.spawn(async move {
+            Ok(worker::run(WorkerOptions::default(), for_worker, tools, noop::kinds(), worker_client, c).await?)
+        });
+        let d = stop.clone();
+        roles.spawn(async move { Ok(Projector::new(for_projector, projector_pool, "bench").run(d).await?) });
+        roles.spawn(ended.clone().follow(log.clone(), stop.clone()));
+        let tenant = TenantId::generate();
+        Ok(Self { log, issuer, tenant, ended, stop, roles })
+    }
+
+    /// One run from its request to the commit of its `run:completed`.
+    async fn run(&self) -> anyhow::Result<()> {
+        let run = RunId::generate();
+        let completed = self.ended.wait(run);
+        let command = RunCommand::Queue(Box::new(noop::queued(run, SLOTS)));
+        self.issuer.issue(self.tenant, run, command, Cause::system(&["bench", &run.to_string()])).await?;
+        tokio::time::timeout(Duration::from_secs(60), completed).await.context("a run hangs")??;
+        Ok(())
+    }
+
+    async fn stop(mut self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        while let Some(role) = self.roles.join_next().await {
+            role??;
+        }
+        Ok(())
+    }
+}
+
+/// Runs/s with `in_flight` of them at any moment.
+async fn at_once(engine: &Arc<Engine>, in_flight: usize) -> anyhow::Result<f64> {
+    let load = crate::load::run(in_flight, SECONDS, |_| {
+        let engine = engine.clone();
+        move || {
+            let engine = engine.clone();
+            async move {
+                engine.run().await?;
+                Ok(1)
+            }
+        }
+    })
+    .await?;
+    Ok(load.per_second)
+}
+
+/// The engine's own ceiling: the same commands by the same issuer, nobody following, nothing published.
+async fn appends_only(servers: &Servers, in_flight: usize) -> anyhow::Result<f64> {
+    let url = servers.database().await?;
+    let log = Log::open(migrate::connect(&url, Role::Engine, 16).await?, LogOptions::default()).await?;
+    let issuer = Issuer::new(log.clone());
+    let tenant = TenantId::generate();
+    let load = crate::load::run(in_flight, SECONDS, |_| {
+        let issuer = issuer.clone();
+        move || {
+            let issuer = issuer.clone();
+            async move {
+                append_run(&issuer, tenant, |_| {}).await?;
+                Ok(1)
+            }
+        }
+    })
+    .await?;
+    Ok(load.per_second)
+}
+
+/// Events that a run makes here: queued, started, seven times queued and completed, completed.
+pub const EVENTS_PER_RUN: f64 = 17.0;
+
+/// A run by commands alone; `committed` hears of each append's last position.
+pub async fn append_run(issuer: &Issuer, tenant: TenantId, committed: impl Fn(Position)) -> anyhow::Result<()> {
+    let run = RunId::generate();
+    let name = run.to_string();
+    let mut command = RunCommand::Queue(Box::new(noop::queued(run, SLOTS)));
+    for turn in 0.. {
+        let issued = issuer.issue(tenant, run, command, Cause::system(&["bench", &name, &turn.to_string()])).await?;
+        committed(issued.position);
+        let work = issued.events.iter().find_map(|recorded| match &recorded.event {
+            Event::Block(BlockEvent::Queued(block)) => Some(((**block).clone(), recorded.version)),
+            _ => None,
+        });
+        command = match work {
+            Some((block, queued)) => RunCommand::CompleteBlock(Box::new(completion(tenant, run, &block, queued))),
+            None if turn == 0 => RunCommand::Start,
+            None => return Ok(()),
+        };
+    }
+    Ok(())
+}
+
+fn completion(tenant: TenantId, run: RunId, block: &BlockQueued, queued: Version) -> Completion {
+    Completion {
+        block: block.block_id,
+        queued,
+        attempt: None,
+        provider: "internal".to_owned(),
+        started_at: Micros::now(),
+        report: noop::report(tenant, run, block),
+    }
+}
+
+pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()> {
+    alone(servers, report).await?;
+    for (in_flight, floor, goal) in [(8, 100.0, 180.0), (64, 250.0, 450.0)] {
+        let [ours] = steal::rounds(|| async {
+            let engine = Arc::new(Engine::start(servers).await?);
+            let rate = at_once(&engine, in_flight).await?;
+            stop(engine).await?;
+            Ok([rate])
+        })
+        .await?;
+        let name = format!("7-block runs, {in_flight} in flight");
+        report.add(&name, "runs/s", &ours, None, Bound::Value(Better::More, floor, goal));
+    }
+    let [ceiling, ours] = steal::rounds(|| async {
+        let ceiling = appends_only(servers, 200).await?;
+        let engine = Arc::new(Engine::start(servers).await?);
+        let rate = at_once(&engine, 200).await?;
+        stop(engine).await?;
+        Ok([ceiling, rate])
+    })
+    .await?;
+    report.add("7-block runs, 200 in flight, appends only", "runs/s", &ceiling, None, Bound::None);
+    report.add("7-block runs, 200 in flight", "runs/s", &ours, None, Bound::Value(Better::More, 300.0, 600.0));
+    let name = "7-block runs, 200 in flight, beside appends only";
+    report.add(name, "runs/s", &ours, Some(ceiling.value), Bound::Ratio(Better::More, 0.45, 0.65));
+    Ok(())
+}
+
+async fn alone(servers: &Servers, report: &mut Report) -> anyhow::Result<()> {
+    let url = servers.database().await?;
+    let owner = sqlx::PgPool::connect(&url).await?;
+    let [commit, p50, p99] = steal::rounds(|| async {
+        raw::fresh(&owner).await?;
+        let commit = raw::insert(&url, 1, 1).await?.p50;
+        let engine = Arc::new(Engine::start(servers).await?);
+        let mut times = Vec::new();
+        for turn in 0..220 {
+            let start = Instant::now();
+            engine.run().await?;
+            if turn >= 20 {
+                times.push(start.elapsed());
+            }
+        }
+        stop(engine).await?;
+        times.sort_unstable();
+        Ok([8.0 * commit, percentile(&times, 50), percentile(&times, 99)])
+    })
+    .await?;
+    report.add("8 raw one-row commits", "ms", &commit, None, Bound::None);
+    report.add("one 7-block run alone, p50", "ms", &p50, None, Bound::Value(Better::Less, 20.0, 12.0));
+    let name = "one 7-block run alone, p50, beside 8 raw commits";
+    report.add(name, "ms", &p50, Some(commit.value), Bound::Ratio(Better::Less, 6.0, 3.5));
+    report.add("one 7-block run alone, p99", "ms", &p99, None, Bound::Value(Better::Less, 60.0, 20.0));
+    Ok(())
+}
+
+/// Every load is over: this is the last handle.
+async fn stop(engine: Arc<Engine>) -> anyhow::Result<()> {
+    let engine = Arc::into_inner(engine).context("the engine is still in use")?;
+    anyhow::ensure!(engine.log.head() > Position(0), "nothing ran");
+    engine.stop().await
+}

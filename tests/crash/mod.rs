@@ -1,0 +1,8 @@
+//! What must survive a kill -9, a wiped broker and a cut connection.
+
+mod appenders;
+mod broker;
+mod children;
+mod engine;
+mod evidence;
+mod ground;
