@@ -6,7 +6,7 @@ use luci_schema::{
     Position,
     log::{self, Lease, LogError},
 };
-use sqlx::PgPool;
+use sqlx::{Executor as _, PgPool, postgres::PgPoolOptions};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// How leases are held.
@@ -29,6 +29,7 @@ impl TenureOptions {
 /// The time during which this process is the one that does a thing.
 pub struct Tenure {
     name: &'static str,
+    pool: PgPool,
     epoch: i64,
     position: Position,
     lost: CancellationToken,
@@ -45,10 +46,11 @@ impl Tenure {
         options: &TenureOptions,
         stop: &CancellationToken,
     ) -> Option<Self> {
+        let pool = own(pool);
         let mut told = false;
         loop {
-            match log::Lease::acquire(pool, name, &options.owner, options.ttl).await {
-                Ok(Some(lease)) => return Some(Self::keep(name, lease, options)),
+            match log::Lease::acquire(&pool, name, &options.owner, options.ttl).await {
+                Ok(Some(lease)) => return Some(Self::keep(name, pool, lease, options)),
                 Ok(None) if !told => tracing::info!(lease = name, "standing by"),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(lease = name, %error, "the lease cannot be asked for"),
@@ -61,19 +63,24 @@ impl Tenure {
         }
     }
 
-    fn keep(name: &'static str, lease: Lease, options: &TenureOptions) -> Self {
+    fn keep(name: &'static str, pool: PgPool, lease: Lease, options: &TenureOptions) -> Self {
         let (lost, release) = (CancellationToken::new(), CancellationToken::new());
         let (epoch, position) = (lease.epoch(), lease.position());
         tracing::info!(lease = name, lease.epoch = epoch, position = position.0, "lease taken");
         metrics::gauge!("luci_lease_held", "lease" => name).set(1.0);
         let renewing = renewals(name, lease, options.clone(), lost.clone(), release.clone());
         let keeper = AbortOnDropHandle::new(tokio::spawn(renewing));
-        Self { name, epoch, position, lost, release, keeper }
+        Self { name, pool, epoch, position, lost, release, keeper }
     }
 
     /// Cancelled once the lease may be another's.
     pub fn lost(&self) -> &CancellationToken {
         &self.lost
+    }
+
+    /// Connections for the holder's own tables and checkpoint.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     /// The follower's committed position when the lease was taken.
@@ -100,6 +107,16 @@ impl Tenure {
             Err(error) => tracing::warn!(lease = self.name, %error, "the lease's keeper ended badly"),
         }
     }
+}
+
+/// Two connections apart from the work's: blocks that use up the process's pool must not cost it a lease.
+fn own(pool: &PgPool) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(Duration::from_secs(5))
+        // A save that was given up may have left a transaction open.
+        .after_release(|c, _| Box::pin(async move { c.execute("rollback").await.map(|_| true) }))
+        .connect_lazy_with((*pool.connect_options()).clone())
 }
 
 async fn renewals(

@@ -137,7 +137,7 @@ impl Held<'_> {
     }
 
     async fn load(&self) -> Result<Known, LogError> {
-        let mut c = self.log.pool().acquire().await?;
+        let mut c = self.tenure.pool().acquire().await?;
         let slots = admissions::load(&mut c).await?;
         let due = timers::load(&mut c).await?;
         let at = self.tenure.position();
@@ -150,7 +150,7 @@ impl Held<'_> {
         if known.saved == known.at {
             return Ok(());
         }
-        let mut tx = self.log.pool().begin().await?;
+        let mut tx = self.tenure.pool().begin().await?;
         sqlx::query("set local synchronous_commit = off").execute(&mut *tx).await?;
         admissions::save(&mut tx, &known.slots).await?;
         timers::save(&mut tx, &known.due).await?;
@@ -164,7 +164,7 @@ impl Held<'_> {
     }
 
     async fn keep_house(&self, known: &mut Known) -> Result<(), LogError> {
-        let mut c = self.log.pool().acquire().await?;
+        let mut c = self.tenure.pool().acquire().await?;
         let (before, theirs, after) = (Micros::now(), timers::now(&mut c).await?, Micros::now());
         known.ahead = theirs.0 - (before.0 + after.0) / 2;
         Ok(())

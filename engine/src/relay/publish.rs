@@ -202,7 +202,7 @@ impl<'a> Session<'a> {
         }
         let (from, to) = (self.saved, self.told);
         let saving = async {
-            let mut tx = self.log.pool().begin().await?;
+            let mut tx = self.tenure.pool().begin().await?;
             self.tenure.checkpoint(&mut tx, from, to).await?;
             tx.commit().await?;
             Ok::<_, LogError>(())
