@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Longest a file may be, in lines.
+/// Longest a file may be, in lines, its unit tests left out.
 const FILE: usize = 300;
 /// Longest a function may be, in lines.
 const FUNCTION: usize = 60;
@@ -68,15 +68,19 @@ fn every_file_says_its_idea_first() {
     );
 }
 
+fn length(text: &str) -> usize {
+    text.lines().take_while(|line| *line != "#[cfg(test)]").count()
+}
+
 #[test]
 fn no_file_is_long() {
     let long = rust_files().into_iter().filter_map(|path| {
-        let (lines, name) = (text(&path).lines().count(), path.display().to_string());
+        let (lines, name) = (length(&text(&path)), path.display().to_string());
         let allowed = LONG_FILES.iter().any(|(long, _)| *long == name);
         (lines > FILE && !allowed).then(|| format!("{name}: {lines} lines"))
     });
     none(long.collect(), "a file is at most 300 lines");
-    let spare = LONG_FILES.iter().filter(|(name, _)| text(Path::new(name)).lines().count() <= FILE);
+    let spare = LONG_FILES.iter().filter(|(name, _)| length(&text(Path::new(name))) <= FILE);
     none(spare.map(|(name, _)| (*name).to_owned()).collect(), "an exception that is no longer needed");
 }
 
@@ -163,7 +167,7 @@ fn the_gateway_has_no_sql() {
     let mut found = Vec::new();
     for path in files("gateway/src", ".rs") {
         let text = text(&path).to_lowercase();
-        let sql = ["sqlx::query", "query_as(", "query_scalar(", "insert into ", "delete from "];
+        let sql = ["sqlx::query", "sqlx::raw_sql", "select * from", "insert into ", "delete from "];
         if sql.iter().any(|sql| text.contains(sql)) {
             found.push(path.display().to_string());
         }

@@ -51,7 +51,7 @@ pub async fn luci_with(stand: Stand, variables: Vec<(&'static str, String)>) -> 
 
 /// The program with these arguments, in an environment of its own.
 pub fn command(data_dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("setpriv");
+    let mut command = Command::new("/usr/bin/setpriv");
     command.args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_luci"), "--data-dir"]).arg(data_dir);
     command.args(arguments).env_clear().stdin(Stdio::null());
     // `PATH` finds setpriv and the servers' programs; nothing else of the developer's settings may matter.
@@ -96,7 +96,10 @@ impl Luci {
     /// The processes of its private servers that live now.
     pub fn servers(&self) -> Vec<u32> {
         let files = ["postgres/postmaster.pid", "nats/nats.pid"].map(|file| self.data_dir.join(file));
-        files.iter().filter_map(|file| pid_in(file)).filter(|pid| Path::new(&format!("/proc/{pid}")).exists()).collect()
+        // What has ended and was not waited for yet has no arguments any more.
+        let lives =
+            |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| !arguments.is_empty());
+        files.iter().filter_map(|file| pid_in(file)).filter(lives).collect()
     }
 
     pub fn pid(&self) -> u32 {

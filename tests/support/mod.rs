@@ -21,5 +21,5 @@ pub use binary::{Luci, Stand, luci, luci_with, output};
 pub use browser::{Browser, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
-pub use servers::{postgres_url, room};
+pub use servers::room;
 pub use system::{System, SystemOptions, system, system_with};

@@ -1,0 +1,129 @@
+//! A headless chromium, driven over its DevTools protocol: what a person would see and do.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+use super::servers::{on_starter, room};
+
+/// How long something may take to appear.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One tab of a browser of its own.
+pub struct Browser {
+    child: Child,
+    tab: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    sent: u64,
+    /// What the page complained of: uncaught exceptions and refused resources.
+    pub complaints: Vec<String>,
+}
+
+/// Starts chromium with one empty tab. Fails when there is none: `make test` installs it.
+pub async fn browser() -> Browser {
+    let program = program().expect("a chromium; `deploy/setup.sh page` installs one");
+    let profile = room("chromium");
+    let started = tokio::task::spawn_blocking(move || start(&program, &profile)).await.expect("joined");
+    let (child, port) = started;
+    let new = format!("http://127.0.0.1:{port}/json/new?about:blank");
+    let tab: Value = serde_json::from_str(
+        &reqwest::Client::new().put(new).send().await.expect("an answer").text().await.expect("text"),
+    )
+    .expect("JSON");
+    let (tab, _) = connect_async(tab["webSocketDebuggerUrl"].as_str().expect("an address")).await.expect("a tab");
+    let mut browser = Browser { child, tab, sent: 0, complaints: Vec::new() };
+    for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
+        browser.send(domain, json!({})).await;
+    }
+    browser
+}
+
+fn program() -> Option<PathBuf> {
+    let path = luci::config::search().path.unwrap_or_default();
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let mut found = names.iter().flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)));
+    found.find(|program| program.is_file())
+}
+
+fn start(program: &Path, profile: &Path) -> (Child, u16) {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
+    command.args(["--remote-debugging-port=0", "--window-size=1280,900"]);
+    command.arg(format!("--user-data-dir={}", profile.display())).arg("about:blank");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = on_starter(move || command.spawn().expect("it starts"));
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    // `DevTools listening on ws://127.0.0.1:PORT/devtools/browser/…`
+    let port = lines.map_while(Result::ok).find_map(|line| {
+        let (_, rest) = line.split_once("ws://127.0.0.1:")?;
+        rest.split('/').next()?.parse().ok()
+    });
+    (child, port.expect("a port"))
+}
+
+impl Browser {
+    pub async fn open(&mut self, url: &str) {
+        self.send("Page.navigate", json!({"url": url})).await;
+        self.until("document.readyState === 'complete'").await;
+    }
+
+    /// The value of a JavaScript expression in the page.
+    pub async fn eval(&mut self, expression: &str) -> Value {
+        let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let answer = self.send("Runtime.evaluate", parameters).await;
+        assert!(answer["exceptionDetails"].is_null(), "{expression}: {}", answer["exceptionDetails"]);
+        answer["result"]["value"].clone()
+    }
+
+    /// Waits until a JavaScript expression is true; fails with what the page shows.
+    pub async fn until(&mut self, expression: &str) {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while self.eval(&format!("Boolean({expression})")).await != true {
+            if tokio::time::Instant::now() > end {
+                let text = self.eval("document.body.innerText").await;
+                panic!("not so: {expression}\n{}\n{:?}", text.as_str().unwrap_or_default(), self.complaints);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn send(&mut self, method: &str, parameters: Value) -> Value {
+        self.sent += 1;
+        let message = json!({"id": self.sent, "method": method, "params": parameters}).to_string();
+        self.tab.send(Message::text(message)).await.expect("sent");
+        loop {
+            let message = self.tab.next().await.expect("the tab is open").expect("a message");
+            let Ok(text) = message.to_text() else { continue };
+            let heard: Value = serde_json::from_str(text).unwrap_or_default();
+            if heard["id"] == self.sent {
+                return heard["result"].clone();
+            }
+            self.hear(&heard);
+        }
+    }
+
+    fn hear(&mut self, event: &Value) {
+        match event["method"].as_str() {
+            Some("Runtime.exceptionThrown") => self.complaints.push(event["params"]["exceptionDetails"].to_string()),
+            Some("Log.entryAdded") if event["params"]["entry"]["level"] == "error" => {
+                self.complaints.push(event["params"]["entry"].to_string());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
