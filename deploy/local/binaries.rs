@@ -43,9 +43,11 @@ impl Search {
         Err(LocalError::NoPostgres { wanted, found: found.into_iter().map(|(major, _)| major).collect() })
     }
 
-    /// The first nats-server of: `LUCI_NATS_SERVER`, `./.tools`, the data folder's tools, `PATH`.
+    /// The first nats-server of: `LUCI_NATS_SERVER`, `.tools` here or above our own program, the data folder's tools, `PATH`.
     pub fn nats(&self, servers: &Path) -> Result<PathBuf, LocalError> {
-        let near = [PathBuf::from(".tools/bin/nats-server"), servers.join("tools/nats-server")];
+        let own = std::env::current_exe().unwrap_or_default();
+        let above = own.ancestors().skip(1).map(Path::to_owned).chain([PathBuf::new()]);
+        let near = above.map(|folder| folder.join(".tools/bin/nats-server")).chain([servers.join("tools/nats-server")]);
         let on_path = self.folders().map(|folder| folder.join("nats-server"));
         let mut candidates = self.nats.iter().cloned().chain(near).chain(on_path);
         let program = candidates.find(|path| path.is_file()).ok_or(LocalError::NoNats)?;

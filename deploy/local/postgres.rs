@@ -25,6 +25,16 @@ pub enum Durability {
     None,
 }
 
+impl Durability {
+    /// A password's thousands of hashes at each connection are most of a test's time in an unoptimised build.
+    const fn authentication(self) -> &'static str {
+        match self {
+            Self::Fsync => "scram-sha-256",
+            Self::None => "trust",
+        }
+    }
+}
+
 /// A private Postgres with the superuser `luci` and the database `luci`.
 #[derive(Debug)]
 pub struct Postgres {
@@ -146,7 +156,7 @@ fn make(bin: &Path, folder: &Folder, data: &Path, durability: Durability) -> Res
     let password = password_file(folder);
     folder.server_file(&password, &random_hex(24).map_err(at)?).map_err(at)?;
     let mut initdb = command(&bin.join("initdb"), folder.account, Lifetime::Outlives);
-    initdb.arg("-D").arg(&draft).arg("--pwfile").arg(&password).args(["-U", USER, "-A", "scram-sha-256"]);
+    initdb.arg("-D").arg(&draft).arg("--pwfile").arg(&password).args(["-U", USER, "-A", durability.authentication()]);
     initdb.args(["-E", "UTF8", "--locale=C.UTF-8"]).current_dir(&draft).env("LC_ALL", "C.UTF-8");
     if durability == Durability::None {
         initdb.arg("--no-sync");
