@@ -8,6 +8,7 @@ mod gateway;
 mod issuer;
 mod log;
 mod page;
+mod projections;
 mod providers;
 mod support;
 mod tidy;
