@@ -1,16 +1,14 @@
 //! The roles of one process: each started, watched, started again when it fails, drained at the end.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     future::Future,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use futures::FutureExt;
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// A part of LUCI that runs on its own. Any number of each may run; of projections, relay and clock one is active by
@@ -49,20 +47,33 @@ impl fmt::Display for Role {
     }
 }
 
-/// What each role of this process does now; readiness reads it.
-#[derive(Debug, Clone, Default)]
-pub struct RoleBoard(Arc<Mutex<BTreeMap<Role, Option<String>>>>);
+/// The roles of this process that do not work now, each with the reason; readiness reads it.
+#[derive(Debug, Clone)]
+pub struct RoleBoard(watch::Sender<Vec<(&'static str, String)>>);
+
+impl Default for RoleBoard {
+    fn default() -> Self {
+        Self(watch::Sender::new(Vec::new()))
+    }
+}
 
 impl RoleBoard {
     fn set(&self, role: Role, trouble: Option<String>) {
         metrics::gauge!("luci_role_up", "role" => role.as_str()).set(if trouble.is_none() { 1.0 } else { 0.0 });
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(role, trouble);
+        self.0.send_modify(|troubles| {
+            troubles.retain(|(troubled, _)| *troubled != role.as_str());
+            troubles.extend(trouble.map(|trouble| (role.as_str(), trouble)));
+        });
     }
 
-    /// The roles that do not work now, each with the reason.
+    /// Told at each change.
+    pub fn subscribe(&self) -> watch::Receiver<Vec<(&'static str, String)>> {
+        self.0.subscribe()
+    }
+
+    /// The roles that do not work now.
     pub fn troubles(&self) -> Vec<(&'static str, String)> {
-        let roles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        roles.iter().filter_map(|(role, trouble)| Some((role.as_str(), trouble.clone()?))).collect()
+        self.0.borrow().clone()
     }
 }
 
@@ -131,7 +142,10 @@ impl Roles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
 
     #[tokio::test]
     async fn a_role_that_fails_or_panics_is_reported_and_begun_again() {

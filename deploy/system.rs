@@ -118,7 +118,7 @@ impl System {
         let projected = setup.roles.contains(&Role::Projections).then(|| projected.subscribe());
         let (log, issuer, storage) = (self.log.clone(), issuer.clone(), setup.storage.clone());
         let (read_pool, engine_pool) = (self.read_pool.clone(), self.pool.clone());
-        let (metrics, options) = (setup.figures.clone(), setup.gateway.clone());
+        let (metrics, options, troubles) = (setup.figures.clone(), setup.gateway.clone(), self.board.subscribe());
         self.roles.start(Role::Gateway, self.stop.clone(), move |stop| {
             let gateway = Gateway {
                 log: log.clone(),
@@ -129,6 +129,7 @@ impl System {
                 nats: Some(nats.clone()),
                 metrics: metrics.clone(),
                 projected: projected.clone(),
+                troubles: troubles.clone(),
                 options: options.clone(),
             };
             let listener = Arc::clone(&listener);

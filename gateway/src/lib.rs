@@ -35,6 +35,8 @@ pub struct Gateway {
     pub metrics: PrometheusHandle,
     /// The projector's committed position, when it runs in this process; otherwise it is read from its checkpoint.
     pub projected: Option<watch::Receiver<Position>>,
+    /// Roles of this process that do not work now, each with the reason; readiness tells of them.
+    pub troubles: watch::Receiver<Vec<(&'static str, String)>>,
     pub options: Options,
 }
 
@@ -75,6 +77,7 @@ pub struct App {
     pub nats: Option<async_nats::Client>,
     pub metrics: PrometheusHandle,
     pub projected: Option<watch::Receiver<Position>>,
+    pub troubles: watch::Receiver<Vec<(&'static str, String)>>,
     pub options: Options,
     pub hub: Arc<live::Hub>,
     pub callers: caller::Callers,
@@ -101,6 +104,7 @@ impl App {
             nats: gateway.nats,
             metrics: gateway.metrics,
             projected: gateway.projected,
+            troubles: gateway.troubles,
             options: gateway.options,
         })
     }

@@ -30,7 +30,7 @@ pub async fn ready(app: Arc<App>, _ask: Ask) -> Answer {
     Ok(serve::json(status, &body))
 }
 
-/// `{status, postgres, nats, head, streams: {position, lagMs}, followers: [{name, position, behind, held, error}]}`
+/// `{status, postgres, nats, head, streams: {position, lagMs}, followers: [{name, position, behind, held, failing}], troubles}`
 pub async fn state(app: &App) -> Result<Value, Problem> {
     let mut c = app.engine_pool.acquire().await?;
     let followers = followers(&mut c).await?;
@@ -44,7 +44,12 @@ pub async fn state(app: &App) -> Result<Value, Problem> {
         .collect();
     Ok(json!({"status": "ready", "postgres": "up", "nats": nats(app), "head": head,
         "streams": {"position": app.hub.last(), "lagMs": app.hub.lag_ms(), "topics": app.hub.topics()},
-        "followers": followers}))
+        "followers": followers, "troubles": troubles(app)}))
+}
+
+/// Roles of this process that are to be begun again. The reasons are in the log: they may name addresses.
+fn troubles(app: &App) -> Vec<&'static str> {
+    app.troubles.borrow().iter().map(|(role, _)| *role).collect()
 }
 
 fn nats(app: &App) -> &'static str {
