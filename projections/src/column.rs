@@ -46,6 +46,14 @@ pub(crate) fn text_of(value: &impl Serialize) -> Result<String, sqlx::Error> {
     serde_json::to_string(value).map_err(|e| sqlx::Error::Encode(e.into()))
 }
 
+/// One array of JSON texts, null where a row has none.
+pub(crate) fn texts<'r, R, T: Serialize + 'r>(
+    rows: &[&'r R],
+    of: impl Fn(&'r R) -> Option<&'r T>,
+) -> Result<Vec<Option<String>>, sqlx::Error> {
+    rows.iter().map(|row| of(row).map(text_of).transpose()).collect()
+}
+
 /// Counts as bigint. Above i64 is no count of anything here.
 pub(crate) fn big(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)

@@ -249,3 +249,6 @@ fn follow(run: &mut RunRow, event: &BlockEvent) {
     }
     run.current_stage = stages::current(&run.stages);
 }
+
+#[cfg(test)]
+mod tests;

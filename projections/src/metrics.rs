@@ -254,3 +254,20 @@ pub async fn get(c: &mut PgConnection, tenant: TenantId, run: RunId) -> Result<O
     };
     Ok(Some(Metrics::new(&row, speed)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speed_is_of_the_current_stage_and_falls_while_nothing_happens() {
+        let at = |seconds: i64| OffsetDateTime::UNIX_EPOCH + Duration::seconds(seconds);
+        let recent = [(Stage::Score, at(0), at(10), 100), (Stage::Enrich, at(0), at(30), 200)];
+        let now = speed(&recent, Some(Stage::Score), 600, at(60));
+        assert_eq!(now.throughput, Some(100));
+        assert_eq!(now.estimated_completion, Some(at(60 + 120)), "600 lead-stages at 300 a minute");
+        assert_eq!(speed(&recent, Some(Stage::Score), 600, at(120)).throughput, Some(50));
+        assert_eq!(speed(&[], Some(Stage::Score), 600, at(60)), Speed::default());
+        assert_eq!(speed(&recent, Some(Stage::Push), 600, at(60)).throughput, None);
+    }
+}

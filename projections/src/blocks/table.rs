@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::{BlockDetail, BlockRow};
 use crate::{
     Projection,
-    column::{big, column, count, json_or_null, text_of, word},
+    column::{big, column, count, json_or_null, texts, word},
     projection,
 };
 
@@ -57,9 +57,9 @@ pub(crate) async fn load(c: &mut PgConnection, ids: &[BlockId]) -> Result<Vec<Bl
 
 /// Writes rows as they are now; each row once.
 pub(crate) async fn write(c: &mut PgConnection, rows: &[&BlockRow]) -> Result<(), sqlx::Error> {
-    let detail = |row: &BlockRow| (row.detail != BlockDetail::default()).then(|| text_of(&row.detail)).transpose();
-    let details = rows.iter().map(|row| detail(row)).collect::<Result<Vec<_>, _>>()?;
-    let errors = rows.iter().map(|row| row.error.as_ref().map(text_of).transpose()).collect::<Result<Vec<_>, _>>()?;
+    let empty = BlockDetail::default();
+    let details = texts(rows, |b| Some(&b.detail).filter(|detail| **detail != empty))?;
+    let errors = texts(rows, |b| b.error.as_ref())?;
     sqlx::query(
         "insert into block_executions (block_id, tenant_id, run_id, block_number, total_blocks, sequence, stage_name,
            provider, status, attempt, retry_count, retry_of, input_count, success_count, no_match_count, failed_count,

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use super::RunRow;
 use crate::{
     Projection,
-    column::{big, column, count, json, json_or_null, text_of, word, word_or_null},
+    column::{big, column, count, json, json_or_null, texts, word, word_or_null},
     projection,
 };
 
@@ -87,11 +87,10 @@ pub(super) async fn find(
 
 /// Writes rows as they are now; each row once.
 pub(crate) async fn write(c: &mut PgConnection, rows: &[&RunRow]) -> Result<(), sqlx::Error> {
-    let errors = rows.iter().map(|r| r.error.as_ref().map(text_of).transpose()).collect::<Result<Vec<_>, _>>()?;
-    let pauses = rows.iter().map(|r| r.pause.as_ref().map(text_of).transpose()).collect::<Result<Vec<_>, _>>()?;
-    let failed =
-        rows.iter().map(|r| r.failed_block.as_ref().map(text_of).transpose()).collect::<Result<Vec<_>, _>>()?;
-    let stages = rows.iter().map(|r| text_of(&r.stages)).collect::<Result<Vec<_>, _>>()?;
+    let errors = texts(rows, |r| r.error.as_ref())?;
+    let pauses = texts(rows, |r| r.pause.as_ref())?;
+    let failed = texts(rows, |r| r.failed_block.as_ref())?;
+    let stages = texts(rows, |r| Some(&r.stages))?;
     sqlx::query(
         "insert into pipeline_runs (run_id, tenant_id, sector_id, sector_name, pipeline_name, blueprint_id,
            blueprint_version, status, progress, current_stage, total_leads, processed_leads, created_at, started_at,
