@@ -1,0 +1,134 @@
+//! The store on S3: whole objects, parts, presigned addresses, as on a local folder.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use luci_engine::storage::{BlobRefused, Storage, UploadExpected, UploadRefused};
+use luci_s3_tests::Bucket;
+use luci_schema::{
+    ArtifactId, ImportId, Micros, RunId, TenantId,
+    object_key::{Day, FileName, ObjectKey, Place},
+};
+use sha2::{Digest, Sha256};
+
+fn import_key() -> ObjectKey {
+    let day = Day::of(Micros::now());
+    let place = Place::Import { day, import_id: ImportId::generate(), file: FileName::sanitise("Leads.csv") };
+    ObjectKey::new(TenantId::generate(), place)
+}
+
+#[tokio::test]
+async fn an_artifact_reads_back_from_s3_and_is_replaced_by_its_repetition() {
+    let bucket = Bucket::new().await;
+    let (tenant, run, id) = (TenantId::generate(), RunId::generate(), ArtifactId::generate());
+    let mut path = String::new();
+    for round in 0..2 {
+        let mut writer = bucket.storage.write_artifact(tenant, run, "scored", 1_795_370_400, id).expect("a word");
+        for row in 0..500 {
+            writer.line(&serde_json::json!({ "row": row, "round": round })).await.expect("written");
+        }
+        let artifact = writer.finish(Vec::new()).await.expect("finished");
+        let read = bucket.storage.size_checksum(&artifact.object_path).await.expect("read");
+        assert_eq!(read, (artifact.size_bytes, artifact.checksum));
+        path = artifact.object_path;
+    }
+    let lines: Vec<Bytes> = bucket.storage.read_lines(&path).try_collect().await.expect("read");
+    assert_eq!((lines.len(), &lines[499][..]), (500, &br#"{"round":1,"row":499}"#[..]));
+    bucket.storage.delete(&path).await.expect("deleted");
+    bucket.storage.delete(&path).await.expect("gone already");
+    assert_eq!(bucket.storage.head(&path).await.expect("asked"), None);
+}
+
+#[tokio::test]
+async fn a_large_object_goes_to_s3_in_parts_and_is_read_from_any_offset() {
+    let bucket = Bucket::new().await;
+    let key = import_key();
+    let whole: Vec<u8> = (0..19_u32 << 20).map(|n| (n % 251) as u8).collect();
+    let mut writer = bucket.storage.writer(&key, "text/csv");
+    for piece in whole.chunks(3_000_000) {
+        writer.write(piece).await.expect("written");
+    }
+    assert_eq!(bucket.storage.head(&key.to_string()).await.expect("asked"), None, "visible before its end");
+    let written = writer.finish().await.expect("finished");
+    assert_eq!(written.checksum, hex::encode(Sha256::digest(&whole)));
+    for offset in [0, 5_000_001, whole.len() - 1, whole.len(), whole.len() + 1] {
+        let read = bucket.storage.read_from(&key.to_string(), offset as u64);
+        let read: Vec<Bytes> = read.try_collect().await.expect("read");
+        assert!(read.concat() == whole.get(offset..).unwrap_or_default(), "from {offset}");
+    }
+}
+
+/// Files that the server keeps for uploads under way.
+fn parts(bucket: &Bucket) -> usize {
+    let entries = std::fs::read_dir(bucket.folder.path()).expect("the store's folder");
+    entries.filter(|entry| entry.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().contains(".upload"))).count()
+}
+
+#[tokio::test]
+async fn an_abandoned_upload_leaves_no_object() {
+    let bucket = Bucket::new().await;
+    let key = import_key();
+    let mut writer = bucket.storage.writer(&key, "text/csv");
+    writer.write(&vec![1; 17 << 20]).await.expect("written");
+    assert!(parts(&bucket) >= 2, "sent as it was written");
+    drop(writer);
+    // The abort is sent in the background; a bucket would keep and bill parts that nobody ended.
+    for _ in 0..200 {
+        if parts(&bucket) == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(parts(&bucket), 0);
+    assert_eq!(bucket.storage.head(&key.to_string()).await.expect("asked"), None);
+}
+
+async fn put(url: &str, content_type: &str, body: &'static str) -> u16 {
+    let request = reqwest::Client::new().put(url).header("content-type", content_type).body(body);
+    request.send().await.expect("an answer").status().as_u16()
+}
+
+#[tokio::test]
+async fn presigned_addresses_hold_to_key_type_and_time() {
+    let bucket = Bucket::new().await;
+    let (key, other) = (import_key(), import_key());
+    let valid = Storage::UPLOAD_VALID;
+    let upload = bucket.storage.upload_url(&key, "text/csv", 100, valid).await.expect("signed");
+    assert_eq!(put(&upload.url, "text/html", "a,b\n").await, 403, "another type");
+    let elsewhere = upload.url.replace(&key.to_string(), &other.to_string());
+    assert_eq!(put(&elsewhere, "text/csv", "a,b\n").await, 403, "another key");
+    assert_eq!(put(&upload.url, "text/csv", "a,b\n1,2\n").await, 200);
+
+    let eight_days = Duration::from_secs(8 * 24 * 3600);
+    let download = bucket.storage.download_url(&key.to_string(), "My leads.csv", eight_days).await.expect("signed");
+    let answer = reqwest::get(&download.url).await.expect("an answer");
+    assert_eq!(answer.status(), 200, "clamped to the longest that S3 takes");
+    assert_eq!(answer.headers()["content-disposition"], "attachment; filename=\"My_leads.csv\"");
+    assert_eq!(answer.text().await.expect("a body"), "a,b\n1,2\n");
+    assert_eq!(bucket.storage.blob_access("GET", &key.to_string(), ""), Err(BlobRefused::NotLocal));
+
+    let short = bucket.storage.download_url(&key.to_string(), "x", Duration::ZERO).await.expect("signed");
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(reqwest::get(&short.url).await.expect("an answer").status(), 403, "expired");
+}
+
+#[tokio::test]
+async fn an_upload_to_s3_is_verified_when_it_is_completed() {
+    let bucket = Bucket::new().await;
+    let key = import_key();
+    let expected = |max_bytes| UploadExpected {
+        size_bytes: None,
+        max_bytes,
+        content_type: "text/csv".into(),
+        checksum: Some(hex::encode(Sha256::digest(b"a,b\n1,2\n"))),
+    };
+    bucket.storage.put(&key, "a,b\n1,2\n".into(), "text/csv").await.expect("put");
+    assert_eq!(bucket.storage.complete_upload(&key, &expected(100)).await.expect("verified").size_bytes, 8);
+    let refused = bucket.storage.complete_upload(&key, &expected(7)).await.expect_err("too large");
+    assert!(matches!(refused, UploadRefused::TooLarge { found: 8, max: 7 }));
+    assert_eq!(bucket.storage.head(&key.to_string()).await.expect("asked"), None, "deleted");
+    bucket.storage.put(&key, "a,b\n1,2\n".into(), "text/html").await.expect("put");
+    let refused = bucket.storage.complete_upload(&key, &expected(100)).await.expect_err("another type");
+    assert!(matches!(refused, UploadRefused::ContentType { .. }), "{refused}");
+}
