@@ -48,6 +48,13 @@ async fn leads_are_assigned_and_a_run_from_the_sector_reads_them() {
     let mut c = ground.tools.pool.acquire().await.expect("a connection");
     assert_eq!(leads::count_members(&mut c, ground.tenant, ours).await.expect("a count"), 39);
     drop(c);
+    let list = format!("{}/sectors/{ours}/leads_2026-09-21", ground.tenant);
+    for path in [format!("{list}.json"), format!("{list}_{}.json", run.run_id)] {
+        let bytes = ground.tools.storage.get(&path).await.expect("a list");
+        let list: serde_json::Value = serde_json::from_slice(&bytes).expect("json");
+        assert_eq!((&list["count"], list["leads"].as_array().expect("leads").len()), (&40.into(), 40));
+        assert_eq!(list["leads"][0]["companyName"], "Firm 1");
+    }
     let scored = "select count(*) from leads where score > 0 and priority = 'low' and 'blue-collar' = any(tags)";
     assert_eq!(ground.count(scored).await, 40);
 

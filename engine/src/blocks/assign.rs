@@ -3,7 +3,10 @@
 use futures::{FutureExt, future::BoxFuture};
 use luci_schema::{Stage, event::BlockReport};
 
-use super::outcome::{self, Outcome, database_failed};
+use super::{
+    outcome::{self, Outcome, database_failed},
+    sector_list,
+};
 use crate::{
     block::{BlockFault, BlockKind, Progress, Task, Tools},
     book,
@@ -57,5 +60,6 @@ async fn assign(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault> {
         done.push(lead);
     }
     outcome::place(task, tools, &done).await.map_err(database_failed)?;
+    sector_list::add(task, tools, &done).await?;
     outcome.finish().await
 }

@@ -13,6 +13,7 @@ mod import_earlier;
 mod outcome;
 mod push;
 mod score;
+mod sector_list;
 mod skip_trace;
 mod validate;
 

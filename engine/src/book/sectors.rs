@@ -62,6 +62,16 @@ pub async fn rules(c: &mut PgConnection, tenant: TenantId) -> Result<lead::secto
     Ok(lead::sector::Sectors::new(list(c, tenant).await?.into_iter().map(rule).collect()))
 }
 
+/// Until the transaction ends, nobody else writes the sector's list in the store.
+pub async fn lock_list(c: &mut PgConnection, tenant: TenantId, sector: SectorId) -> Result<(), sqlx::Error> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('sector_list:' || $1 || $2, 0))")
+        .bind(tenant)
+        .bind(sector)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
 fn decode(row: PgRow) -> Result<Sector, sqlx::Error> {
     Ok(Sector {
         id: row.try_get("id")?,

@@ -1,6 +1,6 @@
 //! What a provider or an earlier lead knows fills what is blank; nothing that is there is overwritten.
 
-use super::{Address, Lead, Phone, PhoneKind, Range, amount, email, phone, place, record::Firm, title};
+use super::{Address, Lead, Phone, PhoneKind, Range, amount, email, parts::Firm, phone, place, title};
 use crate::provider::{self, FoundOrganization, FoundPhone, PersonMatch, TraceMatch};
 
 /// Adds Apollo's answer.

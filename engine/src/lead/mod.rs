@@ -14,6 +14,7 @@ pub mod line;
 pub mod merge;
 pub mod message;
 pub mod name;
+pub mod parts;
 pub mod phone;
 pub mod place;
 pub mod qualify;
@@ -26,4 +27,5 @@ pub mod upload;
 
 pub use header::Field;
 pub use identity::lead_id;
-pub use record::{Address, Lead, Phone, PhoneKind, Range};
+pub use parts::{Address, Phone, PhoneKind, Range};
+pub use record::Lead;

@@ -44,7 +44,7 @@ pub fn trace_query(lead: &Lead) -> Option<TraceQuery> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lead::{lead_id, record::Who};
+    use crate::lead::{lead_id, parts::Who};
 
     fn lead(email: &str, first: &str, last: &str, company: &str) -> Lead {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());

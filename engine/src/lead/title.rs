@@ -11,13 +11,21 @@ macro_rules! ranks {
 
         impl Seniority {
             pub const ALL: &[Self] = &[$(Self::$name),*];
-            pub const fn as_str(self) -> &'static str { match self { $(Self::$name => $text),* } }
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
             /// 0..=100
-            pub const fn weight(self) -> u8 { match self { $(Self::$name => $weight),* } }
+            pub const fn weight(self) -> u8 {
+                match self { $(Self::$name => $weight),* }
+            }
             /// Whether such a person can buy or sell.
-            pub const fn decides(self) -> bool { match self { $(Self::$name => $decides),* } }
+            pub const fn decides(self) -> bool {
+                match self { $(Self::$name => $decides),* }
+            }
             /// Words or phrases of titles.
-            const fn words(self) -> &'static [&'static str] { match self { $(Self::$name => &[$($words),*]),* } }
+            const fn words(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$($words),*]),* }
+            }
         }
     };
 }
