@@ -1,5 +1,5 @@
 # LUCI on one machine. Each target installs what it needs and is missing, and says so.
-.PHONY: demo up test bench setup build clean
+.PHONY: demo up test test-s3 bench setup build clean
 
 ARGS ?=
 
@@ -15,6 +15,10 @@ up: build
 test:
 	@deploy/setup.sh page
 	@deploy/test.sh
+
+# The store against a real S3 server in the test's own process.
+test-s3: setup
+	cargo test -p luci-s3-tests
 
 # Every figure in one go: target/bench/report.md and report.json.
 bench: setup
