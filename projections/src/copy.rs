@@ -8,7 +8,7 @@ use luci_schema::{
     Position, Recorded, TenantId,
     log::{self, Log, LogError},
 };
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::{
     FOLLOWER, batch,
@@ -25,7 +25,7 @@ const READS_A_WRITE: usize = 4;
 const SERVING_LOCK: i64 = 7_305_804_402;
 
 #[derive(Debug)]
-pub(crate) struct Copy {
+pub(crate) struct SecondCopy {
     pub(crate) c: PgConnection,
     fold: Fold,
     pub(crate) position: Position,
@@ -33,7 +33,7 @@ pub(crate) struct Copy {
     tenant: Option<TenantId>,
 }
 
-impl Copy {
+impl SecondCopy {
     /// `search_path` names the schema of the copy's empty tables.
     pub(crate) async fn begin(
         mut c: PgConnection,
@@ -129,9 +129,4 @@ async fn read_exactly(log: &Log, after: Position, limit: usize) -> Result<Vec<Ar
         events.extend(more);
     }
     Ok(events)
-}
-
-/// A connection for a copy.
-pub(crate) async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
-    projector::connect(pool).await
 }

@@ -7,8 +7,8 @@ use sqlx::{Connection as _, PgPool, Row as _};
 
 use crate::{
     all,
-    copy::{self, Copy},
-    projector::ProjectorError,
+    copy::SecondCopy,
+    projector::{self, ProjectorError},
 };
 
 /// A row that is not what the log says.
@@ -36,9 +36,9 @@ pub struct Drift {
 
 /// Compares one tenant's rows, or all. The pool's role is `luci_projector`; the projector may run meanwhile.
 pub async fn check(pool: &PgPool, log: &Log, tenant: Option<TenantId>) -> Result<Drift, ProjectorError> {
-    let mut c = copy::connect(pool).await?;
+    let mut c = projector::connect(pool).await?;
     sqlx::query("select public.read_temporary()").execute(&mut c).await?;
-    let mut copy = Copy::begin(c, "pg_temp", tenant).await?;
+    let mut copy = SecondCopy::begin(c, "pg_temp", tenant).await?;
     let position = copy.meet(log, &|_| {}).await?;
     copy.freeze().await?;
     let mut drift = Drift { position, rows: 0, differences: Vec::new() };

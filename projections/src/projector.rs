@@ -151,7 +151,7 @@ impl Projector {
         lease: &mut Lease,
         stop: &CancellationToken,
     ) -> Result<(), ProjectorError> {
-        let mut fold = Fold::default();
+        let (mut fold, mut served) = (Fold::default(), String::new());
         let mut position = lease.position();
         let mut limit = BATCH;
         let renew = RENEW.min(self.lease / 3);
@@ -170,7 +170,7 @@ impl Projector {
                 head = self.log.wait_past(position, renew.saturating_sub(renewed.elapsed())) => if head <= position { continue },
             }
             let began = Instant::now();
-            match self.step(c, &mut fold, lease, position, limit).await {
+            match self.step(c, (&mut fold, &mut served), lease, position, limit).await {
                 Ok(next) => position = next,
                 // One event at a time, so that the checkpoint comes to stand right before the bad one.
                 Err(error) if error.poison() && limit > 1 => {
@@ -189,7 +189,7 @@ impl Projector {
     async fn step(
         &self,
         c: &mut PgConnection,
-        fold: &mut Fold,
+        (fold, served): (&mut Fold, &mut String),
         lease: &Lease,
         from: Position,
         limit: usize,
@@ -199,7 +199,13 @@ impl Projector {
         contiguous(&events, from)?;
         let mut tx = c.begin().await?;
         // Which version serves, held until the commit: a swap waits for it.
-        sqlx::query("select set_config('search_path', public.read_serving(), true)").execute(&mut *tx).await?;
+        let serving = sqlx::query_scalar("select set_config('search_path', public.read_serving(), true)");
+        let serving: String = serving.fetch_one(&mut *tx).await?;
+        if serving != *served {
+            // Rows in memory are those of another version.
+            *fold = Fold::default();
+            *served = serving;
+        }
         batch::fold_into(&mut tx, fold, &events).await?;
         log::checkpoint(&mut tx, FOLLOWER, lease.epoch(), from, last.position).await?;
         tx.commit().await?;

@@ -8,8 +8,8 @@ use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
 
 use crate::{
     all,
-    copy::{self, Copy},
-    projector::ProjectorError,
+    copy::SecondCopy,
+    projector::{self, ProjectorError},
 };
 
 /// One rebuild at a time, in the whole cluster.
@@ -58,7 +58,7 @@ pub async fn rebuild(
     on_difference: OnDifference,
     progress: &(dyn Fn(Position) + Sync),
 ) -> Result<Rebuilt, RebuildError> {
-    let mut c = copy::connect(pool).await?;
+    let mut c = projector::connect(pool).await?;
     let free: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(REBUILD_LOCK).fetch_one(&mut c).await?;
     if !free {
         return Err(RebuildError::Busy);
@@ -70,7 +70,7 @@ pub async fn rebuild(
     sqlx::query("select public.read_clear($1)").bind(&new).execute(&mut c).await?;
 
     // Without secondary indexes as far as the log goes now; then with them, to where the projector is.
-    let mut copy = Copy::begin(c, &new, None).await?;
+    let mut copy = SecondCopy::begin(c, &new, None).await?;
     copy.advance(log, log.head(), progress).await?;
     sqlx::query("select public.read_index($1)").bind(&new).execute(&mut copy.c).await?;
     sqlx::raw_sql("analyze pipeline_runs, block_executions, artifacts, run_metrics, run_counters")
@@ -88,7 +88,7 @@ pub async fn rebuild(
 
     let position = copy.meet(log, progress).await?;
     let swapped = swap(&mut copy.c, &new, position).await;
-    Copy::let_go(&mut copy.c).await?;
+    SecondCopy::let_go(&mut copy.c).await?;
     swapped?;
     copy.c.close().await?;
     Ok(Rebuilt { serving: new, position, differed })
