@@ -1,6 +1,6 @@
 //! Asking a provider for many leads: answers already paid for first, the rest in batches, each stored as it arrives.
 
-use std::{collections::HashMap, future::Future, sync::OnceLock};
+use std::{collections::HashMap, future::Future, sync::OnceLock, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream};
 use luci_schema::{FailureCode, LeadId, Micros, RunId, Stage, TenantId};
@@ -139,7 +139,8 @@ impl Spending<'_> {
         answers
     }
 
-    /// What cannot be stored is paid for all the same, so the answers go on.
+    /// Tried again while the database is busy or away; what cannot be stored in the end is paid for all the same, so the
+    /// answers go on.
     async fn store<A: Api>(&self, asked: &[(&A::Query, &str)], answers: &Answers<A::Match>) {
         let paid: Vec<Paid> = asked
             .iter()
@@ -155,15 +156,25 @@ impl Spending<'_> {
                 })
             })
             .collect();
-        let stored = async {
-            let mut connection = self.pool.acquire().await?;
-            results::store(&mut connection, self.tenant, self.root_run, A::STAGE, A::PRICE.provider, &paid).await
-        };
-        if let Err(error) = stored.await {
-            tracing::error!(provider = A::PRICE.provider, answers = paid.len(), %error, "answers could not be stored");
+        let mut pauses = STORE_PAUSES.into_iter();
+        while let Err(error) = self.try_store::<A>(&paid).await {
+            let Some(pause) = pauses.next() else {
+                tracing::error!(provider = A::PRICE.provider, answers = paid.len(), %error, "answers could not be stored");
+                return;
+            };
+            tokio::time::sleep(pause).await;
         }
     }
+
+    async fn try_store<A: Api>(&self, paid: &[Paid]) -> Result<(), sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        results::store(&mut connection, self.tenant, self.root_run, A::STAGE, A::PRICE.provider, paid).await
+    }
 }
+
+/// Between two tries to store answers.
+const STORE_PAUSES: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(10)];
 
 /// Calls; a batch that the provider calls wrong as a whole is halved until the lead that is wrong stands alone.
 fn carry<'a, A: Api>(
