@@ -76,7 +76,7 @@ impl Home {
         master: &SecretString,
     ) -> anyhow::Result<(System, Credentials)> {
         migrated(&servers.database_url).await?;
-        let (store, storage) = store(config, &folder.path, url, master)?;
+        let (store, storage) = store(config, folder, url, master)?;
         let setup = Setup {
             database_url: servers.database_url.clone(),
             nats_url: servers.nats_url.clone(),
@@ -132,8 +132,11 @@ async fn migrated(database_url: &SecretString) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn store(config: &Config, data_dir: &Path, url: &str, master: &SecretString) -> anyhow::Result<(String, Storage)> {
-    let address = config.store.clone().unwrap_or_else(|| StoreAddress::Folder(data_dir.join("objects")));
+fn store(config: &Config, folder: &Folder, url: &str, master: &SecretString) -> anyhow::Result<(String, Storage)> {
+    let address = match &config.store {
+        Some(address) => address.clone(),
+        None => StoreAddress::Folder(folder.own_room("objects")?),
+    };
     let storage = match address.clone() {
         StoreAddress::Bucket(bucket) => Storage::s3(bucket)?,
         StoreAddress::Folder(folder) => Storage::local(folder, derived(master, BLOB_KEY), url.to_owned())?,

@@ -31,6 +31,7 @@ async fn an_instance_goes_on_after_kill_9_and_ends_cleanly_on_sigterm() {
     for secret in ["credentials.json", "master.key", "instance.json"] {
         assert_eq!(mode(&luci.data_dir.join(secret)), 0o600, "{secret}");
     }
+    assert_eq!(mode(&luci.data_dir.join("objects")), 0o700);
     let first = luci.api();
     assert_eq!(first.get("/api/pipelines").await.0, 200);
 

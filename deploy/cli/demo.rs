@@ -59,6 +59,7 @@ pub struct Demo {
 impl Demo {
     pub async fn run(self, mut config: Config) -> anyhow::Result<Outcome> {
         telemetry::log(&config.log, "warn,sqlx=error,async_nats=error");
+        let mut signals = out::StopSignals::listen()?;
         config.listen = self.listen.or(config.listen);
         if config.data_dir == Path::new(DATA_DIR) {
             config.data_dir = DEMO_DIR.into();
@@ -66,7 +67,7 @@ impl Demo {
         let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), SandboxOptions::default()).await?;
         config.providers = providers(&sandbox);
         let home = Home::start(&config, TENANT, telemetry::figures()?).await?;
-        let shown = out::unless_stopped(self.show(&home, &config)).await;
+        let shown = signals.or(self.show(&home, &config)).await;
         let outcome = match shown {
             Ok(Some(detail)) if detail.run.completed() => Ok(Outcome::Done),
             Ok(Some(_)) => Ok(Outcome::Failed),

@@ -4,6 +4,7 @@ use std::{future::Future, io::Write};
 
 use anyhow::Context;
 use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A setting without which a command cannot work: exit code 78.
 #[derive(Debug, thiserror::Error)]
@@ -23,20 +24,32 @@ pub fn line(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}").context("standard output was closed")
 }
 
-/// Ends with SIGTERM or Ctrl-C.
-pub async fn told_to_stop() -> anyhow::Result<&'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| "Ctrl-C").map_err(Into::into),
-    }
+/// SIGTERM and Ctrl-C, heard from the moment that this is made: one that comes while a start is under way is not lost,
+/// and stops what was started instead of leaving it behind.
+#[derive(Debug)]
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-/// `work`, unless the process is told to stop first.
-pub async fn unless_stopped<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<Option<T>> {
-    tokio::select! {
-        done = work => done.map(Some),
-        told = told_to_stop() => told.map(|_| None),
+impl StopSignals {
+    pub fn listen() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them and names it.
+    pub async fn told(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "Ctrl-C",
+        }
+    }
+
+    /// `work`, unless told to stop first.
+    pub async fn or<T>(&mut self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<Option<T>> {
+        tokio::select! {
+            done = work => done.map(Some),
+            _ = self.told() => Ok(None),
+        }
     }
 }

@@ -160,7 +160,7 @@ pub fn say_run(run: &str, json: bool) -> anyhow::Result<()> {
 /// Follows a run; what is printed last is its summary.
 pub async fn watched(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
     let show = if json { Show::Json } else { Show::Bars };
-    let Some(detail) = out::unless_stopped(watch::until_ended(api, run, show)).await? else {
+    let Some(detail) = out::StopSignals::listen()?.or(watch::until_ended(api, run, show)).await? else {
         return Ok(Outcome::Done);
     };
     if !json {

@@ -40,6 +40,7 @@ fn roles_of(text: &str) -> Result<Roles, String> {
 impl Serve {
     pub async fn run(self, config: Config) -> anyhow::Result<Outcome> {
         telemetry::log(&config.log, telemetry::USUAL);
+        let mut signals = out::StopSignals::listen()?;
         let mut roles: Vec<Role> = self.roles.into_iter().flatten().collect();
         roles.sort_unstable();
         roles.dedup();
@@ -71,7 +72,7 @@ impl Serve {
         let system = System::start(setup).await?;
         let address = address.map(|address| address.to_string());
         tracing::info!(store, listen = address, "serving");
-        let signal = out::told_to_stop().await?;
+        let signal = signals.told().await;
         tracing::info!(signal, "stopping");
         system.stop().await;
         Ok(Outcome::Done)

@@ -22,9 +22,8 @@ impl Up {
     pub async fn run(self, mut config: Config) -> anyhow::Result<Outcome> {
         telemetry::log(&config.log, telemetry::USUAL);
         config.listen = self.listen.or(config.listen);
-        let began = std::time::Instant::now();
-        let starting = Home::start(&config, "default", telemetry::figures()?);
-        let home = starting.await?;
+        let (began, mut signals) = (std::time::Instant::now(), out::StopSignals::listen()?);
+        let home = Home::start(&config, "default", telemetry::figures()?).await?;
         let (data_dir, ready_ms) = (config.data_dir.display().to_string(), began.elapsed().as_millis());
         if self.json {
             out::json(&json!({"url": home.url, "dataDir": data_dir, "readyMs": ready_ms}))?;
@@ -32,7 +31,7 @@ impl Up {
             out::line(&format!("LUCI answers at {}/admin/pipelines ({ready_ms} ms)", home.url))?;
             out::line(&format!("The key is in {data_dir}/credentials.json; `luci env` prints all addresses."))?;
         }
-        let signal = out::told_to_stop().await?;
+        let signal = signals.told().await;
         tracing::info!(signal, "stopping");
         home.stop().await?;
         Ok(Outcome::Done)

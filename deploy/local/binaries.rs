@@ -95,7 +95,7 @@ fn nats_version(program: &Path) -> Option<(u32, u32, u32)> {
 
 /// `nats-server: v2.15.1` is (2, 15, 1).
 fn parse_nats(text: &str) -> Option<(u32, u32, u32)> {
-    let mut parts = text.trim().rsplit('v').next()?.splitn(3, '.');
+    let mut parts = text.split_once(": v")?.1.splitn(3, '.');
     let mut number = || parts.next()?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
     Some((number()?, number()?, number()?))
 }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
 };
 
@@ -30,7 +30,8 @@ impl Folder {
             let path = path.to_owned();
             move |source| LocalError::Io { path, source }
         };
-        fs::create_dir_all(path).map_err(at(path))?;
+        // Passed through by the servers' user, listed by nobody else.
+        make(path, 0o711).map_err(at(path))?;
         let path = path.canonicalize().map_err(at(path))?;
         let lock = lock(&path)?;
         let account = Account::for_servers().map_err(at(&path))?;
@@ -50,6 +51,13 @@ impl Folder {
                 self.servers.display()
             )
         })
+    }
+
+    /// `name` below the folder, made if missing, closed to all but us.
+    pub fn own_room(&self, name: &str) -> io::Result<PathBuf> {
+        let room = self.path.join(name);
+        make(&room, 0o700)?;
+        Ok(room)
     }
 
     /// `name` below the servers' folder, made if missing, closed to all but the servers' user.
@@ -88,6 +96,11 @@ impl Folder {
             _ => Ok(program),
         }
     }
+}
+
+/// Makes a folder and those above it; one that is there keeps its mode.
+fn make(path: &Path, mode: u32) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(mode).create(path)
 }
 
 /// Writes a file with mode 0600, replacing what was there in one step.

@@ -101,6 +101,7 @@ impl Address {
              pid_file: \"{room}/nats.pid\"\n\
              log_file: \"{room}/nats.log\"\n\
              log_size_limit: 10MB\n\
+             logfile_max_num: 3\n\
              authorization {{ user: \"{USER}\", password: \"{password}\" }}\n\
              jetstream {{ store_dir: \"{room}/jetstream\", max_memory_store: 64MB }}\n"
         )

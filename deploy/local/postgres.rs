@@ -191,8 +191,9 @@ fn launch(
 ) -> Result<Running, LocalError> {
     let program = "postgres";
     let log = folder.servers.join("postgres.log");
-    let open = || fs::File::options().create(true).write(true).truncate(true).open(&log);
-    let log_file = open().map_err(|source| LocalError::Io { path: log.clone(), source })?;
+    // One older log is kept: after a crash it is the one that tells.
+    let _there_was_none = fs::rename(&log, log.with_extension("log.1"));
+    let log_file = fs::File::create(&log).map_err(|source| LocalError::Io { path: log.clone(), source })?;
     let mut server = command(&bin.join("postgres"), folder.account, lifetime);
     server.arg("-D").arg(data).current_dir(data).arg("-c").arg(format!("port={port}"));
     for setting in settings(durability) {

@@ -3,7 +3,7 @@
 //! ```ignore
 //! let database = support::database().await; // fresh and migrated; luci_schema::migrate::connect(database.url(), …)
 //! let nats = support::nats().await;         // private; .url(), .client(), .stop(), .wipe(), .restart()
-//! let system = support::system().await;     // every role in this process; system.api.post("/api/pipelines", …)
+//! let system = support::system_with(SystemOptions::default()).await; // every role in this process; system.api.post("/api/pipelines", …)
 //! let luci = support::luci(Stand::on(&database, &nats)).await; // the real binary; .kill(), .stop(), .start()
 //! ```
 
@@ -22,4 +22,4 @@ pub use browser::{Browser, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
 pub use servers::room;
-pub use system::{System, SystemOptions, system, system_with};
+pub use system::{System, SystemOptions, system_with};
