@@ -1,7 +1,6 @@
 //! One request, read: its path parameters, query, headers and body, each parsed in one place.
 
 use std::{
-    net::SocketAddr,
     str::FromStr,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -87,10 +86,6 @@ impl Ask {
 
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
-    }
-
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.connection.as_ref().map(|connection| connection.peer)
     }
 
     /// `If-Match: 143`, `"143"` or `"v143"`; `*` asks only that it exists.

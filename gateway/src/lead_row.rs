@@ -85,7 +85,8 @@ pub fn write(values: impl Iterator<Item = String>, text: &mut Vec<u8>) {
         if index > 0 {
             text.push(b',');
         }
-        let formula = value.starts_with(['=', '@', '\t', '\r']) || (value.starts_with(['+', '-']) && !is_number(&value));
+        let formula =
+            value.starts_with(['=', '@', '\t', '\r']) || (value.starts_with(['+', '-']) && !is_number(&value));
         let value = if formula { format!("'{value}") } else { value };
         if value.contains([',', '"', '\n', '\r']) {
             text.extend_from_slice(format!("\"{}\"", value.replace('"', "\"\"")).as_bytes());

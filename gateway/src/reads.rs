@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use luci_projections::{QuestionError, position};
-use luci_schema::{
-    Position, RunId, TenantId, Version,
-    log::LogError,
-    migrate::tenant_tx,
-};
+use luci_schema::{Position, RunId, TenantId, Version, log::LogError, migrate::tenant_tx};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};

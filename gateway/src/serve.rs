@@ -2,7 +2,7 @@
 //!
 //! `warp::serve` sets no header timeout, has no cap and waits for ever on open streams, so the loop is our own.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
 use hyper_util::{
@@ -16,7 +16,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
-use tower_http::{CompressionLevel, catch_panic::{CatchPanicLayer, ResponseForPanic}, compression::CompressionLayer};
+use tower_http::{
+    CompressionLevel,
+    catch_panic::{CatchPanicLayer, ResponseForPanic},
+    compression::CompressionLayer,
+};
 use warp::reply::Response;
 
 use crate::{App, routes};
@@ -26,10 +30,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long streams and requests in flight get to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Known of the connection a request came on. Held by a WebSocket too, so that it keeps counting against the cap.
+/// The place of the connection that a request came on. A stream holds it too, so that it keeps counting against the cap.
 #[derive(Clone)]
 pub struct Connection {
-    pub peer: SocketAddr,
     /// Held, never read: dropping the last clone frees the place.
     _place: Arc<OwnedSemaphorePermit>,
 }
@@ -51,7 +54,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, stop: CancellationToken) 
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => accept(&app, &graceful, stream, Connection { peer, _place: place }),
+            Ok((stream, _peer)) => accept(&app, &graceful, stream, Connection { _place: place }),
             Err(error) => {
                 // Out of file descriptors, or the client was gone already: neither may spin the loop.
                 tracing::warn!(%error, "a connection was not accepted");

@@ -43,7 +43,8 @@ async fn a_deleted_run_leaves_the_list_and_keeps_its_history() {
     assert!(detail["run"]["deletedAt"].is_string());
     let (status, events) = system.api.get(&format!("/api/pipelines/{run}/events")).await;
     assert_eq!(status, 200);
-    let types: Vec<&str> = events["events"].as_array().expect("events").iter().filter_map(|e| e["type"].as_str()).collect();
+    let types: Vec<&str> =
+        events["events"].as_array().expect("events").iter().filter_map(|e| e["type"].as_str()).collect();
     assert_eq!((types.first(), types.last()), (Some(&"run:queued"), Some(&"run:deleted")));
 }
 

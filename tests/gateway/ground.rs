@@ -4,7 +4,11 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::{Api, System, SystemOptions, system_with};
-use luci::roles::Role;
+use luci::{
+    roles::Role,
+    sandbox::{Sandbox, SandboxOptions},
+};
+use luci_engine::provider::{Endpoint, ProvidersConfig};
 
 /// Everything but workers and clock: a run that is queued stays so until the test moves it.
 pub async fn still() -> System {
@@ -12,13 +16,20 @@ pub async fn still() -> System {
     system_with(SystemOptions { roles, ..SystemOptions::default() }).await
 }
 
+/// Every role, with sandbox providers that answer at once; the sandbox ends with its value.
+pub async fn whole() -> (System, Sandbox) {
+    let listen = "127.0.0.1:0".parse().expect("an address");
+    let sandbox = Sandbox::start(listen, SandboxOptions::default()).await.expect("a sandbox");
+    let endpoint = || Some(Endpoint { base_url: sandbox.url(), key: sandbox.key().into() });
+    let providers = ProvidersConfig { apollo: endpoint(), realestate: endpoint(), ..ProvidersConfig::default() };
+    let system = system_with(SystemOptions { providers, ..SystemOptions::default() }).await;
+    (system, sandbox)
+}
+
 pub fn csv(rows: usize) -> String {
     let mut text = String::from("Company,First Name,Last Name,Phone,Email,City,State\n");
     for n in 0..rows {
-        text.push_str(&format!(
-            "Firm {n},Ada,L{n},(212) 555-{:04},ada{n}@firm{n}.example,New York,NY\n",
-            n % 10_000
-        ));
+        text.push_str(&format!("Firm {n},Ada,L{n},(212) 555-{:04},ada{n}@firm{n}.example,New York,NY\n", n % 10_000));
     }
     text
 }

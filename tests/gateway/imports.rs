@@ -76,9 +76,12 @@ async fn what_is_announced_is_checked() {
 async fn files_that_are_no_csv_of_leads_are_refused_by_name() {
     let system = still().await;
     let long = format!("Company,Phone\nA,{}\n", "9".repeat(70_000));
-    for (text, code) in
-        [("", "empty_file"), ("Company,Phone\n", "no_rows"), ("a,b\n1,2\n", "no_known_column"), (&long, "cell_too_long")]
-    {
+    for (text, code) in [
+        ("", "empty_file"),
+        ("Company,Phone\n", "no_rows"),
+        ("a,b\n1,2\n", "no_known_column"),
+        (&long, "cell_too_long"),
+    ] {
         let (status, problem) = send_csv(&system.api, text.to_owned()).await;
         assert_eq!((status.as_u16(), &problem["code"]), (422, &json!(code)), "{problem}");
         assert_eq!(code == "cell_too_long", problem["line"] == 2, "{problem}");
@@ -91,7 +94,8 @@ async fn files_that_are_no_csv_of_leads_are_refused_by_name() {
 async fn one_call_with_a_key_imports_once() {
     let system = still().await;
     let send = |text: String| {
-        let request = system.api.request(Method::POST, "/api/imports?fileName=a.csv").header("content-type", "text/csv");
+        let request =
+            system.api.request(Method::POST, "/api/imports?fileName=a.csv").header("content-type", "text/csv");
         async move {
             let response = request.header("idempotency-key", "import-1").body(text).send().await.expect("an answer");
             (response.status().as_u16(), response.json::<Value>().await.expect("JSON"))
@@ -103,6 +107,7 @@ async fn one_call_with_a_key_imports_once() {
     assert_eq!(send(csv(4)).await.0, 422, "another file under the same key");
     let (_, page) = system.api.get("/api/imports").await;
     assert_eq!(page["imports"].as_array().expect("a list").len(), 1);
-    let (status, import) = system.api.get(&format!("/api/imports/{}", first["importId"].as_str().expect("an id"))).await;
+    let (status, import) =
+        system.api.get(&format!("/api/imports/{}", first["importId"].as_str().expect("an id"))).await;
     assert_eq!((status.as_u16(), &import["fileName"]), (200, &json!("a.csv")));
 }

@@ -13,7 +13,8 @@ async fn the_page_and_every_file_it_names_are_served() {
     let tag = page.headers()["etag"].clone();
     let text = page.text().await.expect("text");
     assert!(!text.contains("style=") && !text.contains("onclick="), "the policy allows none inline");
-    let mut files: Vec<String> = text.split('"').filter(|part| part.starts_with("/admin/assets/")).map(Into::into).collect();
+    let mut files: Vec<String> =
+        text.split('"').filter(|part| part.starts_with("/admin/assets/")).map(Into::into).collect();
     files.extend(["api.js", "fold.js", "live.js", "view.js"].map(|file| format!("/admin/assets/{file}")));
     for file in files {
         let answer = reqwest::get(format!("{url}{file}")).await.expect("an answer");

@@ -3,16 +3,19 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ground::{send_csv, start};
-use crate::support::system;
+use super::ground::{send_csv, start, whole};
 
 #[tokio::test]
 async fn a_finished_run_can_be_read_from_every_side() {
-    let system = system().await;
+    let (system, _sandbox) = whole().await;
     let api = &system.api;
     let (run, _) = start(api, 30).await;
     let detail = api.run_ended(&run).await;
-    assert_eq!((&detail["run"]["status"], &detail["run"]["progress"]), (&json!("completed"), &json!(100)), "{detail:#}");
+    assert_eq!(
+        (&detail["run"]["status"], &detail["run"]["progress"]),
+        (&json!("completed"), &json!(100)),
+        "{detail:#}"
+    );
     assert_eq!(detail["stages"].as_array().expect("stages").len(), 7);
     let at = |rest: &str| format!("/api/pipelines/{run}/{rest}");
 
@@ -26,7 +29,8 @@ async fn a_finished_run_can_be_read_from_every_side() {
     let (_, next) = api.get(&at(&format!("events?after={}", page["events"][1]["position"]))).await;
     assert_eq!(next["events"][0]["version"], 3, "a position is where the next begins");
     let (_, named) = api.get(&at("events?type=run:*")).await;
-    let types: Vec<&str> = named["events"].as_array().expect("events").iter().filter_map(|e| e["type"].as_str()).collect();
+    let types: Vec<&str> =
+        named["events"].as_array().expect("events").iter().filter_map(|e| e["type"].as_str()).collect();
     assert_eq!(types, ["run:queued", "run:started", "run:completed"]);
     let one = page["events"][1]["eventId"].as_str().expect("an id");
     let (status, event) = api.get(&at(&format!("events/{one}"))).await;
@@ -45,7 +49,7 @@ async fn a_finished_run_can_be_read_from_every_side() {
 
 #[tokio::test]
 async fn an_artifact_is_a_download_or_a_preview() {
-    let system = system().await;
+    let (system, _sandbox) = whole().await;
     let (run, _) = start(&system.api, 5).await;
     system.api.run_ended(&run).await;
     let (_, page) = system.api.get(&format!("/api/pipelines/{run}/artifacts?type=validated")).await;
@@ -70,7 +74,7 @@ async fn an_artifact_is_a_download_or_a_preview() {
 
 #[tokio::test]
 async fn failed_leads_come_back_as_a_csv_that_can_be_mended() {
-    let system = system().await;
+    let (system, _sandbox) = whole().await;
     let text = "Company,First Name,Last Name,Phone,Email\nFine,Ada,L,(212) 555-0100,ada@fine.example\n,,,,\"not,an address\"\n";
     let (status, import) = send_csv(&system.api, text.into()).await;
     assert_eq!(status, 201, "{import}");
@@ -86,7 +90,8 @@ async fn failed_leads_come_back_as_a_csv_that_can_be_mended() {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let headers = reader.headers().expect("headers").clone();
     let row = reader.records().next().expect("a row").expect("a record");
-    let cell = |name: &str| row.get(headers.iter().position(|header| header == name).expect("a column")).expect("a cell");
+    let cell =
+        |name: &str| row.get(headers.iter().position(|header| header == name).expect("a column")).expect("a cell");
     assert_eq!((cell("email"), cell("failedLine"), cell("failedCode")), ("not,an address", "3", "VALIDATION"));
 }
 

@@ -12,8 +12,8 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-use super::ground::{issue, start, still};
-use crate::support::{Api, system};
+use super::ground::{issue, start, still, whole};
+use crate::support::Api;
 
 struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -63,7 +63,7 @@ fn versions(frames: &[Value]) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_run_is_watched_from_its_first_event_to_its_last() {
-    let system = system().await;
+    let (system, _sandbox) = whole().await;
     let mut all = Socket::open(&system.api, "").await;
     let first = all.frame().await;
     assert_eq!((&first["type"], &first["runs"]), (&json!("snapshot"), &json!([])));

@@ -12,7 +12,10 @@ async fn methods_that_do_not_apply_name_those_that_do() {
     assert_eq!(wrong.status(), 405);
     assert_eq!(wrong.headers()["allow"], "GET, POST, HEAD, OPTIONS");
     let options = system.api.request(Method::OPTIONS, "/api/keys").send().await.expect("an answer");
-    assert_eq!((options.status().as_u16(), &options.headers()["allow"]), (204, &"GET, POST, HEAD, OPTIONS".parse().expect("one")));
+    assert_eq!(
+        (options.status().as_u16(), &options.headers()["allow"]),
+        (204, &"GET, POST, HEAD, OPTIONS".parse().expect("one"))
+    );
     let head = system.api.request(Method::HEAD, "/api/pipelines").send().await.expect("an answer");
     assert_eq!(head.status(), 200);
     let (status, problem) = system.api.get("/api/nothing").await;
@@ -37,7 +40,8 @@ async fn bodies_are_bounded_and_typed() {
     let system = still().await;
     let large = system.api.request(Method::POST, "/api/pipelines").json(&json!({"importId": "x".repeat(2 << 20)}));
     assert_eq!(large.send().await.expect("an answer").status(), 413);
-    let broken = system.api.request(Method::POST, "/api/pipelines").header("content-type", "application/json").body("{");
+    let broken =
+        system.api.request(Method::POST, "/api/pipelines").header("content-type", "application/json").body("{");
     assert_eq!(broken.send().await.expect("an answer").status(), 400);
     let untyped = system.api.request(Method::POST, "/api/pipelines").body("{}");
     assert_eq!(untyped.send().await.expect("an answer").status(), 415);
