@@ -5,11 +5,11 @@ ARGS ?=
 
 # The whole system with a demo tenant, sandbox providers and a sample import: `make demo ARGS="--leads 10000"`.
 demo: build
-	@target/debug/luci demo $(ARGS)
+	@target/release/luci demo $(ARGS)
 
 # The same without the demo: `make up ARGS="--data-dir /srv/luci"`.
 up: build
-	@target/debug/luci up $(ARGS)
+	@target/release/luci up $(ARGS)
 
 # Format, lints, documents, tests, and the page in a real browser. What .ci/run runs.
 test:
@@ -28,7 +28,7 @@ setup:
 	@deploy/setup.sh
 
 build: setup
-	@cargo build --bin luci --target-dir target
+	@cargo build --release --bin luci --target-dir target
 
 clean:
 	cargo clean

@@ -226,6 +226,8 @@ fn settings(durability: Durability) -> Vec<&'static str> {
         "wal_compression=lz4",
         "max_wal_size=4GB",
         "checkpoint_timeout=15min",
+        // A first import fills empty tables: what Postgres knows of them must follow soon.
+        "autovacuum_naptime=10s",
         "jit=off",
         "max_parallel_workers_per_gather=0",
         "log_line_prefix=%m [%p] ",

@@ -39,5 +39,5 @@ create table attempt_logs (
     foreign key (tenant_id, lead_id) references leads (tenant_id, id) on delete cascade
 );
 
-create index attempt_logs_by_lead on attempt_logs (tenant_id, lead_id, created_at desc);
-create index attempt_logs_by_queue on attempt_logs (tenant_id, queue_id);
+create index attempt_logs_by_lead on attempt_logs (lead_id, tenant_id, created_at desc);
+create index attempt_logs_by_queue on attempt_logs (queue_id, tenant_id);

@@ -12,5 +12,6 @@ create table provider_results (
     outcome json not null,
     cost_micros bigint not null default 0 check (cost_micros >= 0),
     created_at timestamptz not null default now(),
-    primary key (tenant_id, root_run_id, stage, lead_id, request_digest)
+    -- The lead first: what is asked is always of some leads, and a run's prefix would be read as a whole.
+    primary key (lead_id, stage, root_run_id, tenant_id, request_digest)
 );
