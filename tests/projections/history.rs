@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use luci_engine::run::{Completion, Context, Run, RunCommand, decide, evolve};
 use luci_schema::{
-    Actor, ActorId, ArtifactId, BlueprintId, CommandId, CorrelationId, Counts, Event, EventId, Failure, FailureCode, ImportId,
-    Micros, Position, Recorded, RunId, SectorId, Stage, TenantId, Version,
+    Actor, ActorId, ArtifactId, BlueprintId, CommandId, CorrelationId, Counts, Event, EventId, Failure, FailureCode,
+    ImportId, Micros, Position, Recorded, RunId, SectorId, Stage, TenantId, Version,
     event::{
         Artifact, BlockEvent, BlockInput, BlockQueued, BlockReport, Cursor, RunInput, RunOptions, RunQueued, StageSpec,
         TriggerType,
@@ -28,7 +28,12 @@ pub fn queued(name: &str, leads: u64, block_size: u32) -> RunQueued {
         blueprint_id: BlueprintId::generate(),
         blueprint_version: 1,
         stages: Stage::ALL.map(spec).to_vec(),
-        input: RunInput::Import { import_id, object_path: "t/imports/x.csv".into(), size_bytes: leads * 10, rows: leads },
+        input: RunInput::Import {
+            import_id,
+            object_path: "t/imports/x.csv".into(),
+            size_bytes: leads * 10,
+            rows: leads,
+        },
         root_input_id: import_id.to_string(),
         root_run_id: RunId::generate(),
         sector_id: Some(SectorId::generate()),

@@ -101,7 +101,10 @@ async fn filters_find_what_they_name() {
     let cases: Vec<(RunFilter, Vec<RunId>)> = vec![
         (RunFilter::default(), vec![done.id, waiting.id]),
         (RunFilter { status: vec![RunStatus::Queued], ..RunFilter::default() }, vec![waiting.id]),
-        (RunFilter { status: vec![RunStatus::Queued, RunStatus::Completed], ..RunFilter::default() }, vec![done.id, waiting.id]),
+        (
+            RunFilter { status: vec![RunStatus::Queued, RunStatus::Completed], ..RunFilter::default() },
+            vec![done.id, waiting.id],
+        ),
         (RunFilter { sector_id: done.run.queued().sector_id, ..RunFilter::default() }, vec![done.id]),
         (by("done"), vec![done.id]),
         (by("SECTOR OF W"), vec![waiting.id]),
@@ -109,10 +112,7 @@ async fn filters_find_what_they_name() {
         (by("one"), vec![]),
         (RunFilter { from: Some(now - hour), to: Some(now + hour), ..RunFilter::default() }, vec![done.id, waiting.id]),
         (RunFilter { to: Some(now - hour), ..RunFilter::default() }, vec![]),
-        (
-            RunFilter { from: Some(now - hour), date_field: DateField::Completed, ..RunFilter::default() },
-            vec![done.id],
-        ),
+        (RunFilter { from: Some(now - hour), date_field: DateField::Completed, ..RunFilter::default() }, vec![done.id]),
         (RunFilter { offset: 1, ..RunFilter::default() }, vec![waiting.id]),
     ];
     for (filter, expected) in cases {
@@ -195,7 +195,11 @@ async fn at_many_runs() {
         let mut took = Vec::new();
         for _ in 0..50 {
             let mut tx = c.begin().await.expect("a transaction");
-            sqlx::query("select set_config('app.tenant_id', $1, true)").bind(tenant).execute(&mut *tx).await.expect("set");
+            sqlx::query("select set_config('app.tenant_id', $1, true)")
+                .bind(tenant)
+                .execute(&mut *tx)
+                .await
+                .expect("set");
             let start = std::time::Instant::now();
             runs::list(&mut tx, tenant, &filter).await.expect("a page");
             took.push(start.elapsed());

@@ -39,7 +39,10 @@ async fn runs_of_every_kind_are_answered_as_they_went() {
     assert_eq!(names, ["broken", "done"]);
 
     let detail = runs::get(&mut tx, tenant, done.id).await.expect("asked").expect("found");
-    assert_eq!((detail.run.status, detail.run.progress, detail.run.processed_leads), (RunStatus::Completed, 100, 1_000));
+    assert_eq!(
+        (detail.run.status, detail.run.progress, detail.run.processed_leads),
+        (RunStatus::Completed, 100, 1_000)
+    );
     assert_eq!(detail.run.version, i64::try_from(done.events.len()).expect("small"));
     for stage in &detail.stages {
         assert!(stage.finished, "{stage:?}");
@@ -76,7 +79,8 @@ async fn retries_and_skips_keep_the_sums() {
         Stage::SkipTrace => Fate::Done { failed: 7 },
         _ => Fate::Done { failed: 0 },
     });
-    let failed: Vec<_> = run.run.shelved_blocks().filter(|(_, b)| b.leads().is_some()).map(|(id, b)| (id, b.stage)).collect();
+    let failed: Vec<_> =
+        run.run.shelved_blocks().filter(|(_, b)| b.leads().is_some()).map(|(id, b)| (id, b.stage)).collect();
     let of = |stage| failed.iter().find(|(_, s)| *s == stage).map(|(id, _)| *id).expect("it is shelved");
     run.ask(RunCommand::RetryBlock(of(Stage::SkipTrace)));
     run.work(usize::MAX, |_| Fate::Done { failed: 2 });
@@ -139,7 +143,8 @@ async fn a_stale_epoch_writes_nothing() {
     // Another takes over while this one believes that it leads.
     sqlx::query("update log.followers set lease_until = '-infinity'").execute(&ground.pool).await.expect("freed");
     let ttl = std::time::Duration::from_secs(60);
-    let lease = Lease::acquire(&ground.pool, luci_projections::FOLLOWER, "usurper", ttl).await.expect("asked").expect("free");
+    let lease =
+        Lease::acquire(&ground.pool, luci_projections::FOLLOWER, "usurper", ttl).await.expect("asked").expect("free");
     let before = lease.position();
     History::completed(tenant, "second", 250, 250).append_to(&ground.log).await;
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
