@@ -182,14 +182,13 @@ async fn fill_others(ground: &Ground) {
     .expect("filled");
 }
 
-/// How long a page takes at many runs: `LUCI_MANY_RUNS=1000000 cargo test --release … --ignored --nocapture`.
+/// How long a page takes at a million runs: `cargo test --release at_many_runs -- --ignored --nocapture`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
 async fn at_many_runs() {
-    let runs: i32 = std::env::var("LUCI_MANY_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
     let ground = ground().await;
     let tenant = TenantId::generate();
-    fill(&ground, tenant, runs).await;
+    fill(&ground, tenant, 1_000_000).await;
     let mut c = ground.gateway.acquire().await.expect("a connection");
     for filter in every_kind_of_question() {
         let mut took = Vec::new();
