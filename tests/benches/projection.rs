@@ -91,19 +91,22 @@ async fn watch_positions(mut position: watch::Receiver<Position>, committed: Com
     let mut lags = Vec::new();
     loop {
         let served = *position.borrow_and_update();
-        let mut waiting = lock(&committed);
-        // Appends of several runs are answered in nearly their order; the few that are not wait for the next look.
-        while let Some((at, since)) = waiting.front().copied().filter(|(at, _)| *at <= served) {
-            debug_assert!(at <= served);
-            lags.push(since.elapsed());
-            waiting.pop_front();
-        }
-        if waiting.front().is_some_and(|(at, _)| at.0 == u64::MAX) {
+        if drain(&committed, served, &mut lags) {
             return lags;
         }
-        drop(waiting);
         let _ = tokio::time::timeout(Duration::from_millis(20), position.changed()).await;
     }
+}
+
+/// Takes what is served by now; whether only the end mark is left. Appends of several runs are answered in nearly their
+/// order; the few that are not wait for the next look.
+fn drain(committed: &Committed, served: Position, lags: &mut Vec<Duration>) -> bool {
+    let mut waiting = lock(committed);
+    while let Some((_, since)) = waiting.front().filter(|(at, _)| *at <= served) {
+        lags.push(since.elapsed());
+        waiting.pop_front();
+    }
+    waiting.front().is_some_and(|(at, _)| at.0 == u64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

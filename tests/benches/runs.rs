@@ -19,7 +19,7 @@ use luci_engine::{
 };
 use luci_projections::Projector;
 use luci_schema::{
-    BlockEvent, Event, Micros, Position, RunEvent, RunId, StreamId, TenantId, Version,
+    Actor, BlockEvent, CommandId, Event, Micros, Position, RunEvent, RunId, StreamId, TenantId, Version,
     event::BlockQueued,
     log::{Log, LogOptions},
     migrate::{self, Role},
@@ -122,7 +122,7 @@ impl Engine {
         let run = RunId::generate();
         let completed = self.ended.wait(run);
         let command = RunCommand::Queue(Box::new(noop::queued(run, SLOTS)));
-        self.issuer.issue(self.tenant, run, command, Cause::system(&["bench", &run.to_string()])).await?;
+        self.issuer.issue(self.tenant, run, command, cause(&["bench", &run.to_string()])).await?;
         tokio::time::timeout(Duration::from_secs(60), completed).await.context("a run hangs")??;
         Ok(())
     }
@@ -181,7 +181,7 @@ pub async fn append_run(issuer: &Issuer, tenant: TenantId, committed: impl Fn(Po
     let name = run.to_string();
     let mut command = RunCommand::Queue(Box::new(noop::queued(run, SLOTS)));
     for turn in 0.. {
-        let issued = issuer.issue(tenant, run, command, Cause::system(&["bench", &name, &turn.to_string()])).await?;
+        let issued = issuer.issue(tenant, run, command, cause(&["bench", &name, &turn.to_string()])).await?;
         committed(issued.position);
         let work = issued.events.iter().find_map(|recorded| match &recorded.event {
             Event::Block(BlockEvent::Queued(block)) => Some(((**block).clone(), recorded.version)),
@@ -194,6 +194,18 @@ pub async fn append_run(issuer: &Issuer, tenant: TenantId, committed: impl Fn(Po
         };
     }
     Ok(())
+}
+
+/// The engine's own doing, named by these parts.
+fn cause(parts: &[&str]) -> Cause {
+    Cause {
+        actor: Actor::System,
+        command: CommandId::derive(parts),
+        correlation: None,
+        causation: None,
+        receipt: None,
+        if_match: None,
+    }
 }
 
 fn completion(tenant: TenantId, run: RunId, block: &BlockQueued, queued: Version) -> Completion {
