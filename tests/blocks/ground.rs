@@ -50,7 +50,7 @@ pub async fn ground() -> Ground {
         providers: Providers::new(engine, config).expect("addresses"),
     };
     let pool = database.pool().await;
-    Ground { tenant: TenantId::generate(), tools, sandbox, pool, database: database }
+    Ground { tenant: TenantId::generate(), tools, sandbox, pool, database }
 }
 
 impl Ground {
