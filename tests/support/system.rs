@@ -49,6 +49,11 @@ pub struct System {
     pub running: Running,
 }
 
+/// Starts a system with every role.
+pub async fn system() -> System {
+    system_with(SystemOptions::default()).await
+}
+
 /// Starts a system; with every role unless the options say otherwise.
 pub async fn system_with(options: SystemOptions) -> System {
     let _first_wins = rustls::crypto::ring::default_provider().install_default();
