@@ -28,4 +28,6 @@ async fn without_its_broker_luci_takes_commands_and_with_a_new_one_the_run_compl
 
     ground.nats.restart().await;
     evidence::came_through(&ground, &run, LEADS).await;
+    let ledger = ground.sandbox.ledger();
+    assert!(ledger.billed_twice().is_empty(), "paid twice: {}", ledger.billed_twice().len());
 }

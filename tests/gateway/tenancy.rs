@@ -78,7 +78,7 @@ fn absent(id: &str) -> String {
 async fn nothing_is_answered_without_a_key() {
     let system = super::ground::still().await;
     for route in ROUTES.iter().filter(|route| matches!(route.handle, luci_gateway::routes::Handle::For(..))) {
-        let path = route.template.replace('{', "").replace('}', "");
+        let path = route.template.replace(['{', '}'], "");
         let url = format!("{}{path}", system.api.url);
         let response = reqwest::Client::new().request(route.method.clone(), url).send().await.expect("an answer");
         assert_eq!(response.status(), 401, "{} {}", route.method, route.template);

@@ -95,7 +95,7 @@ async fn filters_find_what_they_name() {
     let mut tx = ground.reading(tenant).await;
 
     let id_prefix = done.id.to_string()[..28].to_lowercase();
-    let now = OffsetDateTime::from(std::time::SystemTime::now());
+    let now = luci_schema::Micros::now().date_time();
     let hour = time::Duration::hours(1);
     let by = |q: &str| RunFilter { q: Some(q.into()), ..RunFilter::default() };
     let cases: Vec<(RunFilter, Vec<RunId>)> = vec![
