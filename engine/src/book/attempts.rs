@@ -30,8 +30,11 @@ pub async fn record(
         "insert into attempt_logs (tenant_id, run_id, block_id, campaign_id, id, lead_id, queue_id, channel,
                                    approval_required, previous_attempts)
          select $1, $2, $3, $4, new.id, new.lead_id, new.queue_id, new.channel, new.approval_required,
-                (select count(*) from attempt_logs old
-                  where old.tenant_id = $1 and old.lead_id = new.lead_id and old.campaign_id <> $4)
+                (select count(*) from (select campaign_id from attempt_logs
+                                        where tenant_id = $1 and lead_id = new.lead_id
+                                        -- The order makes the index by lead the only plan, also while the table is new.
+                                        order by created_at desc limit 1000) as old
+                  where old.campaign_id <> $4)
            from unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::bool[])
                 as new (id, lead_id, queue_id, channel, approval_required)
          on conflict do nothing",

@@ -14,7 +14,8 @@ pub async fn save(c: &mut PgConnection, tenant: TenantId, source: &str, leads: &
          select $1, $2, person.* from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                                              $9::text[], $10::text[], $11::text[])
                         as person (id, lead_id, first_name, last_name, title, seniority, email, phone, linkedin_url)
-          where exists (select from leads where tenant_id = $1 and leads.id = person.lead_id)
+          cross join lateral (select from leads where tenant_id = $1 and leads.id = person.lead_id
+                                 for key share offset 0) as known
          on conflict (tenant_id, lead_id, source) do update
             set first_name = excluded.first_name, last_name = excluded.last_name, title = excluded.title,
                 seniority = excluded.seniority, email = excluded.email, phone = excluded.phone,

@@ -24,8 +24,10 @@ pub async fn holders(
     keys: &[Key],
 ) -> Result<HashMap<Key, Vec<Holder>>, sqlx::Error> {
     let rows = sqlx::query(
-        "select key, root_input_id, row_number, lead_id from lead_keys
-          where tenant_id = $1 and key = any($2) order by lead_id",
+        "select held.* from unnest($2::bytea[]) as asked (key)
+          cross join lateral (select key, root_input_id, row_number, lead_id from lead_keys
+                               where tenant_id = $1 and key = asked.key offset 0) as held
+          order by held.lead_id",
     )
     .bind(tenant)
     .bind(keys.iter().map(|key| &key[..]).collect::<Vec<_>>())

@@ -1,4 +1,8 @@
 //! Table `leads`: one row a lead, the lead itself as JSON beside the columns that lists go by.
+//!
+//! Each statement names its rows by the whole primary key, one by one (`lateral … offset 0`, `on conflict`): that is the only
+//! plan there is. With `id = any(…)` or an UPDATE over a join, the plan that a connection makes while the table is new reads
+//! all rows of the tenant for each block, and it keeps that plan until the table is analysed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,11 +17,14 @@ pub async fn load(
     tenant: TenantId,
     ids: &[LeadId],
 ) -> Result<HashMap<LeadId, Lead>, sqlx::Error> {
-    let rows = sqlx::query("select id, data::text as data from leads where tenant_id = $1 and id = any($2)")
-        .bind(tenant)
-        .bind(ids)
-        .fetch_all(c)
-        .await?;
+    let rows = sqlx::query(
+        "select known.id, known.data::text as data from unnest($2::text[]) as asked (id)
+          cross join lateral (select id, data from leads where tenant_id = $1 and id = asked.id offset 0) as known",
+    )
+    .bind(tenant)
+    .bind(ids)
+    .fetch_all(c)
+    .await?;
     rows.iter().map(|row| Ok((row.try_get("id")?, decode(row)?))).collect()
 }
 
@@ -62,13 +69,17 @@ pub async fn save(
 pub async fn enriched(c: &mut PgConnection, tenant: TenantId, leads: &[Lead]) -> Result<(), sqlx::Error> {
     let columns = Columns::of(leads)?;
     sqlx::query(
-        "update leads
-            set company_name = new.company_name, contact_name = new.contact_name, email = new.email,
-                phone = new.phone, state = new.state, sic_code = new.sic_code, data = new.data::json,
-                enrichment_status = 'completed', updated_at = now()
+        "insert into leads (tenant_id, root_input_id, row_number, id, company_name, contact_name, email, phone, state,
+                            sic_code, data)
+         select $1, '', 0, new.id, new.company_name, new.contact_name, new.email, new.phone, new.state, new.sic_code,
+                new.data::json
            from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
                 as new (id, company_name, contact_name, email, phone, state, sic_code, data)
-          where leads.tenant_id = $1 and leads.id = new.id",
+          cross join lateral (select from leads where tenant_id = $1 and id = new.id for key share offset 0) as known
+         on conflict (tenant_id, id) do update
+            set company_name = excluded.company_name, contact_name = excluded.contact_name, email = excluded.email,
+                phone = excluded.phone, state = excluded.state, sic_code = excluded.sic_code, data = excluded.data,
+                enrichment_status = 'completed', updated_at = now()",
     )
     .bind(tenant)
     .bind(columns.ids)
@@ -90,13 +101,17 @@ pub async fn placed(c: &mut PgConnection, tenant: TenantId, leads: &[&Lead]) -> 
         |lead: &Lead| lead.scored.as_ref().map(|s| (i16::from(s.score), s.priority.as_str(), s.tags.join(",")));
     let scores: Vec<_> = leads.iter().copied().map(scored).collect();
     sqlx::query(
-        "update leads
-            set sector_id = coalesce(new.sector_id, leads.sector_id), score = coalesce(new.score, leads.score),
-                priority = coalesce(new.priority, leads.priority),
-                tags = coalesce(string_to_array(new.tags, ','), leads.tags), updated_at = now()
+        "insert into leads (tenant_id, root_input_id, row_number, data, id, sector_id, score, priority, tags)
+         select $1, '', 0, '{}', new.id, new.sector_id, new.score, new.priority,
+                coalesce(string_to_array(new.tags, ','), '{}')
            from unnest($2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[])
                 as new (id, sector_id, score, priority, tags)
-          where leads.tenant_id = $1 and leads.id = new.id",
+          cross join lateral (select from leads where tenant_id = $1 and id = new.id for key share offset 0) as known
+         on conflict (tenant_id, id) do update
+            set sector_id = coalesce(excluded.sector_id, leads.sector_id),
+                score = coalesce(excluded.score, leads.score),
+                priority = coalesce(excluded.priority, leads.priority),
+                tags = case when excluded.score is null then leads.tags else excluded.tags end, updated_at = now()",
     )
     .bind(tenant)
     .bind(leads.iter().map(|lead| lead.lead_id).collect::<Vec<_>>())
@@ -143,12 +158,15 @@ pub async fn count_members(c: &mut PgConnection, tenant: TenantId, sector: Secto
 
 /// Those of the leads that must not be contacted.
 pub async fn dnc(c: &mut PgConnection, tenant: TenantId, ids: &[LeadId]) -> Result<HashSet<LeadId>, sqlx::Error> {
-    let found: Vec<LeadId> =
-        sqlx::query_scalar("select id from leads where tenant_id = $1 and id = any($2) and status = 'dnc'")
-            .bind(tenant)
-            .bind(ids)
-            .fetch_all(c)
-            .await?;
+    let found: Vec<LeadId> = sqlx::query_scalar(
+        "select known.id from unnest($2::text[]) as asked (id)
+              cross join lateral (select id, status from leads where tenant_id = $1 and id = asked.id offset 0) as known
+              where known.status = 'dnc'",
+    )
+    .bind(tenant)
+    .bind(ids)
+    .fetch_all(c)
+    .await?;
     Ok(found.into_iter().collect())
 }
 

@@ -66,7 +66,10 @@ pub async fn queue(
     .execute(&mut *c)
     .await?;
     let held: Vec<Vec<u8>> = sqlx::query_scalar(
-        "select send_key from sms_queue where tenant_id = $1 and send_key = any($2) and block_id = $3",
+        "select held.send_key from unnest($2::bytea[]) as asked (send_key)
+          cross join lateral (select send_key, block_id from sms_queue
+                               where tenant_id = $1 and send_key = asked.send_key offset 0) as held
+          where held.block_id = $3",
     )
     .bind(tenant)
     .bind(messages.iter().map(|m| &m.send_key[..]).collect::<Vec<_>>())

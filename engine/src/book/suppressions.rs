@@ -85,11 +85,12 @@ pub async fn among(
     emails: &[&str],
 ) -> Result<HashSet<String>, sqlx::Error> {
     let found: Vec<String> = sqlx::query_scalar(
-        "select value from suppressions where tenant_id = $1 and kind = 'phone' and value = any($2)
-            and (expires_at is null or expires_at > now())
-         union all
-         select value from suppressions where tenant_id = $1 and kind = 'email' and value = any($3)
-            and (expires_at is null or expires_at > now())",
+        "select found.value
+           from (select 'phone' as kind, value from unnest($2::text[]) as phone (value)
+                 union all select 'email', value from unnest($3::text[]) as email (value)) as asked
+          cross join lateral (select value, expires_at from suppressions
+                               where tenant_id = $1 and kind = asked.kind and value = asked.value offset 0) as found
+          where found.expires_at is null or found.expires_at > now()",
     )
     .bind(tenant)
     .bind(phones)

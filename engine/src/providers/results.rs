@@ -22,10 +22,13 @@ pub async fn of_leads(
     leads: &[LeadId],
 ) -> Result<Vec<Paid>, sqlx::Error> {
     let rows = sqlx::query(
-        "select lead_id, request_digest, outcome::text, cost_micros,
+        "select paid.lead_id, request_digest, outcome::text, cost_micros,
                 (extract(epoch from created_at) * 1000000)::bigint as answered_at
-           from provider_results
-          where tenant_id = $1 and root_run_id = $2 and stage = $3 and lead_id = any($4)",
+           from unnest($4::text[]) as asked (lead_id)
+          -- One by one: with `= any`, the plan made while the table is new reads the whole run's answers each time.
+          cross join lateral (select * from provider_results
+                               where tenant_id = $1 and root_run_id = $2 and stage = $3 and lead_id = asked.lead_id
+                              offset 0) as paid",
     )
     .bind(tenant)
     .bind(root_run)
