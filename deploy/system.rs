@@ -1,7 +1,12 @@
 //! LUCI in one process: the pools, the log, the broker and the store, and the roles that stand on them.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use async_nats::connection::State;
 use luci_engine::{
     block::{BlockKind, Tools},
     broker, clock,
@@ -76,6 +81,7 @@ const READ_CONNECTIONS: u32 = 8;
 const FOLD_CONNECTIONS: u32 = 3;
 /// Longer than a worker's own drain (10 s), shorter than systemd's patience (90 s).
 const DRAIN: Duration = Duration::from_secs(20);
+const FIRST_CONNECTION: Duration = Duration::from_millis(500);
 const FIGURES_UPKEEP: Duration = Duration::from_secs(5);
 
 impl System {
@@ -114,7 +120,7 @@ impl System {
     ) -> Result<(), SystemError> {
         let Some(listener) = setup.listener.as_ref().map(std::net::TcpListener::try_clone) else { return Ok(()) };
         let listener = Arc::new(listener.map_err(sqlx::Error::Io)?);
-        let nats = broker::connect(setup.nats_url.expose_secret(), "luci gateway").await?;
+        let nats = connected(&setup.nats_url, "luci gateway").await?;
         let projected = setup.roles.contains(&Role::Projections).then(|| projected.subscribe());
         let (log, issuer, storage) = (self.log.clone(), issuer.clone(), setup.storage.clone());
         let (read_pool, engine_pool) = (self.read_pool.clone(), self.pool.clone());
@@ -144,7 +150,7 @@ impl System {
     }
 
     async fn engine(&mut self, setup: &Setup, issuer: &Issuer) -> Result<(), SystemError> {
-        let nats = broker::connect(setup.nats_url.expose_secret(), "luci engine").await?;
+        let nats = connected(&setup.nats_url, "luci engine").await?;
         let tools = Tools {
             pool: self.pool.clone(),
             log: self.log.clone(),
@@ -173,7 +179,7 @@ impl System {
     }
 
     async fn relay(&mut self, setup: &Setup) -> Result<(), SystemError> {
-        let nats = broker::connect(setup.nats_url.expose_secret(), "luci relay").await?;
+        let nats = connected(&setup.nats_url, "luci relay").await?;
         let (options, log) = (RelayOptions::owned_by(&setup.instance), self.log.clone());
         self.roles.start(Role::Relay, self.stop.clone(), move |stop| {
             relay::run(options.clone(), log.clone(), nats.clone(), stop)
@@ -212,6 +218,17 @@ impl System {
             let _cut = tokio::time::timeout(Duration::from_secs(2), pool.close()).await;
         }
     }
+}
+
+/// A client of the broker. The first connection is made in the background; it is waited for a moment, so that roles do
+/// not begin with a complaint, and not longer, since everything but publishing goes on without a broker.
+async fn connected(url: &SecretString, name: &str) -> Result<async_nats::Client, broker::BrokerError> {
+    let client = broker::connect(url.expose_secret(), name).await?;
+    let until = Instant::now() + FIRST_CONNECTION;
+    while client.connection_state() != State::Connected && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Ok(client)
 }
 
 /// Passes positions on for ever.

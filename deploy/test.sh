@@ -22,7 +22,7 @@ step() {
 # The tests' own closing lines, added up.
 counted() {
     awk '/^test result:/ { passed += $4; failed += $6; ignored += $8; n += 1 }
-         END { if (n) printf "%d passed, %d failed, %d for a later step", passed, failed, ignored }' "$log"
+         END { if (n) printf "%d passed, %d failed, %d left out", passed, failed, ignored }' "$log"
 }
 
 finish() {
