@@ -33,8 +33,6 @@ pub const FOLLOWER: &str = "projector";
 #[derive(Debug, Clone, Copy)]
 pub struct Projection {
     pub table: &'static str,
-    /// Rows, and a sum over their hashes, of the version in `search_path`.
-    pub(crate) digest: &'static str,
     /// Key, fresh and stored of rows where the temporary table and the serving one differ; $1 is a tenant or null.
     pub(crate) differences: &'static str,
 }
@@ -43,11 +41,6 @@ macro_rules! projection {
     ($table:literal, $key:literal) => {
         crate::Projection {
             table: $table,
-            digest: concat!(
-                "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from ",
-                $table,
-                " t"
-            ),
             differences: concat!(
                 "with fresh as (select ",
                 $key,

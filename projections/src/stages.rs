@@ -49,14 +49,17 @@ pub struct StageSum {
     pub stage: Stage,
     /// The blueprint's own name for it.
     pub name: String,
+    #[serde(with = "short_tally")]
     pub blocks: BlockTally,
     /// Leads of settled blocks, and of completed ones that are tried again.
+    #[serde(with = "short_counts")]
     pub counts: Counts,
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub cost_micros: u64,
     /// Blocks that this stage has handed on to the next.
     pub handed_on: u32,
     /// IMPORT: the end of the input was read.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exhausted: bool,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub score_sum: u64,
@@ -81,6 +84,36 @@ pub struct StageSum {
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+/// Kept as numbers in a row: the sums are written with every batch that touches the run.
+mod short_tally {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::BlockTally;
+
+    pub fn serialize<S: Serializer>(t: &BlockTally, s: S) -> Result<S::Ok, S::Error> {
+        [t.pending, t.running, t.completed, t.failed, t.skipped, t.cancelled].serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BlockTally, D::Error> {
+        let [pending, running, completed, failed, skipped, cancelled] = Deserialize::deserialize(d)?;
+        Ok(BlockTally { pending, running, completed, failed, skipped, cancelled })
+    }
+}
+
+mod short_counts {
+    use luci_schema::Counts;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(c: &Counts, s: S) -> Result<S::Ok, S::Error> {
+        [c.input, c.success, c.no_match, c.failed, c.skipped].serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Counts, D::Error> {
+        let [input, success, no_match, failed, skipped] = Deserialize::deserialize(d)?;
+        Ok(Counts { input, success, no_match, failed, skipped })
+    }
 }
 
 impl StageSum {
