@@ -1,0 +1,83 @@
+//! Changes of configuration, received webhooks and imports.
+
+use serde::{Deserialize, Serialize};
+
+use super::{events, run::StageSpec};
+use crate::{ActorId, BlueprintId, ImportId, KeyId, Micros, SectorId};
+
+events! {
+    /// Changes of configuration, received webhooks and imports, each in the transaction of its table.
+    ConfigEvent {
+        TenantCreated(TenantCreated) = "tenant:created",
+        TenantUpdated(TenantUpdated) = "tenant:updated",
+        ActorCreated(ActorCreated) = "actor:created",
+        KeyCreated(KeyCreated) = "key:created",
+        KeyRevoked(KeyRevoked) = "key:revoked",
+        ImportCompleted(Box<ImportCompleted>) = "import:completed",
+        BlueprintPublished(BlueprintPublished) = "blueprint:published",
+        SectorCreated(SectorCreated) = "sector:created",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantCreated {
+    pub name: String,
+    pub slug: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantUpdated {
+    pub active_runs: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActorCreated {
+    pub actor_id: ActorId,
+    pub kind: String,
+    pub role: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyCreated {
+    pub key_id: KeyId,
+    pub actor_id: ActorId,
+    pub role: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_micros: Option<Micros>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRevoked {
+    pub key_id: KeyId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportCompleted {
+    pub import_id: ImportId,
+    pub object_path: String,
+    pub size_bytes: u64,
+    pub checksum: String,
+    pub rows: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlueprintPublished {
+    pub blueprint_id: BlueprintId,
+    pub name: String,
+    pub version: u32,
+    pub stages: Vec<StageSpec>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SectorCreated {
+    pub sector_id: SectorId,
+    pub slug: String,
+}
