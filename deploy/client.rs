@@ -71,6 +71,11 @@ impl Api {
         self.call(Method::POST, path, Some(body), Some(key)).await
     }
 
+    /// PUT of JSON.
+    pub async fn set(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.call(Method::PUT, path, Some(body), None).await
+    }
+
     pub async fn delete(&self, path: &str) -> anyhow::Result<Value> {
         self.call(Method::DELETE, path, None, None).await
     }

@@ -3,11 +3,12 @@
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
+    sync::Arc,
 };
 
 use anyhow::Context;
 use luci_engine::{
-    admin::{AdminError, By, Role as CallerRole, actors, keys, tenants},
+    admin::{AdminError, By, Role as CallerRole, actors, keys, tenants, vault::Vault},
     blocks,
     storage::Storage,
 };
@@ -81,6 +82,7 @@ impl Home {
             database_url: servers.database_url.clone(),
             nats_url: servers.nats_url.clone(),
             storage,
+            vault: Arc::new(Vault::new(master)?),
             providers: config.providers.clone(),
             kinds: blocks::all(),
             listener: Some(listener),

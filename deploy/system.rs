@@ -8,6 +8,7 @@ use std::{
 
 use async_nats::connection::State;
 use luci_engine::{
+    admin::vault::Vault,
     block::{BlockKind, Tools},
     broker, clock,
     issue::Issuer,
@@ -36,6 +37,8 @@ pub struct Setup {
     pub database_url: SecretString,
     pub nats_url: SecretString,
     pub storage: Storage,
+    /// The master key at work.
+    pub vault: Arc<Vault>,
     pub providers: ProvidersConfig,
     /// The stages that the engine works on: `luci_engine::blocks::all()`, or those of a test.
     pub kinds: Vec<Arc<dyn BlockKind>>,
@@ -124,6 +127,7 @@ impl System {
         let projected = setup.roles.contains(&Role::Projections).then(|| projected.subscribe());
         let (log, issuer, storage) = (self.log.clone(), issuer.clone(), setup.storage.clone());
         let (read_pool, engine_pool) = (self.read_pool.clone(), self.pool.clone());
+        let (vault, own_providers) = (setup.vault.clone(), setup.providers.configured());
         let (metrics, options, troubles) = (setup.figures.clone(), setup.gateway.clone(), self.board.subscribe());
         self.roles.start(Role::Gateway, self.stop.clone(), move |stop| {
             let gateway = Gateway {
@@ -132,6 +136,8 @@ impl System {
                 read_pool: read_pool.clone(),
                 engine_pool: engine_pool.clone(),
                 storage: storage.clone(),
+                vault: Arc::clone(&vault),
+                own_providers: own_providers.clone(),
                 nats: Some(nats.clone()),
                 metrics: metrics.clone(),
                 projected: projected.clone(),

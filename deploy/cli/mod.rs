@@ -7,6 +7,7 @@ mod import;
 mod key;
 mod migrate;
 pub mod out;
+mod provider;
 mod run;
 pub mod serve;
 mod tenant;
@@ -55,6 +56,9 @@ enum Command {
     /// Lists, makes and revokes keys
     #[command(subcommand)]
     Key(key::Key),
+    /// Lists outside providers, keeps and forgets the tenant's own credentials there
+    #[command(subcommand)]
+    Provider(provider::Provider),
     /// Prints a run's history and checks that nothing in it was changed
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -109,6 +113,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Run(run) => run.run(&config).await,
         Command::Tenant(tenant) => tenant.run(&config).await,
         Command::Key(key) => key.run(&config).await,
+        Command::Provider(provider) => provider.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
     }
 }

@@ -1,10 +1,13 @@
 //! `luci serve ROLE…`: some roles, or all, against a shared Postgres, NATS and store. This is how LUCI grows past one machine.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use clap::Args;
-use luci_engine::{blocks, storage::Storage};
+use luci_engine::{admin::vault::Vault, blocks, storage::Storage};
 use luci_schema::RunId;
 use secrecy::ExposeSecret;
 
@@ -54,12 +57,16 @@ impl Serve {
         } else {
             None
         };
+        let remedy = "it wraps the keys that secrets are sealed with; the same for every process";
+        let master = config.master_key.as_ref().ok_or(missing("LUCI_MASTER_KEY", remedy))?;
+        let vault = Arc::new(Vault::new(master)?);
         let storage = shared_store(&config, listener.as_ref())?;
         let (store, address) = (format!("{storage:?}"), listener.as_ref().and_then(|l| l.local_addr().ok()));
         let setup = Setup {
             database_url,
             nats_url,
             storage,
+            vault,
             providers: config.providers.clone(),
             kinds: blocks::all(),
             listener,

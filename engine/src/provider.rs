@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 use crate::providers::{Apollo, Asker, Caller, RealEstate};
+pub use crate::providers::{ProviderName, UnknownProvider};
 
 /// What a provider bills for one unit, in micro-dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,6 +222,14 @@ impl Default for ProvidersConfig {
             timeout: Duration::from_secs(30),
             in_flight: 4,
         }
+    }
+}
+
+impl ProvidersConfig {
+    /// Providers that the installation itself has a credential for.
+    pub fn configured(&self) -> Vec<ProviderName> {
+        let endpoints = [(ProviderName::Apollo, &self.apollo), (ProviderName::RealEstate, &self.realestate)];
+        endpoints.into_iter().filter(|(_, endpoint)| endpoint.is_some()).map(|(name, _)| name).collect()
     }
 }
 

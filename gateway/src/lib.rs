@@ -15,7 +15,7 @@ pub mod serve;
 
 use std::{sync::Arc, time::Duration};
 
-use luci_engine::{issue::Issuer, storage::Storage};
+use luci_engine::{admin::vault::Vault, issue::Issuer, provider::ProviderName, storage::Storage};
 use luci_schema::{Micros, Position, log::Log};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
@@ -31,6 +31,9 @@ pub struct Gateway {
     /// Role `luci_engine`: configuration and credentials.
     pub engine_pool: PgPool,
     pub storage: Storage,
+    pub vault: Arc<Vault>,
+    /// Providers that this installation has a credential of its own for.
+    pub own_providers: Vec<ProviderName>,
     pub nats: Option<async_nats::Client>,
     pub metrics: PrometheusHandle,
     /// The projector's committed position, when it runs in this process; otherwise it is read from its checkpoint.
@@ -74,6 +77,8 @@ pub struct App {
     pub read_pool: PgPool,
     pub engine_pool: PgPool,
     pub storage: Storage,
+    pub vault: Arc<Vault>,
+    pub own_providers: Vec<ProviderName>,
     pub nats: Option<async_nats::Client>,
     pub metrics: PrometheusHandle,
     pub projected: Option<watch::Receiver<Position>>,
@@ -101,6 +106,8 @@ impl App {
             read_pool: gateway.read_pool,
             engine_pool: gateway.engine_pool,
             storage: gateway.storage,
+            vault: gateway.vault,
+            own_providers: gateway.own_providers,
             nats: gateway.nats,
             metrics: gateway.metrics,
             projected: gateway.projected,

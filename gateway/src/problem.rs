@@ -173,6 +173,8 @@ impl From<AdminError> for Problem {
             AdminError::Taken { field, .. } => Self::invalid(field, "is taken"),
             AdminError::Invalid { field, reason } => Self::invalid(field, reason),
             AdminError::Append(error) => error.into(),
+            AdminError::Log(error) => error.into(),
+            AdminError::Vault(error) => Self::internal(&error),
             AdminError::Database(error) => error.into(),
         }
     }

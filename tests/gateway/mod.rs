@@ -5,6 +5,7 @@ mod ground;
 mod imports;
 mod keys;
 mod page;
+mod providers;
 mod reads;
 mod start;
 mod streams;

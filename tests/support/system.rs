@@ -1,13 +1,21 @@
 //! The whole of LUCI in this process: every role, on port 0, on a database and a broker of its own.
 
-use std::{net::TcpListener, sync::OnceLock};
+use std::{
+    net::TcpListener,
+    sync::{Arc, OnceLock},
+};
 
 use luci::{
     roles::Role,
     system::{Setup, System as Running},
 };
 use luci_engine::{
-    admin::tenants, block::BlockKind, blocks, provider::ProvidersConfig, storage::Storage, worker::WorkerOptions,
+    admin::{tenants, vault::Vault},
+    block::BlockKind,
+    blocks,
+    provider::ProvidersConfig,
+    storage::Storage,
+    worker::WorkerOptions,
 };
 use luci_schema::{RunId, TenantId};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -66,6 +74,7 @@ pub async fn system_with(options: SystemOptions) -> System {
         database_url: database.url().to_owned().into(),
         nats_url: nats.url().to_owned().into(),
         storage: storage.clone(),
+        vault: Arc::new(Vault::new(&"5a".repeat(32).into()).expect("a master key")),
         providers: options.providers,
         kinds: options.kinds,
         listener: Some(listener),

@@ -2,9 +2,11 @@
 
 use luci_schema::{
     Actor, CommandId, CorrelationId, Event, EventId, Position, StreamId, TenantId, Version,
-    log::{Append, AppendError, Log, NewReceipt},
+    log::{Append, AppendError, Log, LogError, NewReceipt},
 };
 use sqlx::PgConnection;
+
+use super::vault::VaultError;
 
 /// Who changes something, and the command it is known by.
 #[derive(Debug, Clone)]
@@ -33,8 +35,21 @@ pub enum AdminError {
     Invalid { field: &'static str, reason: String },
     #[error("the change could not be recorded")]
     Append(AppendError),
+    #[error("the log cannot be read: {0}")]
+    Log(LogError),
+    #[error(transparent)]
+    Vault(VaultError),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl From<VaultError> for AdminError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Database(error) => Self::Database(error),
+            error => Self::Vault(error),
+        }
+    }
 }
 
 impl From<AppendError> for AdminError {

@@ -3,11 +3,13 @@
 pub mod actors;
 pub mod blueprints;
 pub mod change;
+pub mod credentials;
 pub mod keys;
 pub mod role;
 pub mod secret;
 pub mod sessions;
 pub mod tenants;
+pub mod vault;
 
 pub use change::{AdminError, By};
 pub use role::{Right, Role};

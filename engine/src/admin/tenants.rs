@@ -1,6 +1,6 @@
 //! Table `tenants`: founding one, and its settings.
 
-use luci_schema::{ActorId, ConfigEvent, Event, Micros, Position, TenantId, event::TenantCreated, log::Log};
+use luci_schema::{ActorId, ConfigEvent, Event, Micros, Position, TenantId, Version, event::TenantCreated, log::Log};
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
@@ -101,6 +101,15 @@ pub async fn get(c: &mut PgConnection, tenant: TenantId) -> Result<Tenant, Admin
         time_zone: row.try_get(4)?,
         created_at: Micros::from(row.try_get::<OffsetDateTime, _>(5)?).rfc3339(),
     })
+}
+
+/// Holds the tenant until the caller's transaction ends, so that changes of its settings come one after another. Answers
+/// the version of its stream, which the next change follows.
+pub async fn hold(c: &mut PgConnection, tenant: TenantId, log: &Log) -> Result<Version, AdminError> {
+    let held = sqlx::query("select from tenants where id = $1 for update").bind(tenant).fetch_optional(c).await?;
+    held.ok_or(AdminError::NotFound("tenant"))?;
+    let head = log.stream_head(tenant, tenant.into()).await.map_err(AdminError::Log)?;
+    Ok(head.map_or(Version(0), |(version, _)| version))
 }
 
 /// The tenant with this slug, for the operator's commands.

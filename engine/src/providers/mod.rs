@@ -4,10 +4,12 @@ mod apollo;
 mod ask;
 mod call;
 mod fields;
+mod name;
 mod realestate;
 mod results;
 
 pub(crate) use apollo::Apollo;
 pub(crate) use ask::Asker;
 pub(crate) use call::Caller;
+pub use name::{ProviderName, UnknownProvider};
 pub(crate) use realestate::RealEstate;

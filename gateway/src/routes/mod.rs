@@ -15,6 +15,7 @@ mod imports;
 mod keys;
 mod metrics;
 mod page;
+mod providers;
 mod run;
 mod run_commands;
 mod runs;
@@ -96,6 +97,15 @@ const fn post(
     Route { method: Method::POST, template, operation, handle: Handle::For(right, handle) }
 }
 
+const fn put(
+    template: &'static str,
+    operation: &'static str,
+    right: Right,
+    handle: fn(Arc<App>, Caller, Ask) -> Answering,
+) -> Route {
+    Route { method: Method::PUT, template, operation, handle: Handle::For(right, handle) }
+}
+
 const fn delete(
     template: &'static str,
     operation: &'static str,
@@ -151,6 +161,11 @@ pub static ROUTES: &[Route] = &[
     read("/api/keys", "listKeys", |a, c, q| Box::pin(keys::list(a, c, q))),
     post("/api/keys", "createKey", Right::Administer, |a, c, q| Box::pin(keys::create(a, c, q))),
     delete("/api/keys/{keyId}", "revokeKey", Right::Administer, |a, c, q| Box::pin(keys::revoke(a, c, q))),
+    read("/api/providers", "listProviders", |a, c, q| Box::pin(providers::list(a, c, q))),
+    put("/api/providers/{provider}", "setProvider", Right::Administer, |a, c, q| Box::pin(providers::set(a, c, q))),
+    delete("/api/providers/{provider}", "removeProvider", Right::Administer, |a, c, q| {
+        Box::pin(providers::remove(a, c, q))
+    }),
     open(Method::POST, "/api/session", "openSession", |a, q| Box::pin(session::open(a, q))),
     read("/api/session", "getSession", |a, c, q| Box::pin(session::get(a, c, q))),
     open(Method::DELETE, "/api/session", "closeSession", |a, q| Box::pin(session::close(a, q))),

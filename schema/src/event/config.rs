@@ -16,6 +16,8 @@ events! {
         ImportCompleted(Box<ImportCompleted>) = "import:completed",
         BlueprintPublished(BlueprintPublished) = "blueprint:published",
         SectorCreated(SectorCreated) = "sector:created",
+        ProviderConfigured(ProviderConfigured) = "provider:configured",
+        ProviderRemoved(ProviderRemoved) = "provider:removed",
     }
 }
 
@@ -80,4 +82,17 @@ pub struct BlueprintPublished {
 pub struct SectorCreated {
     pub sector_id: SectorId,
     pub slug: String,
+}
+
+/// The tenant's own credential at a provider was set, in place of any earlier one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderConfigured {
+    pub provider: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderRemoved {
+    pub provider: String,
 }

@@ -233,6 +233,8 @@ fn config() -> Vec<(StreamId, Event)> {
         (import_id.into(), ConfigEvent::ImportCompleted(Box::new(import))),
         (blueprint_id.into(), ConfigEvent::BlueprintPublished(blueprint)),
         (tenant, ConfigEvent::SectorCreated(sector)),
+        (tenant, ConfigEvent::ProviderConfigured(ProviderConfigured { provider: "apollo".into() })),
+        (tenant, ConfigEvent::ProviderRemoved(ProviderRemoved { provider: "apollo".into() })),
     ]
     .map(|(stream, event)| (stream, event.into()))
     .into()
