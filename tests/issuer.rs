@@ -65,6 +65,7 @@ fn queued(run: RunId, leads: u64) -> RunQueued {
         parent_run_id: None,
         replayed_from_run_id: None,
         budget_micros: None,
+        prices: Default::default(),
     }
 }
 

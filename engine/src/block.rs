@@ -14,7 +14,11 @@ use luci_schema::{
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::{provider::Providers, storage::Storage, telemetry::Telemetry};
+use crate::{
+    provider::{Asking, Providers},
+    storage::Storage,
+    telemetry::Telemetry,
+};
 
 /// One delivery of one block to one worker.
 pub struct Task {
@@ -31,6 +35,33 @@ pub struct Task {
     pub attempt: Option<u32>,
     /// The run was cancelled or the attempt was fenced: finish the lead in hand and report what was done.
     pub stop: CancellationToken,
+    pub spent: Spent,
+}
+
+impl Task {
+    /// As what the block asks providers.
+    pub fn asking(&self) -> Asking<'_> {
+        Asking {
+            tenant: self.tenant,
+            root_run: self.run.root_run_id,
+            release: self.block.artifact_id,
+            prices: &self.run.prices,
+        }
+    }
+}
+
+/// Micro-dollars that an attempt has to report, known also when its code breaks. Clones share the sum.
+#[derive(Debug, Clone, Default)]
+pub struct Spent(Arc<AtomicU64>);
+
+impl Spent {
+    pub fn add(&self, micros: u64) {
+        self.0.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    pub fn micros(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What every kind may use.

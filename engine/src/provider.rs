@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use luci_schema::{FailureCode, LeadId, Micros, RunId, TenantId};
+use luci_schema::{ArtifactId, FailureCode, LeadId, RunId, TenantId, event::RunPrices};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use crate::providers::{Apollo, Asker, Caller, RealEstate};
 pub use crate::providers::{ProviderName, UnknownProvider};
 
-/// What a provider bills for one unit, in micro-dollars.
+/// What a provider bills for one unit, in micro-dollars: its list price, unless a run has pinned another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
     pub provider: &'static str,
@@ -19,11 +19,33 @@ pub struct Price {
     pub micros: u64,
 }
 
+impl Price {
+    /// `provider/unit`, as prices are pinned by.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.provider, self.unit)
+    }
+
+    /// As the run has pinned it.
+    pub fn pinned(&self, prices: &RunPrices) -> u64 {
+        prices.units.get(&self.key()).copied().unwrap_or(self.micros)
+    }
+}
+
+/// Who asks, and who pays.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    pub tenant: TenantId,
+    /// The first run of the lineage, whose answers are asked first.
+    pub root_run: RunId,
+    /// The release of the block that asks: the artifact id which its `block:queued` fixed. However often it is delivered,
+    /// an answer that it paid for is counted by it, and by no other.
+    pub release: ArtifactId,
+    pub prices: &'a RunPrices,
+}
+
+/// Nothing is billed for a person that was not found.
 pub const APOLLO_PERSON: Price = Price { provider: "apollo", unit: "person_match", micros: 100_000 };
 pub const REALESTATE_MATCH: Price = Price { provider: "realestate", unit: "match", micros: 100_000 };
-
-/// List prices: nothing is billed for a person that was not found.
-pub const PRICES: [Price; 2] = [APOLLO_PERSON, REALESTATE_MATCH];
 
 /// Why a lead got no answer. `code` decides what happens next; `reason` is a word of our own that events may hold;
 /// `detail` may quote the provider and belongs in the `failed` artifact only.
@@ -42,15 +64,16 @@ pub struct ProviderError {
 pub struct Answer<T> {
     pub found: Option<T>,
     pub cost_micros: u64,
-    /// When it arrived first. Before the second at which a block was queued, it belongs to an earlier attempt, whose
-    /// report has counted its cost.
-    pub answered_at: Micros,
+    /// The release of the block that paid for it; unknown of answers that were stored before releases were.
+    pub paid_by: Option<ArtifactId>,
+    /// SHA-256 (lower hex) of what was asked: two rows of one lead that ask the same are one question.
+    pub request_digest: String,
 }
 
 impl<T> Answer<T> {
-    /// The cost that an attempt queued at `unix` (seconds, as in `block:queued`) has to report.
-    pub fn cost_since(&self, unix: i64) -> u64 {
-        if self.answered_at.seconds() >= unix { self.cost_micros } else { 0 }
+    /// The cost that this release of a block has to report: each answer is counted by the release that paid for it.
+    pub fn cost_to(&self, release: ArtifactId) -> u64 {
+        if self.paid_by == Some(release) { self.cost_micros } else { 0 }
     }
 }
 
@@ -253,19 +276,13 @@ impl Providers {
         }))
     }
 
-    /// Asks Apollo, ten people a call. The answers stand in the order of the queries; `root_run` is the first run of the
-    /// lineage, whose answers are asked first.
-    pub async fn people_match(
-        &self,
-        tenant: TenantId,
-        root_run: RunId,
-        queries: &[PersonQuery],
-    ) -> Answers<PersonMatch> {
-        self.asker.ask(self.apollo.as_ref(), tenant, root_run, queries).await
+    /// Asks Apollo, ten people a call. The answers stand in the order of the queries.
+    pub async fn people_match(&self, asking: Asking<'_>, queries: &[PersonQuery]) -> Answers<PersonMatch> {
+        self.asker.ask(self.apollo.as_ref(), asking, queries).await
     }
 
     /// Asks RealEstateAPI, 250 leads a call (fewer than ten go one by one), in the order of the queries.
-    pub async fn skip_trace(&self, tenant: TenantId, root_run: RunId, queries: &[TraceQuery]) -> Answers<TraceMatch> {
-        self.asker.ask(self.realestate.as_ref(), tenant, root_run, queries).await
+    pub async fn skip_trace(&self, asking: Asking<'_>, queries: &[TraceQuery]) -> Answers<TraceMatch> {
+        self.asker.ask(self.realestate.as_ref(), asking, queries).await
     }
 }

@@ -89,5 +89,6 @@ pub fn queued(run: RunId, at_once: u32) -> RunQueued {
         parent_run_id: None,
         replayed_from_run_id: None,
         budget_micros: None,
+        prices: Default::default(),
     }
 }

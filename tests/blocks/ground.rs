@@ -87,6 +87,7 @@ impl Ground {
             parent_run_id: None,
             replayed_from_run_id: None,
             budget_micros: None,
+            prices: Default::default(),
         };
         Pipeline { ground: self, run_id, run, stop: CancellationToken::new() }
     }
@@ -189,6 +190,7 @@ impl Pipeline<'_> {
             run_started_at: Micros(1_790_000_000_000_000),
             attempt: Some(1),
             stop: self.stop.clone(),
+            spent: luci_engine::block::Spent::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod clock;
 mod ground;
+mod housekeeping;
 mod process;
 mod relay;
 mod stages;

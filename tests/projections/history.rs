@@ -46,6 +46,7 @@ pub fn queued(name: &str, leads: u64, block_size: u32) -> RunQueued {
         parent_run_id: None,
         replayed_from_run_id: None,
         budget_micros: None,
+        prices: Default::default(),
     }
 }
 

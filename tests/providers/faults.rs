@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use luci::sandbox::{Fault, Faults};
-use luci_engine::provider::{Answers, ProviderError, Providers, ProvidersConfig, RetryPolicy};
-use luci_schema::FailureCode;
+use luci_engine::provider::{Answers, Asking, ProviderError, Providers, ProvidersConfig, RetryPolicy};
+use luci_schema::{FailureCode, event::RunPrices};
 
 use super::ground::{Ground, addresses, at_once, people};
 
@@ -19,7 +19,7 @@ async fn passing_faults_are_outlived() {
     for fault in [Fault::RateLimited, Fault::Unavailable, Fault::Garbage] {
         ground.sandbox.fault_next(fault, 1);
     }
-    let answers = ground.providers.skip_trace(ground.tenant, ground.run, &addresses(20)).await;
+    let answers = ground.providers.skip_trace(ground.asking(), &addresses(20)).await;
     assert!(errors(&answers).is_empty());
     assert_eq!(ground.calls("/v1/SkipTraceBatchAwait"), 4);
     assert!(ground.sandbox.ledger().billed_twice().is_empty());
@@ -37,7 +37,7 @@ async fn lasting_faults_are_told_apart() {
         ground.sandbox.set_faults(Faults { retry_after: 0, ..Default::default() });
         let before = ground.calls("/v1/SkipTraceBatchAwait");
         ground.sandbox.fault_next(fault, calls);
-        let answers = ground.providers.skip_trace(ground.tenant, ground.run, &addresses(12)).await;
+        let answers = ground.providers.skip_trace(ground.asking(), &addresses(12)).await;
         let errors = errors(&answers);
         assert_eq!(errors.len(), 12, "{fault:?}");
         assert!(errors.iter().all(|error| (error.code, error.reason.as_str()) == (code, reason)), "{errors:?}");
@@ -50,7 +50,7 @@ async fn silence_is_a_timeout() {
     let ground = Ground::new().await;
     let providers = ground.with(ground.sandbox.key(), RetryPolicy { retries: 0, ..at_once() });
     ground.sandbox.fault_next(Fault::Timeout, 1);
-    let answers = providers.people_match(ground.tenant, ground.run, &people(2)).await;
+    let answers = providers.people_match(ground.asking(), &people(2)).await;
     assert!(errors(&answers).iter().all(|error| error.code == FailureCode::Timeout));
     assert_eq!(errors(&answers).len(), 2);
 }
@@ -59,7 +59,7 @@ async fn silence_is_a_timeout() {
 async fn a_wrong_key_is_said_once_and_nothing_more_is_sent() {
     let ground = Ground::new().await;
     let providers = ground.with("wrong", at_once());
-    let answers = providers.people_match(ground.tenant, ground.run, &people(250)).await;
+    let answers = providers.people_match(ground.asking(), &people(250)).await;
     let errors = errors(&answers);
     assert_eq!(errors.len(), 250);
     assert!(errors.iter().all(|error| (error.code, error.reason.as_str()) == (FailureCode::Auth, "http_401")));
@@ -74,12 +74,12 @@ async fn retry_after_is_waited_for_unless_it_is_too_long() {
     ground.sandbox.set_faults(Faults { retry_after: 1, ..Default::default() });
     ground.sandbox.fault_next(Fault::RateLimited, 1);
     let began = Instant::now();
-    let answers = ground.providers.people_match(ground.tenant, ground.run, &people(2)).await;
+    let answers = ground.providers.people_match(ground.asking(), &people(2)).await;
     assert!(errors(&answers).is_empty() && began.elapsed() >= Duration::from_secs(1));
 
     ground.sandbox.set_faults(Faults { retry_after: 3600, ..Default::default() });
     ground.sandbox.fault_next(Fault::RateLimited, 1);
-    let answers = ground.providers.people_match(ground.tenant, ground.run, &people(2)).await;
+    let answers = ground.providers.people_match(ground.asking(), &people(2)).await;
     assert_eq!(errors(&answers)[0].retry_after, Some(Duration::from_secs(3600)));
 }
 
@@ -88,13 +88,13 @@ async fn one_lead_that_the_provider_cannot_read_does_not_spoil_the_others() {
     let ground = Ground::new().await;
     // The batch of 40, then its first half, are called wrong; the halves of that are fine.
     ground.sandbox.fault_next(Fault::Refused, 2);
-    let answers = ground.providers.skip_trace(ground.tenant, ground.run, &addresses(40)).await;
+    let answers = ground.providers.skip_trace(ground.asking(), &addresses(40)).await;
     assert!(errors(&answers).is_empty());
     assert_eq!(ground.calls("/v1/SkipTraceBatchAwait"), 5);
 
     let mut asked = addresses(11);
     asked[4].address = " ".into();
-    let answers = ground.providers.skip_trace(ground.tenant, ground.run, &asked).await;
+    let answers = ground.providers.skip_trace(ground.asking(), &asked).await;
     let errors = errors(&answers);
     assert_eq!((errors.len(), errors[0].code), (1, FailureCode::Validation));
     assert!(answers[4].is_err());
@@ -104,7 +104,7 @@ async fn one_lead_that_the_provider_cannot_read_does_not_spoil_the_others() {
 async fn only_what_was_lost_on_the_way_is_paid_for_twice() {
     let ground = Ground::new().await;
     ground.sandbox.fault_next(Fault::Lost, 1);
-    let answers = ground.providers.people_match(ground.tenant, ground.run, &people(40)).await;
+    let answers = ground.providers.people_match(ground.asking(), &people(40)).await;
     assert!(errors(&answers).is_empty());
     let ledger = ground.sandbox.ledger();
     assert!((1..=10).contains(&ledger.billed_twice().len()), "one call of ten: {:?}", ledger.billed_twice());
@@ -114,7 +114,7 @@ async fn only_what_was_lost_on_the_way_is_paid_for_twice() {
 async fn a_provider_without_a_key_is_not_configured() {
     let ground = Ground::new().await;
     let providers = Providers::new(ground.pool.clone(), ProvidersConfig::default()).expect("nothing to be wrong");
-    let answers = providers.people_match(ground.tenant, ground.run, &people(1)).await;
+    let answers = providers.people_match(ground.asking(), &people(1)).await;
     assert_eq!(errors(&answers)[0].reason, "not_configured");
 }
 
@@ -124,7 +124,8 @@ async fn nobody_at_the_address_is_an_api_error() {
     let (key, url) = (ground.sandbox.key().to_owned(), ground.sandbox.url());
     let providers = ground.with(&key, at_once());
     ground.sandbox.stop().await;
-    let answers = providers.people_match(ground.tenant, ground.run, &people(3)).await;
+    let (tenant, root_run, release, prices) = (ground.tenant, ground.run, ground.release, &RunPrices::default());
+    let answers = providers.people_match(Asking { tenant, root_run, release, prices }, &people(3)).await;
     assert_eq!(errors(&answers)[0].reason, "connection", "{url}");
     assert_eq!(errors(&answers)[0].code, FailureCode::ApiError);
 }

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use luci::sandbox::{Sandbox, SandboxOptions};
 use luci_engine::provider::{
-    Endpoint, PersonIdentifiers, PersonQuery, Providers, ProvidersConfig, RetryPolicy, TraceQuery,
+    Asking, Endpoint, PersonIdentifiers, PersonQuery, Providers, ProvidersConfig, RetryPolicy, TraceQuery,
 };
-use luci_schema::{LeadId, RunId, TenantId, migrate};
+use luci_schema::{ArtifactId, LeadId, RunId, TenantId, event::RunPrices, migrate};
 use sqlx::PgPool;
 
 use crate::support::{Database, database};
@@ -17,6 +17,8 @@ pub struct Ground {
     pub pool: PgPool,
     pub tenant: TenantId,
     pub run: RunId,
+    pub release: ArtifactId,
+    prices: RunPrices,
     _database: Database,
 }
 
@@ -35,7 +37,16 @@ impl Ground {
         let database = database().await;
         let pool = migrate::connect(database.url(), migrate::Role::Engine, 4).await.expect("a pool");
         let providers = Self::door(&sandbox, &pool, sandbox.key(), at_once());
-        Self { sandbox, providers, pool, tenant: TenantId::generate(), run: RunId::generate(), _database: database }
+        Self {
+            sandbox,
+            providers,
+            pool,
+            tenant: TenantId::generate(),
+            run: RunId::generate(),
+            release: ArtifactId::generate(),
+            prices: RunPrices::default(),
+            _database: database,
+        }
     }
 
     pub fn door(sandbox: &Sandbox, pool: &PgPool, key: &str, retry: RetryPolicy) -> Arc<Providers> {
@@ -48,6 +59,10 @@ impl Ground {
 
     pub fn with(&self, key: &str, retry: RetryPolicy) -> Arc<Providers> {
         Self::door(&self.sandbox, &self.pool, key, retry)
+    }
+
+    pub fn asking(&self) -> Asking<'_> {
+        Asking { tenant: self.tenant, root_run: self.run, release: self.release, prices: &self.prices }
     }
 
     pub fn calls(&self, path: &str) -> u64 {

@@ -5,6 +5,7 @@ pub mod blueprints;
 pub mod change;
 pub mod credentials;
 pub mod keys;
+pub mod prices;
 pub mod role;
 pub mod secret;
 pub mod sessions;

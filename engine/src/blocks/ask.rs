@@ -1,5 +1,7 @@
 //! What ENRICH and SKIP_TRACE share: those leads that qualify are asked about, in portions, between which a stop is heard.
 
+use std::collections::HashSet;
+
 use futures::future::BoxFuture;
 use luci_schema::event::BlockReport;
 use sqlx::PgConnection;
@@ -35,6 +37,7 @@ pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progre
     let leads = outcome::leads(task, tools).await?;
     let (total, mut done) = (leads.len() as u64, 0);
     let mut outcome = Outcome::new(task, tools);
+    let mut counted = HashSet::new();
     let mut asked: Vec<(Lead, S::Query)> = Vec::with_capacity(leads.len());
     for lead in leads {
         match S::query(&lead) {
@@ -51,6 +54,15 @@ pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progre
         done += portion.len() as u64;
         let (leads, queries): (Vec<Lead>, Vec<S::Query>) = portion.into_iter().unzip();
         let answers = S::ask(task, tools, &queries).await;
+        // Before anything can break: what was paid is reported, whatever becomes of the block.
+        for (lead, answer) in leads.iter().zip(&answers) {
+            if let Ok(answer) = answer
+                && counted.insert((lead.lead_id, answer.request_digest.clone()))
+            {
+                task.spent.add(answer.cost_to(task.block.artifact_id));
+            }
+        }
+        outcome.report().cost_micros = task.spent.micros();
         take::<S>(task, tools, &mut outcome, leads, answers).await?;
         progress.set(done, total);
     }
@@ -67,17 +79,14 @@ async fn take<S: Source>(
     let mut matched = Vec::with_capacity(leads.len());
     for (mut lead, answer) in leads.into_iter().zip(answers) {
         match answer {
-            Ok(answer) => {
-                outcome.report().cost_micros += answer.cost_since(task.block.unix);
-                match &answer.found {
-                    Some(found) => {
-                        S::merge(&mut lead, found);
-                        outcome.success(&lead).await?;
-                        matched.push(lead);
-                    }
-                    None => outcome.no_match(&lead).await?,
+            Ok(answer) => match &answer.found {
+                Some(found) => {
+                    S::merge(&mut lead, found);
+                    outcome.success(&lead).await?;
+                    matched.push(lead);
                 }
-            }
+                None => outcome.no_match(&lead).await?,
+            },
             Err(error) => outcome.failed(&FailedLine::unanswered(lead, error)).await?,
         }
     }

@@ -50,7 +50,7 @@ impl Source for Enrich {
     }
 
     fn ask<'a>(task: &'a Task, tools: &'a Tools, queries: &'a [PersonQuery]) -> BoxFuture<'a, Answers<PersonMatch>> {
-        tools.providers.people_match(task.tenant, task.run.root_run_id, queries).boxed()
+        tools.providers.people_match(task.asking(), queries).boxed()
     }
 
     fn merge(lead: &mut Lead, found: &PersonMatch) {

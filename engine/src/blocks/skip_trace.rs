@@ -49,7 +49,7 @@ impl Source for SkipTrace {
     }
 
     fn ask<'a>(task: &'a Task, tools: &'a Tools, queries: &'a [TraceQuery]) -> BoxFuture<'a, Answers<TraceMatch>> {
-        tools.providers.skip_trace(task.tenant, task.run.root_run_id, queries).boxed()
+        tools.providers.skip_trace(task.asking(), queries).boxed()
     }
 
     fn merge(lead: &mut Lead, found: &TraceMatch) {

@@ -46,6 +46,10 @@ impl ClockOptions {
 const BATCH: usize = 1_000;
 /// Between two looks at Postgres' clock and the log's partitions.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
+/// Between two clearings of what is kept for a time only.
+const CLEARING: Duration = Duration::from_secs(3_600);
+/// How long a command is answered again as it was.
+const RECEIPTS_KEPT_MS: i64 = 30 * 86_400_000;
 
 /// Works until told to stop; stands by while another holds lease `clock`. Fails only on a log that cannot be followed.
 pub async fn run(options: ClockOptions, issuer: Issuer, log: Log, stop: CancellationToken) -> Result<(), LogError> {
@@ -113,7 +117,9 @@ impl Held<'_> {
         let mut source = pin!(follow::batches(self.log.clone(), known.at, BATCH));
         let mut save = tokio::time::interval(self.options.save);
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        let mut clearing = tokio::time::interval(CLEARING);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        clearing.set_missed_tick_behavior(MissedTickBehavior::Delay);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // What was due before this clock's time may long have happened: first all of that is read.
@@ -130,6 +136,7 @@ impl Held<'_> {
                 () = tokio::time::sleep(known.until_due()) => {}
                 _ = save.tick() => self.save(&mut known).await?,
                 _ = housekeeping.tick() => self.keep_house(&mut known).await?,
+                _ = clearing.tick() => self.clear().await,
             }
         }
         firing.finish(&mut known).await;
@@ -161,6 +168,15 @@ impl Held<'_> {
         known.due.changed.clear();
         known.saved = known.at;
         Ok(())
+    }
+
+    /// Forgets receipts that have been kept long enough. What fails now is done an hour later.
+    async fn clear(&self) {
+        match self.log.forget_receipts(Micros::now().plus_millis(-RECEIPTS_KEPT_MS)).await {
+            Ok(0) => {}
+            Ok(receipts) => tracing::info!(receipts, "old receipts forgotten"),
+            Err(error) => tracing::warn!(%error, "old receipts are forgotten later"),
+        }
     }
 
     async fn keep_house(&self, known: &mut Known) -> Result<(), LogError> {

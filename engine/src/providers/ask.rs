@@ -1,15 +1,20 @@
 //! Asking a provider for many leads: answers already paid for first, the rest in batches, each stored as it arrives.
 
-use std::{collections::HashMap, future::Future, sync::OnceLock, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    future::Future,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use futures::{StreamExt, future::BoxFuture, stream};
-use luci_schema::{FailureCode, LeadId, Micros, RunId, Stage, TenantId};
+use luci_schema::{FailureCode, LeadId, RunId, Stage};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
 use super::results::{self, Paid};
-use crate::provider::{Answer, Answers, Price, ProviderError};
+use crate::provider::{Answer, Answers, Asking, Price, ProviderError};
 
 /// What an adapter answers for one lead: the person, or that there is none, or why there is no answer.
 pub type Outcome<M> = Result<Option<M>, ProviderError>;
@@ -17,7 +22,7 @@ pub type Outcome<M> = Result<Option<M>, ProviderError>;
 /// One API of a provider.
 pub trait Api: Sync {
     type Query: Serialize + Sync;
-    type Match: Serialize + DeserializeOwned + Send;
+    type Match: Serialize + DeserializeOwned + Clone + Send;
     const PRICE: Price;
     const STAGE: Stage;
 
@@ -40,8 +45,7 @@ pub struct Asker {
 /// Whose money is spent, and what stopped it.
 struct Spending<'a> {
     pool: &'a PgPool,
-    tenant: TenantId,
-    root_run: RunId,
+    asking: Asking<'a>,
     /// An error that the next call would meet as well: calls not yet begun are not made.
     stopped: OnceLock<ProviderError>,
 }
@@ -51,25 +55,27 @@ impl Asker {
         Self { pool, in_flight: in_flight.max(1) }
     }
 
-    pub async fn ask<A: Api>(
-        &self,
-        api: Option<&A>,
-        tenant: TenantId,
-        root_run: RunId,
-        queries: &[A::Query],
-    ) -> Answers<A::Match> {
+    pub async fn ask<A: Api>(&self, api: Option<&A>, asking: Asking<'_>, queries: &[A::Query]) -> Answers<A::Match> {
         let mut answers: Vec<Option<Result<Answer<A::Match>, ProviderError>>> = Vec::new();
         let digests: Vec<String> = queries.iter().map(digest::<A>).collect();
-        match self.paid::<A>(tenant, root_run, queries).await {
-            Ok(mut paid) => {
+        match self.paid::<A>(asking, queries).await {
+            Ok(paid) => {
                 let known = queries.iter().zip(&digests);
-                answers.extend(known.map(|(q, digest)| paid.remove(&(A::lead(q), digest.clone())).map(Ok)));
+                answers.extend(known.map(|(q, digest)| paid.get(&(A::lead(q), digest.clone())).cloned().map(Ok)));
             }
             // Without the answers already paid for, asking could pay twice.
             Err(error) => return queries.iter().map(|_| Err(unread::<A>(&error))).collect(),
         }
-        let open: Vec<usize> = (0..queries.len()).filter(|n| answers[*n].is_none()).collect();
-        let spending = Spending { pool: &self.pool, tenant, root_run, stopped: OnceLock::new() };
+        let mut first: HashMap<(LeadId, &str), usize> = HashMap::new();
+        let mut same: Vec<(usize, usize)> = Vec::new();
+        let mut open: Vec<usize> = Vec::new();
+        for n in (0..queries.len()).filter(|n| answers[*n].is_none()) {
+            match first.entry((A::lead(&queries[n]), digests[n].as_str())) {
+                Entry::Vacant(free) => open.push(*free.insert(n)),
+                Entry::Occupied(asked) => same.push((n, *asked.get())),
+            }
+        }
+        let spending = Spending { pool: &self.pool, asking, stopped: OnceLock::new() };
         let mut calls = stream::iter(batches::<A>(&open))
             .map(|batch| {
                 let asked: Vec<(&A::Query, &str)> =
@@ -84,13 +90,16 @@ impl Asker {
             }
         }
         drop(calls);
+        // Two rows of one lead that ask the same are asked once.
+        for (n, asked) in same {
+            answers[n] = answers[asked].clone();
+        }
         answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(missing::<A>()))).collect()
     }
 
     async fn paid<A: Api>(
         &self,
-        tenant: TenantId,
-        root_run: RunId,
+        asking: Asking<'_>,
         queries: &[A::Query],
     ) -> Result<HashMap<(LeadId, String), Answer<A::Match>>, sqlx::Error> {
         if queries.is_empty() {
@@ -98,11 +107,12 @@ impl Asker {
         }
         let leads: Vec<LeadId> = queries.iter().map(A::lead).collect();
         let mut connection = self.pool.acquire().await?;
-        let stored = results::of_leads(&mut connection, tenant, root_run, A::STAGE, &leads).await?;
+        let stored = results::of_leads(&mut connection, asking.tenant, asking.root_run, A::STAGE, &leads).await?;
         // An outcome that an older version wrote and this one cannot read is asked again.
         let readable = stored.into_iter().filter_map(|paid| {
             let found = serde_json::from_str(&paid.outcome).ok()?;
-            let answer = Answer { found, cost_micros: paid.cost_micros, answered_at: paid.answered_at };
+            let request_digest = paid.request_digest.clone();
+            let answer = Answer { found, cost_micros: paid.cost_micros, paid_by: paid.paid_by, request_digest };
             Some(((paid.lead_id, paid.request_digest), answer))
         });
         Ok(readable.collect())
@@ -119,20 +129,21 @@ impl Spending<'_> {
             return asked.iter().map(|_| Err(error.clone())).collect();
         }
         let queries: Vec<&A::Query> = asked.iter().map(|(query, _)| *query).collect();
-        let outcomes = carry(api, self.root_run, &queries).await;
+        let outcomes = carry(api, self.asking.root_run, &queries).await;
         for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
             if matches!(error.code, FailureCode::Auth | FailureCode::RateLimit) {
                 // Only the first is kept; a second says the same.
                 let _ = self.stopped.set(error.clone());
             }
         }
-        let answered_at = Micros::now();
+        let (price, paid_by) = (A::PRICE.pinned(self.asking.prices), Some(self.asking.release));
         let answers: Answers<A::Match> = outcomes
             .into_iter()
-            .map(|outcome| {
+            .zip(&asked)
+            .map(|(outcome, (_, digest))| {
                 let found = outcome?;
-                let cost_micros = if found.is_some() { A::PRICE.micros } else { 0 };
-                Ok(Answer { found, cost_micros, answered_at })
+                let cost_micros = if found.is_some() { price } else { 0 };
+                Ok(Answer { found, cost_micros, paid_by, request_digest: (*digest).to_owned() })
             })
             .collect();
         self.store::<A>(&asked, &answers).await;
@@ -152,7 +163,7 @@ impl Spending<'_> {
                     request_digest: (*digest).to_owned(),
                     outcome: serde_json::to_string(&answer.found).ok()?,
                     cost_micros: answer.cost_micros,
-                    answered_at: answer.answered_at,
+                    paid_by: answer.paid_by,
                 })
             })
             .collect();
@@ -168,7 +179,7 @@ impl Spending<'_> {
 
     async fn try_store<A: Api>(&self, paid: &[Paid]) -> Result<(), sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
-        results::store(&mut connection, self.tenant, self.root_run, A::STAGE, A::PRICE.provider, paid).await
+        results::store(&mut connection, &self.asking, A::STAGE, A::PRICE.provider, paid).await
     }
 }
 

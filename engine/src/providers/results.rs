@@ -1,7 +1,9 @@
 //! Table `provider_results`: every answer that was paid for, by lineage, stage, lead and question.
 
-use luci_schema::{LeadId, Micros, RunId, Stage, TenantId};
+use luci_schema::{ArtifactId, LeadId, RunId, Stage, TenantId};
 use sqlx::{PgConnection, Row};
+
+use crate::provider::Asking;
 
 /// One stored answer; `outcome` is the adapter's JSON of what was found, or `null`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +12,8 @@ pub struct Paid {
     pub request_digest: String,
     pub outcome: String,
     pub cost_micros: u64,
-    pub answered_at: Micros,
+    /// The release of the block that paid for it.
+    pub paid_by: Option<ArtifactId>,
 }
 
 /// All answers that this lineage has for these leads in this stage, whatever was asked.
@@ -22,8 +25,7 @@ pub async fn of_leads(
     leads: &[LeadId],
 ) -> Result<Vec<Paid>, sqlx::Error> {
     let rows = sqlx::query(
-        "select paid.lead_id, request_digest, outcome::text, cost_micros,
-                (extract(epoch from created_at) * 1000000)::bigint as answered_at
+        "select paid.lead_id, request_digest, outcome::text, cost_micros, paid_by
            from unnest($4::text[]) as asked (lead_id)
           -- One by one: with `= any`, the plan made while the table is new reads the whole run's answers each time.
           cross join lateral (select * from provider_results
@@ -44,39 +46,40 @@ pub async fn of_leads(
                 outcome: row.try_get("outcome")?,
                 // Checked by the table.
                 cost_micros: u64::try_from(row.try_get::<i64, _>("cost_micros")?).unwrap_or(0),
-                answered_at: Micros(row.try_get("answered_at")?),
+                paid_by: row.try_get("paid_by")?,
             })
         })
         .collect()
 }
 
-/// Stores the answers of one call, all with the same time. An answer that another attempt stored meanwhile stays.
+/// Stores the answers of one call. One that another block of the lineage stored meanwhile stays, and what was paid again is
+/// added beside it; a release that stores its own answer twice has paid once.
 pub async fn store(
     c: &mut PgConnection,
-    tenant: TenantId,
-    root_run: RunId,
+    asking: &Asking<'_>,
     stage: Stage,
     provider: &str,
     answers: &[Paid],
 ) -> Result<(), sqlx::Error> {
-    let Some(first) = answers.first() else { return Ok(()) };
     let leads: Vec<LeadId> = answers.iter().map(|a| a.lead_id).collect();
     let digests: Vec<&str> = answers.iter().map(|a| a.request_digest.as_str()).collect();
     let outcomes: Vec<&str> = answers.iter().map(|a| a.outcome.as_str()).collect();
     let costs: Vec<i64> = answers.iter().map(|a| i64::try_from(a.cost_micros).unwrap_or(i64::MAX)).collect();
     sqlx::query(
-        "insert into provider_results (tenant_id, root_run_id, stage, provider, created_at,
+        "insert into provider_results as kept (tenant_id, root_run_id, stage, provider, paid_by,
                                        lead_id, request_digest, outcome, cost_micros)
          select $1, $2, $3, $4, $5, lead_id, request_digest, outcome::json, cost_micros
            from unnest($6::text[], $7::text[], $8::text[], $9::bigint[])
                 as answer (lead_id, request_digest, outcome, cost_micros)
-         on conflict do nothing",
+         on conflict (lead_id, stage, root_run_id, tenant_id, request_digest) do update
+            set paid_again_micros = kept.paid_again_micros + excluded.cost_micros
+          where kept.paid_by is distinct from excluded.paid_by and excluded.cost_micros > 0",
     )
-    .bind(tenant)
-    .bind(root_run)
+    .bind(asking.tenant)
+    .bind(asking.root_run)
     .bind(stage.as_str())
     .bind(provider)
-    .bind(first.answered_at.date_time())
+    .bind(asking.release)
     .bind(leads)
     .bind(digests)
     .bind(outcomes)

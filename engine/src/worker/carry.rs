@@ -14,7 +14,7 @@ use super::{
     settle::{self, cause, settle},
 };
 use crate::{
-    block::{BlockFault, Progress, Task},
+    block::{BlockFault, Progress, Spent, Task},
     issue::IssueError,
     run::{Completion, Run, RunCommand},
 };
@@ -73,14 +73,17 @@ async fn work(worker: &Worker, delivery: &Delivery, run: &Run, newest: u32, runn
         }
     }
     let hand = Hand { worker, delivery, provider, stop: task.stop.clone(), attempt: Mutex::new(task.attempt), newest };
+    let spent = task.spent.clone();
     let result = tokio::select! {
         result = hand.run(Arc::new(task)) => result,
         never = hand.watch() => never,
     };
-    let (report, failure) = match result {
+    let (mut report, failure) = match result {
         Ok(report) => (report, None),
         Err(fault) => (*fault.report, Some(fault.failure)),
     };
+    // A kind that broke off, or panicked, has still paid.
+    report.cost_micros = report.cost_micros.max(spent.micros());
     let completion = Completion {
         block: delivery.block.block_id,
         queued: delivery.queued,
@@ -107,6 +110,7 @@ fn task(delivery: &Delivery, run: &Run) -> Option<Task> {
         run_started_at: run.started_at().unwrap_or_else(|| run.queued_at()),
         attempt: None,
         stop: CancellationToken::new(),
+        spent: Spent::default(),
     })
 }
 

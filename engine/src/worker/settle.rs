@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use luci_schema::{
     Actor, BlockEvent, CommandId, Event, Failure, FailureCode, Recorded,
+    event::BlockReport,
     log::{AppendError, LogError},
 };
 
@@ -75,7 +76,8 @@ fn broken(command: RunCommand) -> RunCommand {
     match command {
         RunCommand::CompleteBlock(completion) | RunCommand::FailBlock(completion, _) => {
             let fault = BlockFault::new(FailureCode::Internal, "the stage's report contradicts itself");
-            RunCommand::FailBlock(Box::new(Completion { report: *fault.report, ..*completion }), fault.failure)
+            let report = BlockReport { cost_micros: completion.report.cost_micros, ..*fault.report };
+            RunCommand::FailBlock(Box::new(Completion { report, ..*completion }), fault.failure)
         }
         other => other,
     }

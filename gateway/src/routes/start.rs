@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use luci_engine::{
-    admin::{blueprints, tenants},
+    admin::{blueprints, prices, tenants},
     book::{imports, leads, sectors},
     run::{Run, RunCommand},
 };
@@ -118,6 +118,7 @@ async fn queued(
         None => blueprints::system(&mut c, caller.tenant).await?,
     };
     let tenant = tenants::get(&mut c, caller.tenant).await?;
+    let prices = prices::pin(&mut c, &blueprint.stages).await?;
     Ok(RunQueued {
         pipeline_name: pipeline_name(body.pipeline_name.as_deref(), &blueprint.name)?,
         blueprint_id: blueprint.blueprint_id,
@@ -136,6 +137,7 @@ async fn queued(
         parent_run_id: None,
         replayed_from_run_id: None,
         budget_micros: body.options.budget_micros,
+        prices,
     })
 }
 
@@ -216,7 +218,7 @@ pub async fn replay(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
         Begun::Fresh(command) => command,
     };
     let parent = parent(&app, &caller, old).await?;
-    let mut queued = again(&parent, &caller);
+    let mut queued = again(&app, &parent, &caller).await?;
     if matches!(queued.input, RunInput::Sector { .. }) {
         // The sector has other members by now: the leads that were read then are in the run's artifacts.
         queued.input = RunInput::Artifacts { run_id: old, stage: Stage::Import };
@@ -234,7 +236,7 @@ pub async fn retry_from(app: Arc<App>, caller: Caller, ask: Ask, stage: Stage, d
         Begun::Fresh(command) => command,
     };
     let parent = parent(&app, &caller, old).await?;
-    let mut queued = again(&parent, &caller);
+    let mut queued = again(&app, &parent, &caller).await?;
     let index = queued.stages.iter().position(|spec| spec.stage == stage);
     let index = index.ok_or_else(|| Problem::invalid("fromStage", "the run has no such stage"))?;
     if index > 0 {
@@ -261,14 +263,15 @@ async fn parent(app: &App, caller: &Caller, run: RunId) -> Result<Arc<Run>, Prob
     Ok(parent)
 }
 
-/// The run as it was queued, asked for by this caller.
-fn again(parent: &Run, caller: &Caller) -> RunQueued {
+/// The run as it was queued, asked for by this caller, at the prices of today.
+async fn again(app: &App, parent: &Run, caller: &Caller) -> Result<RunQueued, Problem> {
     let mut queued = RunQueued::clone(parent.queued());
     queued.triggered_by = caller.author();
     queued.trigger_type = TriggerType::Replay;
     queued.parent_run_id = None;
     queued.replayed_from_run_id = None;
-    queued
+    queued.prices = prices::pin(&mut *app.engine_pool.acquire().await?, &queued.stages).await?;
+    Ok(queued)
 }
 
 fn put_out(run: &Run, stage: Stage) -> u64 {

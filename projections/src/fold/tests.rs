@@ -48,6 +48,7 @@ impl Stream {
             parent_run_id: None,
             replayed_from_run_id: None,
             budget_micros: None,
+            prices: Default::default(),
         })));
         stream.push(RunEvent::Started(RunStarted { sector_id: None }));
         stream

@@ -81,6 +81,23 @@ pub enum TriggerType {
     Replay,
 }
 
+/// What the providers charged when the run was queued.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RunPrices {
+    /// Micro-dollars by `provider/unit`, for example `apollo/person_match`.
+    pub units: BTreeMap<String, u64>,
+    /// The most micro-dollars that one lead can cost in a stage; a stage that is not named costs nothing.
+    pub most_per_lead: BTreeMap<Stage, u64>,
+}
+
+impl RunPrices {
+    /// Whether none were pinned: runs that were queued before prices were.
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty() && self.most_per_lead.is_empty()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunQueued {
@@ -111,6 +128,8 @@ pub struct RunQueued {
     pub replayed_from_run_id: Option<RunId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_micros: Option<u64>,
+    #[serde(default, skip_serializing_if = "RunPrices::is_empty")]
+    pub prices: RunPrices,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -115,6 +115,7 @@ fn queued() -> RunQueued {
         parent_run_id: None,
         replayed_from_run_id: Some(RunId::from_ulid(ulid(12))),
         budget_micros: Some(5_000_000),
+        prices: Default::default(),
     }
 }
 

@@ -56,6 +56,7 @@ pub fn queued(stages: &[Stage], total_leads: u64, block_size: u32, window: u32) 
         parent_run_id: None,
         replayed_from_run_id: None,
         budget_micros: None,
+        prices: Default::default(),
     }
 }
 

@@ -1,0 +1,44 @@
+//! Table `provider_prices`: what providers charge. Prices belong to no tenant; a price is never changed, a later one is
+//! another row, and a run keeps to those that were valid when it was queued.
+
+use std::collections::BTreeMap;
+
+use luci_schema::{
+    Stage,
+    event::{RunPrices, StageSpec},
+};
+use sqlx::PgConnection;
+
+use crate::provider::{APOLLO_PERSON, REALESTATE_MATCH};
+
+/// The prices that are valid now, for a run of these stages.
+pub async fn pin(c: &mut PgConnection, stages: &[StageSpec]) -> Result<RunPrices, sqlx::Error> {
+    let mut prices = RunPrices { units: valid(c).await?, ..RunPrices::default() };
+    for spec in stages {
+        let most = most_per_lead(spec, &prices);
+        if most > 0 {
+            prices.most_per_lead.insert(spec.stage, most);
+        }
+    }
+    Ok(prices)
+}
+
+/// Micro-dollars by `provider/unit`.
+async fn valid(c: &mut PgConnection) -> Result<BTreeMap<String, u64>, sqlx::Error> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "select distinct on (provider, operation) provider || '/' || operation, price_micros
+           from provider_prices where valid_from <= now() order by provider, operation, valid_from desc",
+    )
+    .fetch_all(c)
+    .await?;
+    Ok(rows.into_iter().map(|(key, micros)| (key, micros.unsigned_abs())).collect())
+}
+
+/// The most micro-dollars that one lead can cost in a stage: what a budget holds back for it before it is asked about.
+fn most_per_lead(spec: &StageSpec, prices: &RunPrices) -> u64 {
+    match spec.stage {
+        Stage::Enrich => APOLLO_PERSON.pinned(prices),
+        Stage::SkipTrace => REALESTATE_MATCH.pinned(prices),
+        Stage::Import | Stage::Validate | Stage::Score | Stage::Assign | Stage::Push => 0,
+    }
+}
