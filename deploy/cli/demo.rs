@@ -130,7 +130,7 @@ impl Demo {
         let file = data_dir.join("sample.csv");
         sample::write(&file, self.leads).context("the sample cannot be written")?;
         let import = import::upload(api, &file).await?;
-        let options = Options { max_leads: Some(self.leads.max(2_000)), block_size: None };
+        let options = Options { max_leads: Some(self.leads.max(2_000)), block_size: None, budget_micros: None };
         run::start(api, &json!({"importId": import["importId"], "options": options.body()}), None).await
     }
 }

@@ -30,7 +30,13 @@ pub enum Run {
     Watch(One),
     /// Begun blocks finish, nothing new is begun
     Pause(One),
-    Resume(One),
+    Resume {
+        #[command(flatten)]
+        one: One,
+        /// Goes on with this budget
+        #[arg(long, value_name = "MICRODOLLARS")]
+        budget_micros: Option<u64>,
+    },
     /// Ends a run for good
     Cancel(One),
     /// All failed blocks of a failed run again, or one block
@@ -90,6 +96,9 @@ pub struct Options {
     /// Leads a block, 1 to 1000 [default: 250]
     #[arg(long, value_name = "N")]
     pub block_size: Option<u32>,
+    /// The run pauses before the block that could exceed this
+    #[arg(long, value_name = "MICRODOLLARS")]
+    pub budget_micros: Option<u64>,
 }
 
 impl Options {
@@ -100,6 +109,9 @@ impl Options {
         }
         if let Some(block_size) = self.block_size {
             body.insert("blockSize".to_owned(), json!(block_size));
+        }
+        if let Some(budget_micros) = self.budget_micros {
+            body.insert("budgetMicros".to_owned(), json!(budget_micros));
         }
         Value::Object(body)
     }
@@ -114,7 +126,7 @@ impl Run {
             Self::Show(one) => one.show(&api).await,
             Self::Watch(one) => one.watch(&api).await,
             Self::Pause(one) => one.command(&api, "pause").await,
-            Self::Resume(one) => one.command(&api, "resume").await,
+            Self::Resume { one, budget_micros } => one.resume(&api, budget_micros).await,
             Self::Cancel(one) => one.command(&api, "cancel").await,
             Self::Retry { one, block: None } => one.command(&api, "retry").await,
             Self::Retry { one, block: Some(block) } => one.command(&api, &format!("blocks/{block}/retry")).await,
@@ -206,6 +218,12 @@ impl One {
 
     async fn command(self, api: &Api, verb: &str) -> anyhow::Result<Outcome> {
         let answer = api.post(&format!("/api/pipelines/{}/{verb}", self.run), &json!({})).await?;
+        self.say(&answer)
+    }
+
+    async fn resume(self, api: &Api, budget_micros: Option<u64>) -> anyhow::Result<Outcome> {
+        let body = budget_micros.map_or_else(|| json!({}), |micros| json!({"budgetMicros": micros}));
+        let answer = api.post(&format!("/api/pipelines/{}/resume", self.run), &body).await?;
         self.say(&answer)
     }
 

@@ -182,7 +182,7 @@ mod tests {
         let taken = due.take(Micros(10));
         due.park(&taken[0]);
         assert_eq!(due.next(), None);
-        due.fold_run(&RunEvent::Resumed(luci_schema::event::RunResumed {}), one.run, Micros(40));
+        due.fold_run(&RunEvent::Resumed(luci_schema::event::RunResumed::default()), one.run, Micros(40));
         assert_eq!(due.next(), Some(Micros(40)));
     }
 
@@ -191,7 +191,7 @@ mod tests {
         let one = timer(10);
         let mut due = Due::restore(vec![one]);
         let taken = due.take(Micros(10));
-        due.fold_run(&RunEvent::Resumed(luci_schema::event::RunResumed {}), one.run, Micros(40));
+        due.fold_run(&RunEvent::Resumed(luci_schema::event::RunResumed::default()), one.run, Micros(40));
         due.park(&taken[0]);
         assert_eq!(due.next(), Some(Micros(40)));
     }

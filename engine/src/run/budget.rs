@@ -1,33 +1,50 @@
-//! A run's budget: it pauses before the block that would exceed it.
+//! A run's budget: it pauses before the block that could exceed it.
+//!
+//! What a block may spend is the most that its leads can cost at the pinned prices, less what earlier attempts on the same
+//! leads have paid: their answers are stored and asked first. Blocks in flight hold back what they may still spend. So no
+//! more than the budget is ever spent while the providers keep to their prices.
 
 use luci_schema::{Stage, event::BlockInput};
 
-use super::state::{Run, StageState};
+use super::state::{Block, Run, StageState};
 
-/// Whether a block over `input` may spend more than is left, after what the blocks in flight will spend. A person who
-/// resumes a run that its budget paused grants the budget once more, and one block whatever it costs.
-pub(super) fn exceeded(run: &Run, stage: Stage, input: &BlockInput) -> bool {
-    let Some(spendable) = run.spendable else { return false };
-    let cost = estimate(run, stage, input);
-    if cost == 0 || run.granted {
-        return false;
+/// By how much releasing one more block could exceed the budget; `None` when it cannot. `paid` is what was spent on its
+/// leads before.
+pub(super) fn missing(run: &Run, stage: Stage, input: &BlockInput, paid: u64) -> Option<u64> {
+    let budget = run.budget?;
+    let most = most(run, stage, input, paid);
+    if most == 0 {
+        return None;
     }
-    let in_flight: u64 = run
-        .open
-        .values()
-        .filter(|block| block.state.in_flight())
-        .map(|block| estimate(run, block.stage, &block.input))
-        .sum();
-    run.totals.cost_micros + in_flight + cost > spendable
+    committed(run).saturating_add(most).checked_sub(budget).filter(|missing| *missing > 0)
 }
 
-/// Micro-dollars that the block may cost: by `priceMicros` of the stage's pinned config (the most a lead can cost), else
-/// by what the stage's leads cost until now.
-fn estimate(run: &Run, stage: Stage, input: &BlockInput) -> u64 {
+/// By how much what is spent and what is in flight are over this budget.
+pub(super) fn committed_beyond(run: &Run, budget: u64) -> Option<u64> {
+    committed(run).checked_sub(budget).filter(|missing| *missing > 0)
+}
+
+fn committed(run: &Run) -> u64 {
+    let in_flight = run.open.values().filter(|block| block.state.in_flight());
+    in_flight.map(|block| of_block(run, block)).fold(run.totals.cost_micros, u64::saturating_add)
+}
+
+fn of_block(run: &Run, block: &Block) -> u64 {
+    most(run, block.stage, &block.input, block.paid)
+}
+
+fn most(run: &Run, stage: Stage, input: &BlockInput, paid: u64) -> u64 {
     let BlockInput::Artifact { leads, .. } = input else { return 0 };
-    let pinned = run.spec(stage).and_then(|spec| spec.config.get("priceMicros")?.as_u64());
-    let observed = || run.stages.iter().find(|state| state.stage == stage).map_or(0, average);
-    leads.saturating_mul(pinned.unwrap_or_else(observed))
+    leads.saturating_mul(per_lead(run, stage)).saturating_sub(paid)
+}
+
+/// By the pinned prices; of a run that was queued before prices were pinned, what the stage's leads cost until now.
+fn per_lead(run: &Run, stage: Stage) -> u64 {
+    let Some(pinned) = run.pinned.as_ref() else { return 0 };
+    if pinned.prices.is_empty() {
+        return run.stages.iter().find(|state| state.stage == stage).map_or(0, average);
+    }
+    pinned.prices.most_per_lead.get(&stage).copied().unwrap_or(0)
 }
 
 fn average(stage: &StageState) -> u64 {

@@ -15,6 +15,10 @@ pub enum RunCommand {
     Start,
     Pause,
     Resume,
+    /// With another budget.
+    ResumeWith {
+        budget_micros: u64,
+    },
     Cancel,
     Delete,
     /// All failed blocks of a failed run.
@@ -39,7 +43,7 @@ impl RunCommand {
             Self::Queue(_) => "queue",
             Self::Start => "start",
             Self::Pause => "pause",
-            Self::Resume => "resume",
+            Self::Resume | Self::ResumeWith { .. } => "resume",
             Self::Cancel => "cancel",
             Self::Delete => "delete",
             Self::RetryRun => "retry_run",

@@ -30,13 +30,12 @@ fn fold_run(run: &mut Run, event: &RunEvent) {
         RunEvent::Paused(paused) => {
             become_status(run, RunStatus::Paused);
             run.pause_reason = paused.reason;
+            run.missing_micros = paused.missing_micros.unwrap_or_default();
         }
-        RunEvent::Resumed(_) => {
-            if run.pause_reason.take().is_some() {
-                let budget = run.pinned.as_ref().and_then(|pinned| pinned.budget_micros).unwrap_or_default();
-                run.spendable = run.spendable.map(|micros| micros.saturating_add(budget));
-                run.granted = true;
-            }
+        RunEvent::Resumed(resumed) => {
+            run.pause_reason = None;
+            run.missing_micros = 0;
+            run.budget = resumed.budget_micros.or(run.budget);
             run.error = None;
             become_status(run, RunStatus::Running);
         }
@@ -74,7 +73,7 @@ fn begin(run: &mut Run, queued: &RunQueued) {
             ready: VecDeque::new(),
         })
         .collect();
-    run.spendable = queued.budget_micros;
+    run.budget = queued.budget_micros;
     run.pinned = Some(Arc::new(queued.clone()));
 }
 
@@ -123,7 +122,6 @@ fn fold_block(run: &mut Run, event: &BlockEvent) {
 }
 
 fn fold_queued(run: &mut Run, queued: &BlockQueued) {
-    run.granted = false;
     let version = run.version;
     if let Some(block) = run.open.get_mut(&queued.block_id) {
         block.queued = version;
@@ -153,6 +151,7 @@ fn fold_queued(run: &mut Run, queued: &BlockQueued) {
         queued: version,
         state: BlockState::Pending,
         merged: Counts::default(),
+        paid: 0,
         tries: 0,
     };
     run.open.insert(queued.block_id, block);
@@ -169,6 +168,7 @@ fn fold_completed(run: &mut Run, completed: &BlockCompleted) {
         block.attempt = completed.attempt;
         block.merged = completed.merged;
         block.input = input;
+        block.paid = 0;
         block.state = BlockState::Completed;
         run.shelf.insert(completed.block_id, block);
     }
@@ -187,6 +187,7 @@ fn fold_failed(run: &mut Run, failed: &BlockFailed) {
         run.due.insert(failed.block_id);
     }
     block.attempt = failed.attempt;
+    block.paid += report.cost_micros;
     block.state = BlockState::Failed(Box::new(BrokenBlock {
         failure: failed.failure.clone(),
         counts: report.counts,

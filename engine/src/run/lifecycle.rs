@@ -11,7 +11,7 @@ use luci_schema::{
 };
 
 use super::{
-    Refusal, RunStatus,
+    Refusal, RunStatus, budget,
     decide::Draft,
     finish::finish,
     release::{queue_again, release},
@@ -72,7 +72,7 @@ pub(super) fn pause(draft: &mut Draft) -> Result<(), Refusal> {
     match draft.run.status {
         RunStatus::Paused => Ok(()),
         RunStatus::Running => {
-            draft.emit(RunEvent::Paused(RunPaused { reason: None }));
+            draft.emit(RunEvent::Paused(RunPaused::default()));
             Ok(())
         }
         RunStatus::Queued | RunStatus::Failed | RunStatus::Completed | RunStatus::Cancelled => {
@@ -81,20 +81,27 @@ pub(super) fn pause(draft: &mut Draft) -> Result<(), Refusal> {
     }
 }
 
-/// Blocks that were refused their start meanwhile were dropped by the workers: all pending ones are queued again.
-pub(super) fn resume(draft: &mut Draft) -> Result<(), Refusal> {
+/// Blocks that were refused their start meanwhile were dropped by the workers: all pending ones are queued again. A run
+/// that its budget would hold back at once stays paused.
+pub(super) fn resume(draft: &mut Draft, budget_micros: Option<u64>) -> Result<(), Refusal> {
     match draft.run.status {
-        RunStatus::Running => Ok(()),
+        RunStatus::Running if budget_micros.is_none_or(|given| draft.run.budget == Some(given)) => Ok(()),
         RunStatus::Paused => {
-            draft.emit(RunEvent::Resumed(RunResumed {}));
+            if let Some(missing_micros) = budget_micros.and_then(|given| budget::committed_beyond(&draft.run, given)) {
+                return Err(Refusal::OverBudget { missing_micros });
+            }
+            draft.emit(RunEvent::Resumed(RunResumed { budget_micros }));
             for id in in_sequence(draft, &[BlockState::Pending]) {
                 queue_again(draft, id);
             }
             release(draft);
+            if draft.run.status == RunStatus::Paused {
+                return Err(Refusal::OverBudget { missing_micros: draft.run.missing_micros });
+            }
             finish(draft);
             Ok(())
         }
-        RunStatus::Queued | RunStatus::Failed | RunStatus::Completed | RunStatus::Cancelled => {
+        RunStatus::Running | RunStatus::Queued | RunStatus::Failed | RunStatus::Completed | RunStatus::Cancelled => {
             Err(draft.illegal("resume"))
         }
     }

@@ -22,6 +22,9 @@ pub enum Refusal {
     /// More leads than the run may take (422). Never cut.
     #[error("the input has {leads} leads, the run takes at most {max_leads}")]
     TooManyLeads { leads: u64, max_leads: u64 },
+    /// The run's budget does not cover what comes next (409): it can be resumed with one that is greater by so much.
+    #[error("the budget is short of {missing_micros} micro-dollars")]
+    OverBudget { missing_micros: u64 },
     /// The delivery or attempt was overtaken by a newer one.
     #[error("overtaken by a newer delivery or attempt of the block")]
     Stale,

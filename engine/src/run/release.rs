@@ -26,14 +26,17 @@ enum Work {
 pub(super) fn release(draft: &mut Draft) {
     while draft.run.status == RunStatus::Running && draft.run.in_flight() < draft.run.window() {
         let Some(work) = next(&draft.run) else { return };
-        let (stage, input) = match &work {
-            Work::Again(id) => (draft.run.open[id].stage, &draft.run.open[id].input),
-            Work::Fresh(stage, ready) => (*stage, &ready.input),
+        let missing = match &work {
+            Work::Again(id) => {
+                let block = &draft.run.open[id];
+                budget::missing(&draft.run, block.stage, &block.input, block.paid)
+            }
+            Work::Fresh(stage, ready) => budget::missing(&draft.run, *stage, &ready.input, 0),
         };
-        if budget::exceeded(&draft.run, stage, input) {
+        if missing.is_some() {
             // Blocks in flight would be refused their start by a pause: the last of them to end decides.
             if draft.run.in_flight() == 0 {
-                draft.emit(RunEvent::Paused(RunPaused { reason: Some(PauseReason::Budget) }));
+                draft.emit(RunEvent::Paused(RunPaused { reason: Some(PauseReason::Budget), missing_micros: missing }));
             }
             return;
         }

@@ -99,7 +99,7 @@ fn repairable(draft: &Draft, command: &'static str) -> Result<(), Refusal> {
 /// A failed run goes on.
 fn take_up(draft: &mut Draft) {
     if draft.run.status == RunStatus::Failed {
-        draft.emit(RunEvent::Resumed(RunResumed {}));
+        draft.emit(RunEvent::Resumed(RunResumed::default()));
     }
 }
 

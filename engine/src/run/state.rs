@@ -34,10 +34,10 @@ pub struct Run {
     pub(super) due: BTreeSet<BlockId>,
     pub(super) skipped: Arc<BTreeSet<BlockId>>,
     pub(super) pause_reason: Option<PauseReason>,
-    /// Micro-dollars that may be spent; raised when a run that its budget paused is resumed.
-    pub(super) spendable: Option<u64>,
-    /// One block may be released whatever it costs: a person resumed the run after its budget paused it.
-    pub(super) granted: bool,
+    /// What the budget was short of when it paused the run.
+    pub(super) missing_micros: u64,
+    /// Micro-dollars that may be spent, as the newest resume has set them.
+    pub(super) budget: Option<u64>,
     pub(super) error: Option<RunError>,
     pub(super) envelope: Envelope,
 }
@@ -110,6 +110,8 @@ pub struct Block {
     pub state: BlockState,
     /// Over its completed attempts; all 0 when none completed.
     pub(super) merged: Counts,
+    /// Micro-dollars that failed attempts on the present input have spent.
+    pub(super) paid: u64,
     /// Automatic retries that were promised so far.
     pub(super) tries: u32,
 }

@@ -15,10 +15,11 @@ pub enum Waiting {
     Paused {
         by: Option<Actor>,
     },
-    /// Its budget is spent; a person decides.
+    /// The next block could exceed its budget; a person decides.
     Budget {
         spent_micros: u64,
-        spendable_micros: u64,
+        budget_micros: u64,
+        missing_micros: u64,
     },
     /// The automatic retry of a block.
     Retry {
@@ -42,7 +43,8 @@ impl Run {
             RunStatus::Queued => Some(Waiting::Slot),
             RunStatus::Paused if self.pause_reason == Some(PauseReason::Budget) => Some(Waiting::Budget {
                 spent_micros: self.totals.cost_micros,
-                spendable_micros: self.spendable.unwrap_or_default(),
+                budget_micros: self.budget.unwrap_or_default(),
+                missing_micros: self.missing_micros,
             }),
             RunStatus::Paused => Some(Waiting::Paused { by: self.envelope.paused_by }),
             RunStatus::Running if self.in_flight() == 0 => self.next_retry(),

@@ -7,6 +7,7 @@ use luci_engine::{
     run::{Refusal, RunCommand},
 };
 use luci_schema::{BlockId, Hash, RunId};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::Digest;
 
@@ -27,8 +28,23 @@ pub async fn pause(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
     plain(app, caller, ask, RunCommand::Pause, "paused").await
 }
 
-pub async fn resume(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
-    plain(app, caller, ask, RunCommand::Resume, "running").await
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ResumeBody {
+    budget_micros: Option<u64>,
+}
+
+/// With `budgetMicros` the run goes on with that budget.
+pub async fn resume(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
+    let run: RunId = ask.id(0, "run")?;
+    let (body, digest) = ask.json::<ResumeBody>().await?;
+    let command = match body.budget_micros {
+        None => RunCommand::Resume,
+        Some(0) => return Err(Problem::invalid("budgetMicros", "1 or more")),
+        Some(budget_micros) => RunCommand::ResumeWith { budget_micros },
+    };
+    let outcome = json!({"runId": run, "status": "running"});
+    issue(&app, &caller, &ask, run, command, outcome, digest).await
 }
 
 pub async fn cancel(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
@@ -120,6 +136,7 @@ impl From<Refusal> for Problem {
             Refusal::Deleted => conflict("deleted"),
             Refusal::Missing => Self::not_found("run"),
             Refusal::Unfit { block, .. } => conflict("block-not-fit").with("blockId", block.to_string()),
+            Refusal::OverBudget { missing_micros } => conflict("over-budget").with("missingMicros", *missing_micros),
             Refusal::Stale => conflict("stale"),
             Refusal::TooManyLeads { leads, max_leads } => {
                 Self::invalid("options.maxLeads", said.clone()).with("leads", *leads).with("maxLeads", *max_leads)

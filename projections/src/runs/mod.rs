@@ -37,6 +37,9 @@ pub struct Pause {
     pub at: Micros,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<PauseReason>,
+    /// What the budget is short of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_micros: Option<u64>,
 }
 
 /// A failed block that the run waits for.
@@ -153,10 +156,11 @@ impl RunRow {
             }
             RunEvent::Paused(e) => {
                 self.status = RunStatus::Paused;
-                self.pause = Some(Pause { by: r.actor, at, reason: e.reason });
+                self.pause = Some(Pause { by: r.actor, at, reason: e.reason, missing_micros: e.missing_micros });
             }
-            RunEvent::Resumed(_) => {
+            RunEvent::Resumed(e) => {
                 self.status = RunStatus::Running;
+                self.budget_micros = e.budget_micros.or(self.budget_micros);
                 self.pause = None;
                 self.error = None;
                 self.completed_at = None;

@@ -108,8 +108,8 @@ pub(crate) async fn write(c: &mut PgConnection, rows: &[&RunRow]) -> Result<(), 
            current_stage = excluded.current_stage, total_leads = excluded.total_leads,
            processed_leads = excluded.processed_leads, started_at = excluded.started_at,
            completed_at = excluded.completed_at, deleted_at = excluded.deleted_at, cost_micros = excluded.cost_micros,
-           error = excluded.error, pause = excluded.pause, failed_block = excluded.failed_block, blocks = excluded.blocks,
-           stages = excluded.stages, version = excluded.version, position = excluded.position",
+           budget_micros = excluded.budget_micros, error = excluded.error, pause = excluded.pause, stages = excluded.stages,
+           failed_block = excluded.failed_block, blocks = excluded.blocks, version = excluded.version, position = excluded.position",
     )
     .bind(column!(rows, |r| r.run_id))
     .bind(column!(rows, |r| r.tenant_id))

@@ -16,8 +16,8 @@ const PROVIDER_MICROS: i64 = 30_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Waiting {
-    /// Somebody paused it; `because` is there when its budget did.
-    Paused { by: Actor, at: String, because: Option<PauseReason> },
+    /// Somebody paused it; `because` is there when its budget did, with how much that is short of.
+    Paused { by: Actor, at: String, because: Option<PauseReason>, missing_micros: Option<u64> },
     /// The tenant's slots are taken by other runs.
     Slot { active: u64, limit: u64 },
     /// A failed block: tried again at `retryAt`, or waiting for somebody to retry or skip it.
@@ -32,9 +32,12 @@ pub enum Waiting {
 pub(crate) fn of(run: &RunRow, counts: Option<&RunCounts>, now: OffsetDateTime) -> Option<Waiting> {
     match run.status {
         RunStatus::Queued => slot(run, counts?),
-        RunStatus::Paused => {
-            run.pause.as_ref().map(|p| Waiting::Paused { by: p.by, at: p.at.rfc3339(), because: p.reason })
-        }
+        RunStatus::Paused => run.pause.as_ref().map(|p| Waiting::Paused {
+            by: p.by,
+            at: p.at.rfc3339(),
+            because: p.reason,
+            missing_micros: p.missing_micros,
+        }),
         RunStatus::Running => running(run, Micros::from(now)),
         RunStatus::Failed => failed(run),
         RunStatus::Completed | RunStatus::Cancelled => None,

@@ -153,12 +153,20 @@ pub struct RunPaused {
     /// Absent when an actor asked for the pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<PauseReason>,
+    /// Budget only: by how many micro-dollars what is spent, what blocks in flight may spend and what the next block may
+    /// spend are over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_micros: Option<u64>,
 }
 
 /// A paused run goes on, or a failed one was taken up again by a retry or skip.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RunResumed {}
+pub struct RunResumed {
+    /// The run's budget from here on; absent when it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_micros: Option<u64>,
+}
 
 /// A run's sums when it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

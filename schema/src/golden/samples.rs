@@ -82,8 +82,8 @@ fn runs() -> Vec<RunEvent> {
     vec![
         RunEvent::Queued(Box::new(queued())),
         RunEvent::Started(RunStarted { sector_id: Some(SectorId::from_ulid(ulid(8))) }),
-        RunEvent::Paused(RunPaused { reason: Some(PauseReason::Budget) }),
-        RunEvent::Resumed(RunResumed {}),
+        RunEvent::Paused(RunPaused { reason: Some(PauseReason::Budget), missing_micros: None }),
+        RunEvent::Resumed(RunResumed::default()),
         RunEvent::Completed(RunCompleted { summary: summary.clone() }),
         RunEvent::Failed(RunFailed { error, summary: summary.clone() }),
         RunEvent::Cancelled(RunCancelled { summary }),

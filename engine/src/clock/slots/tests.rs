@@ -77,7 +77,7 @@ fn an_ended_run_makes_room_for_the_oldest_waiting_one() {
     assert!(slots.admit().is_empty(), "a paused run keeps its slot");
     slots.fold(&recorded(8, tenant, five[0], failed()));
     assert_eq!(runs(&slots.admit()), [five[2]], "a failed one gives it back");
-    slots.fold(&recorded(9, tenant, five[0], RunEvent::Resumed(RunResumed {})));
+    slots.fold(&recorded(9, tenant, five[0], RunEvent::Resumed(RunResumed::default())));
     slots.fold(&recorded(10, tenant, five[1], completed()));
     assert!(slots.admit().is_empty(), "the resumed one took a slot again");
 }

@@ -1,5 +1,6 @@
 //! What the core promises: tables of given, when, then, and properties over any sequence of commands and deliveries.
 
+mod budget;
 mod delivery;
 mod ending;
 mod given;

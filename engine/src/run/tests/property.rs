@@ -87,6 +87,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..16_usize).prop_map(Step::Retry),
         3 => (0..16_usize).prop_map(Step::Skip),
         10 => command.prop_map(Step::Ask),
+        2 => (0..700_u64).prop_map(|budget_micros| Step::Ask(RunCommand::ResumeWith { budget_micros })),
         1 => last.prop_map(Step::Ask),
     ]
 }
@@ -192,7 +193,10 @@ impl Play {
     /// Workers deliver and people repair: the run comes to an end that is not a failed block.
     fn end(&mut self) {
         for _ in 0..1_000 {
-            drop(self.story.ask(RunCommand::Resume));
+            if let Err(Refusal::OverBudget { missing_micros }) = self.story.ask(RunCommand::Resume) {
+                let budget_micros = self.story.run.budget.expect("a budget") + missing_micros;
+                self.story.ask(RunCommand::ResumeWith { budget_micros }).expect("covers the next block");
+            }
             self.story.settle(GOOD);
             let status = self.story.run.status();
             if matches!(status, RunStatus::Completed | RunStatus::Cancelled) || self.story.run.deleted() {
@@ -223,11 +227,13 @@ proptest! {
         total in 0..60_u64,
         block_size in 1..12_u32,
         window in 1..5_u32,
-        budget in proptest::option::weighted(0.2, 1..500_u64),
+        budget in proptest::option::weighted(0.4, 1..500_u64),
+        prices in proptest::collection::btree_map(proptest::sample::select(Stage::ALL[1..].to_vec()), 1..9_u64, 0..4),
         steps in proptest::collection::vec(step(), 0..160),
     ) {
         let mut given = queued(&stages, total, block_size, window);
         given.budget_micros = budget;
+        given.prices.most_per_lead = prices;
         let mut play = Play { story: Story::new(given), last_report: None };
         play.story.ask(RunCommand::Start).expect("starts");
         for step in &steps {

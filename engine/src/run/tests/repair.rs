@@ -1,4 +1,4 @@
-//! Failure, automatic and asked-for retries, skips, and the budget.
+//! Failure, automatic and asked-for retries, skips.
 
 use luci_schema::{
     Actor, Event, FailureCode, Micros, Stage,
@@ -6,7 +6,7 @@ use luci_schema::{
 };
 
 use super::{
-    given::{BAD, Deal, GOOD, MIXED, queued},
+    given::{BAD, Deal, GOOD, MIXED},
     story::Story,
 };
 use crate::run::{BlockState, Refusal, RunCommand, RunStatus, Waiting};
@@ -169,24 +169,6 @@ fn a_retry_in_a_paused_run_waits_for_resume() {
     assert_eq!(Story::types(&story.ask(RunCommand::RetryBlock(id)).unwrap()), ["block:retried"]);
     let resumed = story.ask(RunCommand::Resume).unwrap();
     assert_eq!(Story::types(&resumed), ["run:resumed", "block:queued", "block:queued"]);
-}
-
-#[test]
-fn a_run_pauses_before_the_block_that_would_exceed_its_budget() {
-    let mut given = queued(&[Stage::Import, Stage::Enrich], 30, 10, 1);
-    given.stages[1].config = serde_json::json!({ "priceMicros": 3 });
-    given.budget_micros = Some(70);
-    let mut story = Story::new(given);
-    story.ask(RunCommand::Start).unwrap();
-    // 30 micro-dollars a block, of IMPORT too in this story.
-    story.settle(GOOD);
-    assert_eq!(story.run.waiting(), Some(Waiting::Budget { spent_micros: 90, spendable_micros: 70 }));
-    for _ in 0..2 {
-        assert_eq!(story.run.status(), RunStatus::Paused);
-        story.ask(RunCommand::Resume).unwrap();
-        story.settle(GOOD);
-    }
-    assert_eq!(story.run.status(), RunStatus::Completed);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use luci_schema::{
-    Actor, BlockId, Event, Failure, FailureCode, Micros, Stage, Version,
+    Actor, BlockId, Counts, Event, Failure, FailureCode, Micros, Stage, Version,
     event::{BlockEvent, BlockInput, BlockQueued, BlockReport, Cursor, RunQueued},
 };
 use ulid::Ulid;
@@ -79,6 +79,17 @@ impl Story {
         }
         self.check_counts();
         self.check_memory();
+        self.check_costs();
+    }
+
+    /// Reports, stages and run agree, and a run whose prices are known keeps to its budget.
+    fn check_costs(&self) {
+        let stages: u64 = self.run.stages().iter().map(|stage| stage.cost_micros).sum();
+        assert_eq!(stages, self.run.totals().cost_micros);
+        assert_eq!(self.events.iter().map(reported).sum::<u64>(), stages);
+        if let Some(budget) = self.run.budget.filter(|_| !self.run.queued().prices.is_empty()) {
+            assert!(stages <= budget, "{stages} spent of {budget}");
+        }
     }
 
     /// What one stage put out is in the next one's sums, lies ready, or is in a block there.
@@ -171,13 +182,24 @@ impl Story {
             failures: BTreeMap::new(),
             reasons: BTreeMap::new(),
             warnings: BTreeMap::new(),
-            cost_micros: input * 3,
+            cost_micros: self.cost(queued, &counts),
             score_sum: None,
             artifacts,
             next,
         };
         let provider = "internal".into();
         Completion { block: queued.block_id, queued: *version, attempt, provider, started_at: self.now, report }
+    }
+
+    /// What an honest provider bills: each lead found at the pinned price, and none that an earlier attempt has paid for.
+    fn cost(&self, queued: &BlockQueued, counts: &Counts) -> u64 {
+        let prices = &self.run.queued().prices;
+        if prices.is_empty() {
+            return counts.input * 3;
+        }
+        let most = prices.most_per_lead.get(&queued.stage).copied().unwrap_or_default();
+        let paid = self.run.open_block(queued.block_id).map_or(0, |block| block.paid);
+        (most * counts.success).min((most * counts.input).saturating_sub(paid))
     }
 
     pub fn begin(&mut self, id: BlockId) -> Result<Vec<Event>, Refusal> {
@@ -222,6 +244,17 @@ impl Story {
 
     pub fn types(events: &[Event]) -> Vec<&str> {
         events.iter().map(Event::type_name).collect()
+    }
+}
+
+fn reported(event: &Event) -> u64 {
+    match event {
+        Event::Block(BlockEvent::Completed(completed)) => completed.report.cost_micros,
+        Event::Block(BlockEvent::Failed(failed)) => failed.report.cost_micros,
+        Event::Block(BlockEvent::Cancelled(cancelled)) => {
+            cancelled.report.as_ref().map_or(0, |report| report.cost_micros)
+        }
+        _ => 0,
     }
 }
 
