@@ -72,6 +72,11 @@ async fn the_demo_ends_with_its_run_and_says_how_it_went() {
         assert_eq!(count("input"), processed + count("skipped"), "{name}");
         assert_eq!(count("output"), count("input") - count("failed"), "{name}");
     }
+    let failed = &summary["failedLeads"];
+    assert_eq!(failed["total"], stages.values().map(|stage| stage["failed"].as_u64().expect("a number")).sum::<u64>());
+    let by_reason = failed["reasons"].as_object().expect("reasons").values();
+    assert_eq!(failed["total"], by_reason.map(|leads| leads.as_u64().expect("a number")).sum::<u64>());
+    assert_eq!(summary["repeated"], serde_json::json!({"sameRun": true, "newEvents": 0}));
     assert!(!dir.join("postgres/postmaster.pid").exists(), "its servers are stopped");
 }
 

@@ -12,7 +12,7 @@ use luci_engine::{
     provider::{Endpoint, ProvidersConfig},
 };
 use luci_schema::{Micros, SectorId};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Outcome, import, out,
@@ -87,11 +87,12 @@ impl Demo {
         eprintln!("Dashboard  {}/admin/pipelines\nKey        {key}\n", home.url);
         let api = Api::new(home.url.clone(), key.clone().into())?;
         self.sectors(home).await?;
-        let run = self.start(&api, &config.data_dir).await?;
+        let body = self.import(&api, &config.data_dir).await?;
+        let run = run::start(&api, &body, Some(&once(&body))).await?;
         let show = if self.json { Show::Nothing } else { Show::Bars };
         let detail = watch::until_ended(&api, &run, show).await?;
         if self.json {
-            out::json(&detail.summary())?;
+            out::json(&self.summary(&api, &detail, &body).await?)?;
         } else {
             out::line(&watch::in_words(&detail))?;
         }
@@ -126,13 +127,36 @@ impl Demo {
         Ok(())
     }
 
-    async fn start(&self, api: &Api, data_dir: &Path) -> anyhow::Result<String> {
+    /// What the run made of the leads, which failed for which reason, and what the same command once more begins: nothing.
+    async fn summary(&self, api: &Api, detail: &Detail, body: &Value) -> anyhow::Result<Value> {
+        let mut summary = detail.summary();
+        let failed = api.get(&format!("/api/pipelines/{}/failed-leads?limit=1&summary", detail.run.run_id)).await?;
+        summary["failedLeads"] =
+            json!({"total": failed["total"], "codes": failed["codes"], "reasons": failed["reasons"]});
+        let before = head(api).await?;
+        let same = run::start(api, body, Some(&once(body))).await? == detail.run.run_id;
+        summary["repeated"] = json!({"sameRun": same, "newEvents": head(api).await? - before});
+        Ok(summary)
+    }
+
+    /// The command that starts a run on the sample.
+    async fn import(&self, api: &Api, data_dir: &Path) -> anyhow::Result<Value> {
         let file = data_dir.join("sample.csv");
         sample::write(&file, self.leads).context("the sample cannot be written")?;
         let import = import::upload(api, &file).await?;
         let options = Options { max_leads: Some(self.leads.max(2_000)), block_size: None, budget_micros: None };
-        run::start(api, &json!({"importId": import["importId"], "options": options.body()}), None).await
+        Ok(json!({"importId": import["importId"], "options": options.body()}))
     }
+}
+
+/// The `Idempotency-Key` that the sample is started under; each demo uploads its own.
+fn once(body: &Value) -> String {
+    format!("demo {}", body["importId"].as_str().unwrap_or_default())
+}
+
+/// The position of the newest event of all.
+async fn head(api: &Api) -> anyhow::Result<u64> {
+    api.get("/api/system").await?["head"].as_u64().context("the gateway named no head")
 }
 
 fn providers(sandbox: &Sandbox) -> ProvidersConfig {

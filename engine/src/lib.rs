@@ -6,6 +6,7 @@ pub mod blocks;
 pub mod book;
 pub mod broker;
 pub mod clock;
+pub mod failed_leads;
 mod follow;
 pub mod issue;
 pub mod lead;

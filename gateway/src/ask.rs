@@ -54,6 +54,11 @@ impl Ask {
         self.query_all(name).into_iter().next()
     }
 
+    /// Whether a parameter stands in the query, with a value or without.
+    pub fn flag(&self, name: &str) -> bool {
+        url::form_urlencoded::parse(self.query.as_bytes()).any(|(key, _)| key == name)
+    }
+
     /// All values of a query parameter; commas separate values too.
     pub fn query_all(&self, name: &str) -> Vec<String> {
         url::form_urlencoded::parse(self.query.as_bytes())

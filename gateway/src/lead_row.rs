@@ -1,6 +1,6 @@
 //! A lead as a row of the CSV that an upload is read by: the same fields back, one cell each.
 
-use luci_engine::lead::{Address, Field, Lead, Range};
+use luci_engine::lead::{Address, Field, Lead, PhoneKind, Range};
 
 /// The cell of a field: as it stood in the file where the lead was refused at once, else as LUCI keeps it.
 pub fn cell(lead: &Lead, field: Field) -> String {
@@ -12,7 +12,6 @@ pub fn cell(lead: &Lead, field: Field) -> String {
 
 fn kept(lead: &Lead, field: Field) -> Option<String> {
     let (who, firm, house) = (&lead.who, &lead.firm, &lead.household);
-    let phone = |n: usize| lead.phones.get(n).map(|phone| phone.number.clone());
     match field {
         Field::CompanyName => firm.company_name.clone(),
         Field::ContactName => who.contact_name.clone(),
@@ -20,9 +19,7 @@ fn kept(lead: &Lead, field: Field) -> Option<String> {
         Field::LastName => who.last_name.clone(),
         Field::Title => who.title.clone(),
         Field::Email => who.email.clone(),
-        Field::Phone => phone(0),
-        Field::DirectPhone => phone(1),
-        Field::MobilePhone => phone(2),
+        Field::Phone | Field::DirectPhone | Field::MobilePhone => number(lead, field),
         Field::LinkedinUrl => who.linkedin_url.clone(),
         Field::Address
         | Field::Address2
@@ -56,6 +53,18 @@ fn kept(lead: &Lead, field: Field) -> Option<String> {
         Field::OptInSource => house.opt_in_source.clone(),
         Field::IpAddress => house.ip_address.clone(),
     }
+}
+
+/// The first mobile stands in its own column, so that it is read as one again.
+fn number(lead: &Lead, field: Field) -> Option<String> {
+    let mobile = lead.phones.iter().position(|phone| phone.kind == PhoneKind::Mobile);
+    let mut others = (0..lead.phones.len()).filter(|at| Some(*at) != mobile);
+    let at = match field {
+        Field::MobilePhone => mobile,
+        Field::Phone => others.next(),
+        _ => others.nth(1),
+    };
+    Some(lead.phones.get(at?)?.number.clone())
 }
 
 fn place(lead: &Lead, field: Field) -> Option<String> {

@@ -43,6 +43,7 @@ async fn an_import_is_promised_then_completed_or_refused_once() {
         encoding: "utf-8".into(),
         delimiter: ',',
         size_bytes: 77,
+        lineage_of: None,
     };
     let at = Micros::now();
     assert!(imports::complete(&mut c, tenant, ids[0], "ab", &summary, at).await.expect("completed"));

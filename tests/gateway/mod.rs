@@ -1,6 +1,7 @@
 //! The gateway as its callers see it, on a whole system.
 
 mod commands;
+mod failed;
 mod ground;
 mod imports;
 mod keys;

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ground::{send_csv, start, whole};
+use super::ground::{start, whole};
 
 #[tokio::test]
 async fn a_finished_run_can_be_read_from_every_side() {
@@ -70,29 +70,6 @@ async fn an_artifact_is_a_download_or_a_preview() {
     assert_eq!(artifact["checksum"], hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&body)));
     let forged = location.replace("exp=", "exp=9");
     assert_eq!(reqwest::get(forged).await.expect("an answer").status(), 403);
-}
-
-#[tokio::test]
-async fn failed_leads_come_back_as_a_csv_that_can_be_mended() {
-    let (system, _sandbox) = whole().await;
-    let text = "Company,First Name,Last Name,Phone,Email\nFine,Ada,L,(212) 555-0100,ada@fine.example\n,,,,\"not,an address\"\n";
-    let (status, import) = send_csv(&system.api, text.into()).await;
-    assert_eq!(status, 201, "{import}");
-    let (_, queued) = system.api.post("/api/pipelines", &json!({"importId": import["importId"]})).await;
-    let run = queued["runId"].as_str().expect("an id");
-    let detail = system.api.run_ended(run).await;
-    let (status, failed) = system.api.get(&format!("/api/pipelines/{run}/failed-leads")).await;
-    assert_eq!(status, 200, "{failed}");
-    let leads = failed["failedLeads"].as_array().expect("a list");
-    assert_eq!((leads.len(), &leads[0]["line"]), (1, &json!(3)), "{detail:#}");
-    let request = system.api.request(Method::GET, &format!("/api/pipelines/{run}/failed-leads.csv"));
-    let csv = request.send().await.expect("an answer").text().await.expect("text");
-    let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let headers = reader.headers().expect("headers").clone();
-    let row = reader.records().next().expect("a row").expect("a record");
-    let cell =
-        |name: &str| row.get(headers.iter().position(|header| header == name).expect("a column")).expect("a cell");
-    assert_eq!((cell("email"), cell("failedLine"), cell("failedCode")), ("not,an address", "3", "VALIDATION"));
 }
 
 #[tokio::test]

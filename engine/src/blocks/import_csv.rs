@@ -7,15 +7,25 @@ use std::{
 
 use futures::TryStreamExt;
 use lru::LruCache;
-use luci_schema::{FailureCode, event::Cursor};
+use luci_schema::{
+    FailureCode,
+    event::{Cursor, RunInput},
+};
 
-use super::outcome::{Outcome, storage_failed};
+use super::{
+    mended,
+    outcome::{Outcome, storage_failed},
+};
 use crate::{
     block::{BlockFault, Task, Tools},
     lead::{
-        csv_row::{Limits, RowReader, Step},
-        intake,
-        upload::{self, Header},
+        Lead,
+        csv_row::{Limits, Row, RowReader, Step},
+        csv_text::Cells,
+        file_header::{self, Header},
+        header::Mapping,
+        lead_id, lineage, raw_row,
+        upload::UploadError,
     },
 };
 
@@ -47,9 +57,9 @@ async fn read_header(tools: &Tools, object_path: &str) -> Result<Header, BlockFa
     loop {
         let chunk = bytes.try_next().await.map_err(storage_failed)?;
         first.extend_from_slice(chunk.as_deref().unwrap_or_default());
-        match upload::header(&first, chunk.is_none(), Limits::default()).map_err(unreadable)? {
+        match file_header::header(&first, chunk.is_none(), Limits::default()).map_err(unreadable)? {
             Some(header) => return Ok(header),
-            None if chunk.is_none() => return Err(unreadable(upload::UploadError::Empty)),
+            None if chunk.is_none() => return Err(unreadable(UploadError::Empty)),
             None => {}
         }
     }
@@ -83,12 +93,25 @@ pub(super) async fn read(
             Step::Row(_) if at.rows == last => return Ok(Some(at)),
             Step::Row(row) => {
                 at = Cursor { offset: row.next_offset, line: row.next_line, rows: at.rows + 1, after: None };
-                let root = &task.run.root_input_id;
-                let place = (row.line, row.fault);
-                outcome.success(&intake::from_cells(&header.mapping, rows.cells(), root, at.rows, place)).await?;
+                outcome.success(&lead(task, &header.mapping, rows.cells(), row, at.rows)).await?;
             }
         }
     }
+}
+
+/// The lead that row `number` of the file is: of a mended export the one it was, else one that derives from file and row.
+fn lead(task: &Task, mapping: &Mapping, cells: &Cells, row: Row, number: u64) -> Lead {
+    let mark = mended::is(task).then(|| lineage::mark(mapping, cells)).flatten();
+    let mut lead = match (mark, &task.run.input) {
+        (Some(mark), _) => Lead::bare(mark.lead, mark.row, row.line),
+        (None, RunInput::Import { import_id, .. }) => {
+            Lead::bare(lead_id(&import_id.to_string(), number), number, row.line)
+        }
+        (None, _) => Lead::bare(lead_id(&task.run.root_input_id, number), number, row.line),
+    };
+    lead.malformed = row.fault;
+    raw_row::fill(&mut lead, mapping, cells);
+    lead
 }
 
 /// The file passed when it was uploaded; that it fails now says that it is not that file.

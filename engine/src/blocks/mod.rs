@@ -10,6 +10,7 @@ mod enrich;
 mod import;
 mod import_csv;
 mod import_earlier;
+mod mended;
 mod outcome;
 mod push;
 mod score;

@@ -4,15 +4,19 @@ use futures::{FutureExt, future::BoxFuture};
 use luci_schema::{LeadId, Stage, event::BlockReport};
 use sqlx::PgConnection;
 
-use super::outcome::{self, Outcome, database_failed};
+use super::{
+    mended,
+    outcome::{self, Outcome, database_failed},
+};
 use crate::{
     block::{BlockFault, BlockKind, Progress, Task, Tools},
     book,
     lead::{
         Lead,
         dedupe::{self, Claim, Verdict},
-        intake::{self, Rejection},
-        keys, lead_id,
+        intake,
+        judge::Rejection,
+        keys,
         line::FailedLine,
         merge,
         record::Warning,
@@ -45,7 +49,7 @@ impl BlockKind for Validate {
 }
 
 /// A row on its way: a lead so far, or refused.
-type Judged = Result<Lead, Box<(Lead, Rejection)>>;
+pub(super) type Judged = Result<Lead, Box<(Lead, Rejection)>>;
 
 async fn validate(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault> {
     let mut outcome = Outcome::new(task, tools);
@@ -58,6 +62,9 @@ async fn validate(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault>
     // The members of a sector are leads already; only rows of a file claim keys.
     if task.run.root_input_id.starts_with("import_") {
         rows = claim(&mut tx, task, rows).await.map_err(database_failed)?;
+    } else if mended::is(task) {
+        mended::recognise(&mut tx, task, &mut rows).await.map_err(database_failed)?;
+        write(&mut tx, task, &mut rows).await.map_err(database_failed)?;
     }
     suppress(&mut tx, task, &mut rows).await.map_err(database_failed)?;
     tx.commit().await.map_err(database_failed)?;
@@ -74,9 +81,10 @@ async fn validate(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault>
 }
 
 /// Settles duplicates and writes the leads, under the tenant's lock.
-async fn claim(c: &mut PgConnection, task: &Task, rows: Vec<Judged>) -> Result<Vec<Judged>, sqlx::Error> {
+async fn claim(c: &mut PgConnection, task: &Task, mut rows: Vec<Judged>) -> Result<Vec<Judged>, sqlx::Error> {
     let (tenant, root) = (task.tenant, &task.run.root_input_id);
-    let claims: Vec<Claim> = rows.iter().flatten().map(|lead| claim_of(root, lead)).collect();
+    let known = mended::recognise(c, task, &mut rows).await?;
+    let claims: Vec<Claim> = rows.iter().flatten().map(claim_of).collect();
     let wanted: Vec<keys::Key> = claims.iter().flat_map(|claim| claim.keys.iter().copied()).collect();
     book::lead_keys::lock(c, tenant).await?;
     let held = book::lead_keys::holders(c, tenant, &wanted).await?;
@@ -87,7 +95,7 @@ async fn claim(c: &mut PgConnection, task: &Task, rows: Vec<Judged>) -> Result<V
     for row in rows {
         settled.push(row.and_then(|lead| {
             let (claim, verdict) = decided.next().expect("each lead has made one claim");
-            let lead = settle(lead, claim, verdict)?;
+            let lead = settle(lead, claim, mended::stays(&known, claim, verdict))?;
             claimed.extend(claim.keys.iter().map(|key| (*key, claim.row, lead.lead_id)));
             Ok(lead)
         }));
@@ -110,8 +118,8 @@ fn settle(mut lead: Lead, claim: &Claim, verdict: Verdict) -> Judged {
     Ok(lead)
 }
 
-fn claim_of(root: &str, lead: &Lead) -> Claim {
-    Claim { lead_id: lead_id(root, lead.row), row: lead.row, keys: keys::keys(lead) }
+fn claim_of(lead: &Lead) -> Claim {
+    Claim { lead_id: lead.lead_id, row: lead.row, keys: keys::keys(lead) }
 }
 
 /// Writes the leads: new ones as they are, known ones with their blanks filled. A row that belongs to another input's lead
@@ -121,6 +129,10 @@ async fn write(c: &mut PgConnection, task: &Task, rows: &mut [Judged]) -> Result
     let mut known = book::leads::load(c, task.tenant, &ids).await?;
     for lead in rows.iter_mut().flatten() {
         let merged = known.entry(lead.lead_id).or_insert_with(|| lead.clone());
+        if mended::is(task) && !lead.warnings.contains(&Warning::DuplicateExisting) {
+            mended::merge(lead, merged);
+            continue;
+        }
         merge::blanks(merged, lead);
         if lead.warnings.contains(&Warning::DuplicateExisting) {
             let (row, line, warnings) = (lead.row, lead.line, lead.warnings.clone());

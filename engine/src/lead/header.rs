@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::lineage::{self, Own};
+
 macro_rules! fields {
     ($($(#[$doc:meta])* $name:ident = $text:literal: [$($variant:literal),*]),* $(,)?) => {
         /// A field that a column can be mapped to.
@@ -78,12 +80,14 @@ pub fn fold(header: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
     columns: Vec<Column>,
+    exported: bool,
 }
 
-/// One column: the field it is mapped to, or its header when it is mapped to none.
+/// One column: the field it is mapped to, one of LUCI's own, or its header when it is neither.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
     Field(Field),
+    Own(Own),
     Other(String),
 }
 
@@ -91,10 +95,13 @@ impl Mapping {
     /// One header maps to one field, one field to one column: the variant listed first wins, then the leftmost column.
     pub fn of(headers: &[String]) -> Self {
         let folded: Vec<String> = headers.iter().map(|h| fold(h)).collect();
+        let exported = lineage::exported(&folded);
         let mut columns: Vec<Option<Field>> = vec![None; headers.len()];
         for &field in Field::ALL {
-            let found = field.variants().iter().find_map(|v| folded.iter().position(|f| f == v));
-            if let Some(column) = found {
+            // An export names each field by its own name; what else sounds like it came with the lead.
+            let own = exported.then(|| fold(field.as_str()));
+            let mut names = own.as_deref().into_iter().chain(field.variants().iter().copied());
+            if let Some(column) = names.find_map(|v| folded.iter().position(|f| f == v)) {
                 columns[column] = Some(field);
             }
         }
@@ -104,12 +111,22 @@ impl Mapping {
         {
             columns[column] = Some(Field::CompanyName);
         }
-        let named = columns.into_iter().zip(unique(headers));
-        Self { columns: named.map(|(field, header)| field.map_or(Column::Other(header), Column::Field)).collect() }
+        let kind = |((field, header), folded): ((Option<Field>, String), &String)| match field {
+            Some(field) => Column::Field(field),
+            None if !exported => Column::Other(header),
+            None => Own::of(folded).map_or_else(|| Column::Other(lineage::unescaped(header)), Column::Own),
+        };
+        let named = columns.into_iter().zip(unique(headers)).zip(&folded);
+        Self { columns: named.map(kind).collect(), exported }
     }
 
     pub fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    /// Whether the file is an export of failed leads.
+    pub const fn exported(&self) -> bool {
+        self.exported
     }
 
     /// Columns that have a field.
@@ -123,7 +140,7 @@ impl Mapping {
         pairs
             .filter_map(|(header, column)| match column {
                 Column::Field(field) => Some((header.clone(), *field)),
-                Column::Other(_) => None,
+                Column::Own(_) | Column::Other(_) => None,
             })
             .collect()
     }

@@ -2,96 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    Address, Field, Lead, Phone, PhoneKind, amount,
-    csv_row::RowFault,
-    csv_text::{self, Cells},
-    email,
-    header::{Column, Mapping},
-    identity, name, phone, place,
+    Address, Field, Lead, Phone, PhoneKind, amount, email,
+    judge::{self, Reason, Rejection},
+    name, phone, place,
     record::Warning,
     title,
 };
-
-/// Why a row is no lead, by the word that reports count it under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    MissingIdentity,
-    MissingContactPath,
-    DuplicateInFile,
-    MalformedRow,
-    /// The run leaves out what another input's lead holds (`onExisting: skip`).
-    DuplicateExisting,
-}
-
-impl Reason {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingIdentity => "missing_identity",
-            Self::MissingContactPath => "missing_contact_path",
-            Self::DuplicateInFile => "duplicate_in_file",
-            Self::MalformedRow => "malformed_row",
-            Self::DuplicateExisting => "duplicate_existing",
-        }
-    }
-}
-
-/// The refusal of one row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    pub reason: Reason,
-    /// The field that would mend it, if one would.
-    pub field: Option<&'static str>,
-    /// What was expected there.
-    pub expected: String,
-}
-
-impl Rejection {
-    fn new(reason: Reason, field: Option<&'static str>, expected: impl Into<String>) -> Self {
-        Self { reason, field, expected: expected.into() }
-    }
-
-    /// `first` is the row that has the key already.
-    pub fn duplicate(first: u64) -> Self {
-        Self::new(Reason::DuplicateInFile, None, format!("no key of row {first}"))
-    }
-
-    pub fn existing() -> Self {
-        Self::new(Reason::DuplicateExisting, None, "no key of a lead of another input")
-    }
-}
-
-/// The row as IMPORT hands it on: cells under their fields, nothing judged yet. Empty cells are left out.
-pub fn from_cells(
-    mapping: &Mapping,
-    cells: &Cells,
-    root_input_id: &str,
-    row: u64,
-    at: (u64, Option<RowFault>),
-) -> Lead {
-    let (line, fault) = at;
-    let mut lead = Lead::bare(identity::lead_id(root_input_id, row), row, line);
-    lead.malformed = fault;
-    for (i, cell) in cells.iter().enumerate() {
-        let mut text = csv_text::text(cell);
-        if text.is_empty() {
-            continue;
-        }
-        if text.contains('\0') {
-            // Neither Postgres nor most tools that read the report can hold it.
-            text = text.replace('\0', "\u{fffd}");
-        }
-        match mapping.columns().get(i) {
-            Some(Column::Field(field)) => drop(lead.raw.insert(*field, text)),
-            Some(Column::Other(header)) => drop(lead.extra.insert(header.clone(), text)),
-            None => drop(lead.extra.insert(format!("column_{}", i + 1), text)),
-        }
-    }
-    lead
-}
 
 /// Normalises the raw cells into fields and judges the lead. A refused lead is handed back as it came.
 pub fn tidy(raw: Lead) -> Result<Lead, Box<(Lead, Rejection)>> {
@@ -99,8 +16,8 @@ pub fn tidy(raw: Lead) -> Result<Lead, Box<(Lead, Rejection)>> {
         return Err(Box::new((raw, Rejection::new(Reason::MalformedRow, None, fault.expected()))));
     }
     // What comes without raw cells (a sector's member, a replayed lead) was tidied when it was first read.
-    if raw.raw.is_empty() && (has_identity(&raw) || !raw.phones.is_empty()) {
-        return judge(&raw).map_or(Ok(raw.clone()), |no| Err(Box::new((raw, no))));
+    if raw.raw.is_empty() && (judge::has_identity(&raw) || !raw.phones.is_empty()) {
+        return judge::judge(&raw).map_or(Ok(raw.clone()), |no| Err(Box::new((raw, no))));
     }
     let mut cells = raw.raw.clone();
     let mut lead = raw.clone();
@@ -111,7 +28,7 @@ pub fn tidy(raw: Lead) -> Result<Lead, Box<(Lead, Rejection)>> {
     lead.mailing = address(&mut lead.warnings, &mut cells, MAILING);
     firm(&mut lead, &mut cells);
     household(&mut lead, &mut cells);
-    match judge(&lead) {
+    match judge::judge(&lead) {
         None => Ok(lead),
         Some(no) => Err(Box::new((raw, no))),
     }
@@ -221,36 +138,10 @@ fn household(lead: &mut Lead, cells: &mut Raw) {
     home.ip_address = cells.remove(&Field::IpAddress);
 }
 
-fn has_identity(lead: &Lead) -> bool {
-    let who = &lead.who;
-    lead.firm.company_name.is_some()
-        || who.contact_name.is_some()
-        || (who.first_name.is_some() && who.last_name.is_some())
-}
-
-/// An identity, and a way to reach or trace it (`domain.md` 3.2).
-fn judge(lead: &Lead) -> Option<Rejection> {
-    if !has_identity(lead) {
-        let expected = "a company name, a contact name, or a first and a last name";
-        return Some(Rejection::new(Reason::MissingIdentity, Some(Field::CompanyName.as_str()), expected));
-    }
-    let reachable = !lead.phones.is_empty() || lead.who.email.is_some();
-    let traceable = [&lead.address, &lead.mailing].into_iter().flatten().any(Address::traceable);
-    if reachable || traceable {
-        return None;
-    }
-    let (field, expected) = match (lead.warnings.contains(&Warning::InvalidPhone), &lead.warnings[..]) {
-        (true, _) => (Field::Phone, "a US number of ten digits"),
-        (_, warnings) if warnings.contains(&Warning::InvalidEmail) => (Field::Email, "an address like ann@acme.com"),
-        (_, warnings) if warnings.contains(&Warning::UnknownState) => (Field::State, "a US state or territory"),
-        _ => (Field::Phone, "a phone, an e-mail address, or street, city and state"),
-    };
-    Some(Rejection::new(Reason::MissingContactPath, Some(field.as_str()), expected))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lead::{csv_row::RowFault, identity};
 
     fn raw(cells: &[(Field, &str)]) -> Lead {
         let mut lead = Lead::bare(identity::lead_id("import_x", 3), 3, 4);

@@ -3,7 +3,7 @@
 use luci_schema::FailureCode;
 use serde::{Deserialize, Serialize};
 
-use super::{Lead, intake::Rejection};
+use super::{Lead, judge::Rejection};
 use crate::provider::ProviderError;
 
 /// A line of a `failed` or `rejected` artifact: why, and the lead itself, so that it can be mended or sent again.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use luci_schema::RunId;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Field,
     csv_row::{CellTooLong, Limits, RowReader, Step},
-    csv_text,
-    header::Mapping,
+    file_header::{Header, header},
+    lineage,
 };
 
 /// Why an upload is refused. `code()` is what an API answers.
@@ -67,71 +68,9 @@ pub struct ImportSummary {
     /// `,` `;` `|` or a tab
     pub delimiter: char,
     pub size_bytes: u64,
-}
-
-/// The header of a file, and where its rows begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    pub delimiter: u8,
-    pub names: Vec<String>,
-    pub mapping: Mapping,
-    /// Byte offset and line of what follows the header.
-    pub offset: u64,
-    pub line: u64,
-}
-
-const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// Reads the header from the first bytes of a file; none when it does not end in them.
-pub fn header(first: &[u8], whole: bool, limits: Limits) -> Result<Option<Header>, UploadError> {
-    if let Some(looks_like) = binary(first) {
-        return Err(UploadError::Binary { looks_like });
-    }
-    let skipped = if first.starts_with(BOM) { BOM.len() } else { 0 };
-    let mut best: Option<Header> = None;
-    for delimiter in [b',', b';', b'\t', b'|'] {
-        let mut reader = RowReader::new(delimiter, None, limits, skipped as u64, 1);
-        reader.push(&first[skipped..]);
-        if whole {
-            reader.finish();
-        }
-        let row = match reader.step() {
-            Ok(Step::Row(row)) => row,
-            Ok(Step::More) => return Ok(None),
-            Ok(Step::End) => return Err(UploadError::Empty),
-            // With the wrong delimiter a long header is one long cell.
-            Err(_) if best.is_some() => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let names: Vec<String> = reader.cells().iter().map(csv_text::text).collect();
-        let mapping = Mapping::of(&names);
-        if best.as_ref().is_none_or(|b| mapping.recognised() > b.mapping.recognised()) {
-            best = Some(Header { delimiter, names, mapping, offset: row.next_offset, line: row.next_line });
-        }
-    }
-    match best {
-        Some(header) if header.names.len() > limits.columns => {
-            Err(UploadError::TooManyColumns { found: header.names.len(), limit: limits.columns })
-        }
-        Some(header) if header.mapping.recognised() > 0 => Ok(Some(header)),
-        _ => Err(UploadError::NoKnownColumn),
-    }
-}
-
-/// Names what a file really is by its first bytes.
-fn binary(first: &[u8]) -> Option<&'static str> {
-    const KNOWN: [(&[u8], &str); 7] = [
-        (b"PK\x03\x04", "a spreadsheet or zip file; save it as CSV"),
-        (b"\xd0\xcf\x11\xe0", "an old Excel file; save it as CSV"),
-        (b"%PDF", "a PDF"),
-        (b"\x1f\x8b", "a gzip file; unpack it first"),
-        (b"\xff\xfe", "UTF-16 text; save it as UTF-8 CSV"),
-        (b"\xfe\xff", "UTF-16 text; save it as UTF-8 CSV"),
-        (b"\x89PNG", "an image"),
-    ];
-    let known = KNOWN.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, name)| *name);
-    let line = first.split(|b| *b == b'\n').next().unwrap_or_default();
-    known.or_else(|| line.contains(&0).then_some("binary data"))
+    /// The run whose failed leads the file holds: it is an export of LUCI's, mended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage_of: Option<RunId>,
 }
 
 /// Counts the rows of a file that streams by; holds one row at a time.
@@ -156,11 +95,40 @@ pub struct Counter {
     size: u64,
     rows: u64,
     malformed: u64,
+    marks: Marks,
+}
+
+/// The runs that the rows of an export name.
+#[derive(Default)]
+enum Marks {
+    #[default]
+    None,
+    Of(RunId),
+    /// Rows of several exports: no one lineage holds them all.
+    Mixed,
+}
+
+impl Marks {
+    fn add(&mut self, run: RunId) {
+        *self = match self {
+            Self::None => Self::Of(run),
+            Self::Of(first) if *first == run => return,
+            Self::Of(_) | Self::Mixed => Self::Mixed,
+        };
+    }
+
+    const fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Of(run) => Some(*run),
+            Self::None | Self::Mixed => None,
+        }
+    }
 }
 
 impl Counter {
     pub fn new(limits: Limits) -> Self {
-        Self { limits, first: Vec::new(), reading: None, utf8: Utf8::default(), size: 0, rows: 0, malformed: 0 }
+        let (first, utf8, marks) = (Vec::new(), Utf8::default(), Marks::default());
+        Self { limits, first, reading: None, utf8, size: 0, rows: 0, malformed: 0, marks }
     }
 
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
@@ -199,6 +167,7 @@ impl Counter {
             encoding: if self.utf8.valid() { "utf-8" } else { "windows-1252" }.into(),
             delimiter: char::from(header.delimiter),
             size_bytes: self.size,
+            lineage_of: self.marks.run(),
         })
     }
 
@@ -214,8 +183,11 @@ impl Counter {
     }
 
     fn drain(&mut self) -> Result<(), UploadError> {
-        let Some((_, reader)) = &mut self.reading else { return Ok(()) };
+        let Some((header, reader)) = &mut self.reading else { return Ok(()) };
         while let Step::Row(row) = reader.step()? {
+            if let Some(mark) = lineage::mark(&header.mapping, reader.cells()) {
+                self.marks.add(mark.run);
+            }
             self.rows += 1;
             self.malformed += u64::from(row.fault.is_some());
             if self.rows > self.limits.rows {

@@ -44,7 +44,7 @@ pub async fn get(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
         return Err(Problem::new(StatusCode::GONE, "expired", "The object is gone")
             .detail("Retention removed it; its row and checksum stay."));
     }
-    match ask.query.split('&').any(|pair| pair == "preview" || pair.starts_with("preview=")) {
+    match ask.flag("preview") {
         true => preview(&app, &artifact, ask.limit(50, PREVIEW_LINES)?).await,
         false => redirect(&app.storage, &artifact).await,
     }

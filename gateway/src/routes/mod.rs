@@ -10,9 +10,11 @@ mod blueprints;
 mod dispatch;
 mod events;
 mod failed_leads;
+mod failed_leads_csv;
 mod health;
 mod imports;
 mod keys;
+mod mended;
 mod metrics;
 mod page;
 mod providers;
@@ -144,7 +146,7 @@ pub static ROUTES: &[Route] = &[
     read("/api/pipelines/{runId}/events/{eventId}", "getEvent", |a, c, q| Box::pin(events::get(a, c, q))),
     read("/api/pipelines/{runId}/failed-leads", "listFailedLeads", |a, c, q| Box::pin(failed_leads::json(a, c, q))),
     read("/api/pipelines/{runId}/failed-leads.csv", "exportFailedLeads", |a, c, q| {
-        Box::pin(failed_leads::csv(a, c, q))
+        Box::pin(failed_leads_csv::csv(a, c, q))
     }),
     read("/api/pipelines/{runId}/verify", "verifyRun", |a, c, q| Box::pin(verify::get(a, c, q))),
     post("/api/uploads", "announceUpload", Right::Operate, |a, c, q| Box::pin(uploads::announce(a, c, q))),

@@ -15,7 +15,11 @@ use luci_schema::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, run_commands::refused};
+use super::{
+    Answer,
+    mended::{self, Named},
+    run_commands::refused,
+};
 use crate::{
     App,
     ask::Ask,
@@ -34,6 +38,8 @@ struct StartBody {
     import_id: Option<ImportId>,
     sector_id: Option<SectorId>,
     blueprint_id: Option<BlueprintId>,
+    /// The run whose failed leads the import holds, mended.
+    parent_run_id: Option<RunId>,
     /// Shown in lists; the blueprint's name when absent.
     pipeline_name: Option<String>,
     #[serde(default)]
@@ -85,6 +91,8 @@ struct Source {
     total_leads: u64,
     sector_id: Option<SectorId>,
     sector_name: Option<String>,
+    /// The run that an imported file was exported from.
+    exported_from: Option<RunId>,
 }
 
 pub async fn start(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
@@ -108,6 +116,7 @@ async fn queued(
 ) -> Result<RunQueued, Problem> {
     let mut c = app.engine_pool.acquire().await?;
     let source = source(&mut c, caller, body).await?;
+    let parent = mended::parent(app, caller, body.parent_run_id, source.exported_from).await?;
     if source.total_leads > options.max_leads {
         return Err(too_many(source.total_leads, options.max_leads));
     }
@@ -118,8 +127,7 @@ async fn queued(
         None => blueprints::system(&mut c, caller.tenant).await?,
     };
     let tenant = tenants::get(&mut c, caller.tenant).await?;
-    let prices = prices::pin(&mut c, &blueprint.stages).await?;
-    Ok(RunQueued {
+    let mut queued = RunQueued {
         pipeline_name: pipeline_name(body.pipeline_name.as_deref(), &blueprint.name)?,
         blueprint_id: blueprint.blueprint_id,
         blueprint_version: blueprint.version,
@@ -137,8 +145,14 @@ async fn queued(
         parent_run_id: None,
         replayed_from_run_id: None,
         budget_micros: body.options.budget_micros,
-        prices,
-    })
+        prices: Default::default(),
+    };
+    if let Some((id, parent)) = parent {
+        let named = if body.blueprint_id.is_some() { Named::Blueprint } else { Named::Nothing };
+        mended::adopt(&mut queued, id, &parent, named);
+    }
+    queued.prices = prices::pin(&mut c, &queued.stages).await?;
+    Ok(queued)
 }
 
 fn pipeline_name(given: Option<&str>, usual: &str) -> Result<String, Problem> {
@@ -174,7 +188,8 @@ async fn source(c: &mut sqlx::PgConnection, caller: &Caller, body: &StartBody) -
             return Err(Problem::invalid("importId", "the import is not completed"));
         };
         let input = RunInput::Import { import_id: id, object_path: import.object_path, size_bytes, rows };
-        return Ok(Source { input, root_input_id: id.to_string(), total_leads: rows, sector_id, sector_name });
+        let (root_input_id, exported_from) = (id.to_string(), import.summary.and_then(|summary| summary.lineage_of));
+        return Ok(Source { input, root_input_id, total_leads: rows, sector_id, sector_name, exported_from });
     }
     let Some(id) = sector_id else {
         return Err(Problem::fields(vec![
@@ -187,7 +202,8 @@ async fn source(c: &mut sqlx::PgConnection, caller: &Caller, body: &StartBody) -
         return Err(Problem::invalid("sectorId", "the sector has no leads"));
     }
     let input = RunInput::Sector { sector_id: id };
-    Ok(Source { input, root_input_id: id.to_string(), total_leads, sector_id: Some(id), sector_name })
+    let (root_input_id, sector_id) = (id.to_string(), Some(id));
+    Ok(Source { input, root_input_id, total_leads, sector_id, sector_name, exported_from: None })
 }
 
 async fn queue(
