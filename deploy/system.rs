@@ -161,7 +161,8 @@ impl System {
             pool: self.pool.clone(),
             log: self.log.clone(),
             storage: setup.storage.clone(),
-            providers: Providers::new(self.pool.clone(), setup.providers.clone()).map_err(SystemError::Providers)?,
+            providers: Providers::new(self.pool.clone(), Arc::clone(&setup.vault), setup.providers.clone())
+                .map_err(SystemError::Providers)?,
         };
         let (options, issuer, kinds) = (setup.workers.clone(), issuer.clone(), setup.kinds.clone());
         self.roles.start(Role::Engine, self.stop.clone(), move |stop| {

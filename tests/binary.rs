@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, os::unix::fs::PermissionsExt, path::Path, process::Output};
 
 use luci::sandbox::{Sandbox, SandboxOptions};
-use luci_engine::provider::{Endpoint, ProvidersConfig};
+use luci_engine::provider::ProvidersConfig;
 use serde_json::Value;
 
 use crate::support::{Api, Stand, System, SystemOptions, luci, output, room, system_with};
@@ -100,8 +100,7 @@ async fn wrong_use_is_2_and_wrong_settings_are_78_all_at_once() {
 /// A system whose providers are a sandbox, for the commands to talk to.
 async fn served() -> (System, Sandbox) {
     let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), SandboxOptions::default()).await.expect("a sandbox");
-    let endpoint = || Some(Endpoint { base_url: sandbox.url(), key: sandbox.key().to_owned().into() });
-    let providers = ProvidersConfig { apollo: endpoint(), realestate: endpoint(), ..ProvidersConfig::default() };
+    let providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
     (system_with(SystemOptions { providers, ..SystemOptions::default() }).await, sandbox)
 }
 

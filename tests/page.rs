@@ -5,15 +5,14 @@
 use std::net::Ipv4Addr;
 
 use luci::sandbox::{Sandbox, SandboxOptions};
-use luci_engine::provider::{Endpoint, ProvidersConfig};
+use luci_engine::provider::ProvidersConfig;
 
 use crate::support::{Browser, SystemOptions, browser, system_with};
 
 /// A system whose providers are a sandbox, and a browser that is signed in there.
 async fn signed_in() -> (crate::support::System, Sandbox, Browser) {
     let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), SandboxOptions::default()).await.expect("a sandbox");
-    let endpoint = || Some(Endpoint { base_url: sandbox.url(), key: sandbox.key().to_owned().into() });
-    let providers = ProvidersConfig { apollo: endpoint(), realestate: endpoint(), ..ProvidersConfig::default() };
+    let providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
     let system = system_with(SystemOptions { providers, ..SystemOptions::default() }).await;
     let mut browser = browser().await;
     browser.open(&format!("{}/admin/pipelines", system.api.url)).await;

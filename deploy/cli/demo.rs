@@ -7,10 +7,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use luci_engine::{
-    book::sectors,
-    provider::{Endpoint, ProvidersConfig},
-};
+use luci_engine::{book::sectors, provider::ProvidersConfig};
 use luci_schema::{Micros, SectorId};
 use serde_json::{Value, json};
 
@@ -65,7 +62,7 @@ impl Demo {
             config.data_dir = DEMO_DIR.into();
         }
         let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), SandboxOptions::default()).await?;
-        config.providers = providers(&sandbox);
+        config.providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
         let home = Home::start(&config, TENANT, telemetry::figures()?).await?;
         let shown = signals.or(self.show(&home, &config)).await;
         let outcome = match shown {
@@ -157,9 +154,4 @@ fn once(body: &Value) -> String {
 /// The position of the newest event of all.
 async fn head(api: &Api) -> anyhow::Result<u64> {
     api.get("/api/system").await?["head"].as_u64().context("the gateway named no head")
-}
-
-fn providers(sandbox: &Sandbox) -> ProvidersConfig {
-    let endpoint = || Some(Endpoint { base_url: sandbox.url(), key: sandbox.key().to_owned().into() });
-    ProvidersConfig { apollo: endpoint(), realestate: endpoint(), ..ProvidersConfig::default() }
 }

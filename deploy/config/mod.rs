@@ -1,11 +1,12 @@
 //! The only reader of the environment: everything is read and checked before anything starts.
 
+mod providers;
 mod reader;
 mod store;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use luci_engine::provider::{Endpoint, ProvidersConfig};
+use luci_engine::provider::ProvidersConfig;
 pub use reader::{Mistake, Mistakes, Reader};
 use secrecy::SecretString;
 pub use store::StoreAddress;
@@ -31,7 +32,7 @@ pub struct Config {
     pub master_key: Option<SecretString>,
     /// `LUCI_INSTANCE`: the name of this process among several, for leases; default made up at each start.
     pub instance: Option<String>,
-    /// Enrichment and skip-trace providers.
+    /// `LUCI_APOLLO_KEY` and the like: outside providers.
     pub providers: ProvidersConfig,
     pub log: LogConfig,
     /// `LUCI_URL` and `LUCI_API_KEY`: what the client commands talk to.
@@ -87,7 +88,7 @@ impl Config {
             store: StoreAddress::read(&mut reader),
             master_key: master_key(&mut reader),
             instance: reader.text("LUCI_INSTANCE"),
-            providers: providers(&mut reader),
+            providers: providers::read(&mut reader),
             log: LogConfig {
                 filter: log_filter(&mut reader),
                 format: reader.parsed("LUCI_LOG_FORMAT", "`json` or `pretty`"),
@@ -158,25 +159,6 @@ fn log_filter(reader: &mut Reader) -> Option<String> {
     Some(text)
 }
 
-fn providers(reader: &mut Reader) -> ProvidersConfig {
-    ProvidersConfig {
-        apollo: endpoint(reader, "LUCI_APOLLO_URL", "LUCI_APOLLO_KEY"),
-        realestate: endpoint(reader, "LUCI_REALESTATE_URL", "LUCI_REALESTATE_KEY"),
-        ..ProvidersConfig::default()
-    }
-}
-
-/// A provider needs its address and its key, or neither.
-fn endpoint(reader: &mut Reader, url: &'static str, key: &'static str) -> Option<Endpoint> {
-    match (web_address(reader, url), reader.secret(key)) {
-        (Some(base_url), Some(key)) => return Some(Endpoint { base_url, key }),
-        (None, None) => {}
-        (Some(_), None) => reader.mistake(key, format!("is missing, while {url} is set")),
-        (None, Some(_)) => reader.mistake(url, format!("is missing, while {key} is set")),
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,7 +171,7 @@ mod tests {
     fn nothing_set_is_a_whole_configuration() {
         let config = read(&[("HOME", "/root")]).expect("defaults");
         assert_eq!(config.data_dir, PathBuf::from(".luci"));
-        assert!(config.database_url.is_none() && config.providers.apollo.is_none());
+        assert!(config.database_url.is_none() && config.providers.configured().is_empty());
     }
 
     #[test]
@@ -198,7 +180,7 @@ mod tests {
             ("LUCI_LISTEN", "8080"),
             ("LUCI_DATABASE_URL", "mysql://me:hunter2@db/x"),
             ("LUCI_MASTER_KEY", "hunter2"),
-            ("LUCI_APOLLO_KEY", "hunter2"),
+            ("LUCI_APOLLO_KEY", "hunter2 two"),
             ("LUCI_LOG_FORMAT", "xml"),
             ("LUCI_STORE_URL", "ftp://x"),
             ("LUCI_LISTEM", "127.0.0.1:1"),
@@ -210,7 +192,7 @@ mod tests {
             "LUCI_DATABASE_URL",
             "LUCI_STORE_URL",
             "LUCI_MASTER_KEY",
-            "LUCI_APOLLO_URL",
+            "LUCI_APOLLO_KEY",
             "LUCI_LOG_FORMAT",
             "LUCI_LISTEM",
         ];

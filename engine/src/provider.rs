@@ -3,13 +3,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use luci_schema::{ArtifactId, FailureCode, LeadId, RunId, TenantId, event::RunPrices};
-use secrecy::SecretString;
+use luci_schema::{ArtifactId, FailureCode, LeadId, RunId, Stage, TenantId, event::RunPrices};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use crate::providers::{Apollo, Asker, Caller, RealEstate};
-pub use crate::providers::{ProviderName, UnknownProvider};
+pub use crate::providers::{
+    BreakerPolicy, Limits, ProviderName, ProvidersConfig, RetryPolicy, Site, UnknownProvider,
+    account::{Account, Scope},
+    async_item as realestate_async_item,
+    limits::{self, OwnLimits},
+    weather,
+};
+use crate::{
+    admin::vault::{Vault, VaultError},
+    providers::{Apollo, Asker, RealEstate},
+};
 
 /// What a provider bills for one unit, in micro-dollars: its list price, unless a run has pinned another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +65,28 @@ pub struct ProviderError {
     pub reason: String,
     pub detail: Option<String>,
     pub retry_after: Option<Duration>,
+    pub asked: Asked,
+}
+
+/// Whether the provider heard the question that it did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    Yes,
+    /// The door was closed: a limit, a pause, a missing credential, or what an earlier call of the block was told.
+    No,
+}
+
+impl ProviderError {
+    /// An answer of the provider that is none.
+    pub fn new(provider: ProviderName, code: FailureCode, reason: &str) -> Self {
+        let provider = provider.as_str();
+        Self { provider, code, reason: reason.into(), detail: None, retry_after: None, asked: Asked::Yes }
+    }
+
+    /// The rest of the block would fare no better: the stage cannot be carried out now.
+    pub fn closes_the_door(&self) -> bool {
+        self.asked == Asked::No || matches!(self.code, FailureCode::RateLimit)
+    }
 }
 
 /// A paid answer; `found` is `None` when the provider knows no such person.
@@ -197,92 +227,50 @@ pub struct TraceMatch {
     pub age: Option<u32>,
 }
 
-/// Where a provider is reached (without a slash at the end) and with which key.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    pub base_url: String,
-    pub key: SecretString,
-}
-
-/// Tries again on 408, 429, 5xx and broken connections, after `base` × 2ⁿ but at most `cap`, or after what the provider
-/// asks for when that is at most `longest_wait`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryPolicy {
-    pub retries: u32,
-    pub base: Duration,
-    pub cap: Duration,
-    pub longest_wait: Duration,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            retries: 3,
-            base: Duration::from_secs(1),
-            cap: Duration::from_secs(10),
-            longest_wait: Duration::from_secs(30),
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct ProvidersConfig {
-    pub apollo: Option<Endpoint>,
-    pub realestate: Option<Endpoint>,
-    pub retry: RetryPolicy,
-    /// Of one call, answer included.
-    pub timeout: Duration,
-    /// Calls that one block has out at once.
-    pub in_flight: usize,
-}
-
-impl Default for ProvidersConfig {
-    fn default() -> Self {
-        Self {
-            apollo: None,
-            realestate: None,
-            retry: RetryPolicy::default(),
-            timeout: Duration::from_secs(30),
-            in_flight: 4,
-        }
-    }
-}
-
-impl ProvidersConfig {
-    /// Providers that the installation itself has a credential for.
-    pub fn configured(&self) -> Vec<ProviderName> {
-        let endpoints = [(ProviderName::Apollo, &self.apollo), (ProviderName::RealEstate, &self.realestate)];
-        endpoints.into_iter().filter(|(_, endpoint)| endpoint.is_some()).map(|(name, _)| name).collect()
-    }
-}
-
 pub struct Providers {
     asker: Asker,
-    apollo: Option<Apollo>,
-    realestate: Option<RealEstate>,
 }
 
 impl Providers {
     /// `pool` has role `luci_engine`. The process must have a default rustls provider. Fails on an address that is no URL.
-    pub fn new(pool: PgPool, config: ProvidersConfig) -> Result<Arc<Self>, String> {
-        let client = Caller::client(config.timeout).map_err(|error| error.to_string())?;
-        let caller = |provider: &'static str, endpoint: Option<Endpoint>| {
-            endpoint.map(|endpoint| Caller::new(provider, client.clone(), endpoint, config.retry)).transpose()
-        };
-        Ok(Arc::new(Self {
-            asker: Asker::new(pool, config.in_flight),
-            apollo: caller("apollo", config.apollo)?.map(Apollo::new),
-            realestate: caller("realestate", config.realestate)?.map(RealEstate::new),
-        }))
+    pub fn new(pool: PgPool, vault: Arc<Vault>, config: ProvidersConfig) -> Result<Arc<Self>, String> {
+        Ok(Arc::new(Self { asker: Asker::new(pool, vault, config)? }))
     }
 
-    /// Asks Apollo, ten people a call. The answers stand in the order of the queries.
+    /// The account that a tenant asks a provider with; `None` when it has none.
+    pub async fn account(&self, tenant: TenantId, provider: ProviderName) -> Result<Option<Arc<Account>>, VaultError> {
+        self.asker.account(tenant, provider).await
+    }
+
+    /// Asks who people are. The answers stand in the order of the queries.
     pub async fn people_match(&self, asking: Asking<'_>, queries: &[PersonQuery]) -> Answers<PersonMatch> {
-        self.asker.ask(self.apollo.as_ref(), asking, queries).await
+        self.asker.ask::<Apollo>(asking, queries).await
     }
 
-    /// Asks RealEstateAPI, 250 leads a call (fewer than ten go one by one), in the order of the queries.
+    /// Asks how people can be reached, in the order of the queries.
     pub async fn skip_trace(&self, asking: Asking<'_>, queries: &[TraceQuery]) -> Answers<TraceMatch> {
-        self.asker.ask(self.realestate.as_ref(), asking, queries).await
+        self.asker.ask::<RealEstate>(asking, queries).await
+    }
+}
+
+/// The provider that a stage asks, by `{"provider": …}` of its config. Fails with a sentence on one that cannot do it.
+pub fn of_stage(stage: Stage, config: &serde_json::Value) -> Result<ProviderName, String> {
+    let able: &[ProviderName] = match stage {
+        Stage::Enrich => &[ProviderName::Apollo],
+        Stage::SkipTrace => &[ProviderName::RealEstate],
+        Stage::Import | Stage::Validate | Stage::Score | Stage::Assign | Stage::Push => &[],
+    };
+    let names = || able.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" or ");
+    match config.get("provider") {
+        None | Some(serde_json::Value::Null) => {
+            able.first().copied().ok_or_else(|| format!("{stage} asks no provider"))
+        }
+        Some(given) => {
+            let named = given.as_str().and_then(|text| text.parse().ok()).filter(|name| able.contains(name));
+            named.ok_or_else(|| match able {
+                [] => format!("{stage} asks no provider"),
+                _ => format!("{stage} asks {}, not {given}", names()),
+            })
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Micros;
+
 /// Why, in six words that every provider's errors are mapped to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -56,10 +58,19 @@ pub struct Failure {
     /// Leads by reason (`missing_identity`, `no_phone`, `http_503` …).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reasons: BTreeMap<String, u64>,
+    /// Another try before this is in vain: a limit, or a provider's own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before_micros: Option<Micros>,
 }
 
 impl Failure {
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, retryable: code.retryable(), message: message.into(), reasons: BTreeMap::new() }
+        Self {
+            code,
+            retryable: code.retryable(),
+            message: message.into(),
+            reasons: BTreeMap::new(),
+            not_before_micros: None,
+        }
     }
 }

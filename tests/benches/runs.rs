@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use luci_engine::{
+    admin::vault::Vault,
     block::Tools,
     clock::{self, ClockOptions},
     issue::{Cause, Issuer},
@@ -91,9 +92,11 @@ impl Engine {
         let issuer = Issuer::new(log.clone());
         let (stop, ended) = (CancellationToken::new(), Ended::default());
         servers.forget_events().await?;
+        let vault = Vault::new(&"5a".repeat(32).into())?;
         let tools = Tools {
             storage: Storage::local(servers.room().join("objects"), "unused".into(), String::new())?,
-            providers: Providers::new(pool.clone(), ProvidersConfig::default()).map_err(anyhow::Error::msg)?,
+            providers: Providers::new(pool.clone(), vault.into(), ProvidersConfig::default())
+                .map_err(anyhow::Error::msg)?,
             log: log.clone(),
             pool,
         };

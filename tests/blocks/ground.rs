@@ -7,7 +7,7 @@ use luci_engine::{
     block::{BlockFault, Progress, Task, Tools},
     blocks,
     lead::{Lead, line},
-    provider::{Endpoint, Providers, ProvidersConfig, RetryPolicy},
+    provider::{Providers, ProvidersConfig, RetryPolicy},
     storage::Storage,
 };
 use luci_schema::{
@@ -40,14 +40,13 @@ pub async fn ground() -> Ground {
     let storage =
         Storage::local(support::room("store"), "k".to_owned().into(), "http://localhost".into()).expect("a folder");
     let sandbox = Sandbox::start(([127, 0, 0, 1], 0).into(), SandboxOptions::default()).await.expect("a port");
-    let endpoint = || Some(Endpoint { base_url: sandbox.url(), key: sandbox.key().to_owned().into() });
     let retry = RetryPolicy { retries: 0, base: Duration::ZERO, cap: Duration::ZERO, longest_wait: Duration::ZERO };
-    let config = ProvidersConfig { apollo: endpoint(), realestate: endpoint(), retry, ..ProvidersConfig::default() };
+    let config = ProvidersConfig { retry, ..ProvidersConfig::all_at(&sandbox.url(), sandbox.key()) };
     let tools = Tools {
         pool: engine.clone(),
         log: Log::open(engine.clone(), LogOptions::default()).await.expect("a log"),
         storage,
-        providers: Providers::new(engine, config).expect("addresses"),
+        providers: Providers::new(engine, support::vault(), config).expect("addresses"),
     };
     let pool = database.pool().await;
     Ground { tenant: TenantId::generate(), tools, sandbox, pool, database }

@@ -27,6 +27,8 @@ pub async fn ground(sandbox: SandboxOptions) -> Ground {
         with_key("LUCI_APOLLO_KEY"),
         of_sandbox("LUCI_REALESTATE_URL"),
         with_key("LUCI_REALESTATE_KEY"),
+        // More than a tenant may usually have traced on a day.
+        ("LUCI_REALESTATE_TENANT_PER_DAY", "1000000".to_owned()),
     ];
     let luci = support::luci_with(Stand::on(&database, &nats), variables).await;
     Ground { luci, database, nats, sandbox }

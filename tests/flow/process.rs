@@ -88,7 +88,8 @@ async fn be(name: &'static str, role: Role, url: String, nats: String, stop: Can
         Role::Worker(kinds) => {
             let pool = log.pool().clone();
             let storage = Storage::local(support::room("store"), "key".to_owned().into(), String::new());
-            let providers = Providers::new(pool.clone(), ProvidersConfig::default()).expect("no endpoints");
+            let providers = Providers::new(pool.clone(), crate::support::vault(), ProvidersConfig::default())
+                .expect("no endpoints");
             let storage = storage.expect("a folder");
             let tools = Tools { pool, log: log.clone(), storage, providers };
             worker::run(options(), Issuer::new(log), tools, kinds, client, stop).await.expect("a broker");

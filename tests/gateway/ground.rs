@@ -8,7 +8,7 @@ use luci::{
     roles::Role,
     sandbox::{Sandbox, SandboxOptions},
 };
-use luci_engine::provider::{Endpoint, ProvidersConfig};
+use luci_engine::provider::ProvidersConfig;
 
 /// Everything but workers and clock: a run that is queued stays so until the test moves it.
 pub async fn still() -> System {
@@ -20,8 +20,7 @@ pub async fn still() -> System {
 pub async fn whole() -> (System, Sandbox) {
     let listen = "127.0.0.1:0".parse().expect("an address");
     let sandbox = Sandbox::start(listen, SandboxOptions::default()).await.expect("a sandbox");
-    let endpoint = || Some(Endpoint { base_url: sandbox.url(), key: sandbox.key().into() });
-    let providers = ProvidersConfig { apollo: endpoint(), realestate: endpoint(), ..ProvidersConfig::default() };
+    let providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
     let system = system_with(SystemOptions { providers, ..SystemOptions::default() }).await;
     (system, sandbox)
 }

@@ -86,6 +86,23 @@ async fn what_is_wrong_with_a_credential_is_said_by_field() {
 }
 
 #[tokio::test]
+async fn a_tenant_limits_itself_and_sees_the_weather() {
+    let system = still().await;
+    let api = &system.api;
+    let (status, set) = put(api, "apollo/limits", &json!({"perMinute": 60, "perDay": null})).await;
+    assert_eq!((status, &set["limits"]["perMinute"]), (202, &json!(60)), "{set}");
+    let row = listed(api, "apollo").await;
+    assert_eq!((&row["limits"]["perMinute"], &row["limits"]["perDay"]), (&json!(60), &Value::Null));
+    assert_eq!((&row["weather"]["state"], &row["weather"]["calls"]), (&json!("ok"), &json!(0)));
+    for (body, field) in [(json!({"perDay": 0}), "perDay"), (json!({"perHour": 1}), "perHour")] {
+        let (status, problem) = put(api, "apollo/limits", &body).await;
+        assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!(field)), "{problem}");
+    }
+    let (_, body) = api.get("/api/system").await;
+    assert_eq!(body["providers"].as_array().map(Vec::len), Some(ProviderName::ALL.len()), "{body}");
+}
+
+#[tokio::test]
 async fn members_look_and_only_admins_set() {
     let system = still().await;
     let (_, made) = system.api.post("/api/keys", &json!({"name": "m", "role": "member"})).await;

@@ -113,7 +113,8 @@ async fn only_what_was_lost_on_the_way_is_paid_for_twice() {
 #[tokio::test]
 async fn a_provider_without_a_key_is_not_configured() {
     let ground = Ground::new().await;
-    let providers = Providers::new(ground.pool.clone(), ProvidersConfig::default()).expect("nothing to be wrong");
+    let providers = Providers::new(ground.pool.clone(), crate::support::vault(), ProvidersConfig::default())
+        .expect("nothing to be wrong");
     let answers = providers.people_match(ground.asking(), &people(1)).await;
     assert_eq!(errors(&answers)[0].reason, "not_configured");
 }

@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use luci::sandbox::{Sandbox, SandboxOptions};
 use luci_engine::provider::{
-    Asking, Endpoint, PersonIdentifiers, PersonQuery, Providers, ProvidersConfig, RetryPolicy, TraceQuery,
+    Asking, PersonIdentifiers, PersonQuery, Providers, ProvidersConfig, RetryPolicy, TraceQuery,
 };
 use luci_schema::{ArtifactId, LeadId, RunId, TenantId, event::RunPrices, migrate};
 use sqlx::PgPool;
 
-use crate::support::{Database, database};
+use crate::support::{Database, database, vault};
 
 pub struct Ground {
     pub sandbox: Sandbox,
@@ -50,11 +50,9 @@ impl Ground {
     }
 
     pub fn door(sandbox: &Sandbox, pool: &PgPool, key: &str, retry: RetryPolicy) -> Arc<Providers> {
-        let endpoint = || Some(Endpoint { base_url: sandbox.url(), key: key.into() });
         let timeout = Duration::from_secs(1);
-        let config =
-            ProvidersConfig { apollo: endpoint(), realestate: endpoint(), retry, timeout, ..Default::default() };
-        Providers::new(pool.clone(), config).expect("a good address")
+        let config = ProvidersConfig { retry, timeout, ..ProvidersConfig::all_at(&sandbox.url(), key) };
+        Providers::new(pool.clone(), vault(), config).expect("a good address")
     }
 
     pub fn with(&self, key: &str, retry: RetryPolicy) -> Arc<Providers> {

@@ -3,3 +3,4 @@
 mod asking;
 mod faults;
 mod ground;
+mod limits;

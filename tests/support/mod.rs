@@ -22,4 +22,4 @@ pub use browser::{Browser, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
 pub use servers::room;
-pub use system::{System, SystemOptions, system, system_with};
+pub use system::{System, SystemOptions, system, system_with, vault};

@@ -57,6 +57,11 @@ pub struct System {
     pub running: Running,
 }
 
+/// The vault of every test's installation.
+pub fn vault() -> Arc<Vault> {
+    Arc::new(Vault::new(&"5a".repeat(32).into()).expect("a master key"))
+}
+
 /// Starts a system with every role.
 pub async fn system() -> System {
     system_with(SystemOptions::default()).await
@@ -74,7 +79,7 @@ pub async fn system_with(options: SystemOptions) -> System {
         database_url: database.url().to_owned().into(),
         nats_url: nats.url().to_owned().into(),
         storage: storage.clone(),
-        vault: Arc::new(Vault::new(&"5a".repeat(32).into()).expect("a master key")),
+        vault: vault(),
         providers: options.providers,
         kinds: options.kinds,
         listener: Some(listener),

@@ -13,6 +13,7 @@ use super::{
     AdminError, By,
     change::{Change, record},
 };
+use crate::provider;
 
 /// The name of the blueprint that every tenant has from the start.
 pub const SYSTEM: &str = "luci_full";
@@ -105,6 +106,11 @@ fn check(name: &str, stages: &[StageSpec]) -> Result<(), AdminError> {
     }
     if stages.iter().any(|spec| !matches!(spec.config, Value::Object(_) | Value::Null)) {
         return invalid("a stage's config is an object");
+    }
+    for spec in stages.iter().filter(|spec| spec.config.get("provider").is_some()) {
+        if let Err(reason) = provider::of_stage(spec.stage, &spec.config) {
+            return invalid(&reason);
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures::future::BoxFuture;
-use luci_schema::event::BlockReport;
+use luci_schema::{Failure, FailureCode, Micros, event::BlockReport};
 use sqlx::PgConnection;
 
 use super::outcome::{self, Outcome, database_failed};
@@ -11,7 +11,7 @@ use crate::{
     block::{BlockFault, Progress, Task, Tools},
     book,
     lead::{Lead, line::FailedLine},
-    provider::Answers,
+    provider::{Answers, ProviderError},
 };
 
 /// One provider's way to be asked.
@@ -48,7 +48,8 @@ pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progre
             }
         }
     }
-    while !asked.is_empty() && !task.stop.is_cancelled() {
+    let mut closed = None;
+    while !asked.is_empty() && !task.stop.is_cancelled() && closed.is_none() {
         let rest = asked.split_off(asked.len().min(S::PORTION));
         let portion = std::mem::replace(&mut asked, rest);
         done += portion.len() as u64;
@@ -63,10 +64,32 @@ pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progre
             }
         }
         outcome.report().cost_micros = task.spent.micros();
+        let error = |answer: &Result<_, ProviderError>| answer.as_ref().err().filter(|e| e.closes_the_door()).cloned();
+        closed = answers.iter().filter_map(error).max_by_key(|error| error.retry_after);
         take::<S>(task, tools, &mut outcome, leads, answers).await?;
         progress.set(done, total);
     }
-    outcome.finish_unless_all_failed(S::PROVIDER).await
+    let Some(error) = closed else { return outcome.finish_unless_all_failed(S::PROVIDER).await };
+    for (lead, _) in asked {
+        outcome.failed(&FailedLine::unanswered(lead, error.clone())).await?;
+    }
+    Err(broken_off(outcome.finish().await?, &error))
+}
+
+/// The provider is closed to us: the stage could not be carried out. The answers that came are stored, so the next attempt
+/// asks about the other leads alone, when the provider is open again as far as we were told.
+fn broken_off(report: BlockReport, error: &ProviderError) -> BlockFault {
+    let tried = report.counts.processed();
+    let message = format!("{} could be asked about {} of {tried} leads", error.provider, tried - report.counts.failed);
+    let mut failure = Failure::new(error.code, message);
+    failure.reasons = report.reasons.clone();
+    // What is INTERNAL here is a database that was away.
+    failure.retryable |= error.code == FailureCode::Internal;
+    failure.not_before_micros = error.retry_after.map(|wait| {
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        Micros::now().plus_millis(millis)
+    });
+    BlockFault { failure, report: Box::new(report) }
 }
 
 async fn take<S: Source>(

@@ -6,7 +6,7 @@ use luci_schema::{FailureCode, LeadId, Stage};
 use serde_json::{Value, json};
 
 use super::{
-    Caller,
+    Caller, ProviderName,
     ask::{Api, Outcome},
     fields::{list, number, phone_kind, text, texts},
 };
@@ -18,10 +18,6 @@ const BULK: usize = 10;
 pub struct Apollo(Caller);
 
 impl Apollo {
-    pub const fn new(caller: Caller) -> Self {
-        Self(caller)
-    }
-
     fn bad_answer(&self) -> ProviderError {
         self.0.error(FailureCode::ApiError, "bad_answer")
     }
@@ -32,6 +28,12 @@ impl Api for Apollo {
     type Match = PersonMatch;
     const PRICE: Price = APOLLO_PERSON;
     const STAGE: Stage = Stage::Enrich;
+
+    const PROVIDER: ProviderName = ProviderName::Apollo;
+
+    fn new(caller: Caller) -> Self {
+        Self(caller)
+    }
 
     fn lead(query: &PersonQuery) -> LeadId {
         query.lead_id

@@ -3,29 +3,43 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     future::Future,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use futures::{StreamExt, future::BoxFuture, stream};
-use luci_schema::{FailureCode, LeadId, RunId, Stage};
+use luci_schema::{FailureCode, LeadId, Micros, Stage, TenantId};
+use reqwest::Client;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
-use super::results::{self, Paid};
-use crate::provider::{Answer, Answers, Asking, Price, ProviderError};
+use super::{
+    Caller, ProviderName, ProvidersConfig,
+    account::{Account, Accounts},
+    call,
+    config::RetryPolicy,
+    limits::{self, Grant},
+    results,
+    spending::Spending,
+    weather::{Cloud, Station},
+};
+use crate::{
+    admin::vault::{Vault, VaultError},
+    provider::{Answer, Answers, Asked, Asking, Price, ProviderError},
+};
 
 /// What an adapter answers for one lead: the person, or that there is none, or why there is no answer.
 pub type Outcome<M> = Result<Option<M>, ProviderError>;
 
 /// One API of a provider.
-pub trait Api: Sync {
+pub trait Api: Send + Sync {
+    const PROVIDER: ProviderName;
     type Query: Serialize + Sync;
     type Match: Serialize + DeserializeOwned + Clone + Send;
     const PRICE: Price;
     const STAGE: Stage;
 
+    fn new(caller: Caller) -> Self;
     fn lead(query: &Self::Query) -> LeadId;
     /// How many of `left` queries go into the next call.
     fn batch(left: usize) -> usize;
@@ -39,62 +53,153 @@ pub trait Api: Sync {
 
 pub struct Asker {
     pool: PgPool,
+    accounts: Accounts,
+    client: Client,
+    station: Station,
+    retry: RetryPolicy,
     in_flight: usize,
+    patience: Duration,
 }
 
-/// Whose money is spent, and what stopped it.
-struct Spending<'a> {
-    pool: &'a PgPool,
-    asking: Asking<'a>,
-    /// An error that the next call would meet as well: calls not yet begun are not made.
-    stopped: OnceLock<ProviderError>,
+/// The queries of one question to a provider, their digests, and the answers as they come.
+pub struct Questions<'a, A: Api> {
+    pub queries: &'a [A::Query],
+    pub digests: Vec<String>,
+    pub answers: Vec<Option<Result<Answer<A::Match>, ProviderError>>>,
 }
 
-impl Asker {
-    pub fn new(pool: PgPool, in_flight: usize) -> Self {
-        Self { pool, in_flight: in_flight.max(1) }
-    }
-
-    pub async fn ask<A: Api>(&self, api: Option<&A>, asking: Asking<'_>, queries: &[A::Query]) -> Answers<A::Match> {
-        let mut answers: Vec<Option<Result<Answer<A::Match>, ProviderError>>> = Vec::new();
-        let digests: Vec<String> = queries.iter().map(digest::<A>).collect();
-        match self.paid::<A>(asking, queries).await {
-            Ok(paid) => {
-                let known = queries.iter().zip(&digests);
-                answers.extend(known.map(|(q, digest)| paid.get(&(A::lead(q), digest.clone())).cloned().map(Ok)));
-            }
-            // Without the answers already paid for, asking could pay twice.
-            Err(error) => return queries.iter().map(|_| Err(unread::<A>(&error))).collect(),
-        }
+impl<A: Api> Questions<'_, A> {
+    /// What has no answer yet; and rows that ask what an earlier row of the same lead asks, each with that row.
+    fn open(&self) -> (Vec<usize>, Vec<(usize, usize)>) {
         let mut first: HashMap<(LeadId, &str), usize> = HashMap::new();
-        let mut same: Vec<(usize, usize)> = Vec::new();
-        let mut open: Vec<usize> = Vec::new();
-        for n in (0..queries.len()).filter(|n| answers[*n].is_none()) {
-            match first.entry((A::lead(&queries[n]), digests[n].as_str())) {
+        let (mut open, mut same) = (Vec::new(), Vec::new());
+        for n in (0..self.queries.len()).filter(|n| self.answers[*n].is_none()) {
+            match first.entry((A::lead(&self.queries[n]), self.digests[n].as_str())) {
                 Entry::Vacant(free) => open.push(*free.insert(n)),
                 Entry::Occupied(asked) => same.push((n, *asked.get())),
             }
         }
-        let spending = Spending { pool: &self.pool, asking, stopped: OnceLock::new() };
-        let mut calls = stream::iter(batches::<A>(&open))
-            .map(|batch| {
-                let asked: Vec<(&A::Query, &str)> =
-                    batch.iter().map(|n| (&queries[*n], digests[*n].as_str())).collect();
-                let spending = &spending;
-                async move { (batch, spending.batch(api, asked).await) }
-            })
-            .buffer_unordered(self.in_flight);
-        while let Some((batch, outcomes)) = calls.next().await {
-            for (n, outcome) in batch.into_iter().zip(outcomes) {
-                answers[n] = Some(outcome);
+        (open, same)
+    }
+
+    /// One error for all of `rest`.
+    fn close(&mut self, rest: &[usize], error: &ProviderError) {
+        for n in rest {
+            self.answers[*n] = Some(Err(error.clone()));
+        }
+    }
+}
+
+impl Asker {
+    pub fn new(pool: PgPool, vault: Arc<Vault>, config: ProvidersConfig) -> Result<Self, String> {
+        config.sites.iter().try_for_each(|(provider, site)| call::checked(*provider, &site.base_url))?;
+        Ok(Self {
+            client: call::client(config.timeout).map_err(|error| error.to_string())?,
+            station: Station::new(pool.clone()),
+            retry: config.retry,
+            in_flight: config.in_flight.max(1),
+            patience: config.patience,
+            accounts: Accounts::new(pool.clone(), vault, config),
+            pool,
+        })
+    }
+
+    pub async fn account(&self, tenant: TenantId, provider: ProviderName) -> Result<Option<Arc<Account>>, VaultError> {
+        self.accounts.of(tenant, provider).await
+    }
+
+    pub async fn ask<A: Api>(&self, asking: Asking<'_>, queries: &[A::Query]) -> Answers<A::Match> {
+        let mut asked: Questions<'_, A> =
+            Questions { queries, digests: queries.iter().map(digest::<A>).collect(), answers: Vec::new() };
+        match self.paid::<A>(asking, queries).await {
+            Ok(paid) => {
+                let known = queries.iter().zip(&asked.digests);
+                asked.answers.extend(known.map(|(q, digest)| paid.get(&(A::lead(q), digest.clone())).cloned().map(Ok)));
+            }
+            // Without the answers already paid for, asking could pay twice.
+            Err(error) => return queries.iter().map(|_| Err(unread::<A>(&error))).collect(),
+        }
+        let (open, same) = asked.open();
+        if !open.is_empty() {
+            match self.accounts.of(asking.tenant, A::PROVIDER).await {
+                Ok(Some(account)) => self.spend(asking, account, &mut asked, &open).await,
+                Ok(None) => asked.close(&open, &closed::<A>(FailureCode::Auth, "not_configured")),
+                Err(VaultError::Database(error)) => asked.close(&open, &unread::<A>(&error)),
+                Err(error) => {
+                    tracing::error!(provider = %A::PROVIDER, %error, "a credential cannot be used");
+                    asked.close(&open, &closed::<A>(FailureCode::Auth, "credential_unreadable"));
+                }
             }
         }
-        drop(calls);
         // Two rows of one lead that ask the same are asked once.
-        for (n, asked) in same {
-            answers[n] = answers[asked].clone();
+        for (n, first) in same {
+            asked.answers[n] = asked.answers[first].clone();
         }
-        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(missing::<A>()))).collect()
+        asked.answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(missing::<A>()))).collect()
+    }
+
+    /// Asks about `open` as far as limits allow, waiting for them as long as patience lasts.
+    async fn spend<A: Api>(
+        &self,
+        asking: Asking<'_>,
+        account: Arc<Account>,
+        asked: &mut Questions<'_, A>,
+        open: &[usize],
+    ) {
+        let tenant = asking.tenant;
+        let (client, station) = (self.client.clone(), self.station.clone());
+        let api = A::new(Caller::new(tenant, client, Arc::clone(&account), self.retry, station));
+        let (pool, in_flight) = (&self.pool, self.in_flight);
+        let spending = Spending { pool, asking, in_flight, stopped: OnceLock::new() };
+        let (mut rest, mut patience) = (open, self.patience);
+        loop {
+            let grant = match self.grant(tenant, &account, rest.len()).await {
+                Ok(grant) => grant,
+                Err(error) => return asked.close(rest, &unread::<A>(&error)),
+            };
+            let (now, later) = rest.split_at(grant.people);
+            spending.all(&api, asked, now).await;
+            self.unused(tenant, &account, asked, now).await;
+            rest = later;
+            if rest.is_empty() {
+                return;
+            }
+            if let Some(error) = spending.stopped.get() {
+                return asked.close(rest, &ProviderError { asked: Asked::No, ..error.clone() });
+            }
+            if grant.wait > patience {
+                let until = Micros::now().plus_millis(i64::try_from(grant.wait.as_millis()).unwrap_or(i64::MAX));
+                self.station.cloud(A::PROVIDER, account.scope, Cloud::Limited, until);
+                let error = closed::<A>(FailureCode::RateLimit, "limit");
+                return asked.close(rest, &ProviderError { retry_after: Some(grant.wait), ..error });
+            }
+            patience -= grant.wait;
+            tokio::time::sleep(grant.wait).await;
+        }
+    }
+
+    async fn grant(&self, tenant: TenantId, account: &Account, wanted: usize) -> Result<Grant, sqlx::Error> {
+        if account.limits.none() {
+            return Ok(Grant { people: wanted, wait: Duration::ZERO });
+        }
+        let mut c = self.pool.acquire().await?;
+        limits::take(&mut c, tenant, account.provider, account.scope, &account.limits, wanted).await
+    }
+
+    /// Gives back what was granted for leads that were not asked about after all.
+    async fn unused<A: Api>(&self, tenant: TenantId, account: &Account, asked: &Questions<'_, A>, now: &[usize]) {
+        let spared = |n: &&usize| matches!(&asked.answers[**n], Some(Err(error)) if error.asked == Asked::No);
+        let people = if account.limits.none() { 0 } else { now.iter().filter(spared).count() };
+        if people == 0 {
+            return;
+        }
+        let given = async {
+            let mut c = self.pool.acquire().await?;
+            limits::give_back(&mut c, tenant, account.provider, account.scope, people).await
+        };
+        if let Err(error) = given.await {
+            tracing::warn!(provider = %A::PROVIDER, people, %error, "grants that were not used are lost");
+        }
     }
 
     async fn paid<A: Api>(
@@ -119,104 +224,6 @@ impl Asker {
     }
 }
 
-impl Spending<'_> {
-    async fn batch<A: Api>(&self, api: Option<&A>, asked: Vec<(&A::Query, &str)>) -> Answers<A::Match> {
-        let Some(api) = api else {
-            let error = error::<A>(FailureCode::Auth, "not_configured");
-            return asked.iter().map(|_| Err(error.clone())).collect();
-        };
-        if let Some(error) = self.stopped.get() {
-            return asked.iter().map(|_| Err(error.clone())).collect();
-        }
-        let queries: Vec<&A::Query> = asked.iter().map(|(query, _)| *query).collect();
-        let outcomes = carry(api, self.asking.root_run, &queries).await;
-        for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
-            if matches!(error.code, FailureCode::Auth | FailureCode::RateLimit) {
-                // Only the first is kept; a second says the same.
-                let _ = self.stopped.set(error.clone());
-            }
-        }
-        let (price, paid_by) = (A::PRICE.pinned(self.asking.prices), Some(self.asking.release));
-        let answers: Answers<A::Match> = outcomes
-            .into_iter()
-            .zip(&asked)
-            .map(|(outcome, (_, digest))| {
-                let found = outcome?;
-                let cost_micros = if found.is_some() { price } else { 0 };
-                Ok(Answer { found, cost_micros, paid_by, request_digest: (*digest).to_owned() })
-            })
-            .collect();
-        self.store::<A>(&asked, &answers).await;
-        answers
-    }
-
-    /// Tried again while the database is busy or away; what cannot be stored in the end is paid for all the same, so the
-    /// answers go on.
-    async fn store<A: Api>(&self, asked: &[(&A::Query, &str)], answers: &Answers<A::Match>) {
-        let paid: Vec<Paid> = asked
-            .iter()
-            .zip(answers)
-            .filter_map(|((query, digest), answer)| {
-                let answer = answer.as_ref().ok()?;
-                Some(Paid {
-                    lead_id: A::lead(query),
-                    request_digest: (*digest).to_owned(),
-                    outcome: serde_json::to_string(&answer.found).ok()?,
-                    cost_micros: answer.cost_micros,
-                    paid_by: answer.paid_by,
-                })
-            })
-            .collect();
-        let mut pauses = STORE_PAUSES.into_iter();
-        while let Err(error) = self.try_store::<A>(&paid).await {
-            let Some(pause) = pauses.next() else {
-                tracing::error!(provider = A::PRICE.provider, answers = paid.len(), %error, "answers could not be stored");
-                return;
-            };
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    async fn try_store<A: Api>(&self, paid: &[Paid]) -> Result<(), sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        results::store(&mut connection, &self.asking, A::STAGE, A::PRICE.provider, paid).await
-    }
-}
-
-/// Between two tries to store answers.
-const STORE_PAUSES: [Duration; 4] =
-    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(10)];
-
-/// Calls; a batch that the provider calls wrong as a whole is halved until the lead that is wrong stands alone.
-fn carry<'a, A: Api>(
-    api: &'a A,
-    root_run: RunId,
-    queries: &'a [&'a A::Query],
-) -> BoxFuture<'a, Vec<Outcome<A::Match>>> {
-    Box::pin(async move {
-        match api.call(&root_run.to_string(), queries).await {
-            Ok(outcomes) => outcomes,
-            Err(error) if queries.len() > 1 && matches!(error.reason.as_str(), "http_400" | "http_422") => {
-                let (left, right) = queries.split_at(queries.len() / 2);
-                let mut outcomes = carry(api, root_run, left).await;
-                outcomes.extend(carry(api, root_run, right).await);
-                outcomes
-            }
-            Err(error) => queries.iter().map(|_| Err(error.clone())).collect(),
-        }
-    })
-}
-
-fn batches<A: Api>(mut open: &[usize]) -> Vec<Vec<usize>> {
-    let mut batches = Vec::new();
-    while !open.is_empty() {
-        let (batch, rest) = open.split_at(A::batch(open.len()).clamp(1, open.len()));
-        batches.push(batch.to_vec());
-        open = rest;
-    }
-    batches
-}
-
 /// SHA-256 (lower hex) of what is asked, which leaves the lead itself out.
 fn digest<A: Api>(query: &A::Query) -> String {
     let mut hash = Sha256::new();
@@ -227,14 +234,16 @@ fn digest<A: Api>(query: &A::Query) -> String {
     hex::encode(hash.finalize())
 }
 
-fn error<A: Api>(code: FailureCode, reason: &str) -> ProviderError {
-    ProviderError { provider: A::PRICE.provider, code, reason: reason.into(), detail: None, retry_after: None }
+/// The door is closed: it was not asked.
+fn closed<A: Api>(code: FailureCode, reason: &str) -> ProviderError {
+    ProviderError { asked: Asked::No, ..ProviderError::new(A::PROVIDER, code, reason) }
 }
 
+/// What must be known before asking is not, since the database did not answer.
 fn unread<A: Api>(cause: &sqlx::Error) -> ProviderError {
-    ProviderError { detail: Some(cause.to_string()), ..error::<A>(FailureCode::Internal, "answers_unreadable") }
+    ProviderError { detail: Some(cause.to_string()), ..closed::<A>(FailureCode::Internal, "answers_unreadable") }
 }
 
 fn missing<A: Api>() -> ProviderError {
-    error::<A>(FailureCode::ApiError, "missing_answer")
+    ProviderError::new(A::PROVIDER, FailureCode::ApiError, "missing_answer")
 }

@@ -1,82 +1,137 @@
 //! One HTTP call: sent, tried again where that can help, and its failure put into one of six codes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::StreamExt;
-use luci_schema::{FailureCode, Micros};
-use reqwest::{Client, Response, StatusCode, Url, header, redirect};
+use luci_schema::{FailureCode, Micros, TenantId};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
-use crate::provider::{Endpoint, ProviderError, RetryPolicy};
+use super::{
+    ProviderName,
+    account::Account,
+    breaker::{Heard, Turn},
+    config::RetryPolicy,
+    weather::{Cloud, Ended, Station},
+};
+use crate::provider::{Asked, ProviderError};
 
 /// A thousand traced people are some 4 MB.
 const LARGEST_ANSWER: usize = 32 << 20;
 const LONGEST_DETAIL: usize = 300;
 
 pub struct Caller {
-    provider: &'static str,
+    provider: ProviderName,
+    tenant: TenantId,
     client: Client,
-    endpoint: Endpoint,
+    account: Arc<Account>,
     retry: RetryPolicy,
+    station: Station,
+}
+
+/// No redirects, since they would carry the key elsewhere, and no proxy taken from the environment.
+pub fn client(timeout: Duration) -> reqwest::Result<Client> {
+    Client::builder()
+        .timeout(timeout)
+        .connect_timeout(timeout.min(Duration::from_secs(5)))
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .user_agent(concat!("luci/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// An address that can be called.
+pub fn checked(provider: ProviderName, base_url: &str) -> Result<(), String> {
+    let url = Url::parse(base_url).map_err(|error| format!("{provider}: {base_url}: {error}"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(()),
+        _ => Err(format!("{provider}: {url} is neither http nor https")),
+    }
 }
 
 impl Caller {
-    /// No redirects, since they would carry the key elsewhere, and no proxy taken from the environment.
-    pub fn client(timeout: Duration) -> reqwest::Result<Client> {
-        Client::builder()
-            .timeout(timeout)
-            .connect_timeout(timeout.min(Duration::from_secs(5)))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("luci/", env!("CARGO_PKG_VERSION")))
-            .build()
-    }
-
-    pub fn new(provider: &'static str, client: Client, endpoint: Endpoint, retry: RetryPolicy) -> Result<Self, String> {
-        let url =
-            Url::parse(&endpoint.base_url).map_err(|error| format!("{provider}: {}: {error}", endpoint.base_url))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("{provider}: {url} is neither http nor https"));
-        }
-        Ok(Self { provider, client, endpoint, retry })
+    pub fn new(tenant: TenantId, client: Client, account: Arc<Account>, retry: RetryPolicy, station: Station) -> Self {
+        Self { provider: account.provider, tenant, client, account, retry, station }
     }
 
     pub fn error(&self, code: FailureCode, reason: &str) -> ProviderError {
-        ProviderError { provider: self.provider, code, reason: reason.into(), detail: None, retry_after: None }
+        ProviderError::new(self.provider, code, reason)
     }
 
-    /// Posts JSON and reads JSON. `correlation` lets the provider's support find the call.
+    pub fn key(&self) -> &str {
+        self.account.credential.key.expose_secret()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.account.base_url.trim_end_matches('/'))
+    }
+
+    /// Posts JSON with the key in `x-api-key`, and reads JSON.
     pub async fn post(&self, path: &str, correlation: &str, body: &Value) -> Result<Value, ProviderError> {
-        let url = format!("{}{path}", self.endpoint.base_url.trim_end_matches('/'));
-        let body = Bytes::from(body.to_string());
+        let (url, body) = (self.url(path), Bytes::from(body.to_string()));
+        let request = |client: &Client| {
+            let request = client.post(&url).header("x-api-key", self.key());
+            request.header(header::CONTENT_TYPE, "application/json").body(body.clone())
+        };
+        self.ask(correlation, request).await
+    }
+
+    /// Sends what `request` makes until it is answered or another try is not worth it, and reads JSON. `correlation` lets
+    /// the provider's support find the call.
+    pub async fn ask(
+        &self,
+        correlation: &str,
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Value, ProviderError> {
         let mut tried = 0;
         loop {
+            if let Err(until) = self.account.breaker.enter(Micros::now()) {
+                return Err(self.paused(until));
+            }
             let began = Micros::now();
-            let outcome = self.once(&url, correlation, body.clone()).await;
+            let outcome = self.once(correlation, request(&self.client)).await;
             self.measure(began, &outcome);
             let Err(error) = outcome else { return outcome };
             let wait = self.wait(tried, &error).filter(|_| tried < self.retry.retries);
             let Some(wait) = wait else { return Err(error) };
             tried += 1;
-            tracing::debug!(
-                provider = self.provider,
-                reason = error.reason,
-                tried,
-                wait_ms = wait.as_millis(),
-                "asking again"
-            );
+            let (provider, wait_ms) = (self.provider.as_str(), wait.as_millis());
+            tracing::debug!(provider, reason = error.reason, tried, wait_ms, "asking again");
             tokio::time::sleep(wait).await;
         }
     }
 
+    fn paused(&self, until: Micros) -> ProviderError {
+        let wait = Duration::from_micros(u64::try_from(until.0 - Micros::now().0).unwrap_or(0));
+        let error = self.error(FailureCode::ApiError, "provider_down");
+        ProviderError { retry_after: Some(wait), asked: Asked::No, ..error }
+    }
+
     fn measure(&self, began: Micros, outcome: &Result<Value, ProviderError>) {
-        let outcome = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
-        let seconds = (Micros::now().0 - began.0) as f64 / 1e6;
-        metrics::counter!("luci_provider_calls_total", "provider" => self.provider, "outcome" => outcome).increment(1);
-        metrics::histogram!("luci_provider_call_seconds", "provider" => self.provider).record(seconds);
+        let now = Micros::now();
+        let word = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
+        let provider = self.provider.as_str();
+        metrics::counter!("luci_provider_calls_total", "provider" => provider, "outcome" => word).increment(1);
+        let seconds = (now.0 - began.0) as f64 / 1e6;
+        metrics::histogram!("luci_provider_call_seconds", "provider" => provider).record(seconds);
+        let (ended, heard) = match outcome.as_ref().map_err(|error| error.code) {
+            Err(FailureCode::RateLimit) => (Ended::Limited, Heard::Answer),
+            Err(FailureCode::ApiError | FailureCode::Timeout) => (Ended::Failed, Heard::Nothing),
+            Err(FailureCode::Validation | FailureCode::Auth | FailureCode::Internal) => (Ended::Failed, Heard::Answer),
+            Ok(_) => (Ended::Answered, Heard::Answer),
+        };
+        self.station.call(self.tenant, self.provider, ended, now);
+        match self.account.breaker.told(heard, now) {
+            Some(Turn::BrokenUntil(until)) => {
+                tracing::warn!(provider, until = %until.rfc3339(), "a provider does not answer and is left alone");
+                self.station.cloud(self.provider, self.account.scope, Cloud::Broken, until);
+            }
+            Some(Turn::Well) => self.station.cloud(self.provider, self.account.scope, Cloud::Broken, now),
+            None => {}
+        }
     }
 
     /// How long to wait before the next try; `None` when another try is not worth it.
@@ -90,16 +145,11 @@ impl Caller {
         }
     }
 
-    async fn once(&self, url: &str, correlation: &str, body: Bytes) -> Result<Value, ProviderError> {
-        let request = self
-            .client
-            .post(url)
-            .header("x-api-key", self.endpoint.key.expose_secret())
+    async fn once(&self, correlation: &str, request: RequestBuilder) -> Result<Value, ProviderError> {
+        let request = request
             .header("x-correlation-id", correlation)
             .header("x-client", "luci")
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json")
-            .body(body);
+            .header(header::ACCEPT, "application/json");
         let response = request.send().await.map_err(|error| self.broken(&error))?;
         let status = response.status();
         if !status.is_success() {
@@ -137,13 +187,13 @@ impl Caller {
         let detail = self.read(response).await.unwrap_or_default();
         let detail = String::from_utf8_lossy(&detail).chars().take(LONGEST_DETAIL).collect();
         let (code, reason) = self.code(status);
-        ProviderError { provider: self.provider, code, reason, detail: Some(detail), retry_after }
+        ProviderError { detail: Some(detail), retry_after, ..self.error(code, &reason) }
     }
 
     fn code(&self, status: StatusCode) -> (FailureCode, String) {
         let code = match status.as_u16() {
             // RealEstateAPI says 403 when the credits are used up.
-            403 if self.provider == "realestate" => return (FailureCode::Auth, "credits".into()),
+            403 if self.provider == ProviderName::RealEstate => return (FailureCode::Auth, "credits".into()),
             401 | 403 => FailureCode::Auth,
             408 => FailureCode::Timeout,
             429 => FailureCode::RateLimit,

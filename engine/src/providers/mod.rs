@@ -1,15 +1,24 @@
 //! Providers outside, one file an API, over one way of asking and one way of calling.
 
+pub mod account;
 mod apollo;
 mod ask;
+mod breaker;
 mod call;
+mod config;
 mod fields;
+pub mod limits;
 mod name;
 mod realestate;
 mod results;
+mod spending;
+pub mod weather;
 
 pub(crate) use apollo::Apollo;
 pub(crate) use ask::Asker;
+use breaker::Breaker;
 pub(crate) use call::Caller;
+pub use config::{BreakerPolicy, Limits, ProvidersConfig, RetryPolicy, Site};
 pub use name::{ProviderName, UnknownProvider};
 pub(crate) use realestate::RealEstate;
+pub use realestate::async_item;

@@ -9,7 +9,7 @@ use luci_schema::{FailureCode, LeadId, Stage};
 use serde_json::{Value, json};
 
 use super::{
-    Caller,
+    Caller, ProviderName,
     ask::{Api, Outcome},
     fields::{flag, list, number, phone_kind, text, texts},
 };
@@ -22,56 +22,8 @@ const SMALLEST_BATCH: usize = 10;
 pub struct RealEstate(Caller);
 
 impl RealEstate {
-    pub const fn new(caller: Caller) -> Self {
-        Self(caller)
-    }
-
-    fn error(&self, code: FailureCode, reason: &str) -> ProviderError {
-        self.0.error(code, reason)
-    }
-
     async fn single(&self, correlation: &str, query: &TraceQuery) -> Outcome<TraceMatch> {
-        let answer = self.0.post("/v1/SkipTrace", correlation, &json!(query)).await?;
-        self.outcome(&answer)
-    }
-
-    /// What one item says: its own error, nobody, or somebody.
-    fn outcome(&self, item: &Value) -> Outcome<TraceMatch> {
-        if !item.is_object() {
-            return Err(self.error(FailureCode::ApiError, "bad_answer"));
-        }
-        match item.get("error").filter(|error| says_something(error)) {
-            Some(error) if nobody(error) => Ok(None),
-            Some(error) => Err(self.item_error(item, error)),
-            None => Ok(trace_match(item)),
-        }
-    }
-
-    fn item_error(&self, item: &Value, error: &Value) -> ProviderError {
-        let status = number(item, "statusCode").or_else(|| number(error, "statusCode")).unwrap_or(422);
-        let (code, reason) = match status {
-            401 | 403 => (FailureCode::Auth, "credits"),
-            408 | 504 => (FailureCode::Timeout, "item_timeout"),
-            429 => (FailureCode::RateLimit, "item_rate_limit"),
-            500.. => (FailureCode::ApiError, "item_error"),
-            _ => (FailureCode::Validation, "item_refused"),
-        };
-        let detail = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-        ProviderError { detail: Some(detail.chars().take(300).collect()), ..self.error(code, reason) }
-    }
-
-    /// Finds each lead's item by its key; an answer without one is no answer, wherever it stands.
-    fn by_key(&self, answer: &Value, queries: &[&TraceQuery]) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
-        let items = answer
-            .as_array()
-            .or_else(|| ["results", "data", "output"].iter().find_map(|name| answer.get(name)?.as_array()))
-            .ok_or_else(|| self.error(FailureCode::ApiError, "bad_answer"))?;
-        let items: HashMap<String, &Value> = items.iter().filter_map(|item| Some((key(item)?, item))).collect();
-        let outcome = |query: &&TraceQuery| match items.get(&query.lead_id.to_string()) {
-            Some(item) => self.outcome(item),
-            None => Err(self.error(FailureCode::ApiError, "missing_answer")),
-        };
-        Ok(queries.iter().map(outcome).collect())
+        outcome(&self.0.post("/v1/SkipTrace", correlation, &json!(query)).await?)
     }
 }
 
@@ -80,6 +32,12 @@ impl Api for RealEstate {
     type Match = TraceMatch;
     const PRICE: Price = REALESTATE_MATCH;
     const STAGE: Stage = Stage::SkipTrace;
+
+    const PROVIDER: ProviderName = ProviderName::RealEstate;
+
+    fn new(caller: Caller) -> Self {
+        Self(caller)
+    }
 
     fn lead(query: &TraceQuery) -> LeadId {
         query.lead_id
@@ -103,8 +61,58 @@ impl Api for RealEstate {
         }
         let skips: Vec<Value> = queries.iter().map(|query| skip(query)).collect();
         let answer = self.0.post("/v1/SkipTraceBatchAwait", correlation, &json!({ "skips": skips })).await?;
-        self.by_key(&answer, queries)
+        by_key(&answer, queries)
     }
+}
+
+fn error(code: FailureCode, reason: &str) -> ProviderError {
+    ProviderError::new(ProviderName::RealEstate, code, reason)
+}
+
+/// What one item says: its own error, nobody, or somebody.
+fn outcome(item: &Value) -> Outcome<TraceMatch> {
+    if !item.is_object() {
+        return Err(error(FailureCode::ApiError, "bad_answer"));
+    }
+    match item.get("error").filter(|said| says_something(said)) {
+        Some(said) if nobody(said) => Ok(None),
+        Some(said) => Err(item_error(item, said)),
+        None => Ok(trace_match(item)),
+    }
+}
+
+fn item_error(item: &Value, said: &Value) -> ProviderError {
+    let status = number(item, "statusCode").or_else(|| number(said, "statusCode")).unwrap_or(422);
+    let (code, reason) = match status {
+        401 | 403 => (FailureCode::Auth, "credits"),
+        408 | 504 => (FailureCode::Timeout, "item_timeout"),
+        429 => (FailureCode::RateLimit, "item_rate_limit"),
+        500.. => (FailureCode::ApiError, "item_error"),
+        _ => (FailureCode::Validation, "item_refused"),
+    };
+    let detail = said.as_str().map_or_else(|| said.to_string(), str::to_owned);
+    ProviderError { detail: Some(detail.chars().take(300).collect()), ..error(code, reason) }
+}
+
+/// Finds each lead's item by its key; an answer without one is no answer, wherever it stands.
+fn by_key(answer: &Value, queries: &[&TraceQuery]) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
+    let items = answer
+        .as_array()
+        .or_else(|| ["results", "data", "output"].iter().find_map(|name| answer.get(name)?.as_array()))
+        .ok_or_else(|| error(FailureCode::ApiError, "bad_answer"))?;
+    let items: HashMap<String, &Value> = items.iter().filter_map(|item| Some((key(item)?, item))).collect();
+    let of = |query: &&TraceQuery| match items.get(&query.lead_id.to_string()) {
+        Some(item) => outcome(item),
+        None => Err(error(FailureCode::ApiError, "missing_answer")),
+    };
+    Ok(queries.iter().map(of).collect())
+}
+
+/// One item that the provider posts to a webhook: whose answer it is, and what it says. Fails on one without a lead's key.
+pub fn async_item(item: &Value) -> Result<(LeadId, Result<Option<TraceMatch>, ProviderError>), ProviderError> {
+    let key = key(item).and_then(|key| key.parse().ok());
+    let lead = key.ok_or_else(|| error(FailureCode::ApiError, "item_without_key"))?;
+    Ok((lead, outcome(item)))
 }
 
 fn skip(query: &TraceQuery) -> Value {

@@ -1,17 +1,7 @@
 //! The three documented shapes, item errors, and mapping by key.
 
-use std::time::Duration;
-
 use super::*;
-use crate::provider::{Endpoint, PhoneKind, RetryPolicy};
-
-fn adapter() -> RealEstate {
-    // The workspace has ring only; a second test's attempt to install it is no error.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let endpoint = Endpoint { base_url: "http://127.0.0.1:9".into(), key: "k".into() };
-    let client = Caller::client(Duration::from_secs(1)).unwrap();
-    RealEstate::new(Caller::new("realestate", client, endpoint, RetryPolicy::default()).unwrap())
-}
+use crate::provider::PhoneKind;
 
 fn query() -> TraceQuery {
     TraceQuery {
@@ -48,7 +38,7 @@ fn nested() -> Value {
 
 #[test]
 fn the_nested_shape() {
-    let found = adapter().outcome(&nested()).unwrap().unwrap();
+    let found = outcome(&nested()).unwrap().unwrap();
     assert_eq!(found.phones.iter().map(FoundPhone::usable).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!(found.phones[1].kind, PhoneKind::Landline);
     assert_eq!(found.emails, ["ana@mail.test"]);
@@ -67,7 +57,7 @@ fn the_flat_shape() {
             "addresses": ["1 Main St"], "relatives": ["Luis Diaz"], "demographics": { "age": "51" }
         }
     });
-    let found = adapter().outcome(&item).unwrap().unwrap();
+    let found = outcome(&item).unwrap().unwrap();
     assert_eq!((found.phones[0].kind, found.phones[0].usable()), (PhoneKind::Voip, true));
     assert_eq!((found.emails.len(), found.addresses.len(), found.age), (1, 1, Some(51)));
 }
@@ -79,20 +69,19 @@ fn the_cookbook_shape() {
         "data": { "owner_names": ["Ana Diaz"], "phones": [{ "number": "5185550101", "type": "Wireless" }],
                   "emails": [{ "email": "ana@mail.test", "type": "personal" }], "address_history": [], "age": 51 }
     });
-    let found = adapter().outcome(&item).unwrap().unwrap();
+    let found = outcome(&item).unwrap().unwrap();
     assert_eq!((found.phones[0].kind, found.age), (PhoneKind::Mobile, Some(51)));
 }
 
 #[test]
 fn nobody_is_told_from_an_error() {
-    let adapter = adapter();
     for item in [
         json!({ "match": false, "output": null }),
         json!({ "success": false, "output": {} }),
         json!({ "success": false, "error": "No match found" }),
         json!({ "output": { "identity": {} } }),
     ] {
-        assert_eq!(adapter.outcome(&item), Ok(None), "{item}");
+        assert_eq!(outcome(&item), Ok(None), "{item}");
     }
     for (item, code) in [
         (json!({ "error": "address is missing" }), FailureCode::Validation),
@@ -101,13 +90,12 @@ fn nobody_is_told_from_an_error() {
         (json!({ "error": { "statusCode": 429 } }), FailureCode::RateLimit),
         (json!("text"), FailureCode::ApiError),
     ] {
-        assert_eq!(adapter.outcome(&item).unwrap_err().code, code, "{item}");
+        assert_eq!(outcome(&item).unwrap_err().code, code, "{item}");
     }
 }
 
 #[test]
 fn a_batch_is_mapped_by_key_and_never_by_position() {
-    let adapter = adapter();
     let (first, second, third) = (query(), query(), query());
     let mut found = nested();
     found["key"] = second.lead_id.to_string().into();
@@ -115,12 +103,12 @@ fn a_batch_is_mapped_by_key_and_never_by_position() {
     let stranger = json!({ "key": "lead_x", "match": true });
     let items = json!([found, stranger, nobody]);
     for answer in [items.clone(), json!({ "results": items }), json!({ "data": items })] {
-        let outcomes = adapter.by_key(&answer, &[&first, &second, &third]).unwrap();
+        let outcomes = by_key(&answer, &[&first, &second, &third]).unwrap();
         assert_eq!(outcomes[0], Ok(None));
         assert_eq!(outcomes[1].as_ref().unwrap().as_ref().unwrap().age, Some(51));
         assert_eq!(outcomes[2].as_ref().unwrap_err().reason, "missing_answer");
     }
-    assert_eq!(adapter.by_key(&json!({ "oops": 1 }), &[&first]).unwrap_err().reason, "bad_answer");
+    assert_eq!(by_key(&json!({ "oops": 1 }), &[&first]).unwrap_err().reason, "bad_answer");
     assert_eq!(skip(&first)["key"], first.lead_id.to_string());
 }
 

@@ -165,6 +165,9 @@ pub static ROUTES: &[Route] = &[
     delete("/api/keys/{keyId}", "revokeKey", Right::Administer, |a, c, q| Box::pin(keys::revoke(a, c, q))),
     read("/api/providers", "listProviders", |a, c, q| Box::pin(providers::list(a, c, q))),
     put("/api/providers/{provider}", "setProvider", Right::Administer, |a, c, q| Box::pin(providers::set(a, c, q))),
+    put("/api/providers/{provider}/limits", "limitProvider", Right::Administer, |a, c, q| {
+        Box::pin(providers::limit(a, c, q))
+    }),
     delete("/api/providers/{provider}", "removeProvider", Right::Administer, |a, c, q| {
         Box::pin(providers::remove(a, c, q))
     }),

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use http::StatusCode;
 use luci_engine::{
     admin::credentials::{self, Credential},
-    provider::ProviderName,
+    provider::{OwnLimits, ProviderName, Scope, limits, weather},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Answer;
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     ask::Ask,
     caller::Caller,
     idempotency::{self, Begun},
+    problem::Problem,
     serve,
 };
 
@@ -27,22 +28,46 @@ struct CredentialBody {
     account: Option<String>,
 }
 
-/// Every provider, with whose credential it would be asked: the tenant's own, else the installation's.
+/// Every provider: whose credential it is asked with (the tenant's own, else the installation's), and how it behaves.
 pub async fn list(app: Arc<App>, caller: Caller, _ask: Ask) -> Answer {
-    let mut c = app.engine_pool.acquire().await?;
-    let own: BTreeMap<_, _> = credentials::list(&mut c, caller.tenant).await?.into_iter().collect();
-    let providers: Vec<_> = ProviderName::ALL
-        .into_iter()
-        .map(|name| {
-            let since = own.get(&name).map(|at| at.rfc3339());
-            let credential = match since {
-                Some(_) => Some("tenant"),
-                None => app.own_providers.contains(&name).then_some("installation"),
-            };
-            json!({"provider": name, "configured": credential.is_some(), "credential": credential, "updatedAt": since})
-        })
-        .collect();
-    Ok(serve::json(StatusCode::OK, &json!({"providers": providers})))
+    Ok(serve::json(StatusCode::OK, &json!({"providers": state(&app, &caller).await?})))
+}
+
+/// `{provider, configured, credential, updatedAt, limits, askedToday, weather}` of each provider.
+pub async fn state(app: &App, caller: &Caller) -> Result<Vec<Value>, Problem> {
+    let (mut c, tenant) = (app.engine_pool.acquire().await?, caller.tenant);
+    let own: BTreeMap<_, _> = credentials::list(&mut c, tenant).await?.into_iter().collect();
+    let mut providers = Vec::new();
+    for name in ProviderName::ALL {
+        let since = own.get(&name).map(|at| at.rfc3339());
+        let (scope, credential) = match since {
+            Some(_) => (Scope::Tenant(tenant), Some("tenant")),
+            None => (Scope::Installation, app.own_providers.contains(&name).then_some("installation")),
+        };
+        let limits = limits::own(&mut c, tenant, name).await?;
+        let today = limits::today(&mut c, tenant, name).await?;
+        let weather = weather::look(&mut c, tenant, name, scope).await?;
+        providers.push(json!({"provider": name, "configured": credential.is_some(), "credential": credential,
+            "updatedAt": since, "limits": limits, "askedToday": today, "weather": weather}));
+    }
+    Ok(providers)
+}
+
+/// Sets how many people the tenant lets a provider be asked for, in place of what it did; null is no limit of its own.
+pub async fn limit(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
+    let provider: ProviderName = ask.id(0, "provider")?;
+    let (body, digest) = ask.json::<OwnLimits>().await?;
+    let command = match idempotency::begin(&app, &caller, &ask, digest).await? {
+        Begun::Done(response) => return Ok(response),
+        Begun::Fresh(command) => command,
+    };
+    let (by, outcome) = (command.by(&caller), json!({"provider": provider, "limits": body}));
+    let receipt = command.receipt(digest, &outcome);
+    let mut tx = app.engine_pool.begin().await?;
+    let at = limits::set_own(&mut tx, caller.tenant, &app.log, (provider, body), &by, receipt).await?;
+    tx.commit().await?;
+    app.log.wake();
+    Ok(idempotency::accepted(&outcome, at))
 }
 
 /// Keeps the tenant's own credential, in place of an earlier one.

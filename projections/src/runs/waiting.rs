@@ -22,6 +22,8 @@ pub enum Waiting {
     Slot { active: u64, limit: u64 },
     /// A failed block: tried again at `retryAt`, or waiting for somebody to retry or skip it.
     Block { block_id: BlockId, stage: Stage, block_number: u32, code: FailureCode, retry_at: Option<String> },
+    /// What the provider lets be asked for is used up until then; the block goes on by itself.
+    ProviderBudget { provider: String, stage: Stage, until: String },
     /// Released blocks of this stage that nobody has begun.
     Worker { stage: Stage, since: String },
     /// Begun blocks whose provider has not answered.
@@ -77,5 +79,11 @@ fn running(run: &RunRow, now: Micros) -> Option<Waiting> {
         return (now.0 - moved.0 > NO_WORKER_MICROS)
             .then(|| Waiting::Worker { stage: sum.stage, since: moved.rfc3339() });
     }
-    failed(run)
+    budget(run).or_else(|| failed(run))
+}
+
+fn budget(run: &RunRow) -> Option<Waiting> {
+    let block = run.failed_block.as_ref().filter(|block| block.code == FailureCode::RateLimit)?;
+    let provider = run.stages.iter().find(|sum| sum.stage == block.stage)?.provider.clone()?;
+    Some(Waiting::ProviderBudget { provider, stage: block.stage, until: block.retry_at?.rfc3339() })
 }

@@ -18,6 +18,7 @@ events! {
         SectorCreated(SectorCreated) = "sector:created",
         ProviderConfigured(ProviderConfigured) = "provider:configured",
         ProviderRemoved(ProviderRemoved) = "provider:removed",
+        ProviderLimited(ProviderLimited) = "provider:limited",
     }
 }
 
@@ -95,4 +96,15 @@ pub struct ProviderConfigured {
 #[serde(rename_all = "camelCase")]
 pub struct ProviderRemoved {
     pub provider: String,
+}
+
+/// How many people the tenant lets a provider be asked for; absent is no limit of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderLimited {
+    pub provider: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_minute: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<u32>,
 }

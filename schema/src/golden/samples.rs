@@ -224,6 +224,7 @@ fn config() -> Vec<(StreamId, Event)> {
     let blueprint = BlueprintPublished { blueprint_id, name: "luci_full".into(), version: 3, stages: stages() };
     let sector = SectorCreated { sector_id: SectorId::from_ulid(ulid(8)), slug: "north-side".into() };
     let created = TenantCreated { name: "Example".into(), slug: "example".into() };
+    let limited = ProviderLimited { provider: "apollo".into(), per_minute: Some(60), per_day: Some(2_000) };
     let tenant: StreamId = tenant().into();
     [
         (tenant, ConfigEvent::TenantCreated(created)),
@@ -235,6 +236,7 @@ fn config() -> Vec<(StreamId, Event)> {
         (blueprint_id.into(), ConfigEvent::BlueprintPublished(blueprint)),
         (tenant, ConfigEvent::SectorCreated(sector)),
         (tenant, ConfigEvent::ProviderConfigured(ProviderConfigured { provider: "apollo".into() })),
+        (tenant, ConfigEvent::ProviderLimited(limited)),
         (tenant, ConfigEvent::ProviderRemoved(ProviderRemoved { provider: "apollo".into() })),
     ]
     .map(|(stream, event)| (stream, event.into()))
