@@ -222,7 +222,7 @@ fn settings(durability: Durability) -> Vec<&'static str> {
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "max_connections=100",
-        "shared_buffers=256MB",
+        "shared_buffers=512MB",
         "wal_compression=lz4",
         "max_wal_size=4GB",
         "checkpoint_timeout=15min",

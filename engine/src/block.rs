@@ -64,6 +64,15 @@ impl Spent {
     }
 }
 
+impl Task {
+    /// Whether ASSIGN comes behind this stage. It writes its leads with all that the stages before have added, so that these
+    /// need not: until then that is in their artifacts and in the stored answers.
+    pub fn booked_later(&self) -> bool {
+        let stages = || self.run.stages.iter().map(|spec| spec.stage);
+        stages().skip_while(|stage| *stage != self.block.stage).skip(1).any(|stage| stage == Stage::Assign)
+    }
+}
+
 /// What every kind may use.
 #[derive(Clone)]
 pub struct Tools {

@@ -29,7 +29,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at the active projector's position, by one that stands by.
 const LOOK: Duration = Duration::from_millis(40);
 /// Batches begin this far apart at least: under load several commits of the log become one of the tables.
-const PACE: Duration = Duration::from_millis(3);
+const PACE: Duration = Duration::from_millis(10);
 
 /// Why the tables could not be kept.
 #[derive(Debug, thiserror::Error)]

@@ -150,8 +150,11 @@ pub async fn connect(url: &str, role: Role, max_connections: u32) -> Result<PgPo
         ("client_min_messages", "error"),
     ]);
     options = match role {
-        // Statements over hundreds of leads each: a plan for the table as it is now costs less than one from when it was empty.
-        Role::Engine => options.options([("plan_cache_mode", "force_custom_plan")]),
+        // A plan made while a table was new must not read all of it when it has grown: row by row over the indexes is right
+        // for any size. Plans are kept, since a foreign key is checked by one for each row.
+        Role::Engine => {
+            options.options([("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")])
+        }
         // What is lost with a crash is folded again: the checkpoint is in the same transaction.
         Role::Projector => options.options([("synchronous_commit", "off")]),
         Role::Gateway | Role::Auditor => options.options([("statement_timeout", "30s")]),

@@ -9,7 +9,6 @@ use sqlx::PgConnection;
 use super::outcome::{self, Outcome, database_failed};
 use crate::{
     block::{BlockFault, Progress, Task, Tools},
-    book,
     lead::{Lead, line::FailedLine},
     provider::{Answers, ProviderError},
 };
@@ -116,11 +115,12 @@ async fn take<S: Source>(
     if matched.is_empty() {
         return Ok(());
     }
-    // Always in one order, so that two blocks that know the same leads wait for each other instead of for ever.
     matched.sort_by_key(|lead| lead.lead_id);
     matched.dedup_by_key(|lead| lead.lead_id);
     let mut tx = tools.pool.begin().await.map_err(database_failed)?;
-    book::leads::enriched(&mut tx, task.tenant, &matched).await.map_err(database_failed)?;
+    if !task.booked_later() {
+        outcome::book(&mut tx, task.tenant, &matched).await.map_err(database_failed)?;
+    }
     S::keep(&mut tx, task, &matched).await.map_err(database_failed)?;
     tx.commit().await.map_err(database_failed)
 }

@@ -59,7 +59,9 @@ async fn assign(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault> {
         }
         done.push(lead);
     }
-    outcome::place(task, tools, &done).await.map_err(database_failed)?;
+    let mut c = tools.pool.acquire().await.map_err(database_failed)?;
+    outcome::book(&mut c, task.tenant, &done).await.map_err(database_failed)?;
+    drop(c);
     sector_list::add(task, tools, &done).await?;
     outcome.finish().await
 }

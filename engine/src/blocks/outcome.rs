@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use luci_schema::{
-    ArtifactId, Counts, Failure, FailureCode,
+    ArtifactId, Counts, Failure, FailureCode, TenantId,
     event::{BlockInput, BlockReport},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use sqlx::PgConnection;
 
 use crate::{
     block::{BlockFault, Task, Tools},
@@ -212,15 +213,15 @@ impl<'a> Outcome<'a> {
     }
 }
 
-/// Writes sector and score of leads into the book, each lead once and always in one order, so that two blocks that hold the
-/// same leads wait for each other instead of for ever.
-pub(super) async fn place(task: &Task, tools: &Tools, leads: &[Lead]) -> Result<(), sqlx::Error> {
-    let mut leads: Vec<&Lead> = leads.iter().collect();
+/// Writes leads into the book as they stand now, each once and always in one order, so that two blocks that hold the same
+/// leads wait for each other instead of for ever.
+pub(super) async fn book<'a>(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    leads: impl IntoIterator<Item = &'a Lead>,
+) -> Result<(), sqlx::Error> {
+    let mut leads: Vec<&Lead> = leads.into_iter().collect();
     leads.sort_by_key(|lead| lead.lead_id);
     leads.dedup_by_key(|lead| lead.lead_id);
-    if leads.is_empty() {
-        return Ok(());
-    }
-    let mut c = tools.pool.acquire().await?;
-    book::leads::placed(&mut c, task.tenant, &leads).await
+    if leads.is_empty() { Ok(()) } else { book::leads::update(c, tenant, &leads).await }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use futures::{FutureExt, future::BoxFuture};
-use luci_schema::{AttemptId, CallId, MessageId, Stage, event::BlockReport};
+use luci_schema::{AttemptId, CallId, LeadId, MessageId, Stage, event::BlockReport};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use ulid::Ulid;
@@ -138,17 +138,19 @@ fn send_key(task: &Task, channel: Channel, lead: &Lead) -> [u8; 32] {
     channel::send_key(task.tenant, channel, lead.lead_id, &task.run.root_run_id.to_string(), CAMPAIGN_ATTEMPT)
 }
 
-/// The same send has the same ids however often it is tried: time bits of the campaign, the rest of the send key.
-fn ulid_of(task: &Task, send_key: &[u8; 32]) -> Ulid {
+/// The same send has the same ids however often it is tried: time bits of the campaign, the lead's row, the rest of the send
+/// key. With the row in front, a campaign's sends go to the end of each index.
+fn ulid_of(task: &Task, lead: LeadId, send_key: &[u8; 32]) -> Ulid {
     let mut low = [0; 16];
-    low[6..].copy_from_slice(&send_key[..10]);
-    Ulid(u128::from(task.run.root_run_id.ulid().timestamp_ms()) << 80 | u128::from_be_bytes(low))
+    low[10..].copy_from_slice(&send_key[..6]);
+    let row = (lead.ulid().0 >> 48 & 0xffff_ffff) << 48;
+    Ulid(u128::from(task.run.root_run_id.ulid().timestamp_ms()) << 80 | row | u128::from_be_bytes(low))
 }
 
 fn message_to(task: &Task, config: &Config, lead: &Lead, to: &str) -> Message {
     let send_key = send_key(task, Channel::Sms, lead);
     Message {
-        id: MessageId::from_ulid(ulid_of(task, &send_key)),
+        id: MessageId::from_ulid(ulid_of(task, lead.lead_id, &send_key)),
         send_key,
         lead_id: lead.lead_id,
         to: to.to_owned(),
@@ -160,7 +162,7 @@ fn message_to(task: &Task, config: &Config, lead: &Lead, to: &str) -> Message {
 fn call_to(task: &Task, lead: &Lead, phone: &str) -> Call {
     let send_key = send_key(task, Channel::Call, lead);
     Call {
-        id: CallId::from_ulid(ulid_of(task, &send_key)),
+        id: CallId::from_ulid(ulid_of(task, lead.lead_id, &send_key)),
         send_key,
         lead_id: lead.lead_id,
         phone: phone.to_owned(),
@@ -197,7 +199,7 @@ async fn queue(
         .chain(calls)
         .filter(|(key, ..)| held.contains(key))
         .map(|(key, lead_id, queue_id, channel)| Attempt {
-            id: AttemptId::from_ulid(ulid_of(task, &key)),
+            id: AttemptId::from_ulid(ulid_of(task, lead_id, &key)),
             lead_id,
             queue_id,
             channel,

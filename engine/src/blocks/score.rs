@@ -59,9 +59,9 @@ async fn score(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault> {
         done.push(lead);
     }
     outcome.report().score_sum = Some(sum);
-    // Where ASSIGN follows, it writes the score together with the sector.
-    if !task.run.stages.iter().any(|stage| stage.stage == Stage::Assign) {
-        outcome::place(task, tools, &done).await.map_err(database_failed)?;
+    if !task.booked_later() {
+        let mut c = tools.pool.acquire().await.map_err(database_failed)?;
+        outcome::book(&mut c, task.tenant, &done).await.map_err(database_failed)?;
     }
     outcome.finish().await
 }

@@ -36,7 +36,7 @@ pub async fn save(
     root_input_id: &str,
     leads: &[Lead],
 ) -> Result<(), sqlx::Error> {
-    let columns = Columns::of(leads)?;
+    let columns = Columns::of(leads.iter())?;
     sqlx::query(
         "insert into leads (tenant_id, root_input_id, id, row_number, company_name, contact_name, email, phone, state,
                             sic_code, data)
@@ -65,21 +65,33 @@ pub async fn save(
     Ok(())
 }
 
-/// Writes what a provider added. A lead that was erased meanwhile stays erased.
-pub async fn enriched(c: &mut PgConnection, tenant: TenantId, leads: &[Lead]) -> Result<(), sqlx::Error> {
-    let columns = Columns::of(leads)?;
+/// Writes leads as a run knows them by now. What it does not know of sector and score stays. A lead that was erased
+/// meanwhile stays erased.
+pub async fn update(c: &mut PgConnection, tenant: TenantId, leads: &[&Lead]) -> Result<(), sqlx::Error> {
+    let columns = Columns::of(leads.iter().copied())?;
+    let scored =
+        |lead: &Lead| lead.scored.as_ref().map(|s| (i16::from(s.score), s.priority.as_str(), s.tags.join(",")));
+    let scores: Vec<_> = leads.iter().copied().map(scored).collect();
     sqlx::query(
         "insert into leads (tenant_id, root_input_id, row_number, id, company_name, contact_name, email, phone, state,
-                            sic_code, data)
+                            sic_code, data, enrichment_status, sector_id, score, priority, tags)
          select $1, '', 0, new.id, new.company_name, new.contact_name, new.email, new.phone, new.state, new.sic_code,
-                new.data::json
-           from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-                as new (id, company_name, contact_name, email, phone, state, sic_code, data)
+                new.data::json, case when new.matched then 'completed' else 'pending' end, new.sector_id, new.score,
+                new.priority, coalesce(string_to_array(new.tags, ','), '{}')
+           from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                       $10::bool[], $11::text[], $12::smallint[], $13::text[], $14::text[])
+                as new (id, company_name, contact_name, email, phone, state, sic_code, data, matched, sector_id, score,
+                        priority, tags)
           cross join lateral (select from leads where tenant_id = $1 and id = new.id for key share offset 0) as known
          on conflict (tenant_id, id) do update
             set company_name = excluded.company_name, contact_name = excluded.contact_name, email = excluded.email,
                 phone = excluded.phone, state = excluded.state, sic_code = excluded.sic_code, data = excluded.data,
-                enrichment_status = 'completed', updated_at = now()",
+                enrichment_status = case when excluded.enrichment_status = 'completed' then 'completed'
+                                         else leads.enrichment_status end,
+                sector_id = coalesce(excluded.sector_id, leads.sector_id),
+                score = coalesce(excluded.score, leads.score),
+                priority = coalesce(excluded.priority, leads.priority),
+                tags = case when excluded.score is null then leads.tags else excluded.tags end, updated_at = now()",
     )
     .bind(tenant)
     .bind(columns.ids)
@@ -90,31 +102,7 @@ pub async fn enriched(c: &mut PgConnection, tenant: TenantId, leads: &[Lead]) ->
     .bind(columns.states)
     .bind(columns.sics)
     .bind(columns.data)
-    .execute(c)
-    .await?;
-    Ok(())
-}
-
-/// Writes sector, score, priority and tags. A lead that no sector fits keeps the one it had.
-pub async fn placed(c: &mut PgConnection, tenant: TenantId, leads: &[&Lead]) -> Result<(), sqlx::Error> {
-    let scored =
-        |lead: &Lead| lead.scored.as_ref().map(|s| (i16::from(s.score), s.priority.as_str(), s.tags.join(",")));
-    let scores: Vec<_> = leads.iter().copied().map(scored).collect();
-    sqlx::query(
-        "insert into leads (tenant_id, root_input_id, row_number, data, id, sector_id, score, priority, tags)
-         select $1, '', 0, '{}', new.id, new.sector_id, new.score, new.priority,
-                coalesce(string_to_array(new.tags, ','), '{}')
-           from unnest($2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[])
-                as new (id, sector_id, score, priority, tags)
-          cross join lateral (select from leads where tenant_id = $1 and id = new.id for key share offset 0) as known
-         on conflict (tenant_id, id) do update
-            set sector_id = coalesce(excluded.sector_id, leads.sector_id),
-                score = coalesce(excluded.score, leads.score),
-                priority = coalesce(excluded.priority, leads.priority),
-                tags = case when excluded.score is null then leads.tags else excluded.tags end, updated_at = now()",
-    )
-    .bind(tenant)
-    .bind(leads.iter().map(|lead| lead.lead_id).collect::<Vec<_>>())
+    .bind(leads.iter().map(|lead| !lead.matched_by.is_empty()).collect::<Vec<_>>())
     .bind(leads.iter().map(|lead| lead.sector.as_ref().and_then(|s| s.sector_id)).collect::<Vec<_>>())
     .bind(scores.iter().map(|s| s.as_ref().map(|s| s.0)).collect::<Vec<_>>())
     .bind(scores.iter().map(|s| s.as_ref().map(|s| s.1)).collect::<Vec<_>>())
@@ -189,17 +177,18 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(leads: &'a [Lead]) -> Result<Self, sqlx::Error> {
-        let data = leads.iter().map(serde_json::to_string).collect::<Result<_, _>>();
+    fn of(leads: impl Iterator<Item = &'a Lead> + Clone) -> Result<Self, sqlx::Error> {
+        let data = leads.clone().map(serde_json::to_string).collect::<Result<_, _>>();
+        let column = |of: fn(&Lead) -> Option<&str>| leads.clone().map(of).collect();
         Ok(Self {
-            ids: leads.iter().map(|lead| lead.lead_id).collect(),
-            rows: leads.iter().map(|lead| i64::try_from(lead.row).unwrap_or(i64::MAX)).collect(),
-            companies: leads.iter().map(|lead| lead.firm.company_name.as_deref()).collect(),
-            contacts: leads.iter().map(|lead| lead.who.contact_name.as_deref()).collect(),
-            emails: leads.iter().map(|lead| lead.who.email.as_deref()).collect(),
-            phones: leads.iter().map(|lead| lead.phones.first().map(|phone| phone.number.as_str())).collect(),
-            states: leads.iter().map(Lead::state).collect(),
-            sics: leads.iter().map(|lead| lead.firm.sic_code.as_deref()).collect(),
+            ids: leads.clone().map(|lead| lead.lead_id).collect(),
+            rows: leads.clone().map(|lead| i64::try_from(lead.row).unwrap_or(i64::MAX)).collect(),
+            companies: column(|lead| lead.firm.company_name.as_deref()),
+            contacts: column(|lead| lead.who.contact_name.as_deref()),
+            emails: column(|lead| lead.who.email.as_deref()),
+            phones: column(|lead| lead.phones.first().map(|phone| phone.number.as_str())),
+            states: column(Lead::state),
+            sics: column(|lead| lead.firm.sic_code.as_deref()),
             data: data.map_err(|error| sqlx::Error::Encode(Box::new(error)))?,
         })
     }

@@ -7,6 +7,7 @@ pub mod csv_text;
 pub mod dedupe;
 pub mod email;
 pub mod file_header;
+mod flat;
 pub mod header;
 pub mod identity;
 pub mod intake;

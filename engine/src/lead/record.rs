@@ -12,7 +12,7 @@ use super::{
 
 /// One lead. IMPORT fills `lead_id`, `row`, `line`, `raw`, `extra`; VALIDATE turns `raw` into the fields; each later stage adds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "super::flat::Flat")]
 pub struct Lead {
     pub lead_id: LeadId,
     /// Row of the input, from 1; the header is not counted.

@@ -6,6 +6,7 @@
 
 mod health;
 mod publish;
+mod ready;
 mod reconcile;
 
 use std::time::Duration;

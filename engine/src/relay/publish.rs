@@ -1,9 +1,9 @@
 //! One session of publishing: a window of unacknowledged messages, each saying which sequence it must follow.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_nats::{
-    Client, HeaderMap,
+    Client,
     jetstream::{Context, context::PublishError, publish::PublishAck, stream::Stream},
 };
 use bytes::Bytes;
@@ -14,18 +14,18 @@ use futures::{
 };
 use luci_schema::{
     Position, Recorded,
-    cloud_event::CLOUD_EVENT_TYPE,
     log::{Log, LogError},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     RelayOptions, RelayState, Trouble,
-    reconcile::{HASH, last_sequence, reconcile},
+    ready::{Ready, Source},
+    reconcile::{last_sequence, reconcile},
 };
-use crate::{broker, follow, tenure::Tenure};
+use crate::{broker, tenure::Tenure};
 
-/// Events read at once.
+/// Events told again at once.
 const BATCH: usize = 512;
 /// Between two looks at an idle stream, and two checkpoints.
 const LOOK: Duration = Duration::from_secs(2);
@@ -118,26 +118,22 @@ impl<'a> Session<'a> {
 
     async fn follow(&mut self, stream: &Stream, stop: &CancellationToken) -> Result<(), Trouble> {
         let lost = self.tenure.lost().clone();
-        let mut source = pin!(follow::batches(self.log.clone(), self.published, BATCH));
-        let mut ready: VecDeque<Arc<Recorded>> = VecDeque::new();
+        let mut source = Source::after(self.log.clone(), self.published, self.options.window);
         let mut window: FuturesOrdered<BoxFuture<'static, Sent>> = FuturesOrdered::new();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            while window.len() < self.options.window
-                && let Some(event) = ready.pop_front()
-            {
-                window.push_back(self.publish(event).await?);
-            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return self.drain(window).await,
                 () = lost.cancelled() => return Ok(()),
                 Some(sent) = window.next(), if !window.is_empty() => self.acknowledged(sent).await?,
-                Some(batch) = source.next(), if ready.is_empty() => ready.extend(batch?),
+                Some(message) = source.next(), if window.len() < self.options.window => {
+                    window.push_back(self.publish(message?).await?);
+                }
                 _ = look.tick() => {
                     self.save().await;
-                    if window.is_empty() && ready.is_empty() && last_sequence(stream).await? != self.published {
+                    if window.is_empty() && last_sequence(stream).await? != self.published {
                         return Err(Trouble::Again("stream EVT changed under the relay".into()));
                     }
                 }
@@ -145,11 +141,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn publish(&self, event: Arc<Recorded>) -> Result<BoxFuture<'static, Sent>, Trouble> {
-        let body = Bytes::from(event.cloud_event());
+    async fn publish(&self, message: Ready) -> Result<BoxFuture<'static, Sent>, Trouble> {
+        let Ready { event, subject, headers, body } = message;
         let ack = self
             .context
-            .publish_with_headers(event.stream_subject(), headers(&event), body.clone())
+            .publish_with_headers(subject, headers, body.clone())
             .await
             .map_err(|e| Trouble::Again(e.to_string()))?;
         Ok(async move { Sent { event, body, ack: ack.await } }.boxed())
@@ -213,15 +209,4 @@ impl<'a> Session<'a> {
             Err(_) => tracing::warn!("the relay's place was not saved in time"),
         }
     }
-}
-
-fn headers(event: &Recorded) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert("Nats-Msg-Id", event.event_id.to_string());
-    headers.insert("Nats-Expected-Last-Sequence", (event.position.0 - 1).to_string());
-    headers.insert("Luci-Stream", event.stream_id.to_string());
-    headers.insert("Luci-Version", event.version.to_string());
-    headers.insert(HASH, hex::encode(event.hash));
-    headers.insert("Content-Type", CLOUD_EVENT_TYPE);
-    headers
 }

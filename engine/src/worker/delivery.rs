@@ -27,6 +27,7 @@ pub(super) enum DeliveryError {
 /// The body as far as a worker needs it.
 #[derive(Deserialize)]
 struct Body {
+    id: EventId,
     data: BlockQueued,
 }
 
@@ -34,11 +35,11 @@ impl Delivery {
     pub(super) fn read(message: &Message) -> Result<Self, DeliveryError> {
         let subject = message.subject.as_str();
         let tenant = subject.split('.').nth(1).and_then(|t| t.parse().ok());
-        let Body { data: block } = serde_json::from_slice(&message.payload)?;
+        let Body { id: event, data: block } = serde_json::from_slice(&message.payload)?;
         Ok(Self {
             tenant: tenant.ok_or_else(|| DeliveryError::Subject(subject.into()))?,
             run: header(message, "Luci-Stream")?,
-            event: header(message, "Nats-Msg-Id")?,
+            event,
             queued: Version(header(message, "Luci-Version")?),
             block,
         })

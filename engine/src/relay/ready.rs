@@ -1,0 +1,78 @@
+//! Events made ready to publish: read and written as messages by a task of its own, ahead of the window of publishes.
+
+use std::sync::Arc;
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use luci_schema::{
+    Position, Recorded,
+    cloud_event::CLOUD_EVENT_TYPE,
+    log::{Log, LogError},
+};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::reconcile::HASH;
+use crate::follow;
+
+/// Events read at once.
+const BATCH: usize = 512;
+
+/// One message of EVT, whole.
+pub(super) struct Ready {
+    pub event: Arc<Recorded>,
+    pub subject: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Ready {
+    fn of(event: Arc<Recorded>) -> Self {
+        let (subject, headers) = (event.stream_subject(), headers(&event));
+        Self { subject, headers, body: Bytes::from(event.cloud_event()), event }
+    }
+}
+
+/// What follows a position, in order; ends with the session.
+pub(super) struct Source {
+    messages: mpsc::Receiver<Result<Ready, LogError>>,
+    _reader: AbortOnDropHandle<()>,
+}
+
+impl Source {
+    /// Keeps up to `ahead` messages ready.
+    pub(super) fn after(log: Log, from: Position, ahead: usize) -> Self {
+        let (sender, messages) = mpsc::channel(ahead);
+        let reader = tokio::spawn(async move {
+            let sent = &sender;
+            let reading = follow::batches(log, from, BATCH).try_for_each(|batch| async move {
+                for event in batch {
+                    // Nobody waits when the session is over: the task ends with it.
+                    let _over = sent.send(Ok(Ready::of(event))).await;
+                }
+                Ok(())
+            });
+            if let Err(error) = reading.await {
+                let _over = sender.send(Err(error)).await;
+            }
+        });
+        Self { messages, _reader: AbortOnDropHandle::new(reader) }
+    }
+
+    pub(super) async fn next(&mut self) -> Option<Result<Ready, LogError>> {
+        self.messages.recv().await
+    }
+}
+
+/// No `Nats-Msg-Id`: the expected sequence alone keeps a message from being stored twice, and the server would remember
+/// every id for its window of duplicates.
+fn headers(event: &Recorded) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("Nats-Expected-Last-Sequence", (event.position.0 - 1).to_string());
+    headers.insert("Luci-Stream", event.stream_id.to_string());
+    headers.insert("Luci-Version", event.version.to_string());
+    headers.insert(HASH, hex::encode(event.hash));
+    headers.insert("Content-Type", CLOUD_EVENT_TYPE);
+    headers
+}
