@@ -33,7 +33,8 @@ enum Start {
 }
 
 pub(super) async fn carry(worker: &Worker, delivery: Delivery) -> Outcome {
-    let Ok(_turn) = worker.working.acquire().await else { return Outcome::Later(Duration::ZERO) };
+    let _turn = worker.turns.of(delivery.block.block_id).await;
+    let Ok(_working) = worker.working.acquire().await else { return Outcome::Later(Duration::ZERO) };
     let run = match settle::load(worker, &delivery).await {
         Ok(Some(run)) => run,
         Ok(None) => return Outcome::Done,

@@ -10,6 +10,7 @@ mod claim;
 mod delivery;
 mod pull;
 mod settle;
+mod turns;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -71,6 +72,7 @@ struct Worker {
     tools: Tools,
     telemetry: Telemetry,
     client: Client,
+    turns: turns::Turns,
     /// Blocks that are being worked on; deliveries beyond wait, with signs of life.
     working: Semaphore,
     /// Set when the drain is over: deliveries in hand are given back.
@@ -104,6 +106,7 @@ pub async fn run(
     let ended = stop.child_token();
     for kind in kinds {
         let worker = Arc::new(Worker {
+            turns: turns::Turns::default(),
             working: Semaphore::new(options.concurrency_of(kind.stage())),
             options: options.clone(),
             kind,
