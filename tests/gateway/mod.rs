@@ -2,6 +2,7 @@
 
 mod commands;
 mod failed;
+mod fairness;
 mod ground;
 mod imports;
 mod keys;
