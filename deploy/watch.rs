@@ -40,6 +40,10 @@ pub struct Stage {
     pub blocks: Blocks,
     pub metrics: Metrics,
     pub output_count: u64,
+    #[serde(default)]
+    pub provider: Option<String>,
+    #[serde(default)]
+    pub cost_micros: u64,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -20,7 +20,7 @@ use crate::{
     config::{Config, DATA_DIR},
     home::Home,
     sample,
-    sandbox::{Sandbox, SandboxOptions},
+    sandbox::{FaultSpec, Sandbox, SandboxOptions, Sums},
     telemetry,
     watch::{self, Detail, Show},
 };
@@ -48,6 +48,9 @@ pub struct Demo {
     /// The summary of the run as JSON
     #[arg(long)]
     json: bool,
+    /// What goes wrong at the sandbox, for example `apollo:429=0.2,5xx=0.05`; `all:…` for every provider
+    #[arg(long, value_name = "SPEC")]
+    faults: Vec<FaultSpec>,
     /// Where the gateway answers [env: LUCI_LISTEN] [default: 127.0.0.1:8080, or a free port when it is taken]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
@@ -61,10 +64,14 @@ impl Demo {
         if config.data_dir == Path::new(DATA_DIR) {
             config.data_dir = DEMO_DIR.into();
         }
-        let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), SandboxOptions::default()).await?;
+        let sandbox = Sandbox::start(
+            (Ipv4Addr::LOCALHOST, 0).into(),
+            SandboxOptions { specs: self.faults.clone(), ..Default::default() },
+        )
+        .await?;
         config.providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
         let home = Home::start(&config, TENANT, telemetry::figures()?).await?;
-        let shown = signals.or(self.show(&home, &config)).await;
+        let shown = signals.or(self.show(&home, &config, &sandbox)).await;
         let outcome = match shown {
             Ok(Some(detail)) if detail.run.completed() => Ok(Outcome::Done),
             Ok(Some(_)) => Ok(Outcome::Failed),
@@ -79,7 +86,7 @@ impl Demo {
     }
 
     /// Runs the sample through; then, unless it is to exit, stays.
-    async fn show(&self, home: &Home, config: &Config) -> anyhow::Result<Detail> {
+    async fn show(&self, home: &Home, config: &Config, sandbox: &Sandbox) -> anyhow::Result<Detail> {
         let key = &home.credentials.api_key;
         eprintln!("Dashboard  {}/admin/pipelines\nKey        {key}\n", home.url);
         let api = Api::new(home.url.clone(), key.clone().into())?;
@@ -89,7 +96,9 @@ impl Demo {
         let show = if self.json { Show::Nothing } else { Show::Bars };
         let detail = watch::until_ended(&api, &run, show).await?;
         if self.json {
-            out::json(&self.summary(&api, &detail, &body).await?)?;
+            let mut summary = self.summary(&api, &detail, &body).await?;
+            summary["providers"] = called(sandbox, &detail);
+            out::json(&summary)?;
         } else {
             out::line(&watch::in_words(&detail))?;
         }
@@ -154,4 +163,17 @@ fn once(body: &Value) -> String {
 /// The position of the newest event of all.
 async fn head(api: &Api) -> anyhow::Result<u64> {
     api.get("/api/system").await?["head"].as_u64().context("the gateway named no head")
+}
+
+/// Calls as the sandbox counted them, and costs as the run did, by provider.
+fn called(sandbox: &Sandbox, detail: &Detail) -> Value {
+    let ledger = sandbox.ledger();
+    let of = |(provider, sums): (&&str, &Sums)| {
+        let stages = detail.stages.iter().filter(|stage| stage.provider.as_deref() == Some(provider));
+        let cost_micros: u64 = stages.map(|stage| stage.cost_micros).sum();
+        let sums = json!({"calls": sums.calls, "faults": sums.faults, "asked": sums.asked, "billed": sums.billed,
+            "costMicros": cost_micros});
+        ((*provider).to_owned(), sums)
+    };
+    ledger.providers.iter().map(of).collect::<serde_json::Map<_, _>>().into()
 }

@@ -9,6 +9,7 @@ mod migrate;
 pub mod out;
 mod provider;
 mod run;
+mod sandbox;
 pub mod serve;
 mod tenant;
 mod up;
@@ -39,6 +40,8 @@ enum Command {
     Up(up::Up),
     /// The same with a demo tenant, sandbox providers and a sample import
     Demo(demo::Demo),
+    /// The sandbox providers alone, with faults on order
+    Sandbox(sandbox::SandboxCommand),
     /// The addresses and the key of the instance in the data folder, ready to source
     Env(env::Env),
     /// Some roles, or all, against a shared Postgres, NATS and store
@@ -106,6 +109,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
     match command {
         Command::Up(up) => up.run(config).await,
         Command::Demo(demo) => demo.run(config).await,
+        Command::Sandbox(sandbox) => sandbox.run(&config).await,
         Command::Env(env) => env.run(&config),
         Command::Serve(serve) => serve.run(config).await,
         Command::Migrate(migrate) => migrate.run(&config).await,

@@ -1,4 +1,4 @@
-//! Apollo.io: people/match, people/bulk_match (ten at most, answered in order) and auth/health.
+//! Apollo.io: people/match, people/bulk_match (ten at most, answered in order).
 
 use serde_json::{Value, json};
 
@@ -10,10 +10,6 @@ use super::{
 
 const IDENTIFIERS: [&str; 7] =
     ["email", "linkedin_url", "first_name", "last_name", "name", "organization_name", "domain"];
-
-pub fn health() -> Value {
-    json!({ "healthy": true, "is_logged_in": true })
-}
 
 pub fn people_match(request: &Value, ledger: &mut Ledger) -> Answer {
     if !request.is_object() {
@@ -89,4 +85,27 @@ fn organization(detail: &Value, person: &Person) -> Value {
         "industry": person.pick("industry", &["construction", "automotive", "restaurants", "retail"]),
         "keywords": [], "technologies": [], "city": "Albany", "state": "New York",
     })
+}
+
+pub fn company(request: &Value, ledger: &mut Ledger) -> Answer {
+    let domain = request.get("domain").and_then(Value::as_str).filter(|domain| !domain.is_empty());
+    let domain = domain.ok_or_else(|| Refused::request(422, "domain is required"))?;
+    Ok(json!({ "organization": company_of(domain, ledger) }))
+}
+
+/// Companies that are not known are left out.
+pub fn companies(request: &Value, ledger: &mut Ledger) -> Answer {
+    let domains = request.get("domains").and_then(Value::as_array).filter(|list| (1..=10).contains(&list.len()));
+    let domains = domains.ok_or_else(|| Refused::request(422, "domains takes 1 to 10 domains"))?;
+    let known: Vec<Value> = domains.iter().filter_map(Value::as_str).map(|d| company_of(d, ledger)).collect();
+    let known: Vec<Value> = known.into_iter().filter(|company| !company.is_null()).collect();
+    Ok(json!({ "status": "success", "total_requested_domains": domains.len(),
+               "unique_enriched_records": known.len(), "organizations": known }))
+}
+
+fn company_of(domain: &str, ledger: &mut Ledger) -> Value {
+    let company = Person::new("apollo-company", domain);
+    ledger.asked("apollo", &format!("company|{domain}"), company.found());
+    let detail = json!({ "organization_name": domain.split('.').next(), "domain": domain });
+    if company.found() { organization(&detail, &company) } else { Value::Null }
 }

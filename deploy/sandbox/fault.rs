@@ -1,8 +1,11 @@
-//! What can go wrong with a call, on order or at a rate.
+//! What can go wrong with a call, on order or at a rate, of one provider or of all.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
-use super::people::hash;
+use super::{FaultSpec, people::hash};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -16,8 +19,14 @@ pub enum Fault {
     Timeout,
     /// 400, as for a request that the provider cannot read.
     Refused,
+    /// 401.
+    BadKey,
     /// 403, as when the credits are used up.
     NoCredits,
+    /// 200 with two thirds of what was asked for.
+    Partial,
+    /// 200 with so many of the last items of what was asked for missing.
+    Without(usize),
     /// The work is done and billed, but the answer is 502: what a lost answer costs.
     Lost,
 }
@@ -30,6 +39,9 @@ pub struct Faults {
     pub unavailable: u16,
     pub garbage: u16,
     pub timeout: u16,
+    pub partial: u16,
+    /// Before each answer.
+    pub delay: Duration,
     /// Seconds that a 429 asks for.
     pub retry_after: u64,
     /// How long a call without an answer is held.
@@ -38,41 +50,72 @@ pub struct Faults {
 
 impl Default for Faults {
     fn default() -> Self {
-        let hold = Duration::from_secs(60);
-        Self { seed: 1, rate_limited: 0, unavailable: 0, garbage: 0, timeout: 0, retry_after: 1, hold }
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub rates: Faults,
-    pub next: VecDeque<Fault>,
-    calls: u64,
-}
-
-impl Plan {
-    pub fn new(rates: Faults) -> Self {
-        Self { rates, next: VecDeque::new(), calls: 0 }
-    }
-
-    /// The fault that this call meets, if any.
-    pub fn take(&mut self) -> Option<Fault> {
-        self.calls += 1;
-        if let Some(fault) = self.next.pop_front() {
-            return Some(fault);
+        Self {
+            seed: 1,
+            rate_limited: 0,
+            unavailable: 0,
+            garbage: 0,
+            timeout: 0,
+            partial: 0,
+            delay: Duration::ZERO,
+            retry_after: 1,
+            hold: Duration::from_secs(60),
         }
-        let mut rest = hash(&format!("{}/{}", self.rates.seed, self.calls)) % 1000;
-        for (rate, fault) in [
-            (self.rates.rate_limited, Fault::RateLimited),
-            (self.rates.unavailable, Fault::Unavailable),
-            (self.rates.garbage, Fault::Garbage),
-            (self.rates.timeout, Fault::Timeout),
-        ] {
+    }
+}
+
+impl Faults {
+    fn rates(&self) -> [(u16, Fault); 5] {
+        [
+            (self.rate_limited, Fault::RateLimited),
+            (self.unavailable, Fault::Unavailable),
+            (self.garbage, Fault::Garbage),
+            (self.timeout, Fault::Timeout),
+            (self.partial, Fault::Partial),
+        ]
+    }
+
+    /// The fault of the `nth` call.
+    fn of_call(&self, provider: &str, nth: u64) -> Option<Fault> {
+        let mut rest = hash(&format!("{}/{provider}/{nth}", self.seed)) % 1000;
+        for (rate, fault) in self.rates() {
             match rest.checked_sub(u64::from(rate)) {
                 None => return Some(fault),
                 Some(less) => rest = less,
             }
         }
         None
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Of every provider that has none of its own.
+    pub all: Faults,
+    pub of: BTreeMap<&'static str, Faults>,
+    /// On order, of whichever provider is called next.
+    pub next: VecDeque<Fault>,
+    calls: BTreeMap<&'static str, u64>,
+}
+
+impl Plan {
+    pub fn new(all: &Faults, specs: &[FaultSpec]) -> Self {
+        let mut plan = Self { all: all.clone(), of: BTreeMap::new(), next: VecDeque::new(), calls: BTreeMap::new() };
+        for spec in specs {
+            match spec.provider {
+                Some(provider) => drop(plan.of.insert(provider, spec.faults.clone())),
+                None => plan.all = spec.faults.clone(),
+            }
+        }
+        plan
+    }
+
+    /// The fault that this call meets, if any, and what else is to be known of the provider.
+    pub fn take(&mut self, provider: &'static str) -> (Option<Fault>, Faults) {
+        let faults = self.of.get(provider).unwrap_or(&self.all).clone();
+        let nth = self.calls.entry(provider).or_default();
+        *nth += 1;
+        let fault = self.next.pop_front().or_else(|| faults.of_call(provider, *nth));
+        (fault, faults)
     }
 }

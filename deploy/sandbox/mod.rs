@@ -7,8 +7,11 @@ mod apollo;
 mod fault;
 mod ledger;
 mod people;
+mod phones;
 mod realestate;
 mod serve;
+mod spec;
+mod tracerfy;
 
 use std::{
     net::SocketAddr,
@@ -20,22 +23,34 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use fault::{Fault, Faults};
-pub use ledger::{Entry, Ledger};
+pub use ledger::{Entry, Ledger, Sums};
+pub use spec::{FaultSpec, SpecError};
+
+/// Providers that the sandbox answers for.
+pub const PROVIDERS: [&str; 5] = ["apollo", "realestate", "tracerfy", "trestle", "twilio"];
 
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {
-    /// The key that both providers take in `x-api-key`.
+    /// The key of every provider, however it is sent.
     pub key: String,
     /// Before each answer.
     pub delay: Duration,
+    /// Of providers that are not in `specs`.
     pub faults: Faults,
+    pub specs: Vec<FaultSpec>,
     /// People whose calls are counted one by one; of those that come later only the sums are kept.
     pub ledger_people: usize,
 }
 
 impl Default for SandboxOptions {
     fn default() -> Self {
-        Self { key: "sandbox-key".into(), delay: Duration::ZERO, faults: Faults::default(), ledger_people: 100_000 }
+        Self {
+            key: "sandbox-key".into(),
+            delay: Duration::ZERO,
+            faults: Faults::default(),
+            specs: Vec::new(),
+            ledger_people: 100_000,
+        }
     }
 }
 
@@ -53,11 +68,16 @@ struct State {
     options: SandboxOptions,
     faults: Mutex<fault::Plan>,
     ledger: Mutex<Ledger>,
+    queues: Mutex<tracerfy::Queues>,
 }
 
 impl State {
     fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queues(&self) -> std::sync::MutexGuard<'_, tracerfy::Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn faults(&self) -> std::sync::MutexGuard<'_, fault::Plan> {
@@ -71,8 +91,9 @@ impl Sandbox {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let state = Arc::new(State {
-            faults: Mutex::new(fault::Plan::new(options.faults.clone())),
+            faults: Mutex::new(fault::Plan::new(&options.faults, &options.specs)),
             ledger: Mutex::new(Ledger::new(options.ledger_people)),
+            queues: Mutex::default(),
             options,
         });
         let stop = CancellationToken::new();
@@ -80,7 +101,7 @@ impl Sandbox {
         Ok(Self { address, state, stop, server })
     }
 
-    /// `http://127.0.0.1:PORT`: the base URL of both providers; what was asked is at `/ledger` below it.
+    /// `http://127.0.0.1:PORT`: the base URL of every provider; what was asked is at `/ledger` below it.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -89,9 +110,9 @@ impl Sandbox {
         &self.state.options.key
     }
 
-    /// From the next call on.
+    /// From the next call on, of every provider that has no faults of its own.
     pub fn set_faults(&self, faults: Faults) {
-        self.state.faults().rates = faults;
+        self.state.faults().all = faults;
     }
 
     /// The next `times` calls meet this fault, before any rate is asked.
@@ -102,6 +123,14 @@ impl Sandbox {
     /// What was asked and billed so far.
     pub fn ledger(&self) -> Ledger {
         self.state.ledger().clone()
+    }
+
+    /// Stops answering; calls under way are cut off. As `stop`, while others still look at the ledger.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        while tokio::net::TcpStream::connect(self.address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Stops answering; calls under way are cut off.

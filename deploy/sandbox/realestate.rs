@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::{
+    State,
     ledger::Ledger,
     people::{Person, hash, known_as},
     serve::{Answer, Refused},
@@ -17,6 +18,28 @@ pub fn skip_trace(request: &Value, ledger: &mut Ledger) -> Answer {
         return Err(Refused::request(400, "address, city and state are required"));
     };
     Ok(Value::Object(item))
+}
+
+/// Takes the batch and posts each item to its webhook afterwards, then their number to the other one.
+pub fn batch(request: &Value, state: &State, ledger: &mut Ledger) -> Answer {
+    let address = |name: &str| request.get(name).and_then(Value::as_str).map(str::to_owned);
+    let webhook = address("webhook_url").ok_or_else(|| Refused::request(400, "webhook_url is required"))?;
+    let Value::Array(items) = batch_await(request, ledger)? else { return Ok(Value::Null) };
+    let matched = items.iter().filter(|item| item["match"] == true).count();
+    let done = json!({ "processed": items.len(), "match": matched, "error": 0 });
+    if !ledger.vain() {
+        let posts = items.into_iter().map(|item| (webhook.clone(), item));
+        let posts: Vec<_> = posts.chain(address("webcomplete_url").map(|url| (url, done))).collect();
+        let key = state.options.key.clone();
+        tokio::spawn(async move {
+            let client = reqwest::Client::new();
+            for (url, body) in posts {
+                // Posted once; whoever does not hear has a deadline.
+                let _unheard = client.post(url).header("x-api-key", &key).json(&body).send().await;
+            }
+        });
+    }
+    Ok(json!({ "statusCode": 200, "statusMessage": "accepted" }))
 }
 
 pub fn batch_await(request: &Value, ledger: &mut Ledger) -> Answer {

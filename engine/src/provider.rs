@@ -3,41 +3,31 @@
 
 use std::{sync::Arc, time::Duration};
 
-use luci_schema::{ArtifactId, FailureCode, LeadId, RunId, Stage, TenantId, event::RunPrices};
+use luci_schema::{ArtifactId, FailureCode, LeadId, RunId, TenantId, event::RunPrices};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 pub use crate::providers::{
-    BreakerPolicy, Limits, ProviderName, ProvidersConfig, RetryPolicy, Site, UnknownProvider,
+    BreakerPolicy, Limits, OrganizationQuery, ProviderName, ProvidersConfig, RetryPolicy, Site, UnknownProvider,
     account::{Account, Scope},
     async_item as realestate_async_item,
+    choice::{check_stage, of_stage},
     limits::{self, OwnLimits},
+    phones::{PhoneFacts, PhoneQuery, PhoneSource},
+    price::{
+        APOLLO_COMPANY, APOLLO_PERSON, Price, REALESTATE_MATCH, TRACERFY_TRACE, TRESTLE_CONTACT, TRESTLE_PHONE,
+        TWILIO_LOOKUP,
+    },
     weather,
 };
 use crate::{
     admin::vault::{Vault, VaultError},
-    providers::{Apollo, Asker, RealEstate},
+    providers::{
+        Apollo, Asker, Organizations, RealEstate,
+        phones::{TrestleContact, TrestlePhone, TwilioLookup},
+        tracerfy::Tracerfy,
+    },
 };
-
-/// What a provider bills for one unit, in micro-dollars: its list price, unless a run has pinned another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Price {
-    pub provider: &'static str,
-    pub unit: &'static str,
-    pub micros: u64,
-}
-
-impl Price {
-    /// `provider/unit`, as prices are pinned by.
-    pub fn key(&self) -> String {
-        format!("{}/{}", self.provider, self.unit)
-    }
-
-    /// As the run has pinned it.
-    pub fn pinned(&self, prices: &RunPrices) -> u64 {
-        prices.units.get(&self.key()).copied().unwrap_or(self.micros)
-    }
-}
 
 /// Who asks, and who pays.
 #[derive(Debug, Clone, Copy)]
@@ -50,10 +40,6 @@ pub struct Asking<'a> {
     pub release: ArtifactId,
     pub prices: &'a RunPrices,
 }
-
-/// Nothing is billed for a person that was not found.
-pub const APOLLO_PERSON: Price = Price { provider: "apollo", unit: "person_match", micros: 100_000 };
-pub const REALESTATE_MATCH: Price = Price { provider: "realestate", unit: "match", micros: 100_000 };
 
 /// Why a lead got no answer. `code` decides what happens next; `reason` is a word of our own that events may hold;
 /// `detail` may quote the provider and belongs in the `failed` artifact only.
@@ -247,30 +233,47 @@ impl Providers {
         self.asker.ask::<Apollo>(asking, queries).await
     }
 
-    /// Asks how people can be reached, in the order of the queries.
-    pub async fn skip_trace(&self, asking: Asking<'_>, queries: &[TraceQuery]) -> Answers<TraceMatch> {
-        self.asker.ask::<RealEstate>(asking, queries).await
+    /// Asks what is known of companies, in the order of the queries.
+    pub async fn organizations(&self, asking: Asking<'_>, queries: &[OrganizationQuery]) -> Answers<FoundOrganization> {
+        self.asker.ask::<Organizations>(asking, queries).await
     }
-}
 
-/// The provider that a stage asks, by `{"provider": …}` of its config. Fails with a sentence on one that cannot do it.
-pub fn of_stage(stage: Stage, config: &serde_json::Value) -> Result<ProviderName, String> {
-    let able: &[ProviderName] = match stage {
-        Stage::Enrich => &[ProviderName::Apollo],
-        Stage::SkipTrace => &[ProviderName::RealEstate],
-        Stage::Import | Stage::Validate | Stage::Score | Stage::Assign | Stage::Push => &[],
-    };
-    let names = || able.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" or ");
-    match config.get("provider") {
-        None | Some(serde_json::Value::Null) => {
-            able.first().copied().ok_or_else(|| format!("{stage} asks no provider"))
+    /// Asks how people can be reached, in the order of the queries.
+    pub async fn skip_trace(
+        &self,
+        asking: Asking<'_>,
+        provider: ProviderName,
+        queries: &[TraceQuery],
+    ) -> Answers<TraceMatch> {
+        match provider {
+            ProviderName::Tracerfy => self.asker.ask::<Tracerfy>(asking, queries).await,
+            _ => self.asker.ask::<RealEstate>(asking, queries).await,
         }
-        Some(given) => {
-            let named = given.as_str().and_then(|text| text.parse().ok()).filter(|name| able.contains(name));
-            named.ok_or_else(|| match able {
-                [] => format!("{stage} asks no provider"),
-                _ => format!("{stage} asks {}, not {given}", names()),
-            })
+    }
+
+    /// Hands leads over to RealEstateAPI, which posts each answer to `webhook_url` and, in the end, their number to
+    /// `complete_url`. Ten to a thousand leads; `realestate_async_item` reads what is posted.
+    pub async fn submit_traces(
+        &self,
+        asking: Asking<'_>,
+        (webhook_url, complete_url): (&str, &str),
+        queries: &[TraceQuery],
+    ) -> Result<(), ProviderError> {
+        let api: RealEstate = self.asker.api(asking.tenant).await?;
+        api.submit(&asking.root_run.to_string(), (webhook_url, complete_url), queries).await
+    }
+
+    /// Asks what numbers are, in the order of the queries.
+    pub async fn phone_facts(
+        &self,
+        asking: Asking<'_>,
+        source: PhoneSource,
+        queries: &[PhoneQuery],
+    ) -> Answers<PhoneFacts> {
+        match source {
+            PhoneSource::TrestlePhone => self.asker.ask::<TrestlePhone>(asking, queries).await,
+            PhoneSource::TrestleContact => self.asker.ask::<TrestleContact>(asking, queries).await,
+            PhoneSource::Twilio => self.asker.ask::<TwilioLookup>(asking, queries).await,
         }
     }
 }

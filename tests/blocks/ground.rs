@@ -40,7 +40,13 @@ pub async fn ground() -> Ground {
     let storage =
         Storage::local(support::room("store"), "k".to_owned().into(), "http://localhost".into()).expect("a folder");
     let sandbox = Sandbox::start(([127, 0, 0, 1], 0).into(), SandboxOptions::default()).await.expect("a port");
-    let retry = RetryPolicy { retries: 0, base: Duration::ZERO, cap: Duration::ZERO, longest_wait: Duration::ZERO };
+    let retry = RetryPolicy {
+        retries: 0,
+        base: Duration::ZERO,
+        cap: Duration::ZERO,
+        longest_wait: Duration::ZERO,
+        poll: Duration::ZERO,
+    };
     let config = ProvidersConfig { retry, ..ProvidersConfig::all_at(&sandbox.url(), sandbox.key()) };
     let tools = Tools {
         pool: engine.clone(),

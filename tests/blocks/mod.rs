@@ -2,7 +2,7 @@
 
 mod book;
 mod duplicates;
-mod ground;
+pub mod ground;
 mod providers;
 mod push;
 mod sources;

@@ -88,3 +88,23 @@ async fn clear(ground: &super::ground::Ground) {
     }
     panic!("the sandbox does not get well");
 }
+
+#[tokio::test]
+async fn numbers_from_another_provider_are_verified_where_the_blueprint_says_so() {
+    let ground = ground().await;
+    let mut run = ground.import(people(20)).await;
+    run.configure(Stage::SkipTrace, serde_json::json!({"provider": "tracerfy", "verify": "trestle"}));
+    let all = run.through(Stage::SkipTrace).await;
+    let ledger = ground.sandbox.ledger();
+    let (traced, verified) = (ledger.providers["tracerfy"], ledger.providers["trestle"]);
+    assert_eq!((traced.asked, ledger.providers.contains_key("realestate")), (20, false));
+    assert!(verified.billed > 0);
+    let cost: u64 = all[&Stage::SkipTrace].reports.iter().map(|report| report.cost_micros).sum();
+    assert_eq!(cost, traced.billed * 20_000 + verified.billed * 15_000);
+    let leads = ground.leads(all[&Stage::SkipTrace].artifacts("skip-traced")[0]).await;
+    assert!(leads.iter().any(|lead| lead.matched_by.contains(&"tracerfy".to_owned())));
+    run.configure(Stage::SkipTrace, serde_json::json!({"verify": "equifax"}));
+    let inputs = outputs(&all[&Stage::Enrich], Stage::Enrich);
+    let fault = run.block(&run.queued(Stage::SkipTrace, inputs[0].clone())).await.expect_err("no such verifier");
+    assert_eq!(fault.failure.code, FailureCode::Validation);
+}

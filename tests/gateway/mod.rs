@@ -3,7 +3,7 @@
 mod commands;
 mod failed;
 mod fairness;
-mod ground;
+pub mod ground;
 mod imports;
 mod keys;
 mod page;

@@ -103,6 +103,22 @@ async fn a_tenant_limits_itself_and_sees_the_weather() {
 }
 
 #[tokio::test]
+async fn a_blueprint_names_providers_that_can_do_the_work() {
+    let system = still().await;
+    let publish = async |config: Value| {
+        let stages = json!([{"name": "import", "stage": "import", "config": {}},
+            {"name": "trace", "stage": "skip_trace", "config": config}]);
+        system.api.post("/api/blueprints", &json!({"name": "mine", "stages": stages})).await
+    };
+    for config in [json!({"provider": "apollo"}), json!({"provider": "equifax"}), json!({"verify": "apollo"})] {
+        let (status, problem) = publish(config.clone()).await;
+        assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("stages")), "{config} {problem}");
+    }
+    let (status, made) = publish(json!({"provider": "tracerfy", "verify": "trestle"})).await;
+    assert_eq!(status, 201, "{made}");
+}
+
+#[tokio::test]
 async fn members_look_and_only_admins_set() {
     let system = still().await;
     let (_, made) = system.api.post("/api/keys", &json!({"name": "m", "role": "member"})).await;

@@ -1,6 +1,6 @@
 //! Who is found, in which order, at what cost, and that nobody is paid for twice.
 
-use luci_engine::provider::{Answers, Asking, PhoneKind};
+use luci_engine::provider::{Answers, Asking, PhoneKind, ProviderName};
 use luci_schema::{ArtifactId, LeadId, RunId, TenantId, event::RunPrices};
 
 use super::ground::{Ground, addresses, people};
@@ -41,7 +41,7 @@ async fn a_single_person_uses_the_single_call() {
 async fn traces_are_mapped_by_key_and_flagged_numbers_are_not_usable() {
     let ground = Ground::new().await;
     let asked = addresses(250);
-    let answers = ground.providers.skip_trace(ground.asking(), &asked).await;
+    let answers = ground.providers.skip_trace(ground.asking(), ProviderName::RealEstate, &asked).await;
     assert_eq!(ground.calls("/v1/SkipTraceBatchAwait"), 1);
     let mut phones = Vec::new();
     for (query, answer) in asked.iter().zip(&answers) {
@@ -61,10 +61,13 @@ async fn traces_are_mapped_by_key_and_flagged_numbers_are_not_usable() {
 async fn fewer_than_ten_are_traced_one_by_one_with_the_same_answers() {
     let ground = Ground::new().await;
     let asked = addresses(9);
-    let single = ground.providers.skip_trace(ground.asking(), &asked).await;
+    let single = ground.providers.skip_trace(ground.asking(), ProviderName::RealEstate, &asked).await;
     assert_eq!((ground.calls("/v1/SkipTrace"), ground.calls("/v1/SkipTraceBatchAwait")), (9, 0));
     let more = [asked, addresses(12).split_off(9)].concat();
-    let batch = ground.providers.skip_trace(Asking { root_run: RunId::generate(), ..ground.asking() }, &more).await;
+    let batch = ground
+        .providers
+        .skip_trace(Asking { root_run: RunId::generate(), ..ground.asking() }, ProviderName::RealEstate, &more)
+        .await;
     assert_eq!(ground.calls("/v1/SkipTraceBatchAwait"), 1);
     for (single, batch) in single.iter().zip(&batch) {
         assert_eq!(single.as_ref().expect("answered").found, batch.as_ref().expect("answered").found);
@@ -101,7 +104,7 @@ async fn what_was_paid_for_is_not_asked_again_by_this_lineage_only() {
 #[tokio::test]
 async fn nobody_asked_is_no_call() {
     let ground = Ground::new().await;
-    assert!(ground.providers.skip_trace(ground.asking(), &[]).await.is_empty());
+    assert!(ground.providers.skip_trace(ground.asking(), ProviderName::RealEstate, &[]).await.is_empty());
     assert!(ground.sandbox.ledger().calls.is_empty());
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use luci::sandbox::{Fault, Faults};
-use luci_engine::provider::{Answers, Asking, ProviderError, Providers, ProvidersConfig, RetryPolicy};
+use luci_engine::provider::{Answers, Asking, ProviderError, ProviderName, Providers, ProvidersConfig, RetryPolicy};
 use luci_schema::{FailureCode, event::RunPrices};
 
 use super::ground::{Ground, addresses, at_once, people};
@@ -19,7 +19,7 @@ async fn passing_faults_are_outlived() {
     for fault in [Fault::RateLimited, Fault::Unavailable, Fault::Garbage] {
         ground.sandbox.fault_next(fault, 1);
     }
-    let answers = ground.providers.skip_trace(ground.asking(), &addresses(20)).await;
+    let answers = ground.providers.skip_trace(ground.asking(), ProviderName::RealEstate, &addresses(20)).await;
     assert!(errors(&answers).is_empty());
     assert_eq!(ground.calls("/v1/SkipTraceBatchAwait"), 4);
     assert!(ground.sandbox.ledger().billed_twice().is_empty());
@@ -37,7 +37,7 @@ async fn lasting_faults_are_told_apart() {
         ground.sandbox.set_faults(Faults { retry_after: 0, ..Default::default() });
         let before = ground.calls("/v1/SkipTraceBatchAwait");
         ground.sandbox.fault_next(fault, calls);
-        let answers = ground.providers.skip_trace(ground.asking(), &addresses(12)).await;
+        let answers = ground.providers.skip_trace(ground.asking(), ProviderName::RealEstate, &addresses(12)).await;
         let errors = errors(&answers);
         assert_eq!(errors.len(), 12, "{fault:?}");
         assert!(errors.iter().all(|error| (error.code, error.reason.as_str()) == (code, reason)), "{errors:?}");
@@ -88,13 +88,13 @@ async fn one_lead_that_the_provider_cannot_read_does_not_spoil_the_others() {
     let ground = Ground::new().await;
     // The batch of 40, then its first half, are called wrong; the halves of that are fine.
     ground.sandbox.fault_next(Fault::Refused, 2);
-    let answers = ground.providers.skip_trace(ground.asking(), &addresses(40)).await;
+    let answers = ground.providers.skip_trace(ground.asking(), ProviderName::RealEstate, &addresses(40)).await;
     assert!(errors(&answers).is_empty());
     assert_eq!(ground.calls("/v1/SkipTraceBatchAwait"), 5);
 
     let mut asked = addresses(11);
     asked[4].address = " ".into();
-    let answers = ground.providers.skip_trace(ground.asking(), &asked).await;
+    let answers = ground.providers.skip_trace(ground.asking(), ProviderName::RealEstate, &asked).await;
     let errors = errors(&answers);
     assert_eq!((errors.len(), errors[0].code), (1, FailureCode::Validation));
     assert!(answers[4].is_err());

@@ -25,7 +25,7 @@ pub struct Ground {
 /// Retries follow at once.
 pub fn at_once() -> RetryPolicy {
     let none = Duration::from_millis(1);
-    RetryPolicy { base: none, cap: none, ..RetryPolicy::default() }
+    RetryPolicy { base: none, cap: none, poll: none, ..RetryPolicy::default() }
 }
 
 impl Ground {

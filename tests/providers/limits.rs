@@ -102,16 +102,16 @@ async fn a_minute_s_limit_is_free_again_when_the_minute_is_over() {
 async fn a_daily_cap_is_each_tenant_s_own_and_ends_at_midnight_of_utc() {
     let ground = Ground::new().await;
     let providers = process(&ground, Limits { tenant_per_day: Some(30), ..Limits::default() });
-    let first = providers.skip_trace(ground.asking(), &addresses(40)).await;
+    let first = providers.skip_trace(ground.asking(), ProviderName::RealEstate, &addresses(40)).await;
     assert_eq!(first.iter().filter(|answer| answer.is_ok()).count(), 30);
     let wait = first.iter().find_map(|answer| answer.as_ref().err()?.retry_after).expect("a time");
     assert!(wait <= Duration::from_secs(86_400), "{wait:?}");
     let other = Asking { tenant: TenantId::generate(), ..ground.asking() };
-    let second = providers.skip_trace(other, &addresses(20)).await;
+    let second = providers.skip_trace(other, ProviderName::RealEstate, &addresses(20)).await;
     assert!(second.iter().all(Result::is_ok), "another tenant has a cap of its own");
     // Yesterday's do not count.
     sqlx::query("update provider_days set day = day - 1").execute(&ground.pool).await.expect("moved");
-    let third = providers.skip_trace(ground.asking(), &addresses(25)).await;
+    let third = providers.skip_trace(ground.asking(), ProviderName::RealEstate, &addresses(25)).await;
     assert!(third.iter().all(Result::is_ok));
 }
 

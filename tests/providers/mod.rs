@@ -1,6 +1,8 @@
 //! The adapters against the sandbox, over HTTP and with answers stored in Postgres.
 
 mod asking;
+mod contract;
 mod faults;
 mod ground;
 mod limits;
+mod storm;

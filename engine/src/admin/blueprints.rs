@@ -107,8 +107,8 @@ fn check(name: &str, stages: &[StageSpec]) -> Result<(), AdminError> {
     if stages.iter().any(|spec| !matches!(spec.config, Value::Object(_) | Value::Null)) {
         return invalid("a stage's config is an object");
     }
-    for spec in stages.iter().filter(|spec| spec.config.get("provider").is_some()) {
-        if let Err(reason) = provider::of_stage(spec.stage, &spec.config) {
+    for spec in stages {
+        if let Err(reason) = provider::check_stage(spec.stage, &spec.config) {
             return invalid(&reason);
         }
     }

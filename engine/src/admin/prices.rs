@@ -9,7 +9,7 @@ use luci_schema::{
 };
 use sqlx::PgConnection;
 
-use crate::provider::{APOLLO_PERSON, REALESTATE_MATCH};
+use crate::provider::{APOLLO_PERSON, ProviderName, REALESTATE_MATCH, TRACERFY_TRACE, of_stage};
 
 /// The prices that are valid now, for a run of these stages.
 pub async fn pin(c: &mut PgConnection, stages: &[StageSpec]) -> Result<RunPrices, sqlx::Error> {
@@ -38,7 +38,10 @@ async fn valid(c: &mut PgConnection) -> Result<BTreeMap<String, u64>, sqlx::Erro
 fn most_per_lead(spec: &StageSpec, prices: &RunPrices) -> u64 {
     match spec.stage {
         Stage::Enrich => APOLLO_PERSON.pinned(prices),
-        Stage::SkipTrace => REALESTATE_MATCH.pinned(prices),
+        Stage::SkipTrace => match of_stage(spec.stage, &spec.config) {
+            Ok(ProviderName::Tracerfy) => TRACERFY_TRACE.pinned(prices),
+            _ => REALESTATE_MATCH.pinned(prices),
+        },
         Stage::Import | Stage::Validate | Stage::Score | Stage::Assign | Stage::Push => 0,
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use futures::future::BoxFuture;
-use luci_schema::{Failure, FailureCode, Micros, event::BlockReport};
+use luci_schema::{Failure, FailureCode, Micros, Stage, event::BlockReport};
 use sqlx::PgConnection;
 
 use super::outcome::{self, Outcome, database_failed};
 use crate::{
     block::{BlockFault, Progress, Task, Tools},
     lead::{Lead, line::FailedLine},
-    provider::{Answers, ProviderError},
+    provider::{self, Answers, ProviderError, ProviderName},
 };
 
 /// One provider's way to be asked.
@@ -19,20 +19,27 @@ pub(super) trait Source: Send + Sync {
     type Query: Send + Sync;
     type Match: Send;
 
-    const PROVIDER: &'static str;
+    const STAGE: Stage;
     /// Leads asked about before a stop is heard again.
     const PORTION: usize;
 
     /// None when the lead does not qualify.
     fn query(lead: &Lead) -> Option<Self::Query>;
-    fn ask<'a>(task: &'a Task, tools: &'a Tools, queries: &'a [Self::Query]) -> BoxFuture<'a, Answers<Self::Match>>;
-    fn merge(lead: &mut Lead, found: &Self::Match);
+    fn ask<'a>(
+        task: &'a Task,
+        tools: &'a Tools,
+        provider: ProviderName,
+        queries: &'a [Self::Query],
+    ) -> BoxFuture<'a, Answers<Self::Match>>;
+    fn merge(lead: &mut Lead, provider: ProviderName, found: &Self::Match);
     /// What is written beside the leads themselves.
     fn keep<'a>(c: &'a mut PgConnection, task: &'a Task, leads: &'a [Lead]) -> BoxFuture<'a, Result<(), sqlx::Error>>;
 }
 
 /// Asks about every lead of the block that qualifies.
 pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progress) -> Result<BlockReport, BlockFault> {
+    let provider = provider::of_stage(S::STAGE, &task.spec.config);
+    let provider = provider.map_err(|reason| BlockFault::new(FailureCode::Validation, reason))?;
     let leads = outcome::leads(task, tools).await?;
     let (total, mut done) = (leads.len() as u64, 0);
     let mut outcome = Outcome::new(task, tools);
@@ -53,7 +60,7 @@ pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progre
         let portion = std::mem::replace(&mut asked, rest);
         done += portion.len() as u64;
         let (leads, queries): (Vec<Lead>, Vec<S::Query>) = portion.into_iter().unzip();
-        let answers = S::ask(task, tools, &queries).await;
+        let answers = S::ask(task, tools, provider, &queries).await;
         // Before anything can break: what was paid is reported, whatever becomes of the block.
         for (lead, answer) in leads.iter().zip(&answers) {
             if let Ok(answer) = answer
@@ -65,10 +72,10 @@ pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progre
         outcome.report().cost_micros = task.spent.micros();
         let error = |answer: &Result<_, ProviderError>| answer.as_ref().err().filter(|e| e.closes_the_door()).cloned();
         closed = answers.iter().filter_map(error).max_by_key(|error| error.retry_after);
-        take::<S>(task, tools, &mut outcome, leads, answers).await?;
+        take::<S>(task, tools, &mut outcome, provider, (leads, answers)).await?;
         progress.set(done, total);
     }
-    let Some(error) = closed else { return outcome.finish_unless_all_failed(S::PROVIDER).await };
+    let Some(error) = closed else { return outcome.finish_unless_all_failed(provider.as_str()).await };
     for (lead, _) in asked {
         outcome.failed(&FailedLine::unanswered(lead, error.clone())).await?;
     }
@@ -95,15 +102,15 @@ async fn take<S: Source>(
     task: &Task,
     tools: &Tools,
     outcome: &mut Outcome<'_>,
-    leads: Vec<Lead>,
-    answers: Answers<S::Match>,
+    provider: ProviderName,
+    (leads, answers): (Vec<Lead>, Answers<S::Match>),
 ) -> Result<(), BlockFault> {
     let mut matched = Vec::with_capacity(leads.len());
     for (mut lead, answer) in leads.into_iter().zip(answers) {
         match answer {
             Ok(answer) => match &answer.found {
                 Some(found) => {
-                    S::merge(&mut lead, found);
+                    S::merge(&mut lead, provider, found);
                     outcome.success(&lead).await?;
                     matched.push(lead);
                 }
@@ -123,4 +130,9 @@ async fn take<S: Source>(
     }
     S::keep(&mut tx, task, &matched).await.map_err(database_failed)?;
     tx.commit().await.map_err(database_failed)
+}
+
+/// The provider as `block:started` names it; a config that names none that can do it is told by the block itself.
+pub(super) fn provider_of<S: Source>(task: &Task) -> String {
+    provider::of_stage(S::STAGE, &task.spec.config).map_or_else(|_| "none".into(), |name| name.to_string())
 }

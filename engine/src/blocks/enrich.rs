@@ -1,15 +1,21 @@
 //! ENRICH: who is behind the lead, asked of Apollo.
 
+use std::collections::HashSet;
+
 use futures::{FutureExt, future::BoxFuture};
 use luci_schema::{Stage, event::BlockReport};
+use serde::Deserialize;
 use sqlx::PgConnection;
 
-use super::ask::{self, Source};
+use super::{
+    ask::{self, Source},
+    outcome,
+};
 use crate::{
     block::{BlockFault, BlockKind, Progress, Task, Tools},
     book,
     lead::{Lead, merge, qualify},
-    provider::{Answers, PersonMatch, PersonQuery},
+    provider::{Answers, OrganizationQuery, PersonMatch, PersonQuery, ProviderName},
 };
 
 pub(super) struct Enrich;
@@ -19,8 +25,8 @@ impl BlockKind for Enrich {
         Stage::Enrich
     }
 
-    fn provider(&self, _: &Task) -> String {
-        Self::PROVIDER.into()
+    fn provider(&self, task: &Task) -> String {
+        ask::provider_of::<Self>(task)
     }
 
     fn outside(&self) -> bool {
@@ -33,7 +39,11 @@ impl BlockKind for Enrich {
         tools: &'a Tools,
         progress: &'a Progress,
     ) -> BoxFuture<'a, Result<BlockReport, BlockFault>> {
-        ask::run::<Self>(task, tools, progress).boxed()
+        async move {
+            outcome::config::<Settings>(task)?;
+            ask::run::<Self>(task, tools, progress).await
+        }
+        .boxed()
     }
 }
 
@@ -41,7 +51,7 @@ impl Source for Enrich {
     type Query = PersonQuery;
     type Match = PersonMatch;
 
-    const PROVIDER: &'static str = "apollo";
+    const STAGE: Stage = Stage::Enrich;
     /// Ten calls of ten people.
     const PORTION: usize = 100;
 
@@ -49,15 +59,69 @@ impl Source for Enrich {
         qualify::person_query(lead)
     }
 
-    fn ask<'a>(task: &'a Task, tools: &'a Tools, queries: &'a [PersonQuery]) -> BoxFuture<'a, Answers<PersonMatch>> {
-        tools.providers.people_match(task.asking(), queries).boxed()
+    fn ask<'a>(
+        task: &'a Task,
+        tools: &'a Tools,
+        _: ProviderName,
+        queries: &'a [PersonQuery],
+    ) -> BoxFuture<'a, Answers<PersonMatch>> {
+        async move {
+            let mut answers = tools.providers.people_match(task.asking(), queries).await;
+            if let Ok(Settings { organizations: Organizations::Ask, .. }) = outcome::config(task) {
+                companies(task, tools, queries, &mut answers).await;
+            }
+            answers
+        }
+        .boxed()
     }
 
-    fn merge(lead: &mut Lead, found: &PersonMatch) {
+    fn merge(lead: &mut Lead, _: ProviderName, found: &PersonMatch) {
         merge::person(lead, found);
     }
 
     fn keep<'a>(c: &'a mut PgConnection, task: &'a Task, leads: &'a [Lead]) -> BoxFuture<'a, Result<(), sqlx::Error>> {
-        book::contacts::save(c, task.tenant, Self::PROVIDER, leads).boxed()
+        book::contacts::save(c, task.tenant, ProviderName::Apollo.as_str(), leads).boxed()
+    }
+}
+
+/// The stage's settings.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Settings {
+    organizations: Organizations,
+}
+
+/// Whether companies are asked about, at a price of their own.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Organizations {
+    #[default]
+    Leave,
+    /// For people who were found without their company, by the domain that is known of the lead.
+    Ask,
+}
+
+async fn companies(task: &Task, tools: &Tools, queries: &[PersonQuery], answers: &mut Answers<PersonMatch>) {
+    let mut asked: Vec<usize> = Vec::new();
+    let mut domains: Vec<OrganizationQuery> = Vec::new();
+    for (n, (query, answer)) in queries.iter().zip(answers.iter()).enumerate() {
+        let found = answer.as_ref().ok().and_then(|answer| answer.found.as_ref());
+        let alone = found.is_some_and(|person| person.organization.is_none());
+        if let Some(domain) = query.identifiers.domain.as_ref().filter(|_| alone) {
+            asked.push(n);
+            domains.push(OrganizationQuery { lead_id: query.lead_id, domain: domain.to_lowercase() });
+        }
+    }
+    let mut counted = HashSet::new();
+    let known = tools.providers.organizations(task.asking(), &domains).await;
+    for (n, answer) in asked.into_iter().zip(known) {
+        let Ok(answer) = answer else { continue };
+        // Two rows of one lead that ask the same are paid for once.
+        if counted.insert((queries[n].lead_id, answer.request_digest.clone())) {
+            task.spent.add(answer.cost_to(task.block.artifact_id));
+        }
+        if let Some(person) = answers[n].as_mut().ok().and_then(|answer| answer.found.as_mut()) {
+            person.organization = answer.found;
+        }
     }
 }

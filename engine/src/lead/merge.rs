@@ -1,7 +1,7 @@
 //! What a provider or an earlier lead knows fills what is blank; nothing that is there is overwritten.
 
 use super::{Address, Lead, Phone, PhoneKind, Range, amount, email, parts::Firm, phone, place, title};
-use crate::provider::{self, FoundOrganization, FoundPhone, PersonMatch, TraceMatch};
+use crate::provider::{self, FoundOrganization, FoundPhone, PersonMatch, ProviderName, TraceMatch};
 
 /// Adds Apollo's answer.
 pub fn person(lead: &mut Lead, found: &PersonMatch) {
@@ -31,8 +31,8 @@ pub fn person(lead: &mut Lead, found: &PersonMatch) {
 }
 
 /// Adds RealEstateAPI's answer. Numbers on a do-not-call list or dead stay, flagged, so that nobody adds them again.
-pub fn trace(lead: &mut Lead, found: &TraceMatch) {
-    add_phones(lead, &found.phones, "realestate");
+pub fn trace(lead: &mut Lead, provider: ProviderName, found: &TraceMatch) {
+    add_phones(lead, &found.phones, provider.as_str());
     found.emails.iter().filter_map(|text| email::normalise(text)).for_each(|address| lead.add_email(address));
     for name in &found.relatives {
         if !lead.relatives.contains(name) {
@@ -42,7 +42,7 @@ pub fn trace(lead: &mut Lead, found: &TraceMatch) {
     if lead.household.age.is_none() {
         lead.household.age = found.age.map(|age| Range::exactly(age.into()));
     }
-    matched(lead, "realestate");
+    matched(lead, provider.as_str());
 }
 
 /// Fills a known lead's blanks with what a new row says of it.
@@ -214,7 +214,7 @@ mod tests {
             connected: Some(true),
         };
         let phones = vec![number("2125550147", true), number("9175550101", false)];
-        trace(&mut lead, &TraceMatch { phones, age: Some(51), ..TraceMatch::default() });
+        trace(&mut lead, ProviderName::RealEstate, &TraceMatch { phones, age: Some(51), ..TraceMatch::default() });
         let seen: Vec<_> = lead.phones.iter().map(|p| (p.kind, p.usable())).collect();
         assert_eq!(seen, [(PhoneKind::Mobile, false), (PhoneKind::Mobile, true)]);
         assert_eq!(lead.matched_by, ["realestate"]);

@@ -93,7 +93,7 @@ fn phone(phone: &Value) -> Option<FoundPhone> {
     })
 }
 
-fn organization(organization: &Value) -> FoundOrganization {
+pub fn organization(organization: &Value) -> FoundOrganization {
     FoundOrganization {
         name: text(organization, &["name"]),
         website_url: text(organization, &["website_url"]),

@@ -108,6 +108,26 @@ impl Asker {
         self.accounts.of(tenant, provider).await
     }
 
+    /// One API as the tenant reaches it, for a call whose answers come another way.
+    pub async fn api<A: Api>(&self, tenant: TenantId) -> Result<A, ProviderError> {
+        Ok(self.caller(tenant, self.account_of::<A>(tenant).await?))
+    }
+
+    async fn account_of<A: Api>(&self, tenant: TenantId) -> Result<Arc<Account>, ProviderError> {
+        match self.accounts.of(tenant, A::PROVIDER).await {
+            Ok(account) => account.ok_or_else(|| closed::<A>(FailureCode::Auth, "not_configured")),
+            Err(VaultError::Database(error)) => Err(unread::<A>(&error)),
+            Err(error) => {
+                tracing::error!(provider = %A::PROVIDER, %error, "a credential cannot be used");
+                Err(closed::<A>(FailureCode::Auth, "credential_unreadable"))
+            }
+        }
+    }
+
+    fn caller<A: Api>(&self, tenant: TenantId, account: Arc<Account>) -> A {
+        A::new(Caller::new(tenant, self.client.clone(), account, self.retry, self.station.clone()))
+    }
+
     pub async fn ask<A: Api>(&self, asking: Asking<'_>, queries: &[A::Query]) -> Answers<A::Match> {
         let mut asked: Questions<'_, A> =
             Questions { queries, digests: queries.iter().map(digest::<A>).collect(), answers: Vec::new() };
@@ -121,14 +141,9 @@ impl Asker {
         }
         let (open, same) = asked.open();
         if !open.is_empty() {
-            match self.accounts.of(asking.tenant, A::PROVIDER).await {
-                Ok(Some(account)) => self.spend(asking, account, &mut asked, &open).await,
-                Ok(None) => asked.close(&open, &closed::<A>(FailureCode::Auth, "not_configured")),
-                Err(VaultError::Database(error)) => asked.close(&open, &unread::<A>(&error)),
-                Err(error) => {
-                    tracing::error!(provider = %A::PROVIDER, %error, "a credential cannot be used");
-                    asked.close(&open, &closed::<A>(FailureCode::Auth, "credential_unreadable"));
-                }
+            match self.account_of::<A>(asking.tenant).await {
+                Ok(account) => self.spend(asking, account, &mut asked, &open).await,
+                Err(error) => asked.close(&open, &error),
             }
         }
         // Two rows of one lead that ask the same are asked once.
@@ -147,8 +162,7 @@ impl Asker {
         open: &[usize],
     ) {
         let tenant = asking.tenant;
-        let (client, station) = (self.client.clone(), self.station.clone());
-        let api = A::new(Caller::new(tenant, client, Arc::clone(&account), self.retry, station));
+        let api: A = self.caller(tenant, Arc::clone(&account));
         let (pool, in_flight) = (&self.pool, self.in_flight);
         let spending = Spending { pool, asking, in_flight, stopped: OnceLock::new() };
         let (mut rest, mut patience) = (open, self.patience);

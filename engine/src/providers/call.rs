@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use luci_schema::{FailureCode, Micros, TenantId};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
@@ -63,6 +63,16 @@ impl Caller {
 
     pub fn key(&self) -> &str {
         self.account.credential.key.expose_secret()
+    }
+
+    /// What stands beside the key, where the provider wants something there.
+    pub fn account_name(&self) -> Option<&SecretString> {
+        self.account.credential.account.as_ref()
+    }
+
+    /// Between two looks at work that the provider has yet to do.
+    pub fn poll(&self) -> Duration {
+        self.retry.poll
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -124,6 +134,12 @@ impl Caller {
             Ok(_) => (Ended::Answered, Heard::Answer),
         };
         self.station.call(self.tenant, self.provider, ended, now);
+        if let Err(ProviderError { code: FailureCode::RateLimit, retry_after: Some(wait), .. }) = outcome
+            && *wait > self.retry.longest_wait
+        {
+            let until = now.plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+            self.station.cloud(self.provider, self.account.scope, Cloud::Limited, until);
+        }
         match self.account.breaker.told(heard, now) {
             Some(Turn::BrokenUntil(until)) => {
                 tracing::warn!(provider, until = %until.rfc3339(), "a provider does not answer and is left alone");

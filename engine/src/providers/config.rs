@@ -51,6 +51,8 @@ pub struct RetryPolicy {
     pub base: Duration,
     pub cap: Duration,
     pub longest_wait: Duration,
+    /// Between two looks at work that a provider has yet to do.
+    pub poll: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -60,6 +62,7 @@ impl Default for RetryPolicy {
             base: Duration::from_secs(1),
             cap: Duration::from_secs(10),
             longest_wait: Duration::from_secs(30),
+            poll: Duration::from_secs(5),
         }
     }
 }
@@ -117,7 +120,8 @@ impl ProvidersConfig {
             let credential = Credential { key: key.into(), account };
             Site { base_url: base_url.into(), credential: Some(credential), limits: Limits::default() }
         };
-        Self { sites: ProviderName::ALL.map(|name| (name, site(name))).into(), ..Self::default() }
+        let retry = RetryPolicy { poll: Duration::from_millis(50), ..RetryPolicy::default() };
+        Self { sites: ProviderName::ALL.map(|name| (name, site(name))).into(), retry, ..Self::default() }
     }
 
     /// Providers that the installation itself has a credential for.

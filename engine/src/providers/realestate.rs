@@ -18,10 +18,28 @@ use crate::provider::{FoundPhone, Price, ProviderError, REALESTATE_MATCH, TraceM
 const BATCH: usize = 250;
 /// The provider takes no smaller batch.
 const SMALLEST_BATCH: usize = 10;
+/// Of a batch whose items come by webhook.
+const LARGEST_SUBMITTED: usize = 1_000;
 
 pub struct RealEstate(Caller);
 
 impl RealEstate {
+    /// Hands a batch of ten to a thousand leads over: each item is posted to `webhook_url` when it is known (`async_item`),
+    /// and their number to `complete_url` in the end. The addresses must be hard to guess: they are all that tells who calls.
+    pub async fn submit(
+        &self,
+        correlation: &str,
+        (webhook_url, complete_url): (&str, &str),
+        queries: &[TraceQuery],
+    ) -> Result<(), ProviderError> {
+        if !(SMALLEST_BATCH..=LARGEST_SUBMITTED).contains(&queries.len()) {
+            return Err(error(FailureCode::Validation, "batch_size"));
+        }
+        let skips: Vec<Value> = queries.iter().map(skip).collect();
+        let body = json!({ "webhook_url": webhook_url, "webcomplete_url": complete_url, "skips": skips });
+        self.0.post("/v1/SkipTraceBatch", correlation, &body).await.map(drop)
+    }
+
     async fn single(&self, correlation: &str, query: &TraceQuery) -> Outcome<TraceMatch> {
         outcome(&self.0.post("/v1/SkipTrace", correlation, &json!(query)).await?)
     }

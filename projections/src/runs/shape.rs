@@ -128,6 +128,8 @@ pub struct StageAnswer {
     pub stage: Stage,
     /// The blueprint's own name for it.
     pub name: String,
+    /// Who its blocks ask, once one has begun.
+    pub provider: Option<String>,
     /// Absent until the stage before has handed on its last block.
     pub total_blocks: Option<u32>,
     pub blocks: BlockTally,
@@ -150,6 +152,7 @@ pub(crate) fn stage_answers(sums: &[StageSum]) -> Vec<StageAnswer> {
     let answer = |(sum, (total_blocks, finished)): (&StageSum, (Option<u32>, bool))| StageAnswer {
         stage: sum.stage,
         name: sum.name.clone(),
+        provider: sum.provider.clone(),
         total_blocks,
         blocks: sum.blocks,
         finished,

@@ -1,0 +1,179 @@
+//! Tracerfy: leads are uploaded as a queue of at least ten rows, and the queue is read when it has been worked on.
+//!
+//! Rows come back with the names and addresses that were uploaded, and are found again by them.
+
+use std::{collections::HashMap, time::Duration};
+
+use luci_schema::{FailureCode, LeadId, Stage};
+use reqwest::multipart::Form;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{
+    Caller, ProviderName,
+    ask::{Api, Outcome},
+    fields::{number, text},
+};
+use crate::provider::{FoundPhone, PhoneKind, Price, ProviderError, TRACERFY_TRACE, TraceMatch, TraceQuery};
+
+const QUEUE: usize = 250;
+/// A shorter queue is refused; its rows are repeated.
+const SHORTEST_QUEUE: usize = 10;
+/// A queue that takes longer has gone wrong.
+const GIVE_UP: Duration = Duration::from_secs(300);
+/// Fields of a row that say whose it is.
+const WHOSE: [&str; 6] = ["first_name", "last_name", "address", "city", "state", "zip"];
+
+pub struct Tracerfy(Caller);
+
+impl Tracerfy {
+    /// Answers the queue's number.
+    async fn upload(&self, correlation: &str, queries: &[&TraceQuery]) -> Result<u64, ProviderError> {
+        let url = self.0.url("/v1/api/trace/");
+        let rows: Vec<Value> = queries.iter().cycle().take(queries.len().max(SHORTEST_QUEUE)).map(|q| row(q)).collect();
+        let rows = Value::Array(rows).to_string();
+        let form = || {
+            let columns = WHOSE.iter().fold(Form::new(), |form, name| form.text(format!("{name}_column"), *name));
+            columns.text("trace_type", "normal").text("json_data", rows.clone())
+        };
+        let answer = self.0.ask(correlation, |client| client.post(&url).bearer_auth(self.0.key()).multipart(form()));
+        number(&answer.await?, "queue_id").ok_or_else(|| error(FailureCode::ApiError, "bad_answer"))
+    }
+
+    /// Looks until the queue has been worked on.
+    async fn rows(&self, correlation: &str, queue: u64) -> Result<Vec<Value>, ProviderError> {
+        let (url, until) = (self.0.url(&format!("/v1/api/queue/{queue}")), Instant::now() + GIVE_UP);
+        loop {
+            match self.0.ask(correlation, |client| client.get(&url).bearer_auth(self.0.key())).await? {
+                Value::Array(rows) if !rows.is_empty() => return Ok(rows),
+                Value::Array(_) => {}
+                Value::Object(state) if state.get("pending").and_then(Value::as_bool) != Some(false) => {}
+                _ => return Err(error(FailureCode::ApiError, "bad_answer")),
+            }
+            if Instant::now() >= until {
+                return Err(error(FailureCode::Timeout, "queue_pending"));
+            }
+            tokio::time::sleep(self.0.poll()).await;
+        }
+    }
+}
+
+impl Api for Tracerfy {
+    const PROVIDER: ProviderName = ProviderName::Tracerfy;
+    type Query = TraceQuery;
+    type Match = TraceMatch;
+    const PRICE: Price = TRACERFY_TRACE;
+    const STAGE: Stage = Stage::SkipTrace;
+
+    fn new(caller: Caller) -> Self {
+        Self(caller)
+    }
+
+    fn lead(query: &TraceQuery) -> LeadId {
+        query.lead_id
+    }
+
+    fn batch(left: usize) -> usize {
+        left.min(QUEUE)
+    }
+
+    async fn call(
+        &self,
+        correlation: &str,
+        queries: &[&TraceQuery],
+    ) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
+        let queue = self.upload(correlation, queries).await?;
+        Ok(by_person(&self.rows(correlation, queue).await?, queries))
+    }
+}
+
+fn error(code: FailureCode, reason: &str) -> ProviderError {
+    ProviderError::new(ProviderName::Tracerfy, code, reason)
+}
+
+fn row(query: &TraceQuery) -> Value {
+    json!({"first_name": query.first_name, "last_name": query.last_name, "address": query.address,
+           "city": query.city, "state": query.state, "zip": query.zip})
+}
+
+/// Whose row it is, in one spelling.
+fn whose(row: &Value) -> String {
+    let field = |name: &&str| text(row, &[name]).unwrap_or_default().to_lowercase();
+    WHOSE.iter().map(field).collect::<Vec<_>>().join("\u{1f}")
+}
+
+/// A row that is missing is no answer: it can be asked for again.
+fn by_person(rows: &[Value], queries: &[&TraceQuery]) -> Vec<Outcome<TraceMatch>> {
+    let rows: HashMap<String, &Value> = rows.iter().map(|row| (whose(row), row)).collect();
+    let outcome = |query: &&TraceQuery| match rows.get(&whose(&row(query))) {
+        Some(row) => Ok(trace_match(row)),
+        None => Err(error(FailureCode::ApiError, "missing_answer")),
+    };
+    queries.iter().map(outcome).collect()
+}
+
+fn trace_match(row: &Value) -> Option<TraceMatch> {
+    let mut phones: Vec<FoundPhone> = Vec::new();
+    let mut add = |number: Option<String>, kind: PhoneKind| {
+        if let Some(number) = number.filter(|number| phones.iter().all(|phone| phone.number != *number)) {
+            phones.push(FoundPhone { number, kind, do_not_call: false, connected: None });
+        }
+    };
+    let primary = match text(row, &["primary_phone_type"]).as_deref() {
+        Some("Mobile") => PhoneKind::Mobile,
+        Some("Landline") => PhoneKind::Landline,
+        _ => PhoneKind::Unknown,
+    };
+    add(text(row, &["primary_phone"]), primary);
+    let numbered = |name: &str, many: usize| -> Vec<String> {
+        (1..=many).filter_map(|n| text(row, &[&format!("{name}_{n}")])).collect()
+    };
+    numbered("mobile", 5).into_iter().for_each(|number| add(Some(number), PhoneKind::Mobile));
+    numbered("landline", 3).into_iter().for_each(|number| add(Some(number), PhoneKind::Landline));
+    let found = TraceMatch {
+        phones,
+        emails: numbered("email", 5),
+        addresses: numbered("past_address", 5),
+        relatives: numbered("relative", 8),
+        age: number(row, "age").and_then(|age| u32::try_from(age).ok()),
+    };
+    Some(found).filter(|found| *found != TraceMatch::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(last: &str) -> TraceQuery {
+        TraceQuery {
+            lead_id: LeadId::generate(),
+            first_name: Some("Ana".into()),
+            last_name: Some(last.into()),
+            address: "1 Main St".into(),
+            city: "Albany".into(),
+            state: "NY".into(),
+            zip: None,
+        }
+    }
+
+    #[test]
+    fn a_documented_row_is_read_and_found_by_its_person() {
+        let (one, two, three) = (query("Diaz"), query("Moss"), query("Ray"));
+        let rows = [
+            json!({ "first_name": "ANA", "last_name": "moss", "address": "1 Main St", "city": "Albany", "state": "NY",
+                    "zip": "", "primary_phone": "", "primary_phone_type": "", "mobile_1": "", "email_1": "" }),
+            json!({ "first_name": "Ana", "last_name": "Diaz", "address": "1 Main St", "city": "Albany", "state": "NY",
+                    "primary_phone": "5185550101", "primary_phone_type": "Mobile", "mobile_1": "5185550101",
+                    "mobile_2": "5185550102", "landline_1": "5185550103", "email_1": "ana@mail.test", "age": "51" }),
+        ];
+        let outcomes = by_person(&rows, &[&one, &two, &three]);
+        let found = outcomes[0].as_ref().unwrap().as_ref().unwrap();
+        let kinds: Vec<_> = found.phones.iter().map(|phone| (phone.number.as_str(), phone.kind)).collect();
+        let expected =
+            [("5185550101", PhoneKind::Mobile), ("5185550102", PhoneKind::Mobile), ("5185550103", PhoneKind::Landline)];
+        assert_eq!(kinds, expected);
+        assert_eq!((found.emails.len(), found.age), (1, Some(51)));
+        assert_eq!(outcomes[1], Ok(None));
+        assert_eq!(outcomes[2].as_ref().unwrap_err().reason, "missing_answer");
+    }
+}

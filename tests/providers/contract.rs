@@ -1,0 +1,208 @@
+//! The same cases over every adapter: found, not found, and each way in which a provider does not answer.
+
+use std::time::Duration;
+
+use luci::sandbox::{Fault, Faults};
+use luci_engine::provider::{
+    Answer, Asked, OrganizationQuery, PhoneQuery, PhoneSource, ProviderError, ProviderName, Providers, ProvidersConfig,
+    RetryPolicy, realestate_async_item,
+};
+use luci_schema::{FailureCode, LeadId};
+
+use super::ground::{Ground, addresses, at_once, people};
+use crate::support::vault;
+
+/// Every adapter, each asked in one call.
+const ADAPTERS: [Adapter; 7] = [
+    Adapter::Apollo,
+    Adapter::Companies,
+    Adapter::RealEstate,
+    Adapter::Tracerfy,
+    Adapter::Phone(PhoneSource::TrestlePhone),
+    Adapter::Phone(PhoneSource::TrestleContact),
+    Adapter::Phone(PhoneSource::Twilio),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Adapter {
+    Apollo,
+    Companies,
+    RealEstate,
+    Tracerfy,
+    Phone(PhoneSource),
+}
+
+fn founds<T>(answers: Vec<Result<Answer<T>, ProviderError>>) -> Vec<Result<bool, ProviderError>> {
+    answers.into_iter().map(|answer| answer.map(|answer| answer.found.is_some())).collect()
+}
+
+impl Adapter {
+    /// How many one call takes, at least ten where it takes more.
+    fn one_call(self) -> usize {
+        match self {
+            Self::Phone(_) => 1,
+            Self::Apollo | Self::Companies | Self::RealEstate | Self::Tracerfy => 10,
+        }
+    }
+
+    /// Whether each was found.
+    async fn ask(self, ground: &Ground, providers: &Providers, count: usize) -> Vec<Result<bool, ProviderError>> {
+        let (asking, realestate, tracerfy) = (ground.asking(), ProviderName::RealEstate, ProviderName::Tracerfy);
+        match self {
+            Self::Apollo => founds(providers.people_match(asking, &people(count)).await),
+            Self::Companies => founds(providers.organizations(asking, &companies(count)).await),
+            Self::RealEstate => founds(providers.skip_trace(asking, realestate, &addresses(count)).await),
+            Self::Tracerfy => founds(providers.skip_trace(asking, tracerfy, &addresses(count)).await),
+            Self::Phone(source) => founds(providers.phone_facts(asking, source, &numbers(count)).await),
+        }
+    }
+}
+
+fn companies(count: usize) -> Vec<OrganizationQuery> {
+    let company = |n: usize| OrganizationQuery { lead_id: LeadId::generate(), domain: format!("firm{n}.example") };
+    (0..count).map(company).collect()
+}
+
+fn numbers(count: usize) -> Vec<PhoneQuery> {
+    let number = |n: usize| PhoneQuery {
+        lead_id: LeadId::generate(),
+        number: format!("+1212555{n:04}"),
+        name: Some("Ana Diaz".into()),
+    };
+    (0..count).map(number).collect()
+}
+
+fn providers(ground: &Ground, retries: u32) -> std::sync::Arc<Providers> {
+    let config = ProvidersConfig {
+        retry: RetryPolicy { retries, ..at_once() },
+        timeout: Duration::from_millis(500),
+        ..ProvidersConfig::all_at(&ground.sandbox.url(), ground.sandbox.key())
+    };
+    Providers::new(ground.pool.clone(), vault(), config).expect("an address")
+}
+
+#[tokio::test]
+async fn some_are_found_and_some_are_not_and_nobody_is_asked_twice() {
+    let ground = Ground::new().await;
+    for adapter in ADAPTERS {
+        let before = ground.sandbox.ledger().asked;
+        let answers = adapter.ask(&ground, &ground.providers, 60).await;
+        let found = answers.iter().filter(|answer| *answer.as_ref().expect("answered")).count();
+        match adapter {
+            Adapter::Phone(_) => assert_eq!(found, 60, "{adapter:?}"),
+            _ => assert!((35..60).contains(&found), "{adapter:?}: {found} of 60"),
+        }
+        assert_eq!(ground.sandbox.ledger().asked - before, 60, "{adapter:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_way_of_not_answering_has_its_code() {
+    let ground = Ground::new().await;
+    let providers = providers(&ground, 0);
+    for adapter in ADAPTERS {
+        for (fault, code, reasons) in [
+            (Fault::BadKey, FailureCode::Auth, &["http_401"][..]),
+            (Fault::NoCredits, FailureCode::Auth, &["http_403", "credits"]),
+            (Fault::RateLimited, FailureCode::RateLimit, &["http_429"]),
+            (Fault::Unavailable, FailureCode::ApiError, &["http_503"]),
+            (Fault::Garbage, FailureCode::ApiError, &["bad_answer"]),
+            (Fault::Partial, FailureCode::ApiError, &["bad_answer", "missing_answer"]),
+            (Fault::Timeout, FailureCode::Timeout, &["timeout"]),
+        ] {
+            ground.sandbox.set_faults(Faults { retry_after: 7, ..Faults::default() });
+            ground.sandbox.fault_next(fault, 1);
+            let answers = adapter.ask(&ground, &providers, adapter.one_call()).await;
+            if (adapter, fault) == (Adapter::Companies, Fault::Partial) {
+                // A company that is left out is one that is not known: there is nothing to tell the two apart by.
+                assert!(answers.iter().all(Result::is_ok));
+                continue;
+            }
+            let errors: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+            assert!(!errors.is_empty(), "{adapter:?} {fault:?}");
+            for error in errors {
+                assert_eq!((error.code, error.asked), (code, Asked::Yes), "{adapter:?} {fault:?} {error:?}");
+                assert!(reasons.contains(&error.reason.as_str()), "{adapter:?} {fault:?} {error:?}");
+                let after = (fault == Fault::RateLimited).then(|| Duration::from_secs(7));
+                assert_eq!(error.retry_after, after, "{adapter:?} {fault:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again() {
+    let ground = Ground::new().await;
+    ground.sandbox.set_faults(Faults { retry_after: 0, ..Faults::default() });
+    for adapter in ADAPTERS {
+        for fault in [Fault::RateLimited, Fault::Unavailable, Fault::Garbage] {
+            ground.sandbox.fault_next(fault, 1);
+            let before = ground.sandbox.ledger().asked;
+            let answers = adapter.ask(&ground, &ground.providers, adapter.one_call()).await;
+            assert!(answers.iter().all(Result::is_ok), "{adapter:?} {fault:?}");
+            let asked = ground.sandbox.ledger().asked - before;
+            assert_eq!(asked, answers.len() as u64, "{adapter:?} {fault:?}: a call that failed was not worked on");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_is_an_error_of_the_api() {
+    let ground = Ground::new().await;
+    let providers = providers(&ground, 0);
+    let Ground { sandbox, .. } = &ground;
+    sandbox.close().await;
+    for adapter in ADAPTERS {
+        let answers = adapter.ask(&ground, &providers, adapter.one_call()).await;
+        for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+            assert_eq!((error.code, error.reason.as_str()), (FailureCode::ApiError, "connection"), "{adapter:?}");
+        }
+        assert!(answers.iter().all(Result::is_err), "{adapter:?}");
+    }
+}
+
+#[tokio::test]
+async fn fewer_than_ten_leads_are_a_whole_queue_of_tracerfy() {
+    let ground = Ground::new().await;
+    let answers = ground.providers.skip_trace(ground.asking(), ProviderName::Tracerfy, &addresses(3)).await;
+    assert_eq!(answers.len(), 3);
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(ground.sandbox.ledger().asked, 3, "each is worked on once");
+}
+
+#[tokio::test]
+async fn a_batch_that_is_handed_over_comes_back_item_by_item() {
+    use std::sync::{Arc, Mutex};
+    use warp::Filter;
+
+    let ground = Ground::new().await;
+    let heard: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
+    let (posted, done) = (Arc::clone(&heard), Arc::new(tokio::sync::Notify::new()));
+    let told = Arc::clone(&done);
+    let hook = warp::path("item").and(warp::body::json()).map(move |item| {
+        posted.lock().expect("a list").push(item);
+        "ok"
+    });
+    let complete = warp::path("complete").map(move || {
+        told.notify_one();
+        "ok"
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let server = tokio::spawn(warp::serve(hook.or(complete)).incoming(listener).run());
+    let (item, end, asked) = (format!("{url}/item"), format!("{url}/complete"), addresses(12));
+    let few = ground.providers.submit_traces(ground.asking(), (&item, &end), &asked[..9]).await;
+    assert_eq!(few.expect_err("too few").reason, "batch_size");
+    ground.providers.submit_traces(ground.asking(), (&item, &end), &asked).await.expect("taken");
+    done.notified().await;
+    let items = std::mem::take(&mut *heard.lock().expect("a list"));
+    let answers: std::collections::HashMap<_, _> =
+        items.iter().map(|item| realestate_async_item(item).expect("a lead's item")).collect();
+    let awaited = ground.providers.skip_trace(ground.asking(), ProviderName::RealEstate, &asked).await;
+    assert_eq!(answers.len(), 12);
+    for (query, answer) in asked.iter().zip(&awaited) {
+        assert_eq!(answers[&query.lead_id].as_ref().expect("an answer"), &answer.as_ref().expect("answered").found);
+    }
+    assert!(realestate_async_item(&serde_json::json!({"match": true})).is_err());
+    server.abort();
+}
