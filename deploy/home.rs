@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use luci_engine::{
-    admin::{AdminError, By, Role as CallerRole, actors, keys, tenants, vault::Vault},
+    admin::{AdminError, By, Role as CallerRole, actors, keys, sectors, tenants, vault::Vault},
     blocks,
     storage::Storage,
 };
@@ -95,6 +95,7 @@ impl Home {
         };
         let system = System::start(setup).await?;
         let credentials = first_tenant(&system.log, &folder.path, slug).await?;
+        seeded(&system.log, credentials.tenant_id).await?;
         let (database_url, nats_url) = servers.addresses();
         let instance =
             Instance { pid: std::process::id(), url: url.to_owned(), database_url, nats_url, store_url: store };
@@ -162,6 +163,15 @@ async fn first_tenant(log: &Log, data_dir: &Path, slug: &str) -> anyhow::Result<
         Credentials { tenant_id, tenant: slug.to_owned(), api_key: key.secret.expose_secret().to_owned() };
     credentials.write(data_dir)?;
     Ok(credentials)
+}
+
+/// A tenant of an older release gets the default sectors.
+async fn seeded(log: &Log, tenant: TenantId) -> anyhow::Result<()> {
+    let mut tx = log.pool().begin().await?;
+    sectors::seed(&mut tx, tenant, log, &By::system()).await?;
+    tx.commit().await?;
+    log.wake();
+    Ok(())
 }
 
 async fn another_key(log: &Log, slug: &str) -> anyhow::Result<(TenantId, keys::IssuedKey)> {

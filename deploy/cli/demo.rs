@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use luci_engine::{book::sectors, provider::ProvidersConfig};
+use luci_engine::{
+    book::sectors::{self, Sector},
+    provider::ProvidersConfig,
+};
 use luci_schema::{Micros, SectorId};
 use serde_json::{Value, json};
 
@@ -29,12 +32,11 @@ use crate::{
 const DEMO_DIR: &str = ".luci-demo";
 const TENANT: &str = "demo";
 
-/// Slug, name, state (none is nationwide), SIC code: markets that the sample has leads of.
-const SECTORS: [(&str, &str, Option<&str>, &str); 4] = [
-    ("ny-plumbing", "Plumbing and heating, New York", Some("NY"), "1711"),
-    ("ny-electrical", "Electricians, New York", Some("NY"), "1731"),
-    ("ny-roofing", "Roofers, New York", Some("NY"), "1761"),
-    ("us-restaurants", "Restaurants, nationwide", None, "5812"),
+/// Slug, name and SIC code: markets in New York that the sample has leads of.
+const SECTORS: [(&str, &str, &str); 3] = [
+    ("ny-construction-contractors-electrical", "Electricians, New York", "1731"),
+    ("ny-construction-contractors-plumbing-hvac", "Plumbing and heating, New York", "1711"),
+    ("ny-construction-contractors-roofing-siding", "Roofers, New York", "1761"),
 ];
 
 #[derive(Debug, Args)]
@@ -112,24 +114,19 @@ impl Demo {
         Ok(detail)
     }
 
-    /// Sectors for ASSIGN to place leads in; those of an earlier demo stay.
+    /// Markets of New York beside the default ones; those of an earlier demo stay.
     async fn sectors(&self, home: &Home) -> anyhow::Result<()> {
         let (mut c, tenant) = (home.system.pool.acquire().await?, home.credentials.tenant_id);
-        for (slug, name, state, sic) in SECTORS {
-            if sectors::get(&mut c, tenant, slug).await?.is_some() {
-                continue;
-            }
-            let sector = sectors::Sector {
-                id: SectorId::generate(),
-                slug: slug.to_owned(),
-                name: name.to_owned(),
-                state: state.map(str::to_owned),
-                sic_codes: vec![sic.to_owned()],
-                legacy_bucket_id: None,
-                created_at: Micros::now(),
-            };
-            sectors::create(&mut c, tenant, &sector).await?;
-        }
+        let sector = |(slug, name, sic): (&str, &str, &str)| Sector {
+            id: SectorId::generate(),
+            slug: slug.to_owned(),
+            name: name.to_owned(),
+            state: Some("NY".to_owned()),
+            sic_codes: vec![sic.to_owned()],
+            legacy_bucket_id: None,
+            created_at: Micros::now(),
+        };
+        sectors::create_missing(&mut c, tenant, &SECTORS.map(sector)).await?;
         Ok(())
     }
 

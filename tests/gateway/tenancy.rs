@@ -15,6 +15,8 @@ async fn ids(api: &Api) -> Vec<(&'static str, String)> {
     let (_, events) = api.get(&format!("/api/pipelines/{run}/events")).await;
     let (_, imports) = api.get("/api/imports").await;
     let (_, keys) = api.get("/api/keys").await;
+    let (_, sectors) = api.get("/api/sectors").await;
+    let (_, leads) = api.get("/api/leads").await;
     vec![
         ("{runId}", run),
         ("{blockId}", text(&detail["blocks"][0]["blockId"])),
@@ -22,6 +24,8 @@ async fn ids(api: &Api) -> Vec<(&'static str, String)> {
         ("{eventId}", text(&events["events"][0]["eventId"])),
         ("{importId}", text(&imports["imports"][0]["importId"])),
         ("{keyId}", text(&keys["keys"][0]["keyId"])),
+        ("{sectorId}", text(&sectors["sectors"][0]["sectorId"])),
+        ("{leadId}", text(&leads["leads"][0]["leadId"])),
     ]
 }
 

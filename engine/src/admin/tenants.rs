@@ -11,7 +11,9 @@ use super::{
     blueprints,
     change::{Change, record},
     keys::{self, IssuedKey, NewKey},
+    sectors,
 };
+use crate::book;
 
 /// A tenant that was just made, with the key of its owner.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub struct Tenant {
     pub created_at: String,
 }
 
-/// Makes a tenant, its owner, its system actor, the system blueprint and the owner's key, all or nothing.
+/// Makes a tenant, its owner, its system actor, the default sectors, the system blueprint and the owner's key, all or nothing.
 /// A slug that is taken is an error; `slug` is words of a-z, 0-9 and `-`.
 pub async fn found(log: &Log, name: &str, slug: &str) -> Result<Founded, AdminError> {
     let mut tx = log.pool().begin().await?;
@@ -44,7 +46,9 @@ pub async fn found(log: &Log, name: &str, slug: &str) -> Result<Founded, AdminEr
     let (system, system_made) = actors::insert(&mut tx, tenant, ActorKind::System, "LUCI", Role::Owner).await?;
     let (owner, owner_made) = actors::insert(&mut tx, tenant, ActorKind::Person, "Owner", Role::Owner).await?;
     let created = TenantCreated { name: name.into(), slug: slug.into() };
-    let events: Vec<Event> = vec![ConfigEvent::TenantCreated(created).into(), system_made, owner_made];
+    let added = book::sectors::create_missing(&mut tx, tenant, &book::default_sectors::all()).await?;
+    let seeded = sectors::seeded(added).into();
+    let events: Vec<Event> = vec![ConfigEvent::TenantCreated(created).into(), system_made, owner_made, seeded];
     record(log, &mut tx, tenant, Change::first(tenant, events), &by).await?;
     blueprints::publish_system(&mut tx, tenant, log, &by).await?;
     let new = NewKey { actor: owner, name: "owner".into(), role: Role::Owner, scopes: vec![], expires_at: None };

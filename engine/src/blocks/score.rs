@@ -1,13 +1,19 @@
 //! SCORE: how well a lead fits, by a table of factors, as of the year in which the run started.
 
 use futures::{FutureExt, future::BoxFuture};
-use luci_schema::{Stage, event::BlockReport};
+use luci_schema::{FailureCode, Stage, event::BlockReport};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::outcome::{self, Outcome, database_failed};
 use crate::{
+    admin::scoring,
     block::{BlockFault, BlockKind, Progress, Task, Tools},
-    lead::{Lead, score::Profile},
+    lead::{
+        Lead,
+        profile::{self, Chosen},
+        score::Profile,
+    },
 };
 
 pub(super) struct Score;
@@ -16,8 +22,8 @@ pub(super) struct Score;
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 struct Config {
-    /// The tenant's own table of factors.
-    scoring_profile: Profile,
+    /// A profile in full, or the name and version that were pinned when the run was started.
+    scoring_profile: Value,
 }
 
 impl BlockKind for Score {
@@ -44,7 +50,7 @@ impl BlockKind for Score {
 }
 
 async fn score(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault> {
-    let Config { scoring_profile: profile } = outcome::config(task)?;
+    let profile = profile(task, tools).await?;
     let year = task.run_started_at.date_time().year();
     let mut outcome = Outcome::new(task, tools);
     let (mut done, mut sum): (Vec<Lead>, u64) = (Vec::new(), 0);
@@ -64,4 +70,24 @@ async fn score(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault> {
         outcome::book(&mut c, task.tenant, &done).await.map_err(database_failed)?;
     }
     outcome.finish().await
+}
+
+/// The profile that the run pinned; without any, the software's own.
+async fn profile(task: &Task, tools: &Tools) -> Result<Profile, BlockFault> {
+    let Config { scoring_profile } = outcome::config(task)?;
+    let wrong = |why: &str| {
+        let message = format!("the settings of stage {}: {}: {why}", task.spec.name, profile::SETTING);
+        BlockFault::new(FailureCode::Validation, message)
+    };
+    match profile::chosen(&scoring_profile).map_err(|(_, why)| wrong(&why))? {
+        Chosen::Nothing => Ok(Profile::default()),
+        Chosen::Own(own) => Ok(*own),
+        Chosen::Named(named) => {
+            // Which version is newest changes; what a run scores by must not.
+            let version = named.version.ok_or_else(|| wrong("no version was pinned"))?;
+            let mut c = tools.pool.acquire().await.map_err(database_failed)?;
+            let found = scoring::get(&mut c, task.tenant, &named.name, version).await.map_err(database_failed)?;
+            found.ok_or_else(|| wrong(&format!("there is no profile {named}")))
+        }
+    }
 }

@@ -1,11 +1,56 @@
 //! Table `contacts`: the people whom providers named for leads.
 
-use luci_schema::{ContactId, TenantId};
-use sqlx::PgConnection;
+use luci_schema::{ContactId, LeadId, Micros, TenantId};
+use serde::Serialize;
+use sqlx::{PgConnection, Row};
+use time::OffsetDateTime;
 
 use crate::lead::Lead;
 
-/// Writes the person of each lead as `source` named it; one a lead and source, the newest answer stands.
+/// A person as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Contact {
+    pub contact_id: ContactId,
+    /// The provider that named the person.
+    pub source: String,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub title: Option<String>,
+    pub seniority: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub linkedin_url: Option<String>,
+    pub updated_at: String,
+}
+
+/// The people of a lead, by source.
+pub async fn of_lead(c: &mut PgConnection, tenant: TenantId, lead: LeadId) -> Result<Vec<Contact>, sqlx::Error> {
+    let rows = sqlx::query("select * from contacts where tenant_id = $1 and lead_id = $2 order by source")
+        .bind(tenant)
+        .bind(lead)
+        .fetch_all(c)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Contact {
+                contact_id: row.try_get("id")?,
+                source: row.try_get("source")?,
+                first_name: row.try_get("first_name")?,
+                last_name: row.try_get("last_name")?,
+                title: row.try_get("title")?,
+                seniority: row.try_get("seniority")?,
+                email: row.try_get("email")?,
+                phone: row.try_get("phone")?,
+                linkedin_url: row.try_get("linkedin_url")?,
+                updated_at: Micros::from(row.try_get::<OffsetDateTime, _>("updated_at")?).rfc3339(),
+            })
+        })
+        .collect()
+}
+
+/// Writes the person of each lead as `source` named it; one a lead and source. A newer answer stands, but what it does not
+/// say is kept.
 pub async fn save(c: &mut PgConnection, tenant: TenantId, source: &str, leads: &[Lead]) -> Result<(), sqlx::Error> {
     let text = |field: fn(&Lead) -> Option<&str>| leads.iter().map(field).collect::<Vec<_>>();
     sqlx::query(
@@ -17,9 +62,12 @@ pub async fn save(c: &mut PgConnection, tenant: TenantId, source: &str, leads: &
           cross join lateral (select from leads where tenant_id = $1 and leads.id = person.lead_id
                                  for key share offset 0) as known
          on conflict (tenant_id, lead_id, source) do update
-            set first_name = excluded.first_name, last_name = excluded.last_name, title = excluded.title,
-                seniority = excluded.seniority, email = excluded.email, phone = excluded.phone,
-                linkedin_url = excluded.linkedin_url, updated_at = now()",
+            set first_name = coalesce(excluded.first_name, contacts.first_name),
+                last_name = coalesce(excluded.last_name, contacts.last_name),
+                title = coalesce(excluded.title, contacts.title),
+                seniority = coalesce(excluded.seniority, contacts.seniority),
+                email = coalesce(excluded.email, contacts.email), phone = coalesce(excluded.phone, contacts.phone),
+                linkedin_url = coalesce(excluded.linkedin_url, contacts.linkedin_url), updated_at = now()",
     )
     .bind(tenant)
     .bind(source)

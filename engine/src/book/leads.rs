@@ -11,6 +11,8 @@ use sqlx::{PgConnection, Row};
 
 use crate::lead::Lead;
 
+pub mod page;
+
 /// The leads that are there already.
 pub async fn load(
     c: &mut PgConnection,
@@ -25,7 +27,7 @@ pub async fn load(
     .bind(ids)
     .fetch_all(c)
     .await?;
-    rows.iter().map(|row| Ok((row.try_get("id")?, decode(row)?))).collect()
+    rows.iter().map(|row| Ok((row.try_get("id")?, decode(row, "data")?))).collect()
 }
 
 /// Writes leads as they stand now, new ones and known ones. Root input and row of a known lead stay those that first
@@ -130,7 +132,7 @@ pub async fn members(
     .bind(i64::from(limit))
     .fetch_all(c)
     .await?;
-    rows.iter().map(decode).collect()
+    rows.iter().map(|row| decode(row, "data")).collect()
 }
 
 /// How many members a run from the sector would read.
@@ -158,8 +160,8 @@ pub async fn dnc(c: &mut PgConnection, tenant: TenantId, ids: &[LeadId]) -> Resu
     Ok(found.into_iter().collect())
 }
 
-fn decode(row: &sqlx::postgres::PgRow) -> Result<Lead, sqlx::Error> {
-    let text: &str = row.try_get("data")?;
+fn decode(row: &sqlx::postgres::PgRow, column: &str) -> Result<Lead, sqlx::Error> {
+    let text: &str = row.try_get(column)?;
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 

@@ -2,6 +2,7 @@
 
 pub mod attempts;
 pub mod contacts;
+pub mod default_sectors;
 pub mod dialer_queue;
 pub mod imports;
 pub mod lead_keys;

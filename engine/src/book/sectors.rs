@@ -38,6 +38,61 @@ pub async fn create(c: &mut PgConnection, tenant: TenantId, sector: &Sector) -> 
     Ok(())
 }
 
+/// Adds those whose slugs are free, in one statement; answers how many.
+pub async fn create_missing(c: &mut PgConnection, tenant: TenantId, sectors: &[Sector]) -> Result<u64, sqlx::Error> {
+    let added = sqlx::query(
+        "insert into sectors (tenant_id, id, slug, name, state, sic_codes)
+         select $1, id, slug, name, state, string_to_array(codes, ' ')
+           from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) as new (id, slug, name, state, codes)
+         on conflict (tenant_id, slug) do nothing",
+    )
+    .bind(tenant)
+    .bind(sectors.iter().map(|sector| sector.id).collect::<Vec<_>>())
+    .bind(sectors.iter().map(|sector| sector.slug.as_str()).collect::<Vec<_>>())
+    .bind(sectors.iter().map(|sector| sector.name.as_str()).collect::<Vec<_>>())
+    .bind(sectors.iter().map(|sector| sector.state.as_deref()).collect::<Vec<_>>())
+    .bind(sectors.iter().map(|sector| sector.sic_codes.join(" ")).collect::<Vec<_>>())
+    .execute(c)
+    .await?;
+    Ok(added.rows_affected())
+}
+
+/// Changes name, state and codes.
+pub async fn update(c: &mut PgConnection, tenant: TenantId, sector: &Sector) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update sectors set name = $3, state = $4, sic_codes = $5, updated_at = now() where tenant_id = $1 and id = $2",
+    )
+    .bind(tenant)
+    .bind(sector.id)
+    .bind(&sector.name)
+    .bind(&sector.state)
+    .bind(&sector.sic_codes)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Sectors by slug, those behind `after`; of one state, or nationwide, when asked.
+pub async fn page(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    state: Option<&str>,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Sector>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select * from sectors where tenant_id = $1 and slug > $2
+            and ($3::text is null or coalesce(state, 'US') = $3) order by slug limit $4",
+    )
+    .bind(tenant)
+    .bind(after.unwrap_or_default())
+    .bind(state)
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await?;
+    rows.into_iter().map(decode).collect()
+}
+
 /// One sector by id or slug.
 pub async fn get(c: &mut PgConnection, tenant: TenantId, id_or_slug: &str) -> Result<Option<Sector>, sqlx::Error> {
     sqlx::query("select * from sectors where tenant_id = $1 and (id = $2 or slug = $2)")

@@ -1,5 +1,7 @@
 //! The score: a table of factors as data, added up to at most 100, each with its points, so that an auditor can add them again.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Lead, PhoneKind, tags, title::Seniority};
@@ -105,27 +107,15 @@ pub struct Points {
     pub points: u8,
 }
 
+/// Scorer B of `domain.md` 1.4, with the blue-collar codes of A, as data.
+static FIT: LazyLock<Profile> = LazyLock::new(|| {
+    #[allow(clippy::expect_used)] // Part of the binary, and read by a test.
+    serde_json::from_str(include_str!("../../data/fit_1.json")).expect("fit_1.json is a profile")
+});
+
 impl Default for Profile {
-    /// Scorer B of `domain.md` 1.4, with the blue-collar codes of A.
     fn default() -> Self {
-        let factor = |name: &str, points, test| Factor { name: name.into(), points, test };
-        let prefixes = tags::BLUE_COLLAR.iter().map(|p| p.to_string()).collect();
-        let factors = vec![
-            factor("blue_collar", 15, Test::SicPrefix { prefixes }),
-            factor("revenue_500k_10m", 20, Test::Revenue { from: 500_000, to: Some(10_000_000) }),
-            factor("revenue_above_10m", 10, Test::Revenue { from: 10_000_001, to: None }),
-            factor("employees_5_50", 15, Test::Employees { from: 5, to: Some(50) }),
-            factor("employees_51_200", 10, Test::Employees { from: 51, to: Some(200) }),
-            factor("years_20", 15, Test::YearsInBusiness { from: 20, to: None }),
-            factor("years_5_15", 10, Test::YearsInBusiness { from: 5, to: Some(15) }),
-            factor("owner_identified", 10, Test::OwnerIdentified),
-            factor("mobile_phone", 10, Test::MobilePhone),
-            factor("email", 5, Test::Email),
-            factor("owns_property", 10, Test::Properties { from: 1 }),
-            factor("owns_3_properties", 5, Test::Properties { from: 3 }),
-            factor("equity_above_100k", 10, Test::EquityAbove { dollars: 100_000 }),
-        ];
-        Self { name: "fit".into(), version: 1, factors, high: 80, medium: 50 }
+        FIT.clone()
     }
 }
 
@@ -215,6 +205,8 @@ mod tests {
 
     #[test]
     fn each_factor_has_its_points() {
+        let trades = tags::BLUE_COLLAR.map(str::to_owned).to_vec();
+        assert_eq!(Profile::default().factors[0].test, Test::SicPrefix { prefixes: trades });
         let base = 15;
         assert_eq!(score(|_| ()), base);
         assert_eq!(score(|l| l.firm.sic_code = Some("5812".into())), 0);

@@ -1,5 +1,7 @@
 //! Which sector a lead belongs to: the run's own, else by state and SIC code, the most exact first (`domain.md` 1.5).
 
+use std::collections::HashMap;
+
 use luci_schema::SectorId;
 use serde::{Deserialize, Serialize};
 
@@ -43,14 +45,22 @@ impl Rule {
 /// A tenant's sectors, ready to be asked.
 #[derive(Debug, Clone, Default)]
 pub struct Sectors {
-    /// By slug, so that the first that fits is the lowest.
-    sorted: Vec<Sector>,
+    /// By state (empty: nationwide), then by code or prefix.
+    by_state: HashMap<String, HashMap<String, SectorId>>,
 }
 
 impl Sectors {
+    /// Of sectors that name the same code for the same state, the lowest slug has it.
     pub fn new(mut sectors: Vec<Sector>) -> Self {
         sectors.sort_by(|a, b| a.slug.cmp(&b.slug));
-        Self { sorted: sectors }
+        let mut by_state: HashMap<String, HashMap<String, SectorId>> = HashMap::new();
+        for sector in sectors {
+            let codes = by_state.entry(sector.state.unwrap_or_default()).or_default();
+            for code in sector.sic_codes {
+                codes.entry(code).or_insert(sector.id);
+            }
+        }
+        Self { by_state }
     }
 
     /// Places a lead; `explicit` is the sector that the run was given.
@@ -60,37 +70,28 @@ impl Sectors {
             return placed(explicit, Rule::Run);
         }
         let Some(sic) = lead.firm.sic_code.as_deref() else { return placed(None, Rule::Unassigned) };
-        let state = lead.state();
-        let found = [(state, Rule::StateSic, Rule::StatePrefix), (None, Rule::NationSic, Rule::NationPrefix)];
         // A lead without a state belongs to no state's sector.
-        let scopes = || found.iter().filter(|(scope, rule, _)| scope.is_some() || *rule == Rule::NationSic);
-        let exact = scopes().find_map(|(scope, rule, _)| Some((self.exact(*scope, sic)?, *rule)));
-        let near = || scopes().find_map(|(scope, _, rule)| Some((self.prefix(*scope, sic)?, *rule)));
-        exact.or_else(near).map_or(placed(None, Rule::Unassigned), |(id, rule)| placed(Some(id), rule))
+        let state = lead.state().and_then(|state| self.by_state.get(state));
+        let nation = self.by_state.get("");
+        let found = exact(state, sic)
+            .map(|id| (id, Rule::StateSic))
+            .or_else(|| Some((exact(nation, sic)?, Rule::NationSic)))
+            .or_else(|| Some((prefix(state, sic)?, Rule::StatePrefix)))
+            .or_else(|| Some((prefix(nation, sic)?, Rule::NationPrefix)));
+        found.map_or(placed(None, Rule::Unassigned), |(id, rule)| placed(Some(id), rule))
     }
+}
 
-    fn within(&self, state: Option<&str>) -> impl Iterator<Item = &Sector> {
-        self.sorted.iter().filter(move |sector| sector.state.as_deref() == state)
-    }
+type Codes<'a> = Option<&'a HashMap<String, SectorId>>;
 
-    fn exact(&self, state: Option<&str>, sic: &str) -> Option<SectorId> {
-        self.within(state).find(|s| s.sic_codes.iter().any(|code| code == sic)).map(|s| s.id)
-    }
+fn exact(codes: Codes<'_>, sic: &str) -> Option<SectorId> {
+    codes?.get(sic).copied()
+}
 
-    /// The longest registered prefix of two digits or more.
-    fn prefix(&self, state: Option<&str>, sic: &str) -> Option<SectorId> {
-        let mut best: Option<(usize, SectorId)> = None;
-        for sector in self.within(state) {
-            let lengths =
-                sector.sic_codes.iter().filter(|c| c.len() >= 2 && sic.starts_with(c.as_str())).map(String::len);
-            if let Some(length) = lengths.max()
-                && best.is_none_or(|(longest, _)| length > longest)
-            {
-                best = Some((length, sector.id));
-            }
-        }
-        best.map(|(_, id)| id)
-    }
+/// The longest registered prefix of two digits or more.
+fn prefix(codes: Codes<'_>, sic: &str) -> Option<SectorId> {
+    let codes = codes?;
+    (2..sic.len()).rev().find_map(|length| codes.get(sic.get(..length)?).copied())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod failed_leads_csv;
 mod health;
 mod imports;
 mod keys;
+mod leads;
 mod mended;
 mod metrics;
 mod page;
@@ -21,7 +22,9 @@ mod providers;
 mod run;
 mod run_commands;
 mod runs;
+mod scoring_profiles;
 mod scrape;
+mod sectors;
 mod session;
 mod sse;
 mod start;
@@ -108,6 +111,15 @@ const fn put(
     Route { method: Method::PUT, template, operation, handle: Handle::For(right, handle) }
 }
 
+const fn patch(
+    template: &'static str,
+    operation: &'static str,
+    right: Right,
+    handle: fn(Arc<App>, Caller, Ask) -> Answering,
+) -> Route {
+    Route { method: Method::PATCH, template, operation, handle: Handle::For(right, handle) }
+}
+
 const fn delete(
     template: &'static str,
     operation: &'static str,
@@ -160,6 +172,20 @@ pub static ROUTES: &[Route] = &[
     open(Method::PUT, "/api/blobs/{key*}", "putBlob", |a, q| Box::pin(blobs::put(a, q))),
     read("/api/blueprints", "listBlueprints", |a, c, q| Box::pin(blueprints::list(a, c, q))),
     post("/api/blueprints", "publishBlueprint", Right::Administer, |a, c, q| Box::pin(blueprints::publish(a, c, q))),
+    read("/api/sectors", "listSectors", |a, c, q| Box::pin(sectors::list(a, c, q))),
+    post("/api/sectors", "createSector", Right::Administer, |a, c, q| Box::pin(sectors::create(a, c, q))),
+    read("/api/sectors/{sectorId}", "getSector", |a, c, q| Box::pin(sectors::get(a, c, q))),
+    patch("/api/sectors/{sectorId}", "updateSector", Right::Administer, |a, c, q| Box::pin(sectors::update(a, c, q))),
+    read("/api/scoring-profiles", "listScoringProfiles", |a, c, q| Box::pin(scoring_profiles::list(a, c, q))),
+    post("/api/scoring-profiles", "publishScoringProfile", Right::Administer, |a, c, q| {
+        Box::pin(scoring_profiles::publish(a, c, q))
+    }),
+    post("/api/scoring-profiles/{name}/activate", "activateScoringProfile", Right::Administer, |a, c, q| {
+        Box::pin(scoring_profiles::activate(a, c, q))
+    }),
+    read("/api/leads", "listLeads", |a, c, q| Box::pin(leads::list(a, c, q))),
+    read("/api/leads/{leadId}", "getLead", |a, c, q| Box::pin(leads::get(a, c, q))),
+    patch("/api/leads/{leadId}", "updateLead", Right::Operate, |a, c, q| Box::pin(leads::update(a, c, q))),
     read("/api/keys", "listKeys", |a, c, q| Box::pin(keys::list(a, c, q))),
     post("/api/keys", "createKey", Right::Administer, |a, c, q| Box::pin(keys::create(a, c, q))),
     delete("/api/keys/{keyId}", "revokeKey", Right::Administer, |a, c, q| Box::pin(keys::revoke(a, c, q))),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use luci_engine::{
-    admin::{blueprints, prices, tenants},
+    admin::{blueprints, prices, scoring, tenants},
     book::{imports, leads, sectors},
     run::{Run, RunCommand},
 };
@@ -36,7 +36,8 @@ const MOST_WINDOW: u32 = 256;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct StartBody {
     import_id: Option<ImportId>,
-    sector_id: Option<SectorId>,
+    /// Its id or slug.
+    sector_id: Option<String>,
     blueprint_id: Option<BlueprintId>,
     /// The run whose failed leads the import holds, mended.
     parent_run_id: Option<RunId>,
@@ -151,6 +152,7 @@ async fn queued(
         let named = if body.blueprint_id.is_some() { Named::Blueprint } else { Named::Nothing };
         mended::adopt(&mut queued, id, &parent, named);
     }
+    scoring::pin(&mut c, caller.tenant, &mut queued.stages).await?;
     queued.prices = prices::pin(&mut c, &queued.stages).await?;
     Ok(queued)
 }
@@ -169,11 +171,11 @@ fn too_many(leads: u64, max_leads: u64) -> Problem {
 }
 
 async fn source(c: &mut sqlx::PgConnection, caller: &Caller, body: &StartBody) -> Result<Source, Problem> {
-    let sector = match body.sector_id {
+    let sector = match &body.sector_id {
         Some(id) => Some(
-            sectors::get(c, caller.tenant, &id.to_string())
+            sectors::get(c, caller.tenant, id)
                 .await?
-                .ok_or_else(|| Problem::invalid("sectorId", "there is no sector with this id"))?,
+                .ok_or_else(|| Problem::invalid("sectorId", "there is no sector with this id or slug"))?,
         ),
         None => None,
     };

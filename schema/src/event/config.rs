@@ -1,9 +1,10 @@
 //! Changes of configuration, received webhooks and imports.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{events, run::StageSpec};
-use crate::{ActorId, BlueprintId, ImportId, KeyId, Micros, SectorId};
+use crate::{ActorId, BlueprintId, ImportId, KeyId, LeadId, Micros, SectorId};
 
 events! {
     /// Changes of configuration, received webhooks and imports, each in the transaction of its table.
@@ -16,6 +17,11 @@ events! {
         ImportCompleted(Box<ImportCompleted>) = "import:completed",
         BlueprintPublished(BlueprintPublished) = "blueprint:published",
         SectorCreated(SectorCreated) = "sector:created",
+        SectorUpdated(SectorUpdated) = "sector:updated",
+        SectorsSeeded(SectorsSeeded) = "sector:seeded",
+        ScoringProfilePublished(Box<ScoringProfilePublished>) = "scoring_profile:published",
+        ScoringProfileActivated(ScoringProfileActivated) = "scoring_profile:activated",
+        LeadUpdated(LeadUpdated) = "lead:updated",
         ProviderConfigured(ProviderConfigured) = "provider:configured",
         ProviderRemoved(ProviderRemoved) = "provider:removed",
         ProviderLimited(ProviderLimited) = "provider:limited",
@@ -83,6 +89,49 @@ pub struct BlueprintPublished {
 pub struct SectorCreated {
     pub sector_id: SectorId,
     pub slug: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SectorUpdated {
+    pub sector_id: SectorId,
+}
+
+/// The tenant got those sectors of a set that it lacked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SectorsSeeded {
+    pub set: String,
+    pub sectors: u64,
+}
+
+/// A version of a scoring profile, in full: it is never changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoringProfilePublished {
+    pub name: String,
+    pub version: u32,
+    /// Each `{name, points, on, …}`.
+    pub factors: Value,
+    pub high: u8,
+    pub medium: u8,
+}
+
+/// New runs pin this version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoringProfileActivated {
+    pub name: String,
+    pub version: u32,
+}
+
+/// A person moved a lead to another status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeadUpdated {
+    pub lead_id: LeadId,
+    pub from_status: String,
+    pub status: String,
 }
 
 /// The tenant's own credential at a provider was set, in place of any earlier one.

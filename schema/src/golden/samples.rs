@@ -223,6 +223,15 @@ fn config() -> Vec<(StreamId, Event)> {
     };
     let blueprint = BlueprintPublished { blueprint_id, name: "luci_full".into(), version: 3, stages: stages() };
     let sector = SectorCreated { sector_id: SectorId::from_ulid(ulid(8)), slug: "north-side".into() };
+    let scoring = ScoringProfilePublished {
+        name: "mine".into(),
+        version: 2,
+        factors: json!([{ "name": "trade", "points": 9, "on": "sic_prefix", "prefixes": ["17"] }]),
+        high: 80,
+        medium: 50,
+    };
+    let lead_id = LeadId::from_ulid(ulid(17));
+    let lead = LeadUpdated { lead_id, from_status: "new".into(), status: "qualified".into() };
     let created = TenantCreated { name: "Example".into(), slug: "example".into() };
     let limited = ProviderLimited { provider: "apollo".into(), per_minute: Some(60), per_day: Some(2_000) };
     let tenant: StreamId = tenant().into();
@@ -235,6 +244,11 @@ fn config() -> Vec<(StreamId, Event)> {
         (import_id.into(), ConfigEvent::ImportCompleted(Box::new(import))),
         (blueprint_id.into(), ConfigEvent::BlueprintPublished(blueprint)),
         (tenant, ConfigEvent::SectorCreated(sector)),
+        (tenant, ConfigEvent::SectorUpdated(SectorUpdated { sector_id: SectorId::from_ulid(ulid(8)) })),
+        (tenant, ConfigEvent::SectorsSeeded(SectorsSeeded { set: "sic-1987/1".into(), sectors: 142 })),
+        (tenant, ConfigEvent::ScoringProfilePublished(Box::new(scoring))),
+        (tenant, ConfigEvent::ScoringProfileActivated(ScoringProfileActivated { name: "mine".into(), version: 2 })),
+        (tenant, ConfigEvent::LeadUpdated(lead)),
         (tenant, ConfigEvent::ProviderConfigured(ProviderConfigured { provider: "apollo".into() })),
         (tenant, ConfigEvent::ProviderLimited(limited)),
         (tenant, ConfigEvent::ProviderRemoved(ProviderRemoved { provider: "apollo".into() })),
