@@ -90,6 +90,7 @@ impl Home {
             instance: config.instance.clone().unwrap_or_else(|| format!("home {}", folder.path.display())),
             roles: Role::ALL.to_vec(),
             workers: Default::default(),
+            sender: Default::default(),
             gateway: gateway_options(config),
             figures,
         };

@@ -25,10 +25,12 @@ pub enum Role {
     Relay,
     /// Issues commands when they are due.
     Clock,
+    /// Sends what is queued for leads.
+    Sender,
 }
 
 impl Role {
-    pub const ALL: [Self; 5] = [Self::Gateway, Self::Engine, Self::Projections, Self::Relay, Self::Clock];
+    pub const ALL: [Self; 6] = [Self::Gateway, Self::Engine, Self::Projections, Self::Relay, Self::Clock, Self::Sender];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -37,6 +39,7 @@ impl Role {
             Self::Projections => "projections",
             Self::Relay => "relay",
             Self::Clock => "clock",
+            Self::Sender => "sender",
         }
     }
 }

@@ -14,6 +14,7 @@ use luci_engine::{
     issue::Issuer,
     provider::{Providers, ProvidersConfig},
     relay::{self, RelayOptions},
+    sender::{self, Messengers, SenderOptions},
     storage::Storage,
     worker::{self, WorkerOptions},
 };
@@ -49,6 +50,7 @@ pub struct Setup {
     pub instance: String,
     pub roles: Vec<Role>,
     pub workers: WorkerOptions,
+    pub sender: SenderOptions,
     pub gateway: Options,
     pub figures: PrometheusHandle,
 }
@@ -109,6 +111,7 @@ impl System {
                 Role::Projections => system.projections(&setup, &projected),
                 Role::Relay => system.relay(&setup).await?,
                 Role::Clock => system.clock(&setup, &issuer),
+                Role::Sender => system.sender(&setup)?,
             }
         }
         system.upkeep(setup.figures);
@@ -200,6 +203,16 @@ impl System {
         self.roles.start(Role::Clock, self.stop.clone(), move |stop| {
             clock::run(options.clone(), issuer.clone(), log.clone(), stop)
         });
+    }
+
+    fn sender(&mut self, setup: &Setup) -> Result<(), SystemError> {
+        let options = setup.sender.clone();
+        let messengers = Messengers::new(setup.providers.senders.clone(), setup.vault.clone(), options.call_timeout);
+        let (messengers, pool) = (messengers.map_err(SystemError::Providers)?, self.pool.clone());
+        self.roles.start(Role::Sender, self.stop.clone(), move |stop| {
+            sender::run(options.clone(), pool.clone(), messengers.clone(), stop)
+        });
+        Ok(())
     }
 
     /// Without a listener of its own, the exporter must be told to forget old samples.

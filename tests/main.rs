@@ -10,5 +10,6 @@ mod log;
 mod page;
 mod projections;
 mod providers;
+mod sender;
 mod support;
 mod tidy;

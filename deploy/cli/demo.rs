@@ -3,11 +3,13 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
+    time::Duration,
 };
 
 use anyhow::Context;
 use clap::Args;
 use luci_engine::{
+    admin::{By, sending},
     book::sectors::{self, Sector},
     provider::ProvidersConfig,
 };
@@ -23,7 +25,7 @@ use crate::{
     config::{Config, DATA_DIR},
     home::Home,
     sample,
-    sandbox::{FaultSpec, Sandbox, SandboxOptions, Sums},
+    sandbox::{Carriers, FaultSpec, Sandbox, SandboxOptions, Sums},
     telemetry,
     watch::{self, Detail, Show},
 };
@@ -72,6 +74,8 @@ impl Demo {
         )
         .await?;
         config.providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
+        let carriers = Carriers::start((Ipv4Addr::LOCALHOST, 0).into(), Duration::ZERO).await?;
+        config.providers.senders = carriers.config();
         let home = Home::start(&config, TENANT, telemetry::figures()?).await?;
         let shown = signals.or(self.show(&home, &config, &sandbox)).await;
         let outcome = match shown {
@@ -93,6 +97,7 @@ impl Demo {
         eprintln!("Dashboard  {}/admin/pipelines\nKey        {key}\n", home.url);
         let api = Api::new(home.url.clone(), key.clone().into())?;
         self.sectors(home).await?;
+        number(home).await?;
         let body = self.import(&api, &config.data_dir).await?;
         let run = run::start(&api, &body, Some(&once(&body))).await?;
         let show = if self.json { Show::Nothing } else { Show::Bars };
@@ -173,4 +178,16 @@ fn called(sandbox: &Sandbox, detail: &Detail) -> Value {
         ((*provider).to_owned(), sums)
     };
     ledger.providers.iter().map(of).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// A number to send from: messages that are approved in the demo go to the sandbox.
+async fn number(home: &Home) -> anyhow::Result<()> {
+    let (mut tx, tenant) = (home.system.pool.begin().await?, home.credentials.tenant_id);
+    if sending::numbers(&mut tx, tenant).await?.is_empty() {
+        let new = ("+12125550100", "signalhouse");
+        sending::add_number(&mut tx, tenant, &home.system.log, new, &By::system(), None).await?;
+        tx.commit().await?;
+        home.system.log.wake();
+    }
+    Ok(())
 }

@@ -22,7 +22,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// gateway, engine, projections, relay, clock or all
+    /// gateway, engine, projections, relay, clock, sender or all
     #[arg(required = true, value_name = "ROLE", value_parser = roles_of)]
     roles: Vec<Roles>,
     /// Where the gateway answers [env: LUCI_LISTEN] [default: 0.0.0.0:8080]
@@ -37,7 +37,7 @@ fn roles_of(text: &str) -> Result<Roles, String> {
         return Ok(Role::ALL.to_vec());
     }
     let found = Role::ALL.into_iter().find(|role| role.as_str() == text);
-    found.map(|role| vec![role]).ok_or_else(|| "gateway, engine, projections, relay, clock or all".to_owned())
+    found.map(|role| vec![role]).ok_or_else(|| "gateway, engine, projections, relay, clock, sender or all".to_owned())
 }
 
 impl Serve {
@@ -72,6 +72,7 @@ impl Serve {
             listener,
             instance: config.instance.clone().unwrap_or_else(|| RunId::generate().ulid().to_string()),
             workers: Default::default(),
+            sender: Default::default(),
             gateway: gateway_options(&config),
             figures: telemetry::figures()?,
             roles,
@@ -89,7 +90,7 @@ impl Serve {
 /// What callers see decides whether cookies are for TLS only.
 pub fn gateway_options(config: &Config) -> luci_gateway::Options {
     let tls = config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
-    luci_gateway::Options { tls, ..Default::default() }
+    luci_gateway::Options { tls, senders: config.providers.senders.clone(), ..Default::default() }
 }
 
 /// The store all processes share. A local folder serves processes of one machine, and signs with the master key.

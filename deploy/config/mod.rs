@@ -2,6 +2,7 @@
 
 mod providers;
 mod reader;
+mod senders;
 mod store;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};

@@ -47,7 +47,8 @@ const REALESTATE_TENANT_PER_DAY: u32 = 2_000;
 
 pub(super) fn read(reader: &mut Reader) -> ProvidersConfig {
     let sites = NAMES.iter().map(|names| (names.provider, site(reader, names))).collect();
-    ProvidersConfig { sites, ..ProvidersConfig::default() }
+    let senders = super::senders::read(reader, &sites);
+    ProvidersConfig { sites, senders, ..ProvidersConfig::default() }
 }
 
 fn site(reader: &mut Reader, names: &Names) -> Site {

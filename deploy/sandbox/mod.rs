@@ -4,14 +4,17 @@
 //! Who is found, and with which numbers, follows from the person asked for alone, so a run has the same result each time.
 
 mod apollo;
+mod carriers;
 mod fault;
 mod ledger;
 mod people;
 mod phones;
 mod realestate;
 mod serve;
+mod signalhouse;
 mod spec;
 mod tracerfy;
+mod twilio;
 
 use std::{
     net::SocketAddr,
@@ -22,6 +25,7 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub use carriers::{ACCOUNT, CarrierFault, Carriers, KEY, TOKEN, Taken};
 pub use fault::{Fault, Faults};
 pub use ledger::{Entry, Ledger, Sums};
 pub use spec::{FaultSpec, SpecError};

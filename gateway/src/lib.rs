@@ -15,7 +15,9 @@ pub mod serve;
 
 use std::{sync::Arc, time::Duration};
 
-use luci_engine::{admin::vault::Vault, issue::Issuer, provider::ProviderName, storage::Storage};
+use luci_engine::{
+    admin::vault::Vault, issue::Issuer, provider::ProviderName, sender::SendersConfig, storage::Storage,
+};
 use luci_schema::{Micros, Position, log::Log};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
@@ -56,6 +58,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// Whether callers reach us over TLS: cookies are marked Secure then.
     pub tls: bool,
+    /// The installation's senders: what Twilio signs with, and the address that it calls.
+    pub senders: SendersConfig,
 }
 
 impl Default for Options {
@@ -66,6 +70,7 @@ impl Default for Options {
             read_patience: Duration::from_secs(2),
             heartbeat: Duration::from_secs(5),
             tls: false,
+            senders: SendersConfig::default(),
         }
     }
 }

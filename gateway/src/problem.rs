@@ -175,6 +175,7 @@ impl From<AdminError> for Problem {
             AdminError::Append(error) => error.into(),
             AdminError::Log(error) => error.into(),
             AdminError::Vault(error) => Self::internal(&error),
+            AdminError::Storage(error) => error.into(),
             AdminError::Database(error) => error.into(),
         }
     }

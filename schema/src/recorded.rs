@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ActorId, AutomationId, BlueprintId, CorrelationId, Event, EventId, IdError, ImportId, KeyId, Micros, RunId,
-    TenantId, WebhookId,
+    ActorId, AutomationId, BlueprintId, CorrelationId, Event, EventId, IdError, ImportId, KeyId, MessageId, Micros,
+    RunId, TemplateId, TenantId, WebhookId,
 };
 
 /// Place in the whole log: 1, 2, 3 … without a hole, in commit order. 0 is before the first event.
@@ -57,7 +57,8 @@ either! {
     /// The stream of one entity is named by the entity's id.
     StreamId, "run" {
         Run(RunId) = "run", Tenant(TenantId) = "tenant", Import(ImportId) = "import", Blueprint(BlueprintId) = "bp",
-        Automation(AutomationId) = "auto", Key(KeyId) = "key", Webhook(WebhookId) = "wh"
+        Automation(AutomationId) = "auto", Key(KeyId) = "key", Webhook(WebhookId) = "wh",
+        Template(TemplateId) = "tpl", Message(MessageId) = "msg"
     }
 }
 

@@ -92,3 +92,85 @@ async fn channels_mode_and_template_come_from_the_blueprint() {
     let sent = "select count(*) from sms_queue where status = 'pending' and body like 'Dear % Reply STOP to opt out.'";
     assert_eq!(ground.count(sent).await, 4);
 }
+
+#[tokio::test]
+async fn a_setting_that_cannot_be_fails_the_block_and_names_it() {
+    let ground = ground().await;
+    let mut run = inside(ground.import(CSV).await);
+    run.configure(Stage::Push, json!({"retarget": {"hours": 0}}));
+    let before = run.through(Stage::Assign).await;
+    let input = super::ground::outputs(&before[&Stage::Assign], Stage::Assign).remove(0);
+    let fault = run.block(&run.queued(Stage::Push, input.clone())).await.expect_err("refused");
+    assert!(fault.failure.message.contains("retarget.hours: expected 1 to 8760"), "{}", fault.failure.message);
+    run.configure(Stage::Push, json!({"templateId": luci_schema::TemplateId::generate()}));
+    let fault = run.block(&run.queued(Stage::Push, input)).await.expect_err("no such template");
+    assert_eq!(fault.failure.code, luci_schema::FailureCode::Validation);
+    assert!(fault.failure.message.contains("templateId"), "{}", fault.failure.message);
+}
+
+#[tokio::test]
+async fn a_send_is_recorded_with_all_that_it_was_made_of() {
+    let ground = ground().await;
+    let csv = "Company,First Name,Cell,State\nAcme,Ann,9175550101,CA\nBolt,Bob,9175550102,\n";
+    let mut run = inside(ground.import(csv).await);
+    run.configure(Stage::Push, json!({"context": "book_appointment", "campaignName": "Spring", "agent": "sabrina"}));
+    assert_eq!(pushed(&run).await.counts().success, 2);
+    type Row = (String, String, i32, i16, Option<String>, String, Option<String>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select q.context, q.template_category, q.attempt_number, q.segments, q.template_id, q.agent, q.time_zone
+           from sms_queue q order by q.to_number",
+    )
+    .fetch_all(&ground.pool)
+    .await
+    .expect("rows");
+    let zone = Some("America/Los_Angeles".to_owned());
+    let schedule = Some("schedule_call".to_owned());
+    let book = "book_appointment".to_owned();
+    assert_eq!(rows[0], (book, "sms_book_appointment".into(), 1, 1, schedule, "sabrina".into(), zone));
+    assert_eq!(rows[1].6, None, "the tenant's own zone counts");
+    let logged = "select count(*) from attempt_logs where campaign_name = 'Spring' and context = 'book_appointment'
+                  and template_category = 'sms_book_appointment' and agent = 'sabrina' and status = 'queued'
+                  and scheduled_at is not null and (channel = 'call' or segments = 1)";
+    assert_eq!(ground.count(logged).await, 4);
+}
+
+#[tokio::test]
+async fn silent_leads_are_retargeted_as_a_new_attempt_and_a_repeated_block_changes_nothing() {
+    let ground = ground().await;
+    let csv = "Company,First Name,Cell\nSilent,Ann,9175550101\nSpoke,Bob,9175550102\nFresh,Cid,9175550103\n";
+    let first = inside(ground.import(csv).await);
+    let campaign = first.run_id;
+    let again = |context: &str, attempt: u32| {
+        let mut run = inside(ground.pipeline(first.run.input.clone(), first.run.root_input_id.clone()));
+        run.run.root_run_id = campaign;
+        run.configure(
+            Stage::Push,
+            json!({"channels": ["sms"], "mode": "immediate", "context": context,
+            "attemptNumber": attempt, "retarget": {"threshold": 2}}),
+        );
+        run
+    };
+    assert_eq!(pushed(&first).await.counts().success, 3);
+    assert_eq!(pushed(&again("follow_up", 2)).await.counts().success, 3);
+    let too_soon = pushed(&again("retarget", 1)).await;
+    assert_eq!(too_soon.reasons()["retarget_too_soon"], 3);
+    for sql in [
+        "update attempt_logs set created_at = now() - interval '49 hours'",
+        "update attempt_logs set contact_made = true where lead_id = (select lead_id from sms_queue where to_number like '%102' limit 1)",
+        "update attempt_logs set status = 'failed' where attempt_number = 2 and lead_id = (select lead_id from sms_queue where to_number like '%103' limit 1)",
+    ] {
+        sqlx::query(sql).execute(&ground.pool).await.expect("time goes by");
+    }
+    let run = again("retarget", 1);
+    let done = pushed(&run).await;
+    assert_eq!((done.counts().success, done.counts().skipped), (1, 2));
+    assert_eq!((done.reasons()["contact_made"], done.reasons()["retarget_not_due"]), (1, 1));
+    let retargeted =
+        "select count(*) from sms_queue where attempt_number = 3 and context = 'retarget' and status = 'draft'
+                      and template_id = 'ghost_day_3'";
+    assert_eq!(ground.count(retargeted).await, 1, "and it waits for a person");
+    // The same block, delivered again after a crash.
+    let report = run.block(&done.tasks[0]).await.expect("repeated");
+    assert_eq!(report.counts.success, 1);
+    assert_eq!(ground.count("select count(*) from sms_queue").await, 7);
+}

@@ -6,3 +6,4 @@ mod children;
 mod engine;
 mod evidence;
 mod ground;
+mod sends;

@@ -1,12 +1,14 @@
 //! The gateway as its callers see it, on a whole system.
 
 mod commands;
+mod deliveries;
 mod failed;
 mod fairness;
 pub mod ground;
 mod imports;
 mod keys;
 mod leads;
+mod messages;
 mod page;
 mod providers;
 mod reads;
@@ -16,3 +18,4 @@ mod start;
 mod streams;
 mod tenancy;
 mod transport;
+mod webhooks;

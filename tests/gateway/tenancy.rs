@@ -5,7 +5,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::ground::start;
-use crate::support::{Api, system};
+use crate::{
+    sender::ground::queue,
+    support::{Api, System, system},
+};
 
 /// Ids of one tenant, by the names that route templates use.
 async fn ids(api: &Api) -> Vec<(&'static str, String)> {
@@ -29,6 +32,18 @@ async fn ids(api: &Api) -> Vec<(&'static str, String)> {
     ]
 }
 
+async fn ids_of_sends(system: &System) -> Vec<(&'static str, String)> {
+    let messages = queue(&system.running.pool, system.tenant, "import_sweep", 1).await;
+    let (_, template) = system.api.post("/api/templates", &json!({"name": "Opener", "body": "Hi {name}"})).await;
+    let (_, token) = system.api.post("/api/webhook-tokens", &json!({"source": "apollo"})).await;
+    let text = |value: &Value| value.as_str().expect("an id").to_owned();
+    vec![
+        ("{messageId}", messages[0].to_string()),
+        ("{templateId}", text(&template["templateId"])),
+        ("{tokenId}", text(&token["tokenId"])),
+    ]
+}
+
 fn filled(template: &str, ids: &[(&str, String)]) -> String {
     ids.iter().fold(template.to_owned(), |path, (name, id)| path.replace(name, id))
 }
@@ -45,7 +60,8 @@ async fn ask(api: &Api, method: &Method, path: &str) -> (StatusCode, Value) {
 #[tokio::test]
 async fn every_route_hides_what_is_another_tenant_s() {
     let system = system().await;
-    let mine = ids(&system.api).await;
+    let mut mine = ids(&system.api).await;
+    mine.extend(ids_of_sends(&system).await);
     let (_, stranger) = system.other_tenant("stranger").await;
     let absent: Vec<(&str, String)> = mine.iter().map(|(name, id)| (*name, absent(id))).collect();
     let mut swept = 0;

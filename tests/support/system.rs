@@ -14,6 +14,7 @@ use luci_engine::{
     block::BlockKind,
     blocks,
     provider::ProvidersConfig,
+    sender::SenderOptions,
     storage::Storage,
     worker::WorkerOptions,
 };
@@ -34,6 +35,7 @@ pub struct SystemOptions {
     pub kinds: Vec<std::sync::Arc<dyn BlockKind>>,
     pub providers: ProvidersConfig,
     pub workers: WorkerOptions,
+    pub sender: SenderOptions,
 }
 
 impl Default for SystemOptions {
@@ -43,6 +45,7 @@ impl Default for SystemOptions {
             kinds: blocks::all(),
             providers: ProvidersConfig::default(),
             workers: WorkerOptions::default(),
+            sender: SenderOptions::default(),
         }
     }
 }
@@ -86,6 +89,7 @@ pub async fn system_with(options: SystemOptions) -> System {
         instance: RunId::generate().to_string(),
         roles: options.roles,
         workers: options.workers,
+        sender: options.sender,
         gateway: luci_gateway::Options::default(),
         figures: figures(),
     };

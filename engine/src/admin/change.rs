@@ -7,6 +7,7 @@ use luci_schema::{
 use sqlx::PgConnection;
 
 use super::vault::VaultError;
+use crate::storage::StorageError;
 
 /// Who changes something, and the command it is known by.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub enum AdminError {
     Log(LogError),
     #[error(transparent)]
     Vault(VaultError),
+    #[error("the object store failed: {0}")]
+    Storage(#[from] StorageError),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }

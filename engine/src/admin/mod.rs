@@ -11,9 +11,13 @@ pub mod role;
 pub mod scoring;
 pub mod secret;
 pub mod sectors;
+pub mod sending;
 pub mod sessions;
+pub mod templates;
 pub mod tenants;
 pub mod vault;
+pub mod webhook_events;
+pub mod webhook_tokens;
 
 pub use change::{AdminError, By};
 pub use role::{Right, Role};

@@ -116,6 +116,16 @@ pub async fn hold(c: &mut PgConnection, tenant: TenantId, log: &Log) -> Result<V
     Ok(head.map_or(Version(0), |(version, _)| version))
 }
 
+/// Sets the zone in which the tenant's days begin; the caller knows that it exists.
+pub(super) async fn set_time_zone(c: &mut PgConnection, tenant: TenantId, zone: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("update tenants set time_zone = $2, updated_at = now() where id = $1 and time_zone <> $2")
+        .bind(tenant)
+        .bind(zone)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
 /// The tenant with this slug, for the operator's commands.
 pub async fn by_slug(c: &mut PgConnection, slug: &str) -> Result<Option<TenantId>, sqlx::Error> {
     sqlx::query_scalar("select id from tenants where slug = $1").bind(slug).fetch_optional(c).await

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use luci_schema::Stage;
+use serde_json::Value;
+
 use crate::block::BlockKind;
 
 mod ask;
@@ -13,10 +16,22 @@ mod import_earlier;
 mod mended;
 mod outcome;
 mod push;
+mod push_config;
+mod push_plan;
 mod score;
 mod sector_list;
 mod skip_trace;
 mod validate;
+
+pub use push_config::BadSetting;
+
+/// Whether a blueprint's settings for a stage can be; stages that take none, or any, let all pass.
+pub fn check_config(stage: Stage, config: &Value) -> Result<(), BadSetting> {
+    match stage {
+        Stage::Push => push_config::Config::read(config).map(drop),
+        _ => Ok(()),
+    }
+}
 
 /// Every kind, in the order of the stages.
 pub fn all() -> Vec<Arc<dyn BlockKind>> {

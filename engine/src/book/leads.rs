@@ -160,6 +160,41 @@ pub async fn dnc(c: &mut PgConnection, tenant: TenantId, ids: &[LeadId]) -> Resu
     Ok(found.into_iter().collect())
 }
 
+/// A new lead was written to or called.
+pub async fn contacted(c: &mut PgConnection, tenant: TenantId, id: LeadId) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update leads set status = 'contacted', updated_at = now() where tenant_id = $1 and id = $2 and status = 'new'",
+    )
+    .bind(tenant)
+    .bind(id)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// The leads must not be contacted any more, for ever.
+pub async fn forbid(c: &mut PgConnection, tenant: TenantId, ids: &[LeadId]) -> Result<(), sqlx::Error> {
+    sqlx::query("update leads set status = 'dnc', updated_at = now() where tenant_id = $1 and id = any($2)")
+        .bind(tenant)
+        .bind(ids)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// Those who asked to be written to again may be.
+pub async fn allow(c: &mut PgConnection, tenant: TenantId, ids: &[LeadId]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update leads set status = 'contacted', updated_at = now()
+          where tenant_id = $1 and id = any($2) and status = 'dnc'",
+    )
+    .bind(tenant)
+    .bind(ids)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
 fn decode(row: &sqlx::postgres::PgRow, column: &str) -> Result<Lead, sqlx::Error> {
     let text: &str = row.try_get(column)?;
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))

@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 
 use luci_schema::{Micros, TenantId};
-use sqlx::PgConnection;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, Row};
+use time::OffsetDateTime;
 
 /// What is suppressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// E.164
     Phone,
@@ -15,7 +18,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Phone => "phone",
             Self::Email => "email",
@@ -24,7 +27,8 @@ impl Kind {
 }
 
 /// Why. The first three are for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {
     OptOut,
     LegalDnc,
@@ -36,6 +40,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    pub const ALL: [Self; 7] = [
+        Self::OptOut,
+        Self::LegalDnc,
+        Self::Litigator,
+        Self::Blacklist,
+        Self::WrongNumber,
+        Self::InvalidPhone,
+        Self::ComplianceHold,
+    ];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OptOut => "OPT_OUT",
@@ -51,6 +65,42 @@ impl Reason {
     const fn permanent(self) -> bool {
         matches!(self, Self::OptOut | Self::LegalDnc | Self::Litigator)
     }
+}
+
+/// Suppresses because of something that was received; `source` says what.
+pub async fn add_from(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    kind: Kind,
+    value: &str,
+    reason: Reason,
+    source: &str,
+) -> Result<(), sqlx::Error> {
+    add(c, tenant, kind, value, reason, None).await?;
+    sqlx::query(
+        "update suppressions set source = coalesce(source, $4) where tenant_id = $1 and kind = $2 and value = $3",
+    )
+    .bind(tenant)
+    .bind(kind.as_str())
+    .bind(value)
+    .bind(source)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Ends an opt-out that a message brought: the same person asks to be written to again. True when nothing else
+/// suppresses the number.
+pub async fn resubscribe(c: &mut PgConnection, tenant: TenantId, phone: &str) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "delete from suppressions where tenant_id = $1 and kind = 'phone' and value = $2
+            and reason = 'OPT_OUT' and source = 'message'",
+    )
+    .bind(tenant)
+    .bind(phone)
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Suppresses a number or address. One that is suppressed for ever is not weakened by a later, lesser reason.
@@ -98,4 +148,87 @@ pub async fn among(
     .fetch_all(c)
     .await?;
     Ok(found.into_iter().collect())
+}
+
+/// A suppression as it is listed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    pub kind: String,
+    pub value: String,
+    pub reason: String,
+    pub source: Option<String>,
+    pub created_at: String,
+    pub expires_at: Option<String>,
+}
+
+/// Suppressions in the order of kind and value, behind `after`.
+pub async fn list(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    after: Option<(&str, &str)>,
+    limit: u32,
+) -> Result<Vec<Listed>, sqlx::Error> {
+    let (kind, value) = after.unwrap_or_default();
+    let rows = sqlx::query(
+        "select kind, value, reason, source, created_at, expires_at from suppressions
+          where tenant_id = $1 and (kind, value) > ($2, $3) order by kind, value limit $4",
+    )
+    .bind(tenant)
+    .bind(kind)
+    .bind(value)
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await?;
+    let read = |row: &sqlx::postgres::PgRow| {
+        let at = |index: usize| {
+            row.try_get::<Option<OffsetDateTime>, _>(index).map(|at| at.map(|at| Micros::from(at).rfc3339()))
+        };
+        Ok(Listed {
+            kind: row.try_get(0)?,
+            value: row.try_get(1)?,
+            reason: row.try_get(2)?,
+            source: row.try_get(3)?,
+            created_at: at(4)?.unwrap_or_default(),
+            expires_at: at(5)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// What came of taking a suppression away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    Done,
+    /// For ever: the reason.
+    Permanent(String),
+    Absent,
+}
+
+/// Takes a suppression away that can be reviewed.
+pub async fn remove(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    kind: Kind,
+    value: &str,
+) -> Result<(Removed, String), sqlx::Error> {
+    let reason: Option<String> = sqlx::query_scalar(
+        "select reason from suppressions where tenant_id = $1 and kind = $2 and value = $3 for update",
+    )
+    .bind(tenant)
+    .bind(kind.as_str())
+    .bind(value)
+    .fetch_optional(&mut *c)
+    .await?;
+    let Some(reason) = reason else { return Ok((Removed::Absent, String::new())) };
+    if Reason::ALL.into_iter().any(|known| known.permanent() && known.as_str() == reason) {
+        return Ok((Removed::Permanent(reason.clone()), reason));
+    }
+    sqlx::query("delete from suppressions where tenant_id = $1 and kind = $2 and value = $3")
+        .bind(tenant)
+        .bind(kind.as_str())
+        .bind(value)
+        .execute(c)
+        .await?;
+    Ok((Removed::Done, reason))
 }

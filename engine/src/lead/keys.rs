@@ -18,6 +18,11 @@ pub fn keys(lead: &Lead) -> Vec<Key> {
     keys
 }
 
+/// The key that a lead with this number (E.164) holds.
+pub fn of_phone(number: &str) -> Key {
+    key("phone", number)
+}
+
 fn placed(lead: &Lead) -> Option<Key> {
     let address = lead.address.as_ref().or(lead.mailing.as_ref())?;
     let place = format!("{}|{}", place::street_key(address.street.as_deref()?), address.zip.as_deref()?);

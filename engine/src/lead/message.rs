@@ -31,10 +31,12 @@ pub fn render(template: &str, lead: &Lead) -> String {
         }
     }
     text.push_str(rest);
-    if !says_stop(&text) {
-        text = format!("{} {OPT_OUT}", text.trim_end());
-    }
-    text
+    with_way_out(&text)
+}
+
+/// Adds opt-out wording where the text has none.
+pub fn with_way_out(text: &str) -> String {
+    if says_stop(text) { text.to_owned() } else { format!("{} {OPT_OUT}", text.trim_end()) }
 }
 
 fn variable(name: &str, lead: &Lead) -> Option<String> {

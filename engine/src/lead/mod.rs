@@ -1,7 +1,9 @@
 //! A lead: how it is read from a row, made tidy, judged, scored and placed. Plain functions over plain data: no IO, no clock.
 
 pub mod amount;
+pub mod answer;
 pub mod channel;
+pub mod context;
 pub mod csv_row;
 pub mod csv_text;
 pub mod dedupe;
@@ -18,6 +20,7 @@ pub mod lineage;
 pub mod merge;
 pub mod message;
 pub mod name;
+pub mod opener;
 pub mod parts;
 pub mod phone;
 pub mod place;
@@ -25,12 +28,15 @@ pub mod profile;
 pub mod qualify;
 pub mod raw_row;
 pub mod record;
+pub mod retarget;
 pub mod score;
 pub mod sector;
+pub mod segments;
 pub mod status;
 pub mod tags;
 pub mod title;
 pub mod upload;
+pub mod zone;
 
 pub use header::Field;
 pub use identity::lead_id;

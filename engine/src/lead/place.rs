@@ -66,6 +66,11 @@ pub fn state(text: &str) -> Option<&'static str> {
     STATES.iter().find(|(code, name)| plain.eq_ignore_ascii_case(code) || plain.eq_ignore_ascii_case(name)).map(|s| s.0)
 }
 
+/// The codes of all of them.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    STATES.iter().map(|(code, _)| *code)
+}
+
 /// Five digits, and the four after them. Spreadsheets lose leading zeros: `2139` is `02139`.
 pub fn zip(text: &str) -> Option<(String, Option<String>)> {
     let (first, rest) = text.trim().split_once('-').unwrap_or((text, ""));

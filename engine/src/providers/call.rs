@@ -221,8 +221,21 @@ impl Caller {
     }
 }
 
+/// The body, or a word for why there is none.
+pub(super) async fn read_at_most(response: Response, largest: usize) -> Result<Vec<u8>, &'static str> {
+    let mut answer = Vec::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        answer.extend_from_slice(&chunk.map_err(|error| if error.is_timeout() { "timeout" } else { "connection" })?);
+        if answer.len() > largest {
+            return Err("answer_too_large");
+        }
+    }
+    Ok(answer)
+}
+
 /// `Retry-After`: seconds, or a date.
-fn after(value: &str) -> Option<Duration> {
+pub(super) fn after(value: &str) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }

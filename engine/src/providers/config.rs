@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use secrecy::SecretString;
 
 use super::ProviderName;
-use crate::admin::credentials::Credential;
+use crate::{admin::credentials::Credential, sender::SendersConfig};
 
 /// People that may be asked for; absent is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,6 +86,8 @@ impl Default for BreakerPolicy {
 pub struct ProvidersConfig {
     /// Providers that are not named are at their vendor's address, for tenants with credentials of their own.
     pub sites: BTreeMap<ProviderName, Site>,
+    /// SignalHouse and Twilio, which the sender sends through.
+    pub senders: SendersConfig,
     pub retry: RetryPolicy,
     pub breaker: BreakerPolicy,
     /// Of one call, answer included.
@@ -102,6 +104,7 @@ impl Default for ProvidersConfig {
     fn default() -> Self {
         Self {
             sites: BTreeMap::new(),
+            senders: SendersConfig::default(),
             retry: RetryPolicy::default(),
             breaker: BreakerPolicy::default(),
             timeout: Duration::from_secs(30),

@@ -3,6 +3,7 @@
 
 mod api_document;
 mod artifacts;
+mod attempts;
 mod blobs;
 mod block_commands;
 mod blocks;
@@ -16,6 +17,7 @@ mod imports;
 mod keys;
 mod leads;
 mod mended;
+mod messages;
 mod metrics;
 mod page;
 mod providers;
@@ -25,12 +27,17 @@ mod runs;
 mod scoring_profiles;
 mod scrape;
 mod sectors;
+mod sending;
 mod session;
 mod sse;
 mod start;
+mod suppressions;
 mod system;
+mod templates;
 mod uploads;
 mod verify;
+mod webhook_tokens;
+mod webhooks;
 mod websocket;
 
 use std::sync::Arc;
@@ -197,6 +204,39 @@ pub static ROUTES: &[Route] = &[
     delete("/api/providers/{provider}", "removeProvider", Right::Administer, |a, c, q| {
         Box::pin(providers::remove(a, c, q))
     }),
+    read("/api/attempts", "listAttempts", |a, c, q| Box::pin(attempts::list(a, c, q))),
+    read("/api/messages", "listMessages", |a, c, q| Box::pin(messages::list(a, c, q))),
+    post("/api/messages/{messageId}/approve", "approveMessage", Right::Administer, |a, c, q| {
+        Box::pin(messages::approve(a, c, q))
+    }),
+    post("/api/messages/{messageId}/reject", "rejectMessage", Right::Administer, |a, c, q| {
+        Box::pin(messages::reject(a, c, q))
+    }),
+    read("/api/templates", "listTemplates", |a, c, q| Box::pin(templates::list(a, c, q))),
+    post("/api/templates", "publishTemplate", Right::Administer, |a, c, q| Box::pin(templates::publish(a, c, q))),
+    read("/api/templates/{templateId}", "getTemplate", |a, c, q| Box::pin(templates::get(a, c, q))),
+    read("/api/suppressions", "listSuppressions", |a, c, q| Box::pin(suppressions::list(a, c, q))),
+    post("/api/suppressions", "addSuppression", Right::Administer, |a, c, q| Box::pin(suppressions::add(a, c, q))),
+    post("/api/suppressions/remove", "removeSuppression", Right::Administer, |a, c, q| {
+        Box::pin(suppressions::remove(a, c, q))
+    }),
+    read("/api/sending", "getSending", |a, c, q| Box::pin(sending::get(a, c, q))),
+    post("/api/sending", "updateSending", Right::Own, |a, c, q| Box::pin(sending::update(a, c, q))),
+    post("/api/sending/numbers", "addSenderNumber", Right::Administer, |a, c, q| {
+        Box::pin(sending::add_number(a, c, q))
+    }),
+    post("/api/sending/numbers/remove", "removeSenderNumber", Right::Administer, |a, c, q| {
+        Box::pin(sending::remove_number(a, c, q))
+    }),
+    read("/api/webhook-tokens", "listWebhookTokens", |a, c, q| Box::pin(webhook_tokens::list(a, c, q))),
+    post("/api/webhook-tokens", "createWebhookToken", Right::Administer, |a, c, q| {
+        Box::pin(webhook_tokens::create(a, c, q))
+    }),
+    delete("/api/webhook-tokens/{tokenId}", "revokeWebhookToken", Right::Administer, |a, c, q| {
+        Box::pin(webhook_tokens::revoke(a, c, q))
+    }),
+    open(Method::POST, "/api/webhooks/{source}", "receiveWebhookByNumber", |a, q| Box::pin(webhooks::receive(a, q))),
+    open(Method::POST, "/api/webhooks/{source}/{token}", "receiveWebhook", |a, q| Box::pin(webhooks::receive(a, q))),
     open(Method::POST, "/api/session", "openSession", |a, q| Box::pin(session::open(a, q))),
     read("/api/session", "getSession", |a, c, q| Box::pin(session::get(a, c, q))),
     open(Method::DELETE, "/api/session", "closeSession", |a, q| Box::pin(session::close(a, q))),

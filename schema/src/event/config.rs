@@ -3,7 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{events, run::StageSpec};
+use super::{
+    contact::{
+        MessageDecided, MessageReceived, NumberChanged, SendingUpdated, SuppressionChanged, TemplatePublished,
+        TokenCreated, TokenRevoked, WebhookReceived,
+    },
+    events,
+    run::StageSpec,
+};
 use crate::{ActorId, BlueprintId, ImportId, KeyId, LeadId, Micros, SectorId};
 
 events! {
@@ -25,6 +32,18 @@ events! {
         ProviderConfigured(ProviderConfigured) = "provider:configured",
         ProviderRemoved(ProviderRemoved) = "provider:removed",
         ProviderLimited(ProviderLimited) = "provider:limited",
+        TemplatePublished(TemplatePublished) = "template:published",
+        MessageApproved(MessageDecided) = "message:approved",
+        MessageRejected(MessageDecided) = "message:rejected",
+        MessageReceived(MessageReceived) = "message:received",
+        SuppressionAdded(SuppressionChanged) = "suppression:added",
+        SuppressionRemoved(SuppressionChanged) = "suppression:removed",
+        SendingUpdated(SendingUpdated) = "sending:updated",
+        NumberAdded(NumberChanged) = "number:added",
+        NumberRemoved(NumberChanged) = "number:removed",
+        TokenCreated(TokenCreated) = "token:created",
+        TokenRevoked(TokenRevoked) = "token:revoked",
+        WebhookReceived(Box<WebhookReceived>) = "webhook:received",
     }
 }
 

@@ -6,10 +6,12 @@
 
 mod block;
 mod config;
+mod contact;
 mod run;
 
 pub use block::*;
 pub use config::*;
+pub use contact::*;
 pub use run::*;
 
 use crate::Stage;

@@ -8,7 +8,7 @@ use ulid::Ulid;
 use crate::{event::*, log::event_hash, *};
 
 /// Ids whose last characters tell them apart.
-const fn ulid(n: u128) -> Ulid {
+pub(super) const fn ulid(n: u128) -> Ulid {
     Ulid(0x0193_BABE_0000_0000_0000_0000_0000_0000 + n)
 }
 
@@ -30,6 +30,7 @@ pub(super) fn all() -> Vec<Recorded> {
     let of_run = of_run.chain([ArtifactEvent::Created(Box::new(artifact("parsed"))).into()]);
     let mut all: Vec<(StreamId, Event)> = of_run.map(|event| (run().into(), event)).collect();
     all.extend(config());
+    all.extend(super::contact::all(tenant()));
     all.into_iter().map(|(stream, event)| recorded(stream, event)).collect()
 }
 

@@ -1,9 +1,16 @@
 //! Table `dialer_queue`: calls to make, each under a send key that can exist once.
 
+mod heard;
+pub mod sending;
+
 use std::collections::HashSet;
 
-use luci_schema::{BlockId, CallId, LeadId, RunId, TenantId};
+use luci_schema::{CallId, LeadId, TenantId};
 use sqlx::PgConnection;
+
+pub use heard::{reported, silence};
+
+use super::sms_queue::Queuing;
 
 /// A call to queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,30 +24,35 @@ pub struct Call {
     pub company_name: Option<String>,
     /// 1..=10
     pub priority: i16,
+    /// Of the campaign.
+    pub attempt_number: u32,
+    /// The recipient's IANA zone, where it is known.
+    pub time_zone: Option<&'static str>,
 }
 
 /// Queues what is not queued yet, and answers the keys that this block holds, now or from an earlier delivery.
 pub async fn queue(
     c: &mut PgConnection,
     tenant: TenantId,
-    (run, block): (RunId, BlockId),
-    campaign: &str,
+    queuing: &Queuing<'_>,
     calls: &[Call],
 ) -> Result<HashSet<[u8; 32]>, sqlx::Error> {
     if calls.is_empty() {
         return Ok(HashSet::new());
     }
     sqlx::query(
-        "insert into dialer_queue (tenant_id, run_id, block_id, campaign_id, id, send_key, lead_id, phone,
-                                   contact_name, company_name, priority)
-         select $1, $2, $3, $4, call.* from unnest($5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[],
-                                                   $10::text[], $11::smallint[]) as call
+        "insert into dialer_queue (tenant_id, run_id, block_id, campaign_id, context, id, send_key, lead_id, phone,
+                                   contact_name, company_name, priority, attempt_number, time_zone)
+         select $1, $2, $3, $4, $5, call.*
+           from unnest($6::text[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::text[], $12::smallint[],
+                       $13::int[], $14::text[]) as call
          on conflict do nothing",
     )
     .bind(tenant)
-    .bind(run)
-    .bind(block)
-    .bind(campaign)
+    .bind(queuing.run)
+    .bind(queuing.block)
+    .bind(queuing.campaign)
+    .bind(queuing.context.as_str())
     .bind(calls.iter().map(|call| call.id).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| &call.send_key[..]).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| call.lead_id).collect::<Vec<_>>())
@@ -48,6 +60,8 @@ pub async fn queue(
     .bind(calls.iter().map(|call| call.contact_name.as_deref()).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| call.company_name.as_deref()).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| call.priority).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| i32::try_from(call.attempt_number).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| call.time_zone).collect::<Vec<_>>())
     .execute(&mut *c)
     .await?;
     let held: Vec<Vec<u8>> = sqlx::query_scalar(
@@ -58,7 +72,7 @@ pub async fn queue(
     )
     .bind(tenant)
     .bind(calls.iter().map(|call| &call.send_key[..]).collect::<Vec<_>>())
-    .bind(block)
+    .bind(queuing.block)
     .fetch_all(c)
     .await?;
     Ok(held.into_iter().filter_map(|key| key.try_into().ok()).collect())

@@ -1,0 +1,61 @@
+//! SignalHouse: sendSMS, sendMMS and the log of messages.
+
+use serde_json::{Value, json};
+
+use super::carriers::{Asked, KEY, Said, State, TOKEN, Taken};
+
+pub fn answer(state: &State, asked: &Asked<'_>) -> Said {
+    let header = |name: &str| asked.headers.get(name).and_then(|value| value.to_str().ok());
+    if header("apikey") != Some(KEY) || header("authtoken") != Some(TOKEN) {
+        return (401, json!({"success": false, "error": "invalid credentials"}));
+    }
+    match (asked.method.as_str(), asked.path) {
+        ("POST", "/message/sendSMS") => send(state, asked, "sms"),
+        ("POST", "/message/sendMMS") => send(state, asked, "mms"),
+        ("GET", "/message/logs") => logs(state, asked),
+        _ => (404, json!({"success": false, "error": "no such call"})),
+    }
+}
+
+fn send(state: &State, asked: &Asked<'_>, channel: &'static str) -> Said {
+    let Ok(body) = serde_json::from_slice::<Value>(asked.body) else {
+        return (400, json!({"success": false, "error": "the body is no JSON"}));
+    };
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let (from, to, message) = (text("from"), text("to"), text("message"));
+    if from.is_empty() || to.is_empty() || message.is_empty() {
+        return (400, json!({"success": false, "error": "from, to and message are required"}));
+    }
+    let report_to = body["statusCallbackUrl"].as_str().map(str::to_owned);
+    let taken = Taken {
+        provider: "signalhouse",
+        channel,
+        id: "SH".into(),
+        from,
+        to,
+        body: message,
+        report_to,
+        at: Default::default(),
+    };
+    let taken = state.take(taken);
+    (200, json!({"success": true, "messageId": taken.id, "status": "queued", "segments": 1}))
+}
+
+fn logs(state: &State, asked: &Asked<'_>) -> Said {
+    let query = |name: &str| {
+        url::form_urlencoded::parse(asked.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+    };
+    let (from, to) = (query("from"), query("to"));
+    let ours = |taken: &Taken| {
+        taken.provider == "signalhouse"
+            && from.as_ref().is_none_or(|from| **from == taken.from)
+            && to.as_ref().is_none_or(|to| **to == taken.to)
+    };
+    let entry = |taken: Taken| {
+        json!({"id": taken.id, "from": taken.from, "to": taken.to, "message": taken.body, "status": "sent",
+            "direction": "outbound", "created_at": taken.at.rfc3339()})
+    };
+    let mut entries: Vec<Value> = state.taken().into_iter().filter(ours).map(entry).collect();
+    entries.reverse();
+    (200, json!({"messages": entries}))
+}

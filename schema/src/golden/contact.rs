@@ -1,0 +1,68 @@
+//! Samples of what becomes of messages and of those who answer.
+
+use super::samples::ulid;
+use crate::{
+    ConfigEvent, Event, KeyId, LeadId, MessageId, StreamId, TemplateId, TenantId, WebhookId,
+    event::{
+        MessageDecided, MessageReceived, NumberChanged, SendingUpdated, SuppressionChanged, TemplatePublished,
+        TokenCreated, TokenRevoked, WebhookReceived,
+    },
+};
+
+pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
+    let (lead_id, message_id) = (LeadId::from_ulid(ulid(21)), MessageId::from_ulid(ulid(22)));
+    let (token_id, webhook_id) = (KeyId::from_ulid(ulid(23)), WebhookId::from_ulid(ulid(24)));
+    let template_id = TemplateId::from_ulid(ulid(25));
+    let template = TemplatePublished {
+        template_id,
+        channel: "sms".into(),
+        name: "Opener".into(),
+        version: 2,
+        object_path: "tenant/templates/sms/tpl.json".into(),
+        checksum: "ab".repeat(32),
+    };
+    let decided = |edited| MessageDecided { message_id, lead_id, edited };
+    let suppressed = || SuppressionChanged { reason: "OPT_OUT".into() };
+    let sending = SendingUpdated {
+        window: "09:00-17:00".into(),
+        days: vec![1, 2, 3, 4, 5],
+        daily_limit: 2_000,
+        hourly_limit: 500,
+    };
+    let number = || NumberChanged { provider: "signalhouse".into(), number: "+12125550100".into() };
+    let token = TokenCreated { token_id, source: "stripe".into(), purpose: "status".into() };
+    let webhook = WebhookReceived {
+        webhook_id,
+        source: "signalhouse".into(),
+        kind: "message.received".into(),
+        purpose: "status".into(),
+        verified_by: "token".into(),
+        object_path: "tenant/webhooks/signalhouse/2024-12-05/wh.json".into(),
+        size_bytes: 412,
+        checksum: "cd".repeat(32),
+    };
+    let received = MessageReceived {
+        webhook_id,
+        lead_id: Some(lead_id),
+        message_id: Some(message_id),
+        channel: "sms".into(),
+        class: "interest".into(),
+    };
+    let tenant: StreamId = tenant.into();
+    [
+        (template_id.into(), ConfigEvent::TemplatePublished(template)),
+        (message_id.into(), ConfigEvent::MessageApproved(decided(true))),
+        (message_id.into(), ConfigEvent::MessageRejected(decided(false))),
+        (webhook_id.into(), ConfigEvent::MessageReceived(received)),
+        (tenant, ConfigEvent::SuppressionAdded(suppressed())),
+        (tenant, ConfigEvent::SuppressionRemoved(suppressed())),
+        (tenant, ConfigEvent::SendingUpdated(sending)),
+        (tenant, ConfigEvent::NumberAdded(number())),
+        (tenant, ConfigEvent::NumberRemoved(number())),
+        (token_id.into(), ConfigEvent::TokenCreated(token)),
+        (token_id.into(), ConfigEvent::TokenRevoked(TokenRevoked { token_id })),
+        (webhook_id.into(), ConfigEvent::WebhookReceived(Box::new(webhook))),
+    ]
+    .map(|(stream, event)| (stream, event.into()))
+    .into()
+}

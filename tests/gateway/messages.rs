@@ -1,0 +1,148 @@
+//! Messages, attempts, templates, suppressions and settings of sending, through the API.
+
+use serde_json::{Value, json};
+
+use super::ground::still;
+use crate::{
+    sender::ground::{queue, to},
+    support::{Api, System},
+};
+
+async fn drafts(system: &System, count: u64) -> Vec<String> {
+    let ids = queue(&system.running.pool, system.tenant, "import_drafts", count).await;
+    set(system, "update sms_queue set status = 'draft'").await;
+    ids.iter().map(ToString::to_string).collect()
+}
+
+async fn set(system: &System, sql: &'static str) {
+    sqlx::query(sql).execute(&system.database.pool().await).await.expect("updated");
+}
+
+async fn message(api: &Api, id: &str) -> Value {
+    let (_, page) = api.get("/api/messages").await;
+    page["messages"].as_array().expect("a list").iter().find(|m| m["messageId"] == id).expect("listed").clone()
+}
+
+#[tokio::test]
+async fn a_draft_is_approved_edited_or_rejected_once() {
+    let system = still().await;
+    let (api, ids) = (&system.api, drafts(&system, 3).await);
+    let (status, answer) = api.post(&format!("/api/messages/{}/approve", ids[0]), &json!({})).await;
+    assert_eq!((status.as_u16(), &answer["status"]), (202, &json!("approved")), "{answer}");
+    // In effect already: nothing is appended.
+    assert_eq!(api.post(&format!("/api/messages/{}/approve", ids[0]), &json!({})).await.0, 202);
+    let approved = "select count(*) from log.events where event_type = 'message:approved'";
+    let appended: i64 = sqlx::query_scalar(approved).fetch_one(&system.database.pool().await).await.expect("a count");
+    assert_eq!(appended, 1);
+    let edited = json!({"body": format!("Shall we talk? {}", "x".repeat(160))});
+    let (status, _) = api.post_once(&format!("/api/messages/{}/approve", ids[1]), &edited, "k").await;
+    assert_eq!(status, 202);
+    let (status, _) = api.post_once(&format!("/api/messages/{}/approve", ids[1]), &json!({}), "k").await;
+    assert_eq!(status, 422, "the same key with another body");
+    let shown = message(api, &ids[1]).await;
+    assert!(shown["body"].as_str().expect("text").ends_with("Reply STOP to opt out."), "{shown}");
+    assert_eq!(shown["segments"], 2);
+    let (status, _) = api.post(&format!("/api/messages/{}/reject", ids[2]), &json!({})).await;
+    assert_eq!(status, 202);
+    let (status, problem) = api.post(&format!("/api/messages/{}/approve", ids[2]), &json!({})).await;
+    assert_eq!((status.as_u16(), &problem["status"]), (409, &json!(409)));
+    assert_eq!(problem["messageStatus"], "rejected");
+    let (status, problem) = api.post(&format!("/api/messages/{}/approve", ids[2]), &json!({"text": "x"})).await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("text")));
+    let (status, _) = api.get("/api/messages?status=gone").await;
+    assert_eq!(status, 422);
+    let (_, page) = api.get("/api/messages?status=approved&limit=1").await;
+    assert_eq!((page["messages"].as_array().map(Vec::len), &page["hasMore"]), (Some(1), &json!(true)));
+    let next = format!("/api/messages?status=approved&cursor={}", page["nextCursor"].as_str().expect("a cursor"));
+    assert_eq!(api.get(&next).await.1["messages"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn only_admins_let_messages_go() {
+    let system = still().await;
+    let ids = drafts(&system, 1).await;
+    let (_, key) = system.api.post("/api/keys", &json!({"role": "member"})).await;
+    let member = Api::new(system.api.url.clone(), key["key"].as_str().expect("a key"));
+    assert_eq!(member.post(&format!("/api/messages/{}/approve", ids[0]), &json!({})).await.0, 403);
+    assert_eq!(member.post("/api/suppressions/remove", &json!({"kind": "phone", "value": to(1)})).await.0, 403);
+    assert_eq!(member.post("/api/sending", &json!({"dailyLimit": 1})).await.0, 403);
+    assert_eq!(member.post("/api/webhook-tokens", &json!({"source": "apollo"})).await.0, 403);
+    assert_eq!(member.get("/api/messages").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_message_of_unknown_fate_is_settled_by_a_person() {
+    let system = still().await;
+    let ids = drafts(&system, 2).await;
+    set(&system, "update sms_queue set status = 'failed', error_code = 'unknown_outcome'").await;
+    assert_eq!(system.api.post(&format!("/api/messages/{}/approve", ids[0]), &json!({})).await.0, 202);
+    assert_eq!(system.api.post(&format!("/api/messages/{}/reject", ids[1]), &json!({})).await.0, 202);
+    assert_eq!(message(&system.api, &ids[0]).await["status"], "approved");
+    assert_eq!(message(&system.api, &ids[1]).await["status"], "rejected");
+}
+
+#[tokio::test]
+async fn templates_have_versions_that_stay() {
+    let system = still().await;
+    let new = json!({"name": "Opener", "body": "Hi {firstName}"});
+    let (status, made) = system.api.post("/api/templates", &new).await;
+    assert_eq!((status.as_u16(), &made["version"]), (201, &json!(1)), "{made}");
+    let id = made["templateId"].as_str().expect("an id");
+    let next = json!({"templateId": id, "name": "Opener", "body": "Hello {{firstName}}"});
+    assert_eq!(system.api.post("/api/templates", &next).await.1["version"], 2);
+    let (_, shown) = system.api.get(&format!("/api/templates/{id}")).await;
+    assert_eq!(shown["template"]["version"], 2);
+    assert_eq!(shown["versions"][0]["body"], "Hi {firstName}");
+    assert_eq!(shown["versions"][1]["body"], "Hello {{firstName}}");
+    let moved = json!({"templateId": id, "channel": "email", "name": "Opener", "body": "x"});
+    let (status, problem) = system.api.post("/api/templates", &moved).await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("channel")));
+    assert_eq!(system.api.get("/api/templates").await.1["templates"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn suppressions_are_added_and_taken_away_where_they_can_be_reviewed() {
+    let system = still().await;
+    let add = |value: &str, reason: &str| json!({"kind": "phone", "value": value, "reason": reason});
+    assert_eq!(system.api.post("/api/suppressions", &add("(917) 555-0101", "BLACKLIST")).await.0, 202);
+    assert_eq!(system.api.post("/api/suppressions", &add("9175550102", "OPT_OUT")).await.0, 202);
+    let (status, problem) = system.api.post("/api/suppressions", &add("12", "BLACKLIST")).await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("value")));
+    let (_, page) = system.api.get("/api/suppressions").await;
+    assert_eq!(page["suppressions"][0]["value"], "+19175550101");
+    let remove = |value: &str| json!({"kind": "phone", "value": value});
+    assert_eq!(system.api.post("/api/suppressions/remove", &remove("9175550101")).await.0, 202);
+    assert_eq!(system.api.post("/api/suppressions/remove", &remove("9175550101")).await.0, 404);
+    let (status, problem) = system.api.post("/api/suppressions/remove", &remove("9175550102")).await;
+    assert_eq!((status.as_u16(), &problem["reason"]), (409, &json!("OPT_OUT")));
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_are_named_and_a_number_is_one_tenant_s() {
+    let system = still().await;
+    for (change, field) in [
+        (json!({"windowFrom": "9"}), "windowFrom"),
+        (json!({"windowTo": "08:00"}), "windowTo"),
+        (json!({"days": [0]}), "days"),
+        (json!({"timeZone": "Mars/Olympus"}), "timeZone"),
+        (json!({"voiceUrl": "call me"}), "voiceUrl"),
+        (json!({"window": "9-17"}), "window"),
+    ] {
+        let (status, problem) = system.api.post("/api/sending", &change).await;
+        assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!(field)), "{problem}");
+    }
+    let change = json!({"dailyLimit": 7, "timeZone": "America/New_York", "days": [1, 6]});
+    assert_eq!(system.api.post("/api/sending", &change).await.0, 202);
+    let number = json!({"number": "(212) 555-0100", "provider": "twilio"});
+    assert_eq!(system.api.post("/api/sending/numbers", &number).await.0, 202);
+    let (_, shown) = system.api.get("/api/sending").await;
+    assert_eq!((&shown["settings"]["dailyLimit"], &shown["settings"]["windowFrom"]), (&json!(7), &json!("09:00")));
+    assert_eq!(shown["numbers"][0]["number"], "+12125550100");
+    let (_, other) = system.other_tenant("other").await;
+    let (status, problem) = other.post("/api/sending/numbers", &number).await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["reason"]), (422, &json!("is taken")));
+    let gone = json!({"number": "212-555-0100"});
+    assert_eq!(other.post("/api/sending/numbers/remove", &gone).await.0, 404);
+    assert_eq!(system.api.post("/api/sending/numbers/remove", &gone).await.0, 202);
+    assert_eq!(other.post("/api/sending/numbers", &number).await.0, 202);
+}

@@ -1,0 +1,6 @@
+//! The sender against carriers over HTTP: what goes out, what does not, and what is never sent again.
+
+mod calls;
+pub mod ground;
+mod limits;
+mod sending;
