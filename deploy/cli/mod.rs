@@ -1,6 +1,8 @@
 //! The command line: one file a subcommand. Exit codes: 0 done, 1 the run or the check failed, 2 usage, 78 configuration.
 
 mod audit;
+mod automation;
+mod blueprint;
 mod demo;
 mod env;
 mod import;
@@ -53,6 +55,12 @@ enum Command {
     /// Starts, shows, watches and steers runs
     #[command(subcommand)]
     Run(run::Run),
+    /// What starts runs by itself
+    #[command(subcommand)]
+    Automation(automation::Automation),
+    /// Lists, shows, publishes, activates and puts away blueprints
+    #[command(subcommand)]
+    Blueprint(blueprint::Blueprint),
     /// Makes a tenant with its owner and a key, as operator
     #[command(subcommand)]
     Tenant(tenant::Tenant),
@@ -115,6 +123,8 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Migrate(migrate) => migrate.run(&config).await,
         Command::Import(import) => import.run(&config).await,
         Command::Run(run) => run.run(&config).await,
+        Command::Automation(automation) => automation.run(&config).await,
+        Command::Blueprint(blueprint) => blueprint.run(&config).await,
         Command::Tenant(tenant) => tenant.run(&config).await,
         Command::Key(key) => key.run(&config).await,
         Command::Provider(provider) => provider.run(&config).await,

@@ -14,6 +14,8 @@ use crate::{
 pub enum Run {
     /// Starts a run on an import, a sector, or both
     Start(Start),
+    /// What a run would read, cost and take
+    Estimate(Start),
     /// The newest runs
     List {
         /// queued, running, paused, completed, failed or cancelled
@@ -122,6 +124,7 @@ impl Run {
         let api = Api::find(config)?;
         match self {
             Self::Start(start) => start.run(&api).await,
+            Self::Estimate(start) => start.estimate(&api).await,
             Self::List { status, limit, json } => list(&api, status.as_deref(), limit, json).await,
             Self::Show(one) => one.show(&api).await,
             Self::Watch(one) => one.watch(&api).await,
@@ -138,14 +141,35 @@ impl Run {
 }
 
 impl Start {
-    async fn run(self, api: &Api) -> anyhow::Result<Outcome> {
+    fn body(&self) -> Value {
         let mut body = json!({"options": self.options.body()});
-        let given = [("importId", self.import), ("sectorId", self.sector), ("blueprintId", self.blueprint)];
+        let given = [("importId", &self.import), ("sectorId", &self.sector), ("blueprintId", &self.blueprint)];
         for (name, value) in given {
             if let Some(value) = value {
                 body[name] = json!(value);
             }
         }
+        body
+    }
+
+    async fn estimate(self, api: &Api) -> anyhow::Result<Outcome> {
+        let estimate = api.post("/api/pipelines/estimate", &self.body()).await?;
+        if self.json {
+            out::json(&estimate)?;
+            return Ok(Outcome::Done);
+        }
+        let (cost, took) = (&estimate["cost"], &estimate["duration"]["seconds"]);
+        let dollars = |name: &str| cost[name].as_u64().unwrap_or_default() as f64 / 1e6;
+        let (low, high, most) = (dollars("lowMicros"), dollars("highMicros"), dollars("mostMicros"));
+        let (leads, runs) = (&estimate["leads"], &estimate["basis"]["runs"]);
+        out::line(&format!(
+            "{leads} leads, ${low:.2} to ${high:.2} (at most ${most:.2}), {took} s; from {runs} earlier runs"
+        ))?;
+        Ok(Outcome::Done)
+    }
+
+    async fn run(self, api: &Api) -> anyhow::Result<Outcome> {
+        let body = self.body();
         let run = start(api, &body, self.once.as_deref()).await?;
         if !self.watch {
             say_run(&run, self.json)?;

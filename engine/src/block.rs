@@ -93,6 +93,11 @@ pub trait BlockKind: Send + Sync {
     /// Whether the work reaches outside LUCI: then `block:started` is recorded, and older attempts fenced, before it begins.
     fn outside(&self) -> bool;
 
+    /// Whether a blueprint may give the stage these settings; what is wrong with them if not.
+    fn check(&self, _config: &serde_json::Value) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Does the work. Called again with the same task after a crash: writes must be repeatable.
     fn run<'a>(
         &'a self,

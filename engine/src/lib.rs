@@ -1,6 +1,7 @@
 //! Decides and works: the run core, the commands, the relay, the workers, the clock, the stages and their stores.
 
 pub mod admin;
+pub mod automation;
 pub mod block;
 pub mod blocks;
 pub mod book;
@@ -15,6 +16,7 @@ mod providers;
 pub mod relay;
 pub mod run;
 pub mod sender;
+pub mod start;
 pub mod storage;
 pub mod telemetry;
 pub mod tenure;

@@ -172,6 +172,7 @@ impl From<AdminError> for Problem {
             AdminError::NotFound(what) => Self::not_found(what),
             AdminError::Taken { field, .. } => Self::invalid(field, "is taken"),
             AdminError::Invalid { field, reason } => Self::invalid(field, reason),
+            AdminError::Fields(errors) => Self::fields(errors),
             AdminError::Append(error) => error.into(),
             AdminError::Log(error) => error.into(),
             AdminError::Vault(error) => Self::internal(&error),

@@ -1,6 +1,9 @@
 //! The gateway as its callers see it, on a whole system.
 
+mod automations;
+mod blueprints;
 mod commands;
+mod costs;
 mod deliveries;
 mod failed;
 mod fairness;

@@ -20,12 +20,17 @@ async fn ids(api: &Api) -> Vec<(&'static str, String)> {
     let (_, keys) = api.get("/api/keys").await;
     let (_, sectors) = api.get("/api/sectors").await;
     let (_, leads) = api.get("/api/leads").await;
+    let (_, blueprints) = api.get("/api/blueprints").await;
+    let automation = json!({"name": "a", "trigger": {"type": "lead_created"}});
+    let (_, automation) = api.post("/api/automations", &automation).await;
     vec![
         ("{runId}", run),
         ("{blockId}", text(&detail["blocks"][0]["blockId"])),
         ("{artifactId}", text(&detail["artifacts"][0]["artifactId"])),
         ("{eventId}", text(&events["events"][0]["eventId"])),
         ("{importId}", text(&imports["imports"][0]["importId"])),
+        ("{automationId}", text(&automation["automationId"])),
+        ("{blueprintId}", text(&blueprints["blueprints"][0]["blueprintId"])),
         ("{keyId}", text(&keys["keys"][0]["keyId"])),
         ("{sectorId}", text(&sectors["sectors"][0]["sectorId"])),
         ("{leadId}", text(&leads["leads"][0]["leadId"])),

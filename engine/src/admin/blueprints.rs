@@ -1,19 +1,22 @@
-//! Table `blueprints`: versions are published, never changed; a run pins one.
+//! Tables `blueprints` and `blueprint_states`: versions are published, never changed; a run pins one.
+
+mod draft;
 
 use luci_schema::{
     BlueprintId, ConfigEvent, Position, Stage, TenantId, Version,
-    event::{BlueprintPublished, StageSpec},
+    event::{BlueprintActivated, BlueprintArchived, BlueprintPublished, StageSpec},
     log::{Log, NewReceipt},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{PgConnection, Row, postgres::PgRow, types::Json};
+
+pub use draft::{Activation, Draft};
 
 use super::{
     AdminError, By,
     change::{Change, record},
 };
-use crate::provider;
 
 /// The name of the blueprint that every tenant has from the start.
 pub const SYSTEM: &str = "luci_full";
@@ -23,9 +26,13 @@ pub const SYSTEM: &str = "luci_full";
 pub struct Blueprint {
     pub blueprint_id: BlueprintId,
     pub version: u32,
+    /// The version that new runs take.
+    pub active_version: u32,
     pub name: String,
     pub stages: Vec<StageSpec>,
     pub system: bool,
+    /// No new run takes it.
+    pub archived: bool,
 }
 
 /// The seven stages in order, without settings.
@@ -43,25 +50,17 @@ pub(super) async fn publish_system(
     let blueprint = Blueprint {
         blueprint_id: BlueprintId::generate(),
         version: 1,
+        active_version: 1,
         name: SYSTEM.into(),
         stages: full_stages(),
         system: true,
+        archived: false,
     };
     insert(c, tenant, log, &blueprint, by, None).await?;
     Ok(blueprint.blueprint_id)
 }
 
-/// A blueprint that is to be published.
-#[derive(Debug, Clone)]
-pub struct Draft {
-    /// Of the blueprint whose next version it is; `None` for a new one.
-    pub id: Option<BlueprintId>,
-    pub name: String,
-    pub stages: Vec<StageSpec>,
-}
-
 /// Publishes a blueprint of the tenant's own: version 1 of a new one, or the next version of an old one.
-/// The first stage must be IMPORT, no stage may come twice, and they keep their order.
 pub async fn publish(
     c: &mut PgConnection,
     tenant: TenantId,
@@ -70,49 +69,86 @@ pub async fn publish(
     by: &By,
     receipt: impl FnOnce(&Blueprint) -> Option<NewReceipt>,
 ) -> Result<(Blueprint, Position), AdminError> {
-    check(&draft.name, &draft.stages)?;
+    draft.check()?;
     let version = match draft.id {
         None => 1,
-        Some(id) => {
-            let current = latest(c, tenant, id).await?.ok_or(AdminError::NotFound("blueprint"))?;
-            if current.system {
-                return Err(AdminError::Invalid {
-                    field: "blueprintId",
-                    reason: "the system blueprint is fixed".into(),
-                });
-            }
-            current.version + 1
-        }
+        Some(id) => changeable(c, tenant, id).await?.version + 1,
     };
     let blueprint_id = draft.id.unwrap_or_else(BlueprintId::generate);
     let name = draft.name.trim().to_owned();
-    let blueprint = Blueprint { blueprint_id, version, name, stages: draft.stages, system: false };
+    let mut blueprint = Blueprint {
+        blueprint_id,
+        version,
+        active_version: version,
+        name,
+        stages: draft.stages,
+        system: false,
+        archived: false,
+    };
+    if draft.activation == Activation::Later
+        && let Some(kept) = newest(c, tenant, blueprint_id).await?
+    {
+        blueprint.active_version = kept.active_version;
+        blueprint.archived = kept.archived;
+    }
     let position = insert(c, tenant, log, &blueprint, by, receipt(&blueprint)).await?;
     Ok((blueprint, position))
 }
 
-fn check(name: &str, stages: &[StageSpec]) -> Result<(), AdminError> {
-    if name.trim().is_empty() || name.chars().count() > 200 {
-        return Err(AdminError::Invalid { field: "name", reason: "1 to 200 characters".into() });
+/// New runs take this version from now on; a blueprint that was put away is taken out again.
+pub async fn activate(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    log: &Log,
+    (id, version): (BlueprintId, u32),
+    by: &By,
+    receipt: Option<NewReceipt>,
+) -> Result<Option<Position>, AdminError> {
+    let current = changeable(c, tenant, id).await?;
+    if !(1..=current.version).contains(&version) {
+        return Err(AdminError::Invalid { field: "version", reason: format!("1 to {}", current.version) });
     }
-    let invalid = |reason: &str| Err(AdminError::Invalid { field: "stages", reason: reason.into() });
-    if stages.first().is_none_or(|first| first.stage != Stage::Import) {
-        return invalid("the first stage is import");
+    if current.active_version == version && !current.archived {
+        return Ok(None);
     }
-    if !stages.is_sorted_by(|a, b| a.stage < b.stage) {
-        return invalid(
-            "stages come once each, in the order import, validate, enrich, skip_trace, score, assign, push",
-        );
+    set_state(c, tenant, id, version).await?;
+    let event = ConfigEvent::BlueprintActivated(BlueprintActivated { blueprint_id: id, version });
+    append(c, tenant, log, id, vec![event.into()], by, receipt).await.map(Some)
+}
+
+/// Puts a blueprint away: no new run takes it. Its versions stay, as runs have pinned them.
+pub async fn archive(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    log: &Log,
+    id: BlueprintId,
+    by: &By,
+    receipt: Option<NewReceipt>,
+) -> Result<Option<Position>, AdminError> {
+    if changeable(c, tenant, id).await?.archived {
+        return Ok(None);
     }
-    if stages.iter().any(|spec| !matches!(spec.config, Value::Object(_) | Value::Null)) {
-        return invalid("a stage's config is an object");
+    sqlx::query("update blueprint_states set archived_at = now() where tenant_id = $1 and id = $2")
+        .bind(tenant)
+        .bind(id)
+        .execute(&mut *c)
+        .await?;
+    let event = ConfigEvent::BlueprintArchived(BlueprintArchived { blueprint_id: id });
+    append(c, tenant, log, id, vec![event.into()], by, receipt).await.map(Some)
+}
+
+/// The newest version, locked, unless the blueprint is the system's.
+async fn changeable(c: &mut PgConnection, tenant: TenantId, id: BlueprintId) -> Result<Blueprint, AdminError> {
+    sqlx::query("select 1 from blueprint_states where tenant_id = $1 and id = $2 for update")
+        .bind(tenant)
+        .bind(id)
+        .execute(&mut *c)
+        .await?;
+    let current = newest(c, tenant, id).await?.ok_or(AdminError::NotFound("blueprint"))?;
+    if current.system {
+        return Err(AdminError::Invalid { field: "blueprintId", reason: "the system blueprint is fixed".into() });
     }
-    for spec in stages {
-        if let Err(reason) = provider::check_stage(spec.stage, &spec.config) {
-            return invalid(&reason);
-        }
-    }
-    Ok(())
+    Ok(current)
 }
 
 async fn insert(
@@ -136,22 +172,76 @@ async fn insert(
     .bind(by.actor.to_string())
     .execute(&mut *c)
     .await?;
+    if blueprint.active_version == blueprint.version {
+        set_state(c, tenant, blueprint.blueprint_id, blueprint.version).await?;
+    }
     let published = BlueprintPublished {
         blueprint_id: blueprint.blueprint_id,
         name: blueprint.name.clone(),
         version: blueprint.version,
         stages: blueprint.stages.clone(),
     };
-    let expected = Version(u64::from(blueprint.version) - 1);
-    let events = vec![ConfigEvent::BlueprintPublished(published).into()];
-    record(log, c, tenant, Change::after(blueprint.blueprint_id, expected, events).remembered(receipt), by).await
+    let mut events = vec![ConfigEvent::BlueprintPublished(published).into()];
+    if blueprint.version > 1 && blueprint.active_version == blueprint.version {
+        let (blueprint_id, version) = (blueprint.blueprint_id, blueprint.version);
+        events.push(ConfigEvent::BlueprintActivated(BlueprintActivated { blueprint_id, version }).into());
+    }
+    append(c, tenant, log, blueprint.blueprint_id, events, by, receipt).await
+}
+
+async fn append(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    log: &Log,
+    id: BlueprintId,
+    events: Vec<luci_schema::Event>,
+    by: &By,
+    receipt: Option<NewReceipt>,
+) -> Result<Position, AdminError> {
+    let head = log.stream_head(tenant, id.into()).await.map_err(AdminError::Log)?;
+    let expected = head.map_or(Version(0), |(version, _)| version);
+    record(log, c, tenant, Change::after(id, expected, events).remembered(receipt), by).await
+}
+
+/// The version that new runs take; a blueprint that was put away is taken out.
+async fn set_state(c: &mut PgConnection, tenant: TenantId, id: BlueprintId, active: u32) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into blueprint_states (tenant_id, id, active_version) values ($1, $2, $3)
+         on conflict (tenant_id, id) do update set active_version = excluded.active_version, archived_at = null",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(i32::try_from(active).unwrap_or(i32::MAX))
+    .execute(c)
+    .await?;
+    Ok(())
 }
 
 /// The newest version of a blueprint.
-pub async fn latest(c: &mut PgConnection, tenant: TenantId, id: BlueprintId) -> Result<Option<Blueprint>, AdminError> {
+pub async fn newest(c: &mut PgConnection, tenant: TenantId, id: BlueprintId) -> Result<Option<Blueprint>, AdminError> {
+    Ok(versions(c, tenant, id).await?.into_iter().next())
+}
+
+/// Every version of a blueprint, the newest first, at most 500.
+pub async fn versions(c: &mut PgConnection, tenant: TenantId, id: BlueprintId) -> Result<Vec<Blueprint>, AdminError> {
+    let rows = sqlx::query(
+        "select id, version, name, stages, system, active_version, s.archived_at is not null
+           from blueprints join blueprint_states s using (tenant_id, id)
+          where tenant_id = $1 and id = $2 order by version desc limit 500",
+    )
+    .bind(tenant)
+    .bind(id)
+    .fetch_all(c)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The version that a new run takes; none of a blueprint that was put away.
+pub async fn active(c: &mut PgConnection, tenant: TenantId, id: BlueprintId) -> Result<Option<Blueprint>, AdminError> {
     let row = sqlx::query(
-        "select id, version, name, stages, system from blueprints
-          where tenant_id = $1 and id = $2 order by version desc limit 1",
+        "select id, version, name, stages, system, active_version, false
+           from blueprints join blueprint_states s using (tenant_id, id)
+          where tenant_id = $1 and id = $2 and version = active_version and s.archived_at is null",
     )
     .bind(tenant)
     .bind(id)
@@ -163,7 +253,7 @@ pub async fn latest(c: &mut PgConnection, tenant: TenantId, id: BlueprintId) -> 
 /// The tenant's `luci_full`.
 pub async fn system(c: &mut PgConnection, tenant: TenantId) -> Result<Blueprint, AdminError> {
     let row = sqlx::query(
-        "select id, version, name, stages, system from blueprints
+        "select id, version, name, stages, system, version, false from blueprints
           where tenant_id = $1 and name = $2 and system order by version desc limit 1",
     )
     .bind(tenant)
@@ -173,16 +263,22 @@ pub async fn system(c: &mut PgConnection, tenant: TenantId) -> Result<Blueprint,
     read(&row.ok_or(AdminError::NotFound("blueprint"))?)
 }
 
-/// The newest version of each blueprint, by name, at most 500.
+/// The newest version of each blueprint that is not put away, by name, at most 500.
 pub async fn list(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<Blueprint>, AdminError> {
     let rows = sqlx::query(
-        "select distinct on (id) id, version, name, stages, system from blueprints
-          where tenant_id = $1 and archived_at is null order by id, version desc limit 500",
+        "select distinct on (b.name, b.id) b.id, b.version, b.name, b.stages, b.system, s.active_version, false
+           from blueprints b join blueprint_states s using (tenant_id, id)
+          where b.tenant_id = $1 and s.archived_at is null order by b.name, b.id, b.version desc limit 500",
     )
     .bind(tenant)
     .fetch_all(c)
     .await?;
-    rows.iter().map(read).collect()
+    let all: Vec<Blueprint> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    // A blueprint that was renamed stands under the name of its newest version only.
+    let newest = |blueprint: &Blueprint| {
+        !all.iter().any(|other| other.blueprint_id == blueprint.blueprint_id && other.version > blueprint.version)
+    };
+    Ok(all.iter().filter(|blueprint| newest(blueprint)).cloned().collect())
 }
 
 fn read(row: &PgRow) -> Result<Blueprint, AdminError> {
@@ -192,5 +288,7 @@ fn read(row: &PgRow) -> Result<Blueprint, AdminError> {
         name: row.try_get(2)?,
         stages: row.try_get::<Json<Vec<StageSpec>>, _>(3)?.0,
         system: row.try_get(4)?,
+        active_version: u32::try_from(row.try_get::<i32, _>(5)?).unwrap_or(1),
+        archived: row.try_get(6)?,
     })
 }

@@ -34,6 +34,9 @@ pub enum AdminError {
     Taken { field: &'static str, value: String },
     #[error("{field}: {reason}")]
     Invalid { field: &'static str, reason: String },
+    /// Several things are wrong: field and reason of each.
+    #[error("{}", .0.iter().map(|(field, reason)| format!("{field}: {reason}")).collect::<Vec<_>>().join("; "))]
+    Fields(Vec<(String, String)>),
     #[error("the change could not be recorded")]
     Append(AppendError),
     #[error("the log cannot be read: {0}")]

@@ -1,6 +1,7 @@
 //! Configuration: one file a table, its writes and its reads. A change and its event are one transaction, the event last.
 
 pub mod actors;
+pub mod automations;
 pub mod blueprints;
 pub mod change;
 pub mod credentials;

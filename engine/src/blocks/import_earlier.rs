@@ -34,7 +34,7 @@ pub(super) async fn read(
                 return Ok(Some(at));
             }
             at.after = Some(artifact.artifact_id.to_string());
-            if !lines(tools, &artifact, last, &mut at, outcome).await? {
+            if !lines(tools, &artifact.object_path, last, &mut at, outcome).await? {
                 return Ok(Some(at));
             }
             at.line = event.version.0;
@@ -46,15 +46,29 @@ pub(super) async fn read(
     }
 }
 
+/// Reads one artifact; in the cursor, `offset` counts its lines.
+pub(super) async fn read_one(
+    task: &Task,
+    tools: &Tools,
+    object_path: &str,
+    cursor: &Cursor,
+    outcome: &mut Outcome<'_>,
+) -> Result<Option<Cursor>, BlockFault> {
+    let mut at = cursor.clone();
+    let last = cursor.rows + u64::from(task.run.options.block_size);
+    let ended = lines(tools, object_path, last, &mut at, outcome).await?;
+    Ok((!ended).then_some(at))
+}
+
 /// Copies lines until the block is full; true when the artifact is read to its end.
 async fn lines(
     tools: &Tools,
-    artifact: &Artifact,
+    object_path: &str,
     last: u64,
     at: &mut Cursor,
     outcome: &mut Outcome<'_>,
 ) -> Result<bool, BlockFault> {
-    let mut lines = tools.storage.read_lines(&artifact.object_path);
+    let mut lines = tools.storage.read_lines(object_path);
     let mut seen = 0;
     while let Some(line) = lines.try_next().await.map_err(storage_failed)? {
         seen += 1;

@@ -45,3 +45,8 @@ pub fn all() -> Vec<Arc<dyn BlockKind>> {
         Arc::new(push::Push),
     ]
 }
+
+/// Whether a blueprint may give a stage these settings.
+pub fn check(stage: luci_schema::Stage, config: &serde_json::Value) -> Result<(), String> {
+    all().iter().find(|kind| kind.stage() == stage).map_or(Ok(()), |kind| kind.check(config))
+}

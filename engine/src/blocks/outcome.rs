@@ -42,11 +42,16 @@ pub(super) async fn leads(task: &Task, tools: &Tools) -> Result<Vec<Lead>, Block
 
 /// The stage's settings, defaults where the blueprint says nothing.
 pub(super) fn config<T: DeserializeOwned + Default>(task: &Task) -> Result<T, BlockFault> {
-    match &task.spec.config {
+    settings(&task.spec.config).map_err(|error| {
+        BlockFault::new(FailureCode::Validation, format!("the settings of stage {}: {error}", task.spec.name))
+    })
+}
+
+/// A stage's settings as a blueprint gives them; the error names the setting.
+pub(super) fn settings<T: DeserializeOwned + Default>(given: &serde_json::Value) -> Result<T, String> {
+    match given {
         serde_json::Value::Null => Ok(T::default()),
-        given => T::deserialize(given).map_err(|error| {
-            BlockFault::new(FailureCode::Validation, format!("the settings of stage {}: {error}", task.spec.name))
-        }),
+        given => T::deserialize(given).map_err(|error| error.to_string()),
     }
 }
 

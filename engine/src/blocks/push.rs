@@ -43,6 +43,10 @@ impl BlockKind for Push {
         false
     }
 
+    fn check(&self, config: &serde_json::Value) -> Result<(), String> {
+        outcome::settings::<Config>(config).map(drop)
+    }
+
     fn run<'a>(
         &'a self,
         task: &'a Task,

@@ -39,6 +39,10 @@ impl BlockKind for Score {
         false
     }
 
+    fn check(&self, config: &serde_json::Value) -> Result<(), String> {
+        outcome::settings::<Config>(config).map(drop)
+    }
+
     fn run<'a>(
         &'a self,
         task: &'a Task,

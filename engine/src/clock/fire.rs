@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use luci_schema::{Actor, CommandId, EventId, RunId, TenantId};
+use luci_schema::{Actor, CommandId, EventId, RunId, TenantId, log::Log};
 use serde_json::json;
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
     Known,
+    automations::Wanted,
     due::Timer,
+    launch::{self, Launched},
     slots::{Admission, Started},
 };
 use crate::{
@@ -30,6 +32,7 @@ pub(super) enum Fired {
     Retried,
     RetryRefused(Timer),
     RetryNotNow(Timer),
+    Launch(Box<Wanted>, Launched),
 }
 
 impl Fired {
@@ -41,6 +44,13 @@ impl Fired {
             Self::RetryNotNow(timer) => {
                 let due = known.now().plus_millis(1_000);
                 known.due.again(&timer, due);
+            }
+            // The log tells.
+            Self::Launch(_, Launched::Told) => {}
+            Self::Launch(wanted, Launched::Unwanted) => known.automations.told(wanted.automation, &wanted.cause.key()),
+            Self::Launch(wanted, Launched::NotNow) => {
+                let at = known.now().plus_millis(1_000);
+                known.automations.again(&wanted, at);
             }
         }
     }
@@ -73,6 +83,17 @@ impl Firing {
             self.tasks.spawn(async move {
                 let _room = room.acquire_owned().await;
                 retry(&issuer, timer).await
+            });
+        }
+    }
+
+    pub(super) fn launches(&mut self, wanted: Vec<Wanted>, log: &Log) {
+        for wanted in wanted {
+            let (issuer, log, room) = (self.issuer.clone(), log.clone(), Arc::clone(&self.room));
+            self.tasks.spawn(async move {
+                let _room = room.acquire_owned().await;
+                let launched = launch::launch(&issuer, &log, &wanted).await;
+                Fired::Launch(Box::new(wanted), launched)
             });
         }
     }

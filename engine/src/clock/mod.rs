@@ -1,14 +1,19 @@
-//! The clock: starts runs when a slot is free and retries blocks when they are due. One works, by lease.
+//! The clock: starts runs when a slot is free, retries blocks when they are due, and starts what automations want. One
+//! works, by lease.
 //!
 //! It follows the log, keeps what it needs in memory, and writes that behind itself into tables that can be dropped.
 //! It decides nothing: each command's id derives from the event that set it, and a command that is already in effect is
 //! refused, so firing twice changes nothing.
 
 mod admissions;
+mod automations;
 mod due;
 mod fire;
+mod launch;
 mod slots;
 mod timers;
+mod watch_table;
+mod watched;
 
 use std::{pin::pin, time::Duration};
 
@@ -20,7 +25,7 @@ use luci_schema::{
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use self::{due::Due, fire::Firing, slots::Slots};
+use self::{automations::Automations, due::Due, fire::Firing, slots::Slots};
 use crate::{
     follow,
     issue::Issuer,
@@ -88,6 +93,7 @@ struct Held<'a> {
 struct Known {
     slots: Slots,
     due: Due,
+    automations: Automations,
     /// Folded up to here.
     at: Position,
     /// In the tables up to here.
@@ -104,7 +110,8 @@ impl Known {
 
     /// How long until something is due.
     fn until_due(&self) -> Duration {
-        let wait = self.due.next().map_or(i64::MAX, |due| due.0.saturating_sub(self.now().0));
+        let next = self.due.next().into_iter().chain(self.automations.next()).min();
+        let wait = next.map_or(i64::MAX, |due| due.0.saturating_sub(self.now().0));
         Duration::from_micros(wait.max(0).unsigned_abs()).min(HOUSEKEEPING)
     }
 }
@@ -127,6 +134,7 @@ impl Held<'_> {
                 firing.starts(known.slots.admit());
                 let now = known.now();
                 firing.retries(known.due.take(now));
+                firing.launches(known.automations.take(now), self.log);
             }
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -147,8 +155,9 @@ impl Held<'_> {
         let mut c = self.tenure.pool().acquire().await?;
         let slots = admissions::load(&mut c).await?;
         let due = timers::load(&mut c).await?;
+        let automations = watch_table::load(&mut c).await?;
         let at = self.tenure.position();
-        Ok(Known { slots, due, at, saved: at, ahead: 0 })
+        Ok(Known { slots, due, automations, at, saved: at, ahead: 0 })
     }
 
     /// Tables and checkpoint in one transaction. Not flushed to disk: what is lost is folded again.
@@ -161,11 +170,13 @@ impl Held<'_> {
         sqlx::query("set local synchronous_commit = off").execute(&mut *tx).await?;
         admissions::save(&mut tx, &known.slots).await?;
         timers::save(&mut tx, &known.due).await?;
+        watch_table::save(&mut tx, &known.automations).await?;
         self.tenure.checkpoint(&mut tx, known.saved, known.at).await?;
         tx.commit().await?;
         known.slots.changed_runs.clear();
         known.slots.changed_limits.clear();
         known.due.changed.clear();
+        known.automations.changed.clear();
         known.saved = known.at;
         Ok(())
     }
@@ -192,6 +203,7 @@ impl Known {
         for recorded in batch {
             self.slots.fold(recorded);
             self.due.fold(recorded);
+            self.automations.fold(recorded);
             self.at = recorded.position;
         }
     }

@@ -4,11 +4,14 @@
 mod api_document;
 mod artifacts;
 mod attempts;
+mod automations;
 mod blobs;
 mod block_commands;
 mod blocks;
 mod blueprints;
+mod costs;
 mod dispatch;
+mod estimate;
 mod events;
 mod failed_leads;
 mod failed_leads_csv;
@@ -140,6 +143,7 @@ const fn delete(
 pub static ROUTES: &[Route] = &[
     read("/api/pipelines", "listRuns", |a, c, q| Box::pin(runs::list(a, c, q))),
     post("/api/pipelines", "startRun", Right::Operate, |a, c, q| Box::pin(start::start(a, c, q))),
+    post("/api/pipelines/estimate", "estimateRun", Right::Read, |a, c, q| Box::pin(estimate::post(a, c, q))),
     read("/api/pipelines/{runId}", "getRun", |a, c, q| Box::pin(run::get(a, c, q))),
     delete("/api/pipelines/{runId}", "deleteRun", Right::Administer, |a, c, q| Box::pin(run_commands::delete(a, c, q))),
     post("/api/pipelines/{runId}/pause", "pauseRun", Right::Operate, |a, c, q| Box::pin(run_commands::pause(a, c, q))),
@@ -193,6 +197,32 @@ pub static ROUTES: &[Route] = &[
     read("/api/leads", "listLeads", |a, c, q| Box::pin(leads::list(a, c, q))),
     read("/api/leads/{leadId}", "getLead", |a, c, q| Box::pin(leads::get(a, c, q))),
     patch("/api/leads/{leadId}", "updateLead", Right::Operate, |a, c, q| Box::pin(leads::update(a, c, q))),
+    read("/api/blueprints/{blueprintId}", "getBlueprint", |a, c, q| Box::pin(blueprints::get(a, c, q))),
+    delete("/api/blueprints/{blueprintId}", "archiveBlueprint", Right::Administer, |a, c, q| {
+        Box::pin(blueprints::archive(a, c, q))
+    }),
+    post("/api/blueprints/{blueprintId}/activate", "activateBlueprint", Right::Administer, |a, c, q| {
+        Box::pin(blueprints::activate(a, c, q))
+    }),
+    read("/api/automations", "listAutomations", |a, c, q| Box::pin(automations::list(a, c, q))),
+    post("/api/automations", "createAutomation", Right::Administer, |a, c, q| Box::pin(automations::create(a, c, q))),
+    read("/api/automations/{automationId}", "getAutomation", |a, c, q| Box::pin(automations::get(a, c, q))),
+    post("/api/automations/{automationId}", "updateAutomation", Right::Administer, |a, c, q| {
+        Box::pin(automations::update(a, c, q))
+    }),
+    delete("/api/automations/{automationId}", "removeAutomation", Right::Administer, |a, c, q| {
+        Box::pin(automations::remove(a, c, q))
+    }),
+    post("/api/automations/{automationId}/enable", "enableAutomation", Right::Administer, |a, c, q| {
+        Box::pin(automations::enable(a, c, q))
+    }),
+    post("/api/automations/{automationId}/disable", "disableAutomation", Right::Administer, |a, c, q| {
+        Box::pin(automations::disable(a, c, q))
+    }),
+    post("/api/automations/{automationId}/test", "testAutomation", Right::Read, |a, c, q| {
+        Box::pin(automations::test(a, c, q))
+    }),
+    read("/api/costs", "getCosts", |a, c, q| Box::pin(costs::get(a, c, q))),
     read("/api/keys", "listKeys", |a, c, q| Box::pin(keys::list(a, c, q))),
     post("/api/keys", "createKey", Right::Administer, |a, c, q| Box::pin(keys::create(a, c, q))),
     delete("/api/keys/{keyId}", "revokeKey", Right::Administer, |a, c, q| Box::pin(keys::revoke(a, c, q))),

@@ -46,7 +46,7 @@ where
 }
 
 /// A time, or a day, which stands for its midnight UTC.
-fn date(ask: &Ask, name: &str) -> Result<Option<OffsetDateTime>, Problem> {
+pub fn date(ask: &Ask, name: &str) -> Result<Option<OffsetDateTime>, Problem> {
     ask.query(name)
         .map(|text| read_date(&text).ok_or_else(|| Problem::invalid(name, "a time (RFC 3339) or a day")))
         .transpose()

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use luci_engine::{
-    admin::{blueprints, prices, scoring, tenants},
-    book::{imports, leads, sectors},
+    admin::{prices, scoring},
     run::{Run, RunCommand},
+    start::{self, Source, StartError, StartedBy, Wanted},
 };
 use luci_schema::{
-    BlueprintId, Hash, ImportId, RunId, SectorId, Stage,
+    BlueprintId, Hash, ImportId, RunId, Stage,
     event::{OnExisting, RunInput, RunOptions, RunQueued, TriggerType},
 };
 use serde::Deserialize;
@@ -34,7 +34,7 @@ const MOST_WINDOW: u32 = 256;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct StartBody {
+pub struct StartBody {
     import_id: Option<ImportId>,
     /// Its id or slug.
     sector_id: Option<String>,
@@ -81,19 +81,11 @@ impl OptionsBody {
         check("blockSize", u64::from(options.block_size), 1_000);
         check("window", u64::from(options.window), u64::from(MOST_WINDOW));
         check("maxLeads", options.max_leads, MOST_LEADS);
+        if self.budget_micros == Some(0) {
+            errors.push(("options.budgetMicros".into(), "1 or more".into()));
+        }
         if errors.is_empty() { Ok(options) } else { Err(Problem::fields(errors)) }
     }
-}
-
-/// Where a run's leads come from.
-struct Source {
-    input: RunInput,
-    root_input_id: String,
-    total_leads: u64,
-    sector_id: Option<SectorId>,
-    sector_name: Option<String>,
-    /// The run that an imported file was exported from.
-    exported_from: Option<RunId>,
 }
 
 pub async fn start(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
@@ -102,110 +94,68 @@ pub async fn start(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
         Begun::Done(response) => return Ok(response),
         Begun::Fresh(command) => command,
     };
-    let options = body.options.checked()?;
+    let named = body.parent_run_id;
+    let wanted = body.wanted()?;
     let run = RunId::generate();
-    let queued = queued(&app, &caller, &body, options, run).await?;
+    let queued = queued(&app, &caller, &wanted, run, named).await?;
     queue(&app, &caller, &ask, begun, digest, run, queued).await
+}
+
+impl StartBody {
+    /// What is wanted, each field by itself.
+    pub fn wanted(self) -> Result<Wanted, Problem> {
+        let options = self.options.checked()?;
+        let source = match (self.import_id, self.sector_id) {
+            (Some(import), sector) => Source::Import { import, sector },
+            (None, Some(sector)) => Source::Sector(sector),
+            (None, None) => {
+                let both = "importId, sectorId or both are needed";
+                return Err(Problem::fields(vec![("importId".into(), both.into()), ("sectorId".into(), both.into())]));
+            }
+        };
+        Ok(Wanted {
+            source,
+            blueprint: self.blueprint_id,
+            pipeline_name: self.pipeline_name,
+            options,
+            budget_micros: self.options.budget_micros,
+        })
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let said = error.to_string();
+        match error {
+            StartError::Invalid { field, reason } => Self::invalid(field, reason),
+            StartError::TooManyLeads { leads, max_leads } => {
+                Self::invalid("options.maxLeads", said).with("leads", leads).with("maxLeads", max_leads)
+            }
+            StartError::Admin(error) => error.into(),
+            StartError::Database(error) => error.into(),
+        }
+    }
 }
 
 async fn queued(
     app: &App,
     caller: &Caller,
-    body: &StartBody,
-    options: RunOptions,
+    wanted: &Wanted,
     run: RunId,
+    named: Option<RunId>,
 ) -> Result<RunQueued, Problem> {
     let mut c = app.engine_pool.acquire().await?;
-    let source = source(&mut c, caller, body).await?;
-    let parent = mended::parent(app, caller, body.parent_run_id, source.exported_from).await?;
-    if source.total_leads > options.max_leads {
-        return Err(too_many(source.total_leads, options.max_leads));
-    }
-    let blueprint = match body.blueprint_id {
-        Some(id) => blueprints::latest(&mut c, caller.tenant, id)
-            .await?
-            .ok_or_else(|| Problem::invalid("blueprintId", "there is no blueprint with this id"))?,
-        None => blueprints::system(&mut c, caller.tenant).await?,
-    };
-    let tenant = tenants::get(&mut c, caller.tenant).await?;
-    let mut queued = RunQueued {
-        pipeline_name: pipeline_name(body.pipeline_name.as_deref(), &blueprint.name)?,
-        blueprint_id: blueprint.blueprint_id,
-        blueprint_version: blueprint.version,
-        stages: blueprint.stages,
-        input: source.input,
-        root_input_id: source.root_input_id,
-        root_run_id: run,
-        sector_id: source.sector_id,
-        sector_name: source.sector_name,
-        total_leads: source.total_leads,
-        options,
-        active_runs: tenant.active_runs,
-        triggered_by: caller.author(),
-        trigger_type: TriggerType::Manual,
-        parent_run_id: None,
-        replayed_from_run_id: None,
-        budget_micros: body.options.budget_micros,
-        prices: Default::default(),
-    };
+    let exported_from = start::exported_from(&mut c, caller.tenant, &wanted.source).await?;
+    let parent = mended::parent(app, caller, named, exported_from).await?;
+    let by = StartedBy { actor: caller.author(), trigger: TriggerType::Manual };
+    let mut queued = start::queued(&mut c, caller.tenant, wanted, run, by).await?;
     if let Some((id, parent)) = parent {
-        let named = if body.blueprint_id.is_some() { Named::Blueprint } else { Named::Nothing };
+        let named = if wanted.blueprint.is_some() { Named::Blueprint } else { Named::Nothing };
         mended::adopt(&mut queued, id, &parent, named);
+        scoring::pin(&mut c, caller.tenant, &mut queued.stages).await?;
+        queued.prices = prices::pin(&mut c, &queued.stages).await?;
     }
-    scoring::pin(&mut c, caller.tenant, &mut queued.stages).await?;
-    queued.prices = prices::pin(&mut c, &queued.stages).await?;
     Ok(queued)
-}
-
-fn pipeline_name(given: Option<&str>, usual: &str) -> Result<String, Problem> {
-    let name = given.map_or(usual, str::trim);
-    match name.chars().count() {
-        1..=200 => Ok(name.to_owned()),
-        _ => Err(Problem::invalid("pipelineName", "1 to 200 characters")),
-    }
-}
-
-fn too_many(leads: u64, max_leads: u64) -> Problem {
-    let said = format!("the input has {leads} leads, the run takes at most {max_leads}");
-    Problem::invalid("options.maxLeads", said).with("leads", leads).with("maxLeads", max_leads)
-}
-
-async fn source(c: &mut sqlx::PgConnection, caller: &Caller, body: &StartBody) -> Result<Source, Problem> {
-    let sector = match &body.sector_id {
-        Some(id) => Some(
-            sectors::get(c, caller.tenant, id)
-                .await?
-                .ok_or_else(|| Problem::invalid("sectorId", "there is no sector with this id or slug"))?,
-        ),
-        None => None,
-    };
-    let (sector_id, sector_name) = sector.map(|sector| (sector.id, sector.name)).unzip();
-    if let Some(id) = body.import_id {
-        let import = imports::get(c, caller.tenant, id)
-            .await?
-            .ok_or_else(|| Problem::invalid("importId", "there is no import with this id"))?;
-        let (Some(rows), Some(size_bytes), imports::Status::Completed) =
-            (import.rows, import.size_bytes, import.status)
-        else {
-            return Err(Problem::invalid("importId", "the import is not completed"));
-        };
-        let input = RunInput::Import { import_id: id, object_path: import.object_path, size_bytes, rows };
-        let (root_input_id, exported_from) = (id.to_string(), import.summary.and_then(|summary| summary.lineage_of));
-        return Ok(Source { input, root_input_id, total_leads: rows, sector_id, sector_name, exported_from });
-    }
-    let Some(id) = sector_id else {
-        return Err(Problem::fields(vec![
-            ("importId".into(), "importId, sectorId or both are needed".into()),
-            ("sectorId".into(), "importId, sectorId or both are needed".into()),
-        ]));
-    };
-    let total_leads = leads::count_members(c, caller.tenant, id).await?;
-    if total_leads == 0 {
-        return Err(Problem::invalid("sectorId", "the sector has no leads"));
-    }
-    let input = RunInput::Sector { sector_id: id };
-    let (root_input_id, sector_id) = (id.to_string(), Some(id));
-    Ok(Source { input, root_input_id, total_leads, sector_id, sector_name, exported_from: None })
 }
 
 async fn queue(

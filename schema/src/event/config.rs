@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    automation::{
+        AutomationCreated, AutomationDisabled, AutomationEnabled, AutomationFired, AutomationRemoved,
+        AutomationSkipped, AutomationUpdated,
+    },
     contact::{
         MessageDecided, MessageReceived, NumberChanged, SendingUpdated, SuppressionChanged, TemplatePublished,
         TokenCreated, TokenRevoked, WebhookReceived,
@@ -23,6 +27,15 @@ events! {
         KeyRevoked(KeyRevoked) = "key:revoked",
         ImportCompleted(Box<ImportCompleted>) = "import:completed",
         BlueprintPublished(BlueprintPublished) = "blueprint:published",
+        BlueprintActivated(BlueprintActivated) = "blueprint:activated",
+        BlueprintArchived(BlueprintArchived) = "blueprint:archived",
+        AutomationCreated(Box<AutomationCreated>) = "automation:created",
+        AutomationUpdated(Box<AutomationUpdated>) = "automation:updated",
+        AutomationEnabled(AutomationEnabled) = "automation:enabled",
+        AutomationDisabled(AutomationDisabled) = "automation:disabled",
+        AutomationRemoved(AutomationRemoved) = "automation:removed",
+        AutomationFired(AutomationFired) = "automation:fired",
+        AutomationSkipped(AutomationSkipped) = "automation:skipped",
         SectorCreated(SectorCreated) = "sector:created",
         SectorUpdated(SectorUpdated) = "sector:updated",
         SectorsSeeded(SectorsSeeded) = "sector:seeded",
@@ -101,6 +114,21 @@ pub struct BlueprintPublished {
     pub name: String,
     pub version: u32,
     pub stages: Vec<StageSpec>,
+}
+
+/// New runs take this version; of a blueprint that was put away, it is taken out again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlueprintActivated {
+    pub blueprint_id: BlueprintId,
+    pub version: u32,
+}
+
+/// No new run takes the blueprint; runs that have pinned a version keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlueprintArchived {
+    pub blueprint_id: BlueprintId,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

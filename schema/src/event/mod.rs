@@ -4,11 +4,13 @@
 //! What an event of a run carries beyond the bare fact (`totals`, `next`) was computed once by `decide`, so that
 //! projections, dashboards and auditors need not compute it again.
 
+mod automation;
 mod block;
 mod config;
 mod contact;
 mod run;
 
+pub use automation::*;
 pub use block::*;
 pub use config::*;
 pub use contact::*;

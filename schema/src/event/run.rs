@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::events;
-use crate::{Actor, BlockId, BlueprintId, Counts, FailureCode, ImportId, RunId, SectorId, Stage};
+use crate::{Actor, ArtifactId, BlockId, BlueprintId, Counts, FailureCode, ImportId, RunId, SectorId, Stage};
 
 events! {
     /// What happened to a run as a whole.
@@ -42,6 +42,8 @@ pub enum RunInput {
     Sector { sector_id: SectorId },
     /// The output artifacts that an earlier run recorded for a stage, in block order.
     Artifacts { run_id: RunId, stage: Stage },
+    /// One artifact that a block of an earlier run put out.
+    Artifact { run_id: RunId, artifact_id: ArtifactId, object_path: String, leads: u64 },
 }
 
 /// What to do with a row whose key another input's lead holds already.

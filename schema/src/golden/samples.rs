@@ -244,6 +244,8 @@ fn config() -> Vec<(StreamId, Event)> {
         (key_id.into(), ConfigEvent::KeyRevoked(KeyRevoked { key_id })),
         (import_id.into(), ConfigEvent::ImportCompleted(Box::new(import))),
         (blueprint_id.into(), ConfigEvent::BlueprintPublished(blueprint)),
+        (blueprint_id.into(), ConfigEvent::BlueprintActivated(BlueprintActivated { blueprint_id, version: 2 })),
+        (blueprint_id.into(), ConfigEvent::BlueprintArchived(BlueprintArchived { blueprint_id })),
         (tenant, ConfigEvent::SectorCreated(sector)),
         (tenant, ConfigEvent::SectorUpdated(SectorUpdated { sector_id: SectorId::from_ulid(ulid(8)) })),
         (tenant, ConfigEvent::SectorsSeeded(SectorsSeeded { set: "sic-1987/1".into(), sectors: 142 })),
@@ -254,6 +256,44 @@ fn config() -> Vec<(StreamId, Event)> {
         (tenant, ConfigEvent::ProviderLimited(limited)),
         (tenant, ConfigEvent::ProviderRemoved(ProviderRemoved { provider: "apollo".into() })),
     ]
+    .into_iter()
+    .chain(automations())
     .map(|(stream, event)| (stream, event.into()))
+    .collect()
+}
+
+fn automations() -> Vec<(StreamId, ConfigEvent)> {
+    let automation_id = AutomationId::from_ulid(ulid(11));
+    let compare = |field: &str, op, value| Condition::Compare { field: field.into(), op, value };
+    let trigger = Trigger::Schedule {
+        cron: "30 6 * * 1-5".into(),
+        time_zone: "America/New_York".into(),
+        overlap: Overlap::Queue,
+        catch_up: CatchUp::All,
+        conditions: vec![compare("dueAt", Operator::Exists, serde_json::json!(true))],
+    };
+    let either = vec![compare("leads", Operator::Gte, 10.into()), compare("sectorId", Operator::Exists, false.into())];
+    let spec = AutomationSpec {
+        name: "Morning round".into(),
+        trigger,
+        blueprint_id: BlueprintId::from_ulid(ulid(9)),
+        sector_id: Some(SectorId::from_ulid(ulid(8))),
+        conditions: vec![Condition::Or { or: either }],
+        max_leads: Some(5_000),
+        budget_micros: Some(25_000_000),
+    };
+    let updated = AutomationSpec { trigger: Trigger::LeadCreated { conditions: vec![] }, ..spec.clone() };
+    let cause = "due:1764844200000000".to_owned();
+    let skipped = AutomationSkipped { automation_id, cause: cause.clone(), reason: "overlap".into() };
+    [
+        ConfigEvent::AutomationCreated(Box::new(AutomationCreated { automation_id, spec })),
+        ConfigEvent::AutomationUpdated(Box::new(AutomationUpdated { automation_id, spec: updated })),
+        ConfigEvent::AutomationEnabled(AutomationEnabled { automation_id }),
+        ConfigEvent::AutomationDisabled(AutomationDisabled { automation_id }),
+        ConfigEvent::AutomationFired(AutomationFired { automation_id, cause, run_id: run() }),
+        ConfigEvent::AutomationSkipped(skipped),
+        ConfigEvent::AutomationRemoved(AutomationRemoved { automation_id }),
+    ]
+    .map(|event| (automation_id.into(), event))
     .into()
 }

@@ -1,0 +1,100 @@
+//! `luci automation`: what starts runs by itself, listed, shown, made, changed, enabled, tried out, removed, through the API.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{Outcome, out};
+use crate::{client::Api, config::Config};
+
+#[derive(Debug, Subcommand)]
+pub enum Automation {
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// One, with the newest of its history
+    Show {
+        #[arg(value_name = "AUTOMATION")]
+        id: String,
+    },
+    /// Makes one from a definition in JSON; it waits to be enabled
+    Create {
+        #[arg(value_name = "FILE")]
+        definition: PathBuf,
+    },
+    /// Gives it another definition
+    Update {
+        #[arg(value_name = "AUTOMATION")]
+        id: String,
+        #[arg(value_name = "FILE")]
+        definition: PathBuf,
+    },
+    /// It starts runs from now on
+    Enable {
+        #[arg(value_name = "AUTOMATION")]
+        id: String,
+    },
+    /// It starts no more runs
+    Disable {
+        #[arg(value_name = "AUTOMATION")]
+        id: String,
+    },
+    /// Tries it out and starts nothing
+    Test {
+        #[arg(value_name = "AUTOMATION")]
+        id: String,
+        /// What the trigger would say, as JSON
+        #[arg(long, value_name = "JSON", default_value = "{}")]
+        facts: String,
+    },
+    /// Removes it; the runs that it started go on
+    Remove {
+        #[arg(value_name = "AUTOMATION")]
+        id: String,
+    },
+}
+
+impl Automation {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let api = Api::find(config)?;
+        let at = |id: &str| format!("/api/automations/{id}");
+        let answer = match self {
+            Self::List { json } => return list(&api, json).await,
+            Self::Show { id } => api.get(&at(&id)).await?,
+            Self::Create { definition } => api.post("/api/automations", &read(&definition)?).await?,
+            Self::Update { id, definition } => api.post(&at(&id), &read(&definition)?).await?,
+            Self::Enable { id } => api.post(&format!("{}/enable", at(&id)), &json!({})).await?,
+            Self::Disable { id } => api.post(&format!("{}/disable", at(&id)), &json!({})).await?,
+            Self::Test { id, facts } => {
+                let facts: Value = serde_json::from_str(&facts).context("the facts are not JSON")?;
+                api.post(&format!("{}/test", at(&id)), &json!({"facts": facts})).await?
+            }
+            Self::Remove { id } => api.delete(&at(&id)).await?,
+        };
+        out::json(&answer)?;
+        Ok(Outcome::Done)
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).context("the definition is not JSON")
+}
+
+async fn list(api: &Api, json: bool) -> anyhow::Result<Outcome> {
+    let page = api.get("/api/automations").await?;
+    if json {
+        out::json(&page)?;
+        return Ok(Outcome::Done);
+    }
+    for one in page["automations"].as_array().into_iter().flatten() {
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let state = if one["enabled"] == true { "enabled" } else { "disabled" };
+        let (id, kind, name) = (text(&one["automationId"]), text(&one["trigger"]["type"]), text(&one["name"]));
+        out::line(&format!("{id}  {state:<8}  {kind:<16}  {name}"))?;
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,219 @@
+//! Automations: what is wrong is named, a trial starts nothing, new leads and due times each start one run.
+
+use luci_engine::{
+    book::sectors::{self, Sector},
+    clock::{self, ClockOptions},
+    issue::Issuer,
+};
+use luci_schema::{
+    Micros, Position, SectorId,
+    log::{Log, LogOptions},
+    migrate::{self, Role},
+};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::ground::{import, start, still, whole};
+use crate::support::Api;
+
+async fn made(api: &Api, spec: &Value) -> String {
+    let (status, answer) = api.post("/api/automations", spec).await;
+    assert_eq!((status.as_u16(), &answer["status"]), (201, &json!("disabled")), "{answer}");
+    let id = answer["automationId"].as_str().expect("an id").to_owned();
+    let (status, answer) = api.post(&format!("/api/automations/{id}/enable"), &json!({})).await;
+    assert_eq!((status.as_u16(), &answer["status"]), (202, &json!("enabled")));
+    id
+}
+
+/// Types and data of its history, the newest first, once `done` says so.
+async fn history(api: &Api, id: &str, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    for _ in 0..600 {
+        let (_, detail) = api.get(&format!("/api/automations/{id}")).await;
+        let recent = detail["recent"].as_array().expect("a history").clone();
+        if done(&recent) {
+            return recent;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{id} did not get there");
+}
+
+fn of<'a>(recent: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    recent.iter().filter(|event| event["type"] == kind).map(|event| &event["data"]).collect()
+}
+
+async fn types(log: &Log) -> Vec<String> {
+    let mut types = Vec::new();
+    let mut at = Position(0);
+    loop {
+        let page = log.read(at, 500).await.expect("events");
+        let Some(last) = page.last() else { return types };
+        at = last.position;
+        types.extend(page.iter().map(|event| event.event_type.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_named() {
+    let system = still().await;
+    let nowhere = "sector_00000000000000000000000000";
+    let cases = [
+        (json!({"name": "", "trigger": {"type": "lead_created"}}), "name"),
+        (json!({"name": "a", "trigger": {"type": "full_moon"}}), "body"),
+        (json!({"name": "a", "trigger": {"type": "lead_created"}, "sped": 1}), "sped"),
+        (json!({"name": "a", "trigger": {"type": "lead_created", "cron": "* * * * *"}}), "trigger.cron"),
+        (json!({"name": "a", "trigger": {"type": "schedule", "cron": "0 9 * * *"}}), "sectorId"),
+        (json!({"name": "a", "trigger": {"type": "schedule", "cron": "0 9 * * *"}, "sectorId": nowhere}), "sectorId"),
+        (
+            json!({"name": "a", "trigger": {"type": "schedule", "cron": "0 0 9 * * *"}, "sectorId": nowhere}),
+            "trigger.cron",
+        ),
+        (
+            json!({"name": "a", "trigger": {"type": "schedule", "cron": "61 9 * * *"}, "sectorId": nowhere}),
+            "trigger.cron",
+        ),
+        (
+            json!({"name": "a", "sectorId": nowhere,
+                   "trigger": {"type": "schedule", "cron": "0 9 * * *", "timeZone": "Mars/Olympus"}}),
+            "trigger.timeZone",
+        ),
+        (
+            json!({"name": "a", "trigger": {"type": "lead_created"}, "conditions": [{"field": "leads", "op": "in", "value": 1}]}),
+            "conditions[0].value",
+        ),
+        (
+            json!({"name": "a", "trigger": {"type": "lead_created"}, "blueprintId": "bp_00000000000000000000000000"}),
+            "blueprintId",
+        ),
+    ];
+    for (body, field) in cases {
+        let (status, problem) = system.api.post("/api/automations", &body).await;
+        assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!(field)), "{body} {problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_trial_starts_nothing_and_a_removed_one_is_gone() {
+    let system = still().await;
+    let api = &system.api;
+    let spec = json!({
+        "name": "big ones", "conditions": [{"not": {"field": "sectorId", "op": "exists"}}],
+        "trigger": {"type": "lead_created", "conditions": [{"field": "leads", "op": "gte", "value": 10}]},
+    });
+    let id = made(api, &spec).await;
+    let trial = async |facts: Value| -> Value {
+        let (status, answer) = api.post(&format!("/api/automations/{id}/test"), &json!({"facts": facts})).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    };
+    assert_eq!(trial(json!({"leads": 10})).await["wouldStart"], true);
+    let small = trial(json!({"leads": 9})).await;
+    assert_eq!(
+        (&small["wouldStart"], &small["triggerConditions"], &small["conditions"]),
+        (&json!(false), &json!(false), &json!(true))
+    );
+    assert_eq!(trial(json!({"leads": 10, "sectorId": "s"})).await["conditions"], false);
+    assert_eq!(api.get("/api/pipelines").await.1["total"], 0);
+    assert_eq!(api.delete(&format!("/api/automations/{id}")).await.0, 202);
+    assert_eq!(api.get(&format!("/api/automations/{id}")).await.0, 404);
+    assert_eq!(api.get("/api/automations").await.1["automations"], json!([]));
+}
+
+#[tokio::test]
+async fn new_leads_start_one_run_a_block_and_the_leads_of_that_run_start_none() {
+    let (system, _sandbox) = whole().await;
+    let api = &system.api;
+    let big = json!({"type": "lead_created", "conditions": [{"field": "leads", "op": "gte", "value": 5}]});
+    let id = made(api, &json!({"name": "follow up", "trigger": big, "budgetMicros": 50_000_000})).await;
+    let import = import(api, 27).await;
+    // Three VALIDATE blocks: of ten, ten and seven leads.
+    let body = json!({"importId": import, "options": {"blockSize": 10}});
+    let (_, first) = api.post("/api/pipelines", &body).await;
+    let recent = history(api, &id, |recent| of(recent, "automation:fired").len() == 3).await;
+    let mut leads = 0;
+    for fired in of(&recent, "automation:fired") {
+        let run = fired["runId"].as_str().expect("a run");
+        let ended = api.run_ended(run).await;
+        assert_eq!(ended["run"]["status"], "completed");
+        assert_eq!(ended["run"]["triggeredBy"], format!("automation:{id}"));
+        assert_eq!(ended["run"]["triggerType"], "automation");
+        leads += ended["run"]["totalLeads"].as_u64().expect("a count");
+    }
+    assert_eq!(leads, 27, "each lead in one of them");
+    api.run_ended(first["runId"].as_str().expect("a run")).await;
+    // Another run by hand: two leads are below the condition. When it has ended, the clock has seen all there was.
+    let (small, _) = start(api, 2).await;
+    api.run_ended(&small).await;
+    let (_, page) = api.get("/api/pipelines").await;
+    assert_eq!(page["total"], 5, "an automation's own leads started nothing");
+    let types = types(&system.running.log).await;
+    assert_eq!(types.iter().filter(|kind| *kind == "automation:fired").count(), 3);
+    assert_eq!(types.iter().filter(|kind| *kind == "automation:skipped").count(), 0);
+}
+
+/// Waits until `kind` is in the log.
+async fn after(log: &Log, kind: &str) {
+    for _ in 0..600 {
+        if types(log).await.iter().any(|found| found == kind) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("no {kind}");
+}
+
+#[tokio::test]
+async fn a_due_time_that_passed_without_a_clock_starts_one_run_however_often_it_is_looked_at() {
+    let (system, _sandbox) = whole().await;
+    let api = &system.api;
+    let sector = Sector {
+        id: SectorId::generate(),
+        slug: "north".into(),
+        name: "North".into(),
+        state: None,
+        sic_codes: vec![],
+        legacy_bucket_id: None,
+        created_at: Micros::now(),
+    };
+    let mut c = system.running.log.pool().acquire().await.expect("a connection");
+    sectors::create(&mut c, system.tenant, &sector).await.expect("a sector");
+    drop(c);
+    let spec = json!({"name": "yearly", "sectorId": sector.id, "trigger": {"type": "schedule", "cron": "0 0 1 1 *"}});
+    let id = made(api, &spec).await;
+    let trial = async || api.post(&format!("/api/automations/{id}/test"), &json!({})).await.1;
+    assert_eq!(trial().await["wrong"], json!(["sectorId: the sector has no leads"]));
+    let import = import(api, 3).await;
+    let (_, run) = api.post("/api/pipelines", &json!({"importId": import, "sectorId": sector.id})).await;
+    api.run_ended(run["runId"].as_str().expect("a run")).await;
+    let ready = trial().await;
+    assert_eq!((&ready["wouldStart"], &ready["leads"]), (&json!(true), &json!(3)), "{ready}");
+    assert_eq!(ready["nextDue"].as_array().map(Vec::len), Some(5));
+    let (database, _nats) = system.stop().await;
+
+    // Three years without a clock, twice: the second time as if nothing of the first had been saved.
+    let pool = database.pool().await;
+    for round in 0..2 {
+        sqlx::query(
+            "update automation_watch set state = jsonb_set(state::jsonb, '{since}', to_jsonb($1::bigint))::json",
+        )
+        .bind(Micros::now().0 - 3 * 366 * 86_400_000_000)
+        .execute(&pool)
+        .await
+        .expect("aged");
+        let engine = migrate::connect(database.url(), Role::Engine, 8).await.expect("a pool");
+        let log = Log::open(engine, LogOptions::default()).await.expect("a log");
+        let stop = CancellationToken::new();
+        let options = ClockOptions::owned_by(format!("clock {round}"));
+        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), log.clone(), stop.clone()));
+        after(&log, "automation:fired").await;
+        if round == 1 {
+            // It was fired before: nothing will tell that the clock has looked again.
+            tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        }
+        stop.cancel();
+        clock.await.expect("no panic").expect("no error");
+        let types = types(&log).await;
+        assert_eq!(types.iter().filter(|kind| *kind == "automation:fired").count(), 1);
+        assert_eq!(types.iter().filter(|kind| *kind == "run:queued").count(), 2);
+    }
+}
