@@ -112,7 +112,11 @@ async fn a_blueprint_names_providers_that_can_do_the_work() {
     };
     for config in [json!({"provider": "apollo"}), json!({"provider": "equifax"}), json!({"verify": "apollo"})] {
         let (status, problem) = publish(config.clone()).await;
-        assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("stages")), "{config} {problem}");
+        assert_eq!(
+            (status.as_u16(), &problem["errors"][0]["field"]),
+            (422, &json!("stages[1].config")),
+            "{config} {problem}"
+        );
     }
     let (status, made) = publish(json!({"provider": "tracerfy", "verify": "trestle"})).await;
     assert_eq!(status, 201, "{made}");
