@@ -13,7 +13,7 @@ pub use crate::providers::{
     async_item as realestate_async_item,
     choice::{check_stage, of_stage},
     limits::{self, OwnLimits},
-    phones::{PhoneFacts, PhoneQuery, PhoneSource},
+    phones::{MOST_NUMBERS, PhoneFacts, PhoneQuery, PhoneSource},
     price::{
         APOLLO_COMPANY, APOLLO_PERSON, Price, REALESTATE_MATCH, TRACERFY_TRACE, TRESTLE_CONTACT, TRESTLE_PHONE,
         TWILIO_LOOKUP,

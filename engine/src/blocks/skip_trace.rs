@@ -15,7 +15,7 @@ use crate::{
     block::{BlockFault, BlockKind, Progress, Task, Tools},
     lead::phone,
     lead::{Lead, merge, qualify},
-    provider::{Answers, PhoneQuery, PhoneSource, ProviderName, TraceMatch, TraceQuery},
+    provider::{Answers, MOST_NUMBERS, PhoneQuery, PhoneSource, ProviderName, TraceMatch, TraceQuery},
 };
 
 pub(super) struct SkipTrace;
@@ -93,7 +93,7 @@ struct Settings {
     verify: Option<PhoneSource>,
 }
 
-/// Asks about the usable numbers that were found. One without an answer stays as the trace told of it.
+/// Asks about the first usable numbers that were found. One without an answer stays as the trace told of it.
 async fn verify(
     task: &Task,
     tools: &Tools,
@@ -105,8 +105,9 @@ async fn verify(
     let mut numbers: Vec<PhoneQuery> = Vec::new();
     for (n, (query, answer)) in queries.iter().zip(answers.iter()).enumerate() {
         let found = answer.as_ref().ok().and_then(|answer| answer.found.as_ref());
-        for (at, phone) in found.iter().flat_map(|found| found.phones.iter().enumerate()) {
-            if let Some(number) = phone::normalise(&phone.number).filter(|_| phone.usable()) {
+        let phones = found.iter().flat_map(|found| found.phones.iter().enumerate());
+        for (at, phone) in phones.filter(|(_, phone)| phone.usable()).take(MOST_NUMBERS) {
+            if let Some(number) = phone::normalise(&phone.number) {
                 let name = [query.first_name.as_deref(), query.last_name.as_deref()];
                 let name = || name.into_iter().flatten().collect::<Vec<_>>().join(" ");
                 let name = (source == PhoneSource::TrestleContact).then(name);

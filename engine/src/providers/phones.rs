@@ -61,6 +61,20 @@ pub enum PhoneSource {
     Twilio,
 }
 
+impl PhoneSource {
+    /// Of one number.
+    pub const fn price(self) -> Price {
+        match self {
+            Self::TrestlePhone => TRESTLE_PHONE,
+            Self::TrestleContact => TRESTLE_CONTACT,
+            Self::Twilio => TWILIO_LOOKUP,
+        }
+    }
+}
+
+/// Numbers of a lead that are asked about at most: what a budget holds back is bounded by it.
+pub const MOST_NUMBERS: usize = 5;
+
 /// An activity score of so much, and more, is a phone in use; of so little, and less, one that is not.
 const IN_USE: u64 = 70;
 const OUT_OF_USE: u64 = 30;
