@@ -1,10 +1,12 @@
 //! Messages, attempts, templates, suppressions and settings of sending, through the API.
 
+use luci_schema::Micros;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::ground::still;
 use crate::{
-    sender::ground::{queue, to},
+    sender::ground::{noon, queue, to},
     support::{Api, System},
 };
 
@@ -79,6 +81,48 @@ async fn a_message_of_unknown_fate_is_settled_by_a_person() {
     assert_eq!(system.api.post(&format!("/api/messages/{}/reject", ids[1]), &json!({})).await.0, 202);
     assert_eq!(message(&system.api, &ids[0]).await["status"], "approved");
     assert_eq!(message(&system.api, &ids[1]).await["status"], "rejected");
+}
+
+#[tokio::test]
+async fn a_message_says_what_it_waits_for() {
+    let system = still().await;
+    let ids = drafts(&system, 3).await;
+    let wait = async |id: usize| message(&system.api, &ids[id]).await["waitingFor"].clone();
+    let sending = async |change: Value| assert_eq!(system.api.post("/api/sending", &change).await.0, 202);
+    assert_eq!(wait(0).await, json!({"reason": "approval", "until": null}));
+    set(&system, "update sms_queue set status = 'pending'").await;
+    assert_eq!(wait(0).await, json!({"reason": "no_carrier", "until": null}));
+    let credential = json!({"key": "token", "account": "key"});
+    let kept = system.api.request(Method::PUT, "/api/providers/signalhouse").json(&credential).send().await;
+    assert_eq!(kept.expect("an answer").status(), 202);
+    assert_eq!(wait(0).await["reason"], "no_number");
+    let number = json!({"number": "+12125550100", "provider": "signalhouse"});
+    assert_eq!(system.api.post("/api/sending/numbers", &number).await.0, 202);
+    let days = json!([1, 2, 3, 4, 5, 6, 7]);
+    sending(json!({"timeZone": noon(), "windowFrom": "13:30", "windowTo": "14:00", "days": days})).await;
+    let closed = wait(0).await;
+    assert_eq!(closed["reason"], "send_window");
+    assert!(closed["until"].as_str().expect("a time").contains(":30:00"), "{closed}");
+    sending(json!({"windowFrom": "21:30", "windowTo": "22:00"})).await;
+    assert_eq!(wait(0).await, json!({"reason": "send_window", "until": null}), "the law's hours never open it");
+    sending(json!({"windowFrom": "08:00", "windowTo": "21:00"})).await;
+    assert_eq!(wait(0).await, Value::Null, "its turn");
+    set(&system, "update sms_queue set scheduled_at = now() + interval '5 minutes' where to_number like '%1'").await;
+    assert_eq!(wait(0).await["reason"], "retry");
+    set(&system, "update sms_queue set status = 'sent', claimed_at = now() where to_number like '%3'").await;
+    assert_eq!((wait(2).await, wait(1).await), (Value::Null, Value::Null));
+    sending(json!({"hourlyLimit": 1})).await;
+    let full = wait(1).await;
+    let frees = "select claimed_at + interval '1 hour' from sms_queue where status = 'sent'";
+    let frees: time::OffsetDateTime =
+        sqlx::query_scalar(frees).fetch_one(&system.database.pool().await).await.expect("a time");
+    assert_eq!(full, json!({"reason": "hourly_limit", "until": Micros::from(frees).rfc3339()}));
+    sending(json!({"dailyLimit": 1})).await;
+    let full = wait(1).await;
+    assert_eq!(full["reason"], "daily_limit");
+    assert!(full["until"].as_str().expect("midnight").contains(":00:00"), "{full}");
+    sending(json!({"dailyLimit": 0})).await;
+    assert_eq!(wait(1).await, json!({"reason": "daily_limit", "until": null}));
 }
 
 #[tokio::test]

@@ -12,7 +12,10 @@ use crate::{
     },
     book::{
         attempts, leads,
-        sms_queue::sending::{self as queue, Claimed},
+        sms_queue::{
+            room,
+            sending::{self as queue, Claimed},
+        },
         suppressions,
     },
     providers::{Accepted, SendError},
@@ -125,7 +128,7 @@ async fn take(
     carriers: &Carriers,
 ) -> Result<Option<(Claimed, u32)>, AdminError> {
     let settings: Settings = sending::settings(c, tenant).await?;
-    if queue::room(c, tenant, &settings).await? == 0 {
+    if room::room(c, tenant, &settings).await?.is_full() {
         return Ok(None);
     }
     while let Some((id, lead, to)) = queue::next(c, tenant, &settings).await? {

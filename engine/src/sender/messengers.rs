@@ -29,6 +29,49 @@ pub struct SendersConfig {
     pub public_url: Option<String>,
 }
 
+/// What a tenant may send by.
+pub(super) struct Access {
+    signalhouse: Option<SignalHouseAccess>,
+    twilio: Option<TwilioAccess>,
+}
+
+impl SendersConfig {
+    /// By the tenant's own credentials, else by the installation's.
+    pub(super) async fn access(
+        &self,
+        c: &mut PgConnection,
+        tenant: TenantId,
+        vault: &Vault,
+    ) -> Result<Access, VaultError> {
+        let own = credentials::of(c, tenant, vault, ProviderName::SignalHouse).await?;
+        let signalhouse = match own {
+            Some(Credential { key: token, account: Some(key) }) => {
+                let shared = self.signalhouse.as_ref();
+                let base_url = shared.map_or_else(|| SIGNALHOUSE_URL.to_owned(), |shared| shared.base_url.clone());
+                Some(SignalHouseAccess { base_url, key, token })
+            }
+            _ => self.signalhouse.clone(),
+        };
+        let own = credentials::of(c, tenant, vault, ProviderName::Twilio).await?;
+        let twilio = match own {
+            Some(Credential { key: auth_token, account: Some(sid) }) => {
+                let shared = self.twilio.as_ref();
+                let base_url = shared.map_or_else(|| TWILIO_URL.to_owned(), |shared| shared.base_url.clone());
+                Some(TwilioAccess { base_url, account_sid: sid.expose_secret().to_owned(), auth_token })
+            }
+            _ => self.twilio.clone(),
+        };
+        Ok(Access { signalhouse, twilio })
+    }
+}
+
+impl Access {
+    /// Who carries text messages, the preferred one first.
+    pub(super) fn of_messages(&self) -> impl Iterator<Item = &'static str> {
+        preferred(self.signalhouse.is_some(), self.twilio.is_some())
+    }
+}
+
 /// Makes the messengers of each tenant.
 pub struct Messengers {
     client: Client,
@@ -56,33 +99,11 @@ impl Messengers {
     }
 
     pub(super) async fn of(&self, c: &mut PgConnection, tenant: TenantId) -> Result<Carriers, VaultError> {
-        let signalhouse = self.signalhouse(c, tenant).await?;
-        let twilio = self.twilio(c, tenant).await?;
+        let Access { signalhouse, twilio } = self.config.access(c, tenant, &self.vault).await?;
         Ok(Carriers {
             signalhouse: signalhouse.map(|access| SignalHouse::new(self.client.clone(), access)),
             twilio: twilio.map(|access| Twilio::new(self.client.clone(), access)),
         })
-    }
-
-    async fn signalhouse(
-        &self,
-        c: &mut PgConnection,
-        tenant: TenantId,
-    ) -> Result<Option<SignalHouseAccess>, VaultError> {
-        let shared = &self.config.signalhouse;
-        let own = credentials::of(c, tenant, &self.vault, ProviderName::SignalHouse).await?;
-        let Some(Credential { key: token, account: Some(key) }) = own else { return Ok(shared.clone()) };
-        let base_url = shared.as_ref().map_or_else(|| SIGNALHOUSE_URL.to_owned(), |shared| shared.base_url.clone());
-        Ok(Some(SignalHouseAccess { base_url, key, token }))
-    }
-
-    /// The tenant's account at Twilio; what it signs its webhooks with is the same token.
-    pub async fn twilio(&self, c: &mut PgConnection, tenant: TenantId) -> Result<Option<TwilioAccess>, VaultError> {
-        let shared = &self.config.twilio;
-        let own = credentials::of(c, tenant, &self.vault, ProviderName::Twilio).await?;
-        let Some(Credential { key: auth_token, account: Some(sid) }) = own else { return Ok(shared.clone()) };
-        let base_url = shared.as_ref().map_or_else(|| TWILIO_URL.to_owned(), |shared| shared.base_url.clone());
-        Ok(Some(TwilioAccess { base_url, account_sid: sid.expose_secret().to_owned(), auth_token }))
     }
 
     /// Where a provider reports to: the address that finds the tenant by the sending number.
@@ -91,11 +112,15 @@ impl Messengers {
     }
 }
 
+fn preferred(signalhouse: bool, twilio: bool) -> impl Iterator<Item = &'static str> {
+    let both = [("signalhouse", signalhouse), ("twilio", twilio)];
+    both.into_iter().filter(|(_, there)| *there).map(|(name, _)| name)
+}
+
 impl Carriers {
     /// The preferred one first.
     pub(super) fn of_messages(&self) -> impl Iterator<Item = &'static str> {
-        let signalhouse = self.signalhouse.as_ref().map(|_| "signalhouse");
-        signalhouse.into_iter().chain(self.twilio.as_ref().map(|_| "twilio"))
+        preferred(self.signalhouse.is_some(), self.twilio.is_some())
     }
 
     pub(super) fn named(&self, provider: &str) -> Option<Messenger<'_>> {

@@ -8,6 +8,7 @@
 mod calls;
 mod messages;
 mod messengers;
+pub mod waiting;
 
 use std::{
     collections::HashMap,

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use luci_engine::book::sms_queue::review::{self, Decided, Decision, Filter};
+use luci_engine::{
+    book::sms_queue::review::{self, Decided, Decision, Filter},
+    sender::waiting,
+};
 use luci_schema::MessageId;
 use serde::Deserialize;
 use serde_json::json;
@@ -43,6 +46,7 @@ pub async fn list(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|message| message.message_id);
+    waiting::tell(&mut c, caller.tenant, &app.options.senders, &app.vault, &mut found).await?;
     Ok(serve::json(StatusCode::OK, &json!({"messages": found, "hasMore": more, "nextCursor": next})))
 }
 

@@ -71,11 +71,9 @@ pub async fn next(
     settings: &Settings,
 ) -> Result<Option<(CallId, LeadId, String)>, sqlx::Error> {
     let row = sqlx::query(
-        "select id, lead_id, phone from dialer_queue q,
-                lateral (select now() at time zone coalesce(q.time_zone, $2) as local) as theirs
+        "select id, lead_id, phone from dialer_queue q
           where tenant_id = $1 and status = 'pending' and scheduled_at <= now()
-            and local::time >= greatest($3::time, '08:00') and local::time < least($4::time, '21:00')
-            and extract(isodow from local)::smallint = any ($5)
+            and send_window_open(now(), coalesce(q.time_zone, $2), $3::time, $4::time, $5)
           order by priority desc, created_at limit 1 for update of q skip locked",
     )
     .bind(tenant)

@@ -2,7 +2,9 @@
 
 mod heard;
 pub mod review;
+pub mod room;
 pub mod sending;
+pub mod waiting;
 
 use std::collections::HashSet;
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use time::OffsetDateTime;
 
+use super::waiting::Waiting;
 use crate::{
     admin::{
         AdminError, By,
@@ -37,6 +38,8 @@ pub struct Listed {
     pub approved_by: Option<String>,
     pub created_at: String,
     pub sent_at: Option<String>,
+    /// Why it is not sent yet; none when it is its turn, or past that.
+    pub waiting_for: Option<Waiting>,
 }
 
 /// Which messages.
@@ -106,6 +109,7 @@ fn read(row: &PgRow) -> Result<Listed, sqlx::Error> {
         approved_by: row.try_get(12)?,
         created_at: Micros::from(row.try_get::<OffsetDateTime, _>(13)?).rfc3339(),
         sent_at: row.try_get::<Option<OffsetDateTime>, _>(14)?.map(|at| Micros::from(at).rfc3339()),
+        waiting_for: None,
     })
 }
 

@@ -53,25 +53,6 @@ pub async fn deploy(c: &mut PgConnection, tenant: TenantId) -> Result<bool, sqlx
     .await
 }
 
-/// How many more may be sent now: today's limit began at midnight of the tenant's zone, the hour's an hour ago.
-pub async fn room(c: &mut PgConnection, tenant: TenantId, settings: &Settings) -> Result<u32, sqlx::Error> {
-    let row = sqlx::query(
-        "with days as (select date_trunc('day', now() at time zone $2) at time zone $2 as midnight)
-         select count(*) filter (where claimed_at >= midnight),
-                count(*) filter (where claimed_at >= now() - interval '1 hour')
-           from days, sms_queue
-          where tenant_id = $1 and claimed_at >= least(midnight, now() - interval '1 hour')",
-    )
-    .bind(tenant)
-    .bind(&settings.time_zone)
-    .fetch_one(c)
-    .await?;
-    let left = |limit: u32, index: usize| -> Result<u32, sqlx::Error> {
-        Ok(limit.saturating_sub(u32::try_from(row.try_get::<i64, _>(index)?).unwrap_or(u32::MAX)))
-    };
-    Ok(left(settings.daily_limit, 0)?.min(left(settings.hourly_limit, 1)?))
-}
-
 /// Locks the next message whose recipient's window is open; skips what others hold. Its id, lead and number.
 pub async fn next(
     c: &mut PgConnection,
@@ -79,11 +60,9 @@ pub async fn next(
     settings: &Settings,
 ) -> Result<Option<(MessageId, LeadId, String)>, sqlx::Error> {
     let row = sqlx::query(
-        "select id, lead_id, to_number from sms_queue q,
-                lateral (select now() at time zone coalesce(q.time_zone, $2) as local) as theirs
+        "select id, lead_id, to_number from sms_queue q
           where tenant_id = $1 and status = 'pending' and scheduled_at <= now()
-            and local::time >= greatest($3::time, '08:00') and local::time < least($4::time, '21:00')
-            and extract(isodow from local)::smallint = any ($5)
+            and send_window_open(now(), coalesce(q.time_zone, $2), $3::time, $4::time, $5)
           order by priority desc, created_at limit 1 for update of q skip locked",
     )
     .bind(tenant)
