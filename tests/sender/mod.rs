@@ -3,4 +3,5 @@
 mod calls;
 pub mod ground;
 mod limits;
+mod retargets;
 mod sending;

@@ -8,6 +8,7 @@
 mod calls;
 mod messages;
 mod messengers;
+mod retargets;
 pub mod waiting;
 
 use std::{
@@ -122,6 +123,7 @@ impl Sender {
     async fn turn(&self, tenant: TenantId) -> Result<bool, AdminError> {
         self.settle_messages(tenant).await?;
         self.settle_calls(tenant).await?;
+        self.retargets(tenant).await?;
         let mut any = false;
         for turn in 0..self.options.turn * 2 {
             if self.stop.is_cancelled() {

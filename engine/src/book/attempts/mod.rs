@@ -1,5 +1,6 @@
 //! Table `attempt_logs`: every attempt to reach a lead, one row a queued message or call, from the queue to the answer.
 
+pub mod due;
 pub mod list;
 mod outcome;
 

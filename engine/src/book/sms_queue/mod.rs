@@ -1,5 +1,6 @@
 //! Table `sms_queue`: text messages to send, each under a send key that can exist once.
 
+mod earlier;
 mod heard;
 pub mod review;
 pub mod room;
@@ -11,6 +12,7 @@ use std::collections::HashSet;
 use luci_schema::{BlockId, LeadId, MessageId, RunId, TenantId};
 use sqlx::PgConnection;
 
+pub use earlier::{Earlier, earlier};
 pub use heard::{identify, leads_at, silence, undelivered};
 
 use crate::lead::context::Context;

@@ -1,0 +1,100 @@
+//! Retargets by the clock: the silent are drafted one attempt more, once; nobody else is.
+
+use luci_engine::lead::{channel, lead_id};
+
+use super::ground::{Ground, ground, to};
+
+const DUE: &str = "select count(*) from attempt_logs where retarget_at is not null";
+const DRAFTS: &str = "select count(*) from sms_queue where status = 'draft'";
+
+/// Messages that were sent, as attempts `1..=attempts` of their campaign, the last of them due now.
+async fn sent(ground: &Ground, leads: u64) {
+    ground.queue(ground.tenant, "import_a", leads).await;
+    run(ground, "update sms_queue set status = 'sent', sent_at = now()").await;
+    run(
+        ground,
+        "insert into attempt_logs (tenant_id, id, lead_id, run_id, block_id, campaign_id, queue_id, channel, status,
+                                   attempt_number, sent_at, created_at, retarget_at)
+         select tenant_id, 'att_' || number || lead_id, lead_id, run_id, block_id, campaign_id, id, 'sms', 'sent',
+                number, now() - make_interval(hours => 49 * (4 - number)),
+                now() - make_interval(hours => 49 * (4 - number)), case when number = 3 then now() end
+           from sms_queue, generate_series(1, 3) as number",
+    )
+    .await;
+}
+
+async fn run(ground: &Ground, sql: &'static str) {
+    sqlx::query(sql).execute(&ground.pool).await.expect("done");
+}
+
+async fn pass(ground: &Ground) {
+    let (one, two) = (ground.start(), ground.start());
+    ground.until(DUE, 0).await;
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn a_silent_lead_is_drafted_once_more_and_only_once() {
+    let ground = ground().await;
+    sent(&ground, 40).await;
+    pass(&ground).await;
+    let right = "select count(*) from sms_queue q join attempt_logs a on a.queue_id = q.id
+                  where q.status = 'draft' and q.context = 'retarget' and q.attempt_number = 4
+                    and q.template_id = 'ghost_day_3' and a.attempt_number = 4 and a.context = 'retarget'
+                    and a.approval_required and a.status = 'queued' and a.previous_attempts = 3";
+    assert_eq!((ground.count(right).await, ground.count(DRAFTS).await), (40, 40));
+    // While a person thinks about it, nothing more is due for the lead.
+    run(&ground, "update attempt_logs set retarget_at = now() where attempt_number = 3").await;
+    run(&ground, "update attempt_logs set created_at = now() - interval '60 hours' where attempt_number = 4").await;
+    pass(&ground).await;
+    assert_eq!(ground.count(DRAFTS).await, 40);
+    assert!(ground.carriers.taken().is_empty(), "nothing goes before a person says so");
+}
+
+#[tokio::test]
+async fn what_a_run_queued_already_is_not_queued_again() {
+    let ground = ground().await;
+    sent(&ground, 1).await;
+    let lead = lead_id("import_a", 1);
+    let key = channel::send_key(ground.tenant, channel::Channel::Sms, lead, "test", 4);
+    sqlx::query(
+        "insert into sms_queue (tenant_id, id, send_key, lead_id, campaign_id, run_id, block_id, to_number, body, status)
+         select tenant_id, 'msg_of_a_run', $1, lead_id, campaign_id, run_id, 'block_other', to_number, body, 'rejected'
+           from sms_queue",
+    )
+    .bind(&key[..])
+    .execute(&ground.pool)
+    .await
+    .expect("queued");
+    pass(&ground).await;
+    assert_eq!(ground.count("select count(*) from sms_queue").await, 2);
+    assert_eq!(ground.count("select count(*) from attempt_logs").await, 3);
+}
+
+#[tokio::test]
+async fn who_answered_opted_out_or_was_tried_too_little_or_too_often_is_left_alone() {
+    let ground = ground().await;
+    sent(&ground, 7).await;
+    ground.suppress(&to(1)).await;
+    for sql in [
+        "update leads set status = 'dnc' where row_number = 2",
+        "update attempt_logs set contact_made = true where attempt_number = 1
+            and lead_id = (select id from leads where row_number = 3)",
+        "delete from attempt_logs where attempt_number = 1 and lead_id = (select id from leads where row_number = 4)",
+        "insert into attempt_logs (tenant_id, id, lead_id, run_id, block_id, campaign_id, queue_id, channel, status,
+                                   attempt_number, context, sent_at, created_at)
+         select tenant_id, id || number, lead_id, run_id, block_id, campaign_id, queue_id, channel, status,
+                number, 'retarget', sent_at, created_at
+           from attempt_logs, generate_series(4, 8) as number
+          where attempt_number = 3 and lead_id = (select id from leads where row_number = 5)",
+        "update attempt_logs set sent_at = now() - interval '47 hours' where attempt_number = 3
+            and lead_id = (select id from leads where row_number = 6)",
+        "update attempt_logs set status = 'bounced' where attempt_number = 3
+            and lead_id = (select id from leads where row_number = 7)",
+    ] {
+        run(&ground, sql).await;
+    }
+    pass(&ground).await;
+    assert_eq!(ground.count(DRAFTS).await, 0);
+}
