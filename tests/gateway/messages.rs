@@ -60,12 +60,58 @@ async fn a_draft_is_approved_edited_or_rejected_once() {
 }
 
 #[tokio::test]
+async fn drafts_of_a_run_are_decided_together() {
+    let system = still().await;
+    let ids = drafts(&system, 5).await;
+    let other = queue(&system.running.pool, system.tenant, "import_other", 1).await;
+    set(&system, "update sms_queue set status = 'draft'").await;
+    let run = message(&system.api, &ids[0]).await["runId"].clone();
+    let tally = |answer: &Value| ["matched", "decided", "left"].map(|name| answer[name].as_u64().expect("a number"));
+    let (status, answer) = system.api.post("/api/messages/approve", &json!({"runId": run, "dryRun": true})).await;
+    assert_eq!((status.as_u16(), tally(&answer)), (200, [5, 0, 5]));
+    let two = json!({"runId": run, "limit": 2});
+    let (status, answer) = system.api.post_once("/api/messages/approve", &two, "k").await;
+    assert_eq!((status.as_u16(), tally(&answer)), (202, [5, 2, 3]), "{answer}");
+    assert_eq!(system.api.post_once("/api/messages/approve", &two, "k").await.1, answer, "the same command again");
+    // Another tenant has no such drafts, and says so the second time, too.
+    let (_, stranger) = system.other_tenant("stranger").await;
+    for _ in 0..2 {
+        let (status, answer) = stranger.post_once("/api/messages/approve", &json!({"runId": run}), "k").await;
+        assert_eq!((status.as_u16(), tally(&answer)), (202, [0, 0, 0]));
+    }
+    let (_, answer) = system.api.post("/api/messages/reject", &json!({"runId": run})).await;
+    assert_eq!(tally(&answer), [3, 3, 0]);
+    let states: Vec<Value> = {
+        let (_, page) = system.api.get(&format!("/api/messages?runId={}", run.as_str().expect("an id"))).await;
+        let mut messages = page["messages"].as_array().expect("a list").clone();
+        messages.reverse();
+        messages.into_iter().map(|message| message["status"].clone()).collect()
+    };
+    assert_eq!(states, ["approved", "approved", "rejected", "rejected", "rejected"]);
+    assert_eq!(message(&system.api, &other[0].to_string()).await["status"], "draft");
+    let events = "select count(*) from log.events where event_type in ('message:approved', 'message:rejected')";
+    let appended: i64 = sqlx::query_scalar(events).fetch_one(&system.database.pool().await).await.expect("a count");
+    assert_eq!(appended, 5);
+    for (body, field) in [
+        (json!({}), "runId"),
+        (json!({"runId": run, "limit": 0}), "limit"),
+        (json!({"campaignId": "spring"}), "campaignId"),
+        (json!({"status": "draft"}), "status"),
+    ] {
+        let (status, problem) = system.api.post("/api/messages/approve", &body).await;
+        assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!(field)), "{problem}");
+    }
+}
+
+#[tokio::test]
 async fn only_admins_let_messages_go() {
     let system = still().await;
     let ids = drafts(&system, 1).await;
     let (_, key) = system.api.post("/api/keys", &json!({"role": "member"})).await;
     let member = Api::new(system.api.url.clone(), key["key"].as_str().expect("a key"));
     assert_eq!(member.post(&format!("/api/messages/{}/approve", ids[0]), &json!({})).await.0, 403);
+    assert_eq!(member.post("/api/messages/approve", &json!({})).await.0, 403);
+    assert_eq!(member.post("/api/messages/reject", &json!({})).await.0, 403);
     assert_eq!(member.post("/api/suppressions/remove", &json!({"kind": "phone", "value": to(1)})).await.0, 403);
     assert_eq!(member.post("/api/sending", &json!({"dailyLimit": 1})).await.0, 403);
     assert_eq!(member.post("/api/webhook-tokens", &json!({"source": "apollo"})).await.0, 403);

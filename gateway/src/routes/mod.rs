@@ -11,6 +11,7 @@ mod blocks;
 mod blueprints;
 mod costs;
 mod dispatch;
+mod drafts;
 mod estimate;
 mod events;
 mod failed_leads;
@@ -236,6 +237,8 @@ pub static ROUTES: &[Route] = &[
     }),
     read("/api/attempts", "listAttempts", |a, c, q| Box::pin(attempts::list(a, c, q))),
     read("/api/messages", "listMessages", |a, c, q| Box::pin(messages::list(a, c, q))),
+    post("/api/messages/approve", "approveMessages", Right::Administer, |a, c, q| Box::pin(drafts::approve(a, c, q))),
+    post("/api/messages/reject", "rejectMessages", Right::Administer, |a, c, q| Box::pin(drafts::reject(a, c, q))),
     post("/api/messages/{messageId}/approve", "approveMessage", Right::Administer, |a, c, q| {
         Box::pin(messages::approve(a, c, q))
     }),

@@ -1,5 +1,6 @@
 //! Table `sms_queue`: text messages to send, each under a send key that can exist once.
 
+pub mod drafts;
 mod earlier;
 mod heard;
 pub mod review;
