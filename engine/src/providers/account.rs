@@ -46,12 +46,15 @@ pub struct Account {
     pub(super) breaker: Arc<Breaker>,
 }
 
+/// When it was looked up, and what was found.
+type LookedUp = (Instant, Option<Arc<Account>>);
+
 /// Accounts that were looked up.
 pub struct Accounts {
     pool: PgPool,
     vault: Arc<Vault>,
     config: ProvidersConfig,
-    known: Mutex<LruCache<(TenantId, ProviderName), (Instant, Option<Arc<Account>>)>>,
+    known: Mutex<LruCache<(TenantId, ProviderName), LookedUp>>,
     breakers: Mutex<HashMap<(ProviderName, Scope), Arc<Breaker>>>,
 }
 
