@@ -41,6 +41,17 @@ async fn another_files_lead_is_attached_to_and_its_blanks_are_filled() {
 }
 
 #[tokio::test]
+async fn what_one_run_warned_of_is_not_told_by_the_next() {
+    let ground = ground().await;
+    ground.import(FIRST).await.through(Stage::Assign).await;
+    let all = ground.import(SECOND).await.through(Stage::Assign).await;
+    assert_eq!(all[&Stage::Validate].warnings()["duplicate_existing"], 2);
+    assert!(all[&Stage::Assign].counts().output() > 0, "the book was written by ASSIGN");
+    // A run of a sector's members reads its leads from here.
+    assert_eq!(ground.count("select count(*) from leads where data->'warnings' is not null").await, 0);
+}
+
+#[tokio::test]
 async fn another_files_lead_can_be_left_out() {
     let ground = ground().await;
     ground.import(FIRST).await.through(Stage::Validate).await;

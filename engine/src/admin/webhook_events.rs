@@ -73,18 +73,3 @@ pub async fn classified(
         .await?;
     Ok(())
 }
-
-/// The objects of deliveries that were made for this purpose, the oldest first: what a block that waits looks for.
-pub async fn for_purpose(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    purpose: Purpose,
-) -> Result<Vec<(WebhookId, String)>, sqlx::Error> {
-    sqlx::query_as(
-        "select id, object_path from webhook_events where tenant_id = $1 and purpose = $2 order by id limit 100",
-    )
-    .bind(tenant)
-    .bind(purpose.to_string())
-    .fetch_all(c)
-    .await
-}

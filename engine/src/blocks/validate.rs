@@ -142,13 +142,8 @@ async fn write(c: &mut PgConnection, task: &Task, rows: &mut [Judged]) -> Result
     // Two rows can belong to one lead, which is written once, with what both know.
     ids.sort_unstable();
     ids.dedup();
-    let newest: Vec<Lead> = ids.iter().filter_map(|id| known.remove(id)).map(without_warnings).collect();
+    let newest: Vec<Lead> = ids.iter().filter_map(|id| known.remove(id)).collect();
     book::leads::save(c, task.tenant, &task.run.root_input_id, &newest).await
-}
-
-/// Warnings are of one run, the book is for all.
-fn without_warnings(lead: Lead) -> Lead {
-    Lead { warnings: Vec::new(), ..lead }
 }
 
 /// Warns of numbers and addresses that must not be written to; PUSH asks again.

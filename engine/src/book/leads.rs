@@ -200,6 +200,14 @@ fn decode(row: &sqlx::postgres::PgRow, column: &str) -> Result<Lead, sqlx::Error
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
+/// Warnings are of one run, the book is for all.
+fn text(lead: &Lead) -> serde_json::Result<String> {
+    if lead.warnings.is_empty() {
+        return serde_json::to_string(lead);
+    }
+    serde_json::to_string(&Lead { warnings: Vec::new(), ..lead.clone() })
+}
+
 /// Leads turned into columns for UNNEST.
 struct Columns<'a> {
     ids: Vec<LeadId>,
@@ -215,7 +223,7 @@ struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     fn of(leads: impl Iterator<Item = &'a Lead> + Clone) -> Result<Self, sqlx::Error> {
-        let data = leads.clone().map(serde_json::to_string).collect::<Result<_, _>>();
+        let data = leads.clone().map(text).collect::<Result<_, _>>();
         let column = |of: fn(&Lead) -> Option<&str>| leads.clone().map(of).collect();
         Ok(Self {
             ids: leads.clone().map(|lead| lead.lead_id).collect(),
