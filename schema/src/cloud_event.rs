@@ -1,9 +1,11 @@
 //! A recorded event as CloudEvents 1.0 in structured mode: the body of every message, from which its hash can be rebuilt.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::Recorded;
+use crate::{Actor, CorrelationId, EventId, Recorded, StreamId, TenantId, Version};
 
 /// The body's content type.
 pub const CLOUD_EVENT_TYPE: &str = "application/cloudevents+json";
@@ -12,25 +14,34 @@ pub const CLOUD_EVENT_TYPE: &str = "application/cloudevents+json";
 #[derive(Serialize)]
 struct CloudEvent<'a> {
     specversion: &'static str,
-    id: String,
-    source: String,
+    id: EventId,
+    source: Shown<fmt::Arguments<'a>>,
     #[serde(rename = "type")]
     kind: String,
-    subject: String,
+    subject: StreamId,
     time: String,
     datacontenttype: &'static str,
-    sequence: String,
-    tenantid: String,
-    version: u64,
-    actor: String,
+    sequence: Shown<fmt::Arguments<'a>>,
+    tenantid: TenantId,
+    version: Version,
+    actor: Actor,
     commandid: &'a str,
-    correlationid: String,
+    correlationid: CorrelationId,
     #[serde(skip_serializing_if = "Option::is_none")]
-    causationid: Option<String>,
+    causationid: Option<EventId>,
     metadata: &'a str,
     previoushash: String,
     hash: String,
     data: &'a RawValue,
+}
+
+/// Written as text, with no `String` in between.
+struct Shown<T>(T);
+
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&self.0)
+    }
 }
 
 impl Recorded {
@@ -38,26 +49,26 @@ impl Recorded {
     pub fn cloud_event(&self) -> String {
         // Both are our own output: data was written as JSON, and a struct of strings always can be.
         let data = serde_json::from_str(&self.data).unwrap_or(RawValue::NULL);
-        let body = CloudEvent {
+        serde_json::to_string(&CloudEvent {
             specversion: "1.0",
-            id: self.event_id.to_string(),
-            source: format!("/tenants/{}/{}", self.tenant_id, self.stream_id),
+            id: self.event_id,
+            source: Shown(format_args!("/tenants/{}/{}", self.tenant_id, self.stream_id)),
             kind: format!("luci.{}.v{}", self.event_type.replace(':', "."), self.schema_version),
-            subject: self.stream_id.to_string(),
+            subject: self.stream_id,
             time: self.recorded_at.rfc3339(),
             datacontenttype: "application/json",
-            sequence: format!("{:020}", self.position.0),
-            tenantid: self.tenant_id.to_string(),
-            version: self.version.0,
-            actor: self.actor.to_string(),
+            sequence: Shown(format_args!("{:020}", self.position.0)),
+            tenantid: self.tenant_id,
+            version: self.version,
+            actor: self.actor,
             commandid: self.command_id.as_str(),
-            correlationid: self.correlation_id.to_string(),
-            causationid: self.causation_id.map(|id| id.to_string()),
+            correlationid: self.correlation_id,
+            causationid: self.causation_id,
             metadata: &self.metadata,
             previoushash: hex::encode(self.previous_hash),
             hash: hex::encode(self.hash),
             data,
-        };
-        serde_json::to_string(&body).unwrap_or_default()
+        })
+        .unwrap_or_default()
     }
 }

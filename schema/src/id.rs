@@ -3,10 +3,10 @@
 //! A ULID is 26 upper-case Crockford characters; ids made in one process strictly increase. Reading is strict:
 //! the text is parsed, encoded again and compared, since the parser underneath accepts lower case and overflow.
 
-use std::{fmt, str::FromStr, sync::Mutex};
+use std::{fmt, marker::PhantomData, str::FromStr, sync::Mutex};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use ulid::Ulid;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
+use ulid::{ULID_LEN, Ulid};
 
 /// Why a text is not an id of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +52,7 @@ fn parse(prefixes: &[&'static str], text: &str) -> Result<Ulid, IdError> {
             _ => return Err(IdError::Alphabet { found }),
         }
     }
-    if body.len() != ulid::ULID_LEN {
+    if body.len() != ULID_LEN {
         return Err(IdError::Length { prefix: expected, found: body.len() });
     }
     if let Some(found @ '8'..='Z') = body.chars().next() {
@@ -61,6 +61,45 @@ fn parse(prefixes: &[&'static str], text: &str) -> Result<Ulid, IdError> {
     let ulid = Ulid::from_string(body).map_err(|_| IdError::Length { prefix: expected, found: body.len() })?;
     debug_assert_eq!(ulid.to_string(), body);
     Ok(ulid)
+}
+
+/// An id's text on the stack. A dozen ids are written for each event: none of them grows a `String` piece by piece.
+struct Text {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+/// `template_` and a ULID.
+const LONGEST: usize = 9 + ULID_LEN;
+
+impl Text {
+    fn of(prefix: &'static str, ulid: Ulid) -> Self {
+        let (mut bytes, mut body) = ([0; LONGEST], [0; ULID_LEN]);
+        let (at, length) = (prefix.len() + 1, prefix.len() + 1 + ULID_LEN);
+        bytes[..prefix.len()].copy_from_slice(prefix.as_bytes());
+        bytes[prefix.len()] = b'_';
+        bytes[at..length].copy_from_slice(ulid.array_to_str(&mut body).as_bytes());
+        Self { bytes, length }
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
+/// Reads an id from text, wherever that stands, without a copy of it.
+struct Reads<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = IdError>> Visitor<'_> for Reads<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 /// An id kind: a type over a ULID with its own prefix.
@@ -83,7 +122,7 @@ macro_rules! ids {
         }
         impl IdKind for $name { const PREFIX: &'static str = $prefix; }
         impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { write!(f, concat!($prefix, "_{}"), self.0) }
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(Text::of($prefix, self.0).as_str()) }
         }
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Display::fmt(self, f) }
@@ -93,12 +132,13 @@ macro_rules! ids {
             fn from_str(text: &str) -> Result<Self, IdError> { parse(&[$prefix $(, $alias)*], text).map(Self) }
         }
         impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> { s.collect_str(self) }
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(Text::of($prefix, self.0).as_str())
+            }
         }
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
-                text.parse().map_err(serde::de::Error::custom)
+                d.deserialize_str(Reads(PhantomData))
             }
         }
         impl sqlx::Type<sqlx::Postgres> for $name {
@@ -110,7 +150,7 @@ macro_rules! ids {
         }
         impl sqlx::Encode<'_, sqlx::Postgres> for $name {
             fn encode_by_ref(&self, buf: &mut sqlx::postgres::PgArgumentBuffer) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
-                <String as sqlx::Encode<sqlx::Postgres>>::encode_by_ref(&self.to_string(), buf)
+                <&str as sqlx::Encode<sqlx::Postgres>>::encode(Text::of($prefix, self.0).as_str(), buf)
             }
         }
         impl<'r> sqlx::Decode<'r, sqlx::Postgres> for $name {

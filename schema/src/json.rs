@@ -1,40 +1,162 @@
 //! RFC 8785 text: the one form in which event data is hashed and stored, so that any client can rebuild the bytes.
 
+use std::ops::Range;
+
 use serde::Serialize;
-use serde_json::Value;
 
 /// The canonical text of a value. Fails on floats that JSON cannot say, and never on the types of this crate.
 pub fn canonical(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let tree = serde_json::to_value(value)?;
-    // What serde_json writes of a tree is canonical but for numbers and for how keys are sorted. Where both are plain, as in
-    // every event of ours, it is several times faster.
-    if plain(&tree) { serde_json::to_string(&tree) } else { serde_json_canonicalizer::to_string(&tree) }
+    let text = serde_json::to_string(value)?;
+    // What serde_json writes is canonical but for numbers and for the order of fields. Where the numbers are whole and the
+    // keys plain, as in every event of ours, putting the fields in order is several times faster than the general way.
+    match Ordered::of(text.as_bytes()).map(String::from_utf8) {
+        Some(Ok(ordered)) => Ok(ordered),
+        _ => serde_json_canonicalizer::to_string(value),
+    }
 }
 
 /// Integers up to 2^53 are written alike by every JSON writer.
 const EXACT: u64 = 1 << 53;
 
-/// Whole numbers only, and keys in an order on which UTF-8 and UTF-16 agree.
-fn plain(tree: &Value) -> bool {
-    match tree {
-        Value::Null | Value::Bool(_) | Value::String(_) => true,
-        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(natural), _) => natural <= EXACT,
-            (None, Some(negative)) => negative.unsigned_abs() <= EXACT,
-            (None, None) => false,
-        },
-        Value::Array(items) => items.iter().all(plain),
-        Value::Object(fields) => {
-            fields.keys().is_sorted() && fields.iter().all(|(key, value)| key.is_ascii() && plain(value))
+/// Copies the text of one value, the fields of each object sorted. Every step answers `None` at what is not plain: a number
+/// that is not whole or not exact, or a key on which the orders of UTF-8 and UTF-16 could differ.
+struct Ordered<'t> {
+    text: &'t [u8],
+    at: usize,
+    out: Vec<u8>,
+    /// Of the objects that are open: each field's key in `text`, and the field in `out`.
+    fields: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl<'t> Ordered<'t> {
+    fn of(text: &'t [u8]) -> Option<Vec<u8>> {
+        let mut whole = Self { text, at: 0, out: Vec::with_capacity(text.len()), fields: Vec::new() };
+        whole.value()?;
+        (whole.at == text.len()).then_some(whole.out)
+    }
+
+    fn value(&mut self) -> Option<()> {
+        match self.text.get(self.at)? {
+            b'{' => self.object(),
+            b'[' => self.array(),
+            b'"' => self.string().map(|_| ()),
+            b'-' | b'0'..=b'9' => self.number(),
+            _ => self.copy_while(|byte| byte.is_ascii_alphabetic()).map(|_| ()),
         }
+    }
+
+    fn object(&mut self) -> Option<()> {
+        self.byte();
+        let (open, first) = (self.fields.len(), self.out.len());
+        while self.text.get(self.at)? != &b'}' {
+            if self.text[self.at] == b',' {
+                self.byte();
+            }
+            let begin = self.out.len();
+            let key = self.string()?;
+            if !self.text[key.clone()].iter().all(|byte| byte.is_ascii() && *byte != b'\\') {
+                return None;
+            }
+            self.byte();
+            self.value()?;
+            self.fields.push((key, begin..self.out.len()));
+        }
+        self.sort(open, first);
+        self.byte();
+        Some(())
+    }
+
+    /// Puts the fields of the innermost object, which begin at `first`, in the order of their keys.
+    fn sort(&mut self, open: usize, first: usize) {
+        let text = self.text;
+        let key = |field: &(Range<usize>, Range<usize>)| &text[field.0.clone()];
+        if !self.fields[open..].is_sorted_by_key(key) {
+            let written = self.out.split_off(first);
+            self.fields[open..].sort_by_key(key);
+            for (n, (_, field)) in self.fields[open..].iter().enumerate() {
+                if n > 0 {
+                    self.out.push(b',');
+                }
+                self.out.extend_from_slice(&written[field.start - first..field.end - first]);
+            }
+        }
+        self.fields.truncate(open);
+    }
+
+    fn array(&mut self) -> Option<()> {
+        self.byte();
+        while self.text.get(self.at)? != &b']' {
+            if self.text[self.at] == b',' {
+                self.byte();
+            }
+            self.value()?;
+        }
+        self.byte();
+        Some(())
+    }
+
+    /// Answers where the string stands, without its quotes.
+    fn string(&mut self) -> Option<Range<usize>> {
+        let begin = self.at;
+        self.at += 1;
+        loop {
+            match self.text.get(self.at)? {
+                b'"' => break,
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        self.out.extend_from_slice(&self.text[begin..self.at]);
+        Some(begin + 1..self.at - 1)
+    }
+
+    fn number(&mut self) -> Option<()> {
+        let token = self.copy_while(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte))?;
+        let digits = token.strip_prefix(b"-").unwrap_or(token);
+        let whole: u64 = str::from_utf8(digits).ok()?.parse().ok()?;
+        (whole <= EXACT).then_some(())
+    }
+
+    fn copy_while(&mut self, belongs: impl Fn(u8) -> bool) -> Option<&'t [u8]> {
+        let rest = &self.text[self.at..];
+        let length = rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len());
+        self.at += length;
+        self.out.extend_from_slice(&rest[..length]);
+        (length > 0).then_some(&rest[..length])
+    }
+
+    fn byte(&mut self) {
+        self.out.push(self.text[self.at]);
+        self.at += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
+
+    /// A tree whose objects write their fields in an order of their own.
+    #[derive(Debug, Clone)]
+    struct Unsorted(Value, bool);
+
+    impl Serialize for Unsorted {
+        fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            let inner = |value: &Value| Self(value.clone(), !self.1);
+            match &self.0 {
+                Value::Object(fields) if self.1 => s.collect_map(fields.iter().rev().map(|(k, v)| (k, inner(v)))),
+                Value::Object(fields) => {
+                    let (even, odd): (Vec<_>, Vec<_>) = fields.iter().enumerate().partition(|(n, _)| n % 2 == 0);
+                    s.collect_map(odd.into_iter().chain(even).map(|(_, (k, v))| (k, inner(v))))
+                }
+                Value::Array(items) => s.collect_seq(items.iter().map(inner)),
+                leaf => leaf.serialize(s),
+            }
+        }
+    }
 
     fn tree() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
@@ -61,8 +183,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_has_one_text(tree in tree()) {
-            prop_assert_eq!(canonical(&tree).unwrap(), serde_json_canonicalizer::to_string(&tree).unwrap());
+        fn every_value_has_one_text(tree in tree(), reversed: bool) {
+            let standard = serde_json_canonicalizer::to_string(&tree).unwrap();
+            prop_assert_eq!(&canonical(&tree).unwrap(), &standard);
+            prop_assert_eq!(&canonical(&Unsorted(tree, reversed)).unwrap(), &standard);
+        }
+    }
+
+    #[test]
+    fn plain_values_are_put_in_order_without_the_general_way() {
+        let ordered = |text: &str| Ordered::of(text.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
+        let nested = r#"{"b":[{"z":-1,"a":"\"}"},null,[]],"a":{},"ab":true}"#;
+        assert_eq!(ordered(nested).unwrap(), r#"{"a":{},"ab":true,"b":[{"a":"\"}","z":-1},null,[]]}"#);
+        for not_plain in ["1.5", "[9007199254740993]", r#"{"é":1}"#, r#"{"\n":1}"#] {
+            assert_eq!(ordered(not_plain), None, "{not_plain}");
         }
     }
 

@@ -46,7 +46,7 @@ pub async fn queue(
          select $1, $2, $3, $4, $5, call.*
            from unnest($6::text[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::text[], $12::smallint[],
                        $13::int[], $14::text[]) as call
-         on conflict do nothing",
+         on conflict (tenant_id, send_key) do nothing",
     )
     .bind(tenant)
     .bind(queuing.run)

@@ -112,7 +112,7 @@ async fn insert(
          select $1, $2, $3, $4, $5, $6, $7, $8, $9, message.*
            from unnest($10::text[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::smallint[], $16::int[],
                        $17::text[], $18::int[], $19::smallint[], $20::text[]) as message
-         on conflict do nothing",
+         on conflict (tenant_id, send_key) do nothing",
     )
     .bind(tenant)
     .bind(queuing.run)
