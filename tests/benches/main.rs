@@ -3,6 +3,7 @@
 //! Names given as arguments choose parts: `make bench ARGS="append runs"`.
 
 mod append;
+mod fairness;
 mod import;
 mod load;
 mod noop;
@@ -48,6 +49,9 @@ async fn run(servers: &Servers, chosen: &[String], report: &mut Report) -> anyho
     }
     if wanted("projection") {
         projection::bench(servers, report).await?;
+    }
+    if wanted("fairness") {
+        fairness::bench(servers.room(), report).await?;
     }
     if wanted("import") {
         import::bench(servers.room(), report).await?;

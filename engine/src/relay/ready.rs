@@ -8,6 +8,7 @@ use futures::TryStreamExt as _;
 use luci_schema::{
     Position, Recorded,
     cloud_event::CLOUD_EVENT_TYPE,
+    hash_text,
     log::{Log, LogError},
 };
 use tokio::sync::mpsc;
@@ -72,7 +73,7 @@ fn headers(event: &Recorded) -> HeaderMap {
     headers.insert("Nats-Expected-Last-Sequence", (event.position.0 - 1).to_string());
     headers.insert("Luci-Stream", event.stream_id.to_string());
     headers.insert("Luci-Version", event.version.to_string());
-    headers.insert(HASH, hex::encode(event.hash));
+    headers.insert(HASH, hash_text(&event.hash));
     headers.insert("Content-Type", CLOUD_EVENT_TYPE);
     headers
 }

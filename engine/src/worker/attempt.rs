@@ -26,7 +26,8 @@ pub(super) async fn attempt(worker: &Worker, message: Message) {
         metrics::counter!("luci_worker_redeliveries_total", "stage" => stage).increment(1);
     }
     let outcome = match Delivery::read(&message) {
-        Ok(delivery) => alive(worker, &message, carry::carry(worker, delivery)).await,
+        // On the heap: what a block's work holds between its steps is several kB, and would be copied at each hand-over.
+        Ok(delivery) => alive(worker, &message, Box::pin(carry::carry(worker, delivery))).await,
         Err(error) => {
             tracing::error!(stage, %error, "a delivery cannot be read");
             Outcome::Later(UNREADABLE)
