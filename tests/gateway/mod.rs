@@ -21,4 +21,5 @@ mod start;
 mod streams;
 mod tenancy;
 mod transport;
+mod triggers;
 mod webhooks;

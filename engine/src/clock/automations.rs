@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::watched::Watched;
+use crate::admin::webhook_tokens::Purpose;
 
 /// Why a run is to be started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,22 +74,33 @@ impl Automations {
 
     pub(super) fn fold(&mut self, recorded: &Recorded) {
         match (&recorded.event, recorded.stream_id) {
-            (Event::Config(event), _) => self.fold_config(event, recorded),
+            (Event::Config(event), _) => {
+                self.fold_config(event, recorded);
+                self.arrived(event, recorded);
+            }
             (Event::Run(event), StreamId::Run(run)) => self.fold_run(event, run, recorded),
             (Event::Block(BlockEvent::Completed(block)), StreamId::Run(run)) if block.stage == Stage::Validate => {
                 self.leads_made(run, block, recorded);
             }
             _ => {}
         }
-        match recorded.event_type.as_str() {
-            "message:received" => self.arrived(recorded, |trigger| matches!(trigger, Trigger::MessageReceived { .. })),
-            "webhook:received" => self.arrived(recorded, |trigger| matches!(trigger, Trigger::Webhook { .. })),
-            _ => {}
-        }
     }
 
-    fn arrived(&mut self, recorded: &Recorded, wanted: fn(&Trigger) -> bool) {
-        let waiting = self.waiting(recorded.tenant_id, wanted);
+    /// A message is for all that wait for messages, a webhook for the one that its address was made for.
+    fn arrived(&mut self, event: &ConfigEvent, recorded: &Recorded) {
+        let mut waiting = match event {
+            ConfigEvent::MessageReceived(_) => {
+                self.waiting(recorded.tenant_id, |trigger| matches!(trigger, Trigger::MessageReceived { .. }))
+            }
+            ConfigEvent::WebhookReceived(_) => {
+                self.waiting(recorded.tenant_id, |trigger| matches!(trigger, Trigger::Webhook { .. }))
+            }
+            _ => return,
+        };
+        if let ConfigEvent::WebhookReceived(webhook) = event {
+            let purpose = webhook.purpose.parse::<Purpose>();
+            waiting.retain(|id| purpose == Ok(Purpose::Automation(*id)));
+        }
         if waiting.is_empty() {
             return;
         }
