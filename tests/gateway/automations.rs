@@ -47,8 +47,8 @@ pub fn of<'a>(recent: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 pub async fn types(log: &Log) -> Vec<String> {
-    let mut types = Vec::new();
-    let mut at = Position(0);
+    let (mut types, mut at) = (Vec::new(), Position(0));
+    log.newest().await.expect("a head");
     loop {
         let page = log.read(at, 500).await.expect("events");
         let Some(last) = page.last() else { return types };

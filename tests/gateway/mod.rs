@@ -12,6 +12,7 @@ mod imports;
 mod keys;
 mod leads;
 mod messages;
+mod new_leads;
 mod page;
 mod providers;
 mod reads;

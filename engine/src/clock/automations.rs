@@ -6,9 +6,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use luci_schema::{
-    Actor, AutomationId, BlockEvent, ConfigEvent, Event, EventId, Micros, Recorded, RunEvent, RunId, Stage, StreamId,
-    TenantId,
-    event::{Artifact, AutomationSpec, BlockCompleted, Trigger},
+    Actor, AutomationId, BlockEvent, ConfigEvent, Event, EventId, ImportId, Micros, Recorded, RunEvent, RunId, Stage,
+    StreamId, TenantId,
+    event::{Artifact, AutomationSpec, BlockCompleted, LeadsCreated, Trigger},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,6 +22,8 @@ use crate::admin::webhook_tokens::Purpose;
 pub(super) enum Cause {
     /// A VALIDATE block put these leads out.
     Leads { event: EventId, run: RunId, artifact: Box<Artifact> },
+    /// An API call brought these leads.
+    Brought { event: EventId, import: ImportId, leads: u64 },
     /// A message or a webhook arrived; its event's data are the facts.
     Told { event: EventId, facts: Value },
     /// The schedule was due.
@@ -32,7 +34,7 @@ impl Cause {
     /// As `fired` and `skipped` name it.
     pub(super) fn key(&self) -> String {
         match self {
-            Self::Leads { event, .. } | Self::Told { event, .. } => event.to_string(),
+            Self::Leads { event, .. } | Self::Brought { event, .. } | Self::Told { event, .. } => event.to_string(),
             Self::Due { at } => format!("due:{}", at.0),
         }
     }
@@ -76,7 +78,10 @@ impl Automations {
         match (&recorded.event, recorded.stream_id) {
             (Event::Config(event), _) => {
                 self.fold_config(event, recorded);
-                self.arrived(event, recorded);
+                match event {
+                    ConfigEvent::LeadsCreated(brought) => self.leads_brought(brought, recorded),
+                    event => self.arrived(event, recorded),
+                }
             }
             (Event::Run(event), StreamId::Run(run)) => self.fold_run(event, run, recorded),
             (Event::Block(BlockEvent::Completed(block)), StreamId::Run(run)) if block.stage == Stage::Validate => {
@@ -219,6 +224,15 @@ impl Automations {
             let cause = Cause::Leads { event: recorded.event_id, run, artifact: Box::new(made.clone()) };
             self.pend(waiting, &cause);
         }
+    }
+
+    fn leads_brought(&mut self, brought: &LeadsCreated, recorded: &Recorded) {
+        if brought.leads == 0 {
+            return;
+        }
+        let waiting = self.waiting(recorded.tenant_id, |trigger| matches!(trigger, Trigger::LeadCreated { .. }));
+        let (event, import, leads) = (recorded.event_id, brought.import_id, brought.leads);
+        self.pend(waiting, &Cause::Brought { event, import, leads });
     }
 
     /// What is to be started now; each is held back until `again` or the log tells.

@@ -79,7 +79,7 @@ impl Ground {
         let taken = self.automations.take(Micros(minutes * MINUTE));
         let at = |wanted: &Wanted| match wanted.cause {
             Cause::Due { at } => (at.0 / MINUTE, wanted.refused),
-            Cause::Leads { .. } | Cause::Told { .. } => panic!("no schedule"),
+            Cause::Leads { .. } | Cause::Brought { .. } | Cause::Told { .. } => panic!("no schedule"),
         };
         taken.iter().map(at).collect()
     }

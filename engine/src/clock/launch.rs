@@ -82,6 +82,7 @@ async fn facts(issuer: &Issuer, wanted: &Wanted) -> Result<Option<Value>, Away> 
     Ok(match &wanted.cause {
         Trigger::Due { at } => Some(json!({"dueAt": at.rfc3339()})),
         Trigger::Told { facts, .. } => Some(facts.clone()),
+        Trigger::Brought { import, leads, .. } => Some(json!({"leads": leads, "rootInputId": import})),
         Trigger::Leads { run, artifact, .. } => {
             let made_by = issuer.load(wanted.tenant, *run).await?.ok_or("the run of new leads is not there")?;
             let queued = made_by.queued();
@@ -105,6 +106,7 @@ fn asked(wanted: &Wanted) -> start::Wanted {
         Trigger::Leads { run, artifact, .. } => {
             (Source::Artifact { run: *run, artifact: artifact.clone() }, artifact.leads)
         }
+        Trigger::Brought { import, leads, .. } => (Source::Import { import: *import, sector: None }, *leads),
         // Checked when the automation was made; one without a sector is told of as skipped.
         Trigger::Due { .. } | Trigger::Told { .. } => {
             let nowhere = luci_schema::SectorId::from_ulid(Ulid(0));
@@ -135,7 +137,7 @@ fn by(wanted: &Wanted) -> StartedBy {
 /// The id of the one run that this trigger starts: the trigger's time, and 80 bits of SHA-256.
 fn run_of(wanted: &Wanted) -> RunId {
     let millis = match &wanted.cause {
-        Trigger::Leads { event, .. } | Trigger::Told { event, .. } => event.ulid().timestamp_ms(),
+        Trigger::Leads { event, .. } | Trigger::Brought { event, .. } | Trigger::Told { event, .. } => event.ulid().timestamp_ms(),
         Trigger::Due { at } => u64::try_from(at.0 / 1_000).unwrap_or(0),
     };
     let digest = Sha256::digest(format!("{}/{}", wanted.automation, wanted.cause.key()));
@@ -145,7 +147,7 @@ fn run_of(wanted: &Wanted) -> RunId {
 
 fn event_of(wanted: &Wanted) -> Option<EventId> {
     match &wanted.cause {
-        Trigger::Leads { event, .. } | Trigger::Told { event, .. } => Some(*event),
+        Trigger::Leads { event, .. } | Trigger::Brought { event, .. } | Trigger::Told { event, .. } => Some(*event),
         Trigger::Due { .. } => None,
     }
 }

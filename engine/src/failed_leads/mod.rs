@@ -83,7 +83,7 @@ impl History {
     fn fold(&mut self, event: &Event) {
         match event {
             Event::Run(RunEvent::Queued(queued)) => {
-                if let RunInput::Import { import_id, .. } = &queued.input {
+                if let RunInput::Import { import_id, .. } | RunInput::Leads { import_id, .. } = &queued.input {
                     self.import = Some(*import_id);
                 }
             }

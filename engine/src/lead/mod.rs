@@ -14,6 +14,7 @@ pub mod header;
 pub mod identity;
 pub mod intake;
 pub mod judge;
+pub mod json_row;
 pub mod keys;
 pub mod line;
 pub mod lineage;

@@ -23,6 +23,7 @@ mod leads;
 mod mended;
 mod messages;
 mod metrics;
+mod new_leads;
 mod page;
 mod providers;
 mod run;
@@ -196,6 +197,7 @@ pub static ROUTES: &[Route] = &[
         Box::pin(scoring_profiles::activate(a, c, q))
     }),
     read("/api/leads", "listLeads", |a, c, q| Box::pin(leads::list(a, c, q))),
+    post("/api/leads", "createLeads", Right::Operate, |a, c, q| Box::pin(new_leads::create(a, c, q))),
     read("/api/leads/{leadId}", "getLead", |a, c, q| Box::pin(leads::get(a, c, q))),
     patch("/api/leads/{leadId}", "updateLead", Right::Operate, |a, c, q| Box::pin(leads::update(a, c, q))),
     read("/api/blueprints/{blueprintId}", "getBlueprint", |a, c, q| Box::pin(blueprints::get(a, c, q))),
