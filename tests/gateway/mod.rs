@@ -4,7 +4,7 @@ mod automations;
 mod blueprints;
 mod commands;
 mod costs;
-mod deliveries;
+pub mod deliveries;
 mod failed;
 mod fairness;
 pub mod ground;
