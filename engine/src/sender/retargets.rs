@@ -18,7 +18,8 @@ use crate::{
             due::{self, Due},
         },
         leads,
-        sms_queue::{self, Earlier, Message, Mode, Queuing, sending as queue},
+        sends::{self, Queue},
+        sms_queue::{self, Earlier, Message, Mode, Queuing},
         suppressions,
     },
     lead::{
@@ -51,7 +52,7 @@ impl Sender {
     pub(super) async fn retargets(&self, tenant: TenantId) -> Result<(), AdminError> {
         while due::any(&mut *self.pool.acquire().await?, tenant).await? && !self.stop.is_cancelled() {
             let mut tx = self.pool.begin().await?;
-            if !queue::lock(&mut tx, tenant).await? {
+            if !sends::lock(&mut tx, tenant, Queue::Messages).await? {
                 break;
             }
             let taken = due::take(&mut tx, tenant, BATCH as i64).await?;
