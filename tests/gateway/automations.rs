@@ -244,7 +244,8 @@ async fn what_was_missed_and_what_overlaps_follows_the_two_policies() {
         made(api, &json!({"name": "yearly", "sectorId": sector, "trigger": trigger})).await
     };
     let (skip, allow) = (yearly("skip", "all").await, yearly("allow", "all").await);
-    let (queue, last, none) = (yearly("queue", "all").await, yearly("allow", "last").await, yearly("allow", "none").await);
+    let (queue, last, none) =
+        (yearly("queue", "all").await, yearly("allow", "last").await, yearly("allow", "none").await);
     let pool = system.database.pool().await;
     for round in ["of now", "after three years"] {
         let stop = CancellationToken::new();

@@ -2,6 +2,7 @@
 
 mod automations;
 mod blueprints;
+mod bulk;
 mod commands;
 mod costs;
 pub mod deliveries;

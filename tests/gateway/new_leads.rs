@@ -74,7 +74,8 @@ async fn everything_that_is_wrong_is_named_by_index_and_nothing_is_half_done() {
     let api = &system.api;
     let before = types(&system.running.log).await;
     let no_phone = json!({"companyName": "Acme"});
-    let body = json!({"leads": [lead(1), no_phone, lead(2), {"companyName": "B", "phone": "2125550101", "sector": 1}, 7]});
+    let body =
+        json!({"leads": [lead(1), no_phone, lead(2), {"companyName": "B", "phone": "2125550101", "sector": 1}, 7]});
     let (status, problem) = api.post("/api/leads", &body).await;
     assert_eq!(status, 422, "{problem}");
     let fields: Vec<&Value> = problem["errors"].as_array().expect("errors").iter().map(|e| &e["field"]).collect();

@@ -88,7 +88,9 @@ async fn carried_by(provider: &'static str) {
         assert_eq!((&of["provider"], &of["channel"]), (&json!(provider), &json!("sms")));
     }
     let path = token(api, &json!({"source": provider, "signingSecret": SECRET})).await;
-    for (one, word, error) in [(&taken[0], "delivered", ""), (&taken[1], "undelivered", "30003"), (&taken[2], "failed", "30007")] {
+    for (one, word, error) in
+        [(&taken[0], "delivered", ""), (&taken[1], "undelivered", "30003"), (&taken[2], "failed", "30007")]
+    {
         let sent = report(api, &path, provider, one, word, error);
         let (status, answer) = deliver(api, &path, &sent).await;
         assert_eq!(status, 200, "{answer}");

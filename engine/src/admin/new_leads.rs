@@ -166,8 +166,7 @@ async fn stored<'a>(
     };
     imports::begin(c, tenant, &new).await?;
     imports::counted(c, tenant, import_id, rows, now).await?;
-    let completed =
-        ImportCompleted { import_id, object_path: object_path.clone(), size_bytes, checksum, rows };
+    let completed = ImportCompleted { import_id, object_path: object_path.clone(), size_bytes, checksum, rows };
     let leads = LeadsCreated {
         import_id,
         object_path,

@@ -137,7 +137,9 @@ fn by(wanted: &Wanted) -> StartedBy {
 /// The id of the one run that this trigger starts: the trigger's time, and 80 bits of SHA-256.
 fn run_of(wanted: &Wanted) -> RunId {
     let millis = match &wanted.cause {
-        Trigger::Leads { event, .. } | Trigger::Brought { event, .. } | Trigger::Told { event, .. } => event.ulid().timestamp_ms(),
+        Trigger::Leads { event, .. } | Trigger::Brought { event, .. } | Trigger::Told { event, .. } => {
+            event.ulid().timestamp_ms()
+        }
         Trigger::Due { at } => u64::try_from(at.0 / 1_000).unwrap_or(0),
     };
     let digest = Sha256::digest(format!("{}/{}", wanted.automation, wanted.cause.key()));

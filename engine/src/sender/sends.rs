@@ -50,7 +50,12 @@ impl Sender {
             Some(Err(SendError::Unknown(error))) => {
                 // It stays as it is: the provider is asked once the answer cannot come any more.
                 counted(queue, "unknown");
-                tracing::warn!(provider = error.provider, reason = error.reason, send.id = claimed.id, "nobody knows whether it was sent");
+                tracing::warn!(
+                    provider = error.provider,
+                    reason = error.reason,
+                    send.id = claimed.id,
+                    "nobody knows whether it was sent"
+                );
                 Step::Rest(self.options.claim_timeout)
             }
         };

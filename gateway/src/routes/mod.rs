@@ -9,6 +9,7 @@ mod blobs;
 mod block_commands;
 mod blocks;
 mod blueprints;
+mod bulk;
 mod costs;
 mod dispatch;
 mod drafts;
@@ -146,6 +147,7 @@ pub static ROUTES: &[Route] = &[
     read("/api/pipelines", "listRuns", |a, c, q| Box::pin(runs::list(a, c, q))),
     post("/api/pipelines", "startRun", Right::Operate, |a, c, q| Box::pin(start::start(a, c, q))),
     post("/api/pipelines/estimate", "estimateRun", Right::Read, |a, c, q| Box::pin(estimate::post(a, c, q))),
+    post("/api/pipelines/bulk", "commandRuns", Right::Administer, |a, c, q| Box::pin(bulk::post(a, c, q))),
     read("/api/pipelines/{runId}", "getRun", |a, c, q| Box::pin(run::get(a, c, q))),
     delete("/api/pipelines/{runId}", "deleteRun", Right::Administer, |a, c, q| Box::pin(run_commands::delete(a, c, q))),
     post("/api/pipelines/{runId}/pause", "pauseRun", Right::Operate, |a, c, q| Box::pin(run_commands::pause(a, c, q))),

@@ -99,7 +99,8 @@ pub async fn lock(c: &mut PgConnection, tenant: TenantId, queue: Queue) -> Resul
 
 /// Whether anything is due at all.
 pub async fn due(c: &mut PgConnection, tenant: TenantId, queue: Queue) -> Result<bool, sqlx::Error> {
-    let due = "select exists (select from {queue} where tenant_id = $1 and status = 'pending' and scheduled_at <= now())";
+    let due =
+        "select exists (select from {queue} where tenant_id = $1 and status = 'pending' and scheduled_at <= now())";
     sqlx::query_scalar(queue.sql(due)).bind(tenant).fetch_one(c).await
 }
 
