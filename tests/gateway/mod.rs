@@ -4,6 +4,7 @@ mod automations;
 mod blueprints;
 mod bulk;
 mod commands;
+mod compare;
 mod costs;
 pub mod deliveries;
 mod failed;

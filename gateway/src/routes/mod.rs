@@ -10,6 +10,7 @@ mod block_commands;
 mod blocks;
 mod blueprints;
 mod bulk;
+mod compare;
 mod costs;
 mod dispatch;
 mod drafts;
@@ -175,6 +176,7 @@ pub static ROUTES: &[Route] = &[
     read("/api/pipelines/{runId}/failed-leads.csv", "exportFailedLeads", |a, c, q| {
         Box::pin(failed_leads_csv::csv(a, c, q))
     }),
+    read("/api/pipelines/{runId}/compare/{otherRunId}", "compareRuns", |a, c, q| Box::pin(compare::get(a, c, q))),
     read("/api/pipelines/{runId}/verify", "verifyRun", |a, c, q| Box::pin(verify::get(a, c, q))),
     post("/api/uploads", "announceUpload", Right::Operate, |a, c, q| Box::pin(uploads::announce(a, c, q))),
     post("/api/uploads/{importId}/complete", "completeUpload", Right::Operate, |a, c, q| {
