@@ -15,6 +15,7 @@ mod keys;
 mod leads;
 mod messages;
 mod new_leads;
+mod orchestrate;
 mod page;
 mod providers;
 mod reads;

@@ -26,6 +26,7 @@ mod mended;
 mod messages;
 mod metrics;
 mod new_leads;
+mod orchestrate;
 mod page;
 mod providers;
 mod run;
@@ -178,6 +179,7 @@ pub static ROUTES: &[Route] = &[
     }),
     read("/api/pipelines/{runId}/compare/{otherRunId}", "compareRuns", |a, c, q| Box::pin(compare::get(a, c, q))),
     read("/api/pipelines/{runId}/verify", "verifyRun", |a, c, q| Box::pin(verify::get(a, c, q))),
+    post("/api/luci/orchestrate", "orchestrate", Right::Operate, |a, c, q| Box::pin(orchestrate::post(a, c, q))),
     post("/api/uploads", "announceUpload", Right::Operate, |a, c, q| Box::pin(uploads::announce(a, c, q))),
     post("/api/uploads/{importId}/complete", "completeUpload", Right::Operate, |a, c, q| {
         Box::pin(uploads::complete(a, c, q))
