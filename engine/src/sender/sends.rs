@@ -43,7 +43,7 @@ impl Sender {
             None => return Ok(Step::Nothing),
             Some(Ok(accepted)) => {
                 self.record_sent(tenant, queue, claimed, accepted).await?;
-                counted(queue, "sent");
+                counted(queue, if queue == Queue::Calls { "placed" } else { "sent" });
                 Step::Done
             }
             Some(Err(SendError::Refused(error))) => self.record_refused(tenant, queue, claimed, error).await?,
