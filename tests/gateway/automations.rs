@@ -192,6 +192,7 @@ async fn a_due_time_that_passed_without_a_clock_starts_one_run_however_often_it_
     let ready = trial().await;
     assert_eq!((&ready["wouldStart"], &ready["leads"]), (&json!(true), &json!(3)), "{ready}");
     assert_eq!(ready["nextDue"].as_array().map(Vec::len), Some(5));
+    let storage = system.storage.clone();
     let (database, _nats) = system.stop().await;
 
     // Three years without a clock, twice: the second time as if nothing of the first had been saved.
@@ -208,7 +209,8 @@ async fn a_due_time_that_passed_without_a_clock_starts_one_run_however_often_it_
         let log = Log::open(engine, LogOptions::default()).await.expect("a log");
         let stop = CancellationToken::new();
         let options = ClockOptions::owned_by(format!("clock {round}"));
-        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), log.clone(), stop.clone()));
+        let kept = (log.clone(), storage.clone());
+        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), kept, stop.clone()));
         after(&log, "automation:fired").await;
         if round == 1 {
             // It was fired before: nothing will tell that the clock has looked again.
@@ -250,7 +252,8 @@ async fn what_was_missed_and_what_overlaps_follows_the_two_policies() {
     for round in ["of now", "after three years"] {
         let stop = CancellationToken::new();
         let options = ClockOptions::owned_by(round);
-        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), log.clone(), stop.clone()));
+        let kept = (log.clone(), system.storage.clone());
+        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), kept, stop.clone()));
         if round == "after three years" {
             history(api, &allow, |recent| of(recent, "automation:fired").len() == 3).await;
             history(api, &skip, |recent| of(recent, "automation:skipped").len() == 2).await;

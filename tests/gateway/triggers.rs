@@ -142,6 +142,32 @@ async fn a_webhook_starts_the_automation_that_its_address_was_made_for() {
 }
 
 #[tokio::test]
+async fn conditions_ask_what_a_webhook_said_and_the_log_keeps_none_of_it() {
+    let (system, _sandbox) = whole().await;
+    let api = &system.api;
+    let sector = sector(&system).await;
+    let large = json!({"field": "payload.order.total", "op": "gte", "value": 100});
+    let not_ann = json!({"not": {"field": "payload.order.buyer", "op": "startsWith", "value": "Ann"}});
+    let trigger = json!({"type": "webhook", "conditions": [large]});
+    let id = made(api, &json!({"name": "p", "sectorId": sector, "trigger": trigger, "conditions": [not_ann]})).await;
+    let purpose = format!("automation:{id}");
+    let path = token(api, &json!({"source": "generic", "signingSecret": SECRET, "purpose": purpose})).await;
+    for (order, total, buyer) in [("o1", 99, "Bo Lee"), ("o2", 100, "Ann Lee"), ("o3", 100, "Bo Lee")] {
+        let body = json!({"event": "order.paid", "order": {"id": order, "total": total, "buyer": buyer}}).to_string();
+        let headers = vec![("x-luci-signature", format!("sha256={}", hex_mac(&body)))];
+        assert!(!taken(api, &path, &Sent { headers, body }).await);
+    }
+    completed(api, &id, 1, "webhook").await;
+    let recent = history(api, &id, |_| true).await;
+    let pool = system.database.pool().await;
+    let count = |sql: &'static str| sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool);
+    assert_eq!(fired(&recent).len(), 1);
+    let webhooks = "select count(*) from log.events where event_type = 'webhook:received'";
+    let told = "select count(*) from log.events where data::text ~ 'Lee' and event_type ~ '^(webhook|automation|run):'";
+    assert_eq!((count(webhooks).await.expect("a count"), count(told).await.expect("a count")), (3, 0));
+}
+
+#[tokio::test]
 async fn an_address_is_made_only_for_an_automation_that_waits_for_webhooks() {
     let system = still().await;
     let (_, other) = system.other_tenant("other").await;
@@ -183,7 +209,8 @@ async fn deliveries_that_came_while_no_clock_ran_start_one_run_each_when_one_doe
     for round in 0..2 {
         let stop = CancellationToken::new();
         let options = ClockOptions::owned_by(format!("clock {round}"));
-        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), log.clone(), stop.clone()));
+        let kept = (log.clone(), system.storage.clone());
+        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), kept, stop.clone()));
         completed(api, &id, 2, "webhook").await;
         saved(&pool, log).await;
         stop.cancel();

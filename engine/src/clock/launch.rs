@@ -17,6 +17,8 @@ use crate::{
     issue::{Cause, IssueError, Issuer},
     run::RunCommand,
     start::{self, Source, StartError, StartedBy},
+    storage::{Storage, StorageError},
+    webhooks,
 };
 
 /// How often word of a run is appended anew after somebody else wrote to the automation.
@@ -32,8 +34,8 @@ pub(super) enum Launched {
     NotNow,
 }
 
-pub(super) async fn launch(issuer: &Issuer, log: &Log, wanted: &Wanted) -> Launched {
-    match attempt(issuer, log, wanted).await {
+pub(super) async fn launch(issuer: &Issuer, (log, storage): (&Log, &Storage), wanted: &Wanted) -> Launched {
+    match attempt(issuer, (log, storage), wanted).await {
         Ok(launched) => launched,
         Err(error) => {
             tracing::warn!(automation.id = %wanted.automation, %error, "an automation waits");
@@ -45,8 +47,8 @@ pub(super) async fn launch(issuer: &Issuer, log: &Log, wanted: &Wanted) -> Launc
 /// Something of ours is away: the same again later.
 type Away = Box<dyn std::error::Error + Send + Sync>;
 
-async fn attempt(issuer: &Issuer, log: &Log, wanted: &Wanted) -> Result<Launched, Away> {
-    let Some(facts) = facts(issuer, wanted).await? else { return Ok(Launched::Unwanted) };
+async fn attempt(issuer: &Issuer, (log, storage): (&Log, &Storage), wanted: &Wanted) -> Result<Launched, Away> {
+    let Some(facts) = facts(issuer, storage, wanted).await? else { return Ok(Launched::Unwanted) };
     if !condition::both_hold(&wanted.spec, &facts) {
         return Ok(Launched::Unwanted);
     }
@@ -78,10 +80,10 @@ async fn attempt(issuer: &Issuer, log: &Log, wanted: &Wanted) -> Result<Launched
 }
 
 /// What conditions may ask; `None` when the leads were not made by an upload, or by a run that an automation started.
-async fn facts(issuer: &Issuer, wanted: &Wanted) -> Result<Option<Value>, Away> {
+async fn facts(issuer: &Issuer, storage: &Storage, wanted: &Wanted) -> Result<Option<Value>, Away> {
     Ok(match &wanted.cause {
         Trigger::Due { at } => Some(json!({"dueAt": at.rfc3339()})),
-        Trigger::Told { facts, .. } => Some(facts.clone()),
+        Trigger::Told { facts, .. } => Some(told(storage, wanted, facts.clone()).await?),
         Trigger::Brought { import, leads, .. } => Some(json!({"leads": leads, "rootInputId": import})),
         Trigger::Leads { run, artifact, .. } => {
             let made_by = issuer.load(wanted.tenant, *run).await?.ok_or("the run of new leads is not there")?;
@@ -98,6 +100,18 @@ async fn facts(issuer: &Issuer, wanted: &Wanted) -> Result<Option<Value>, Away> 
             })
         }
     })
+}
+
+/// What a webhook said is no part of the log: it is read where a condition asks for it. Gone by now, it is absent.
+async fn told(storage: &Storage, wanted: &Wanted, mut facts: Value) -> Result<Value, Away> {
+    let path = facts["objectPath"].as_str().filter(|_| condition::asks(&wanted.spec, "payload"));
+    let Some(path) = path.map(str::to_owned) else { return Ok(facts) };
+    match storage.get(&path).await {
+        Ok(object) => facts["payload"] = webhooks::payload(&object),
+        Err(StorageError::NotFound(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(facts)
 }
 
 fn asked(wanted: &Wanted) -> start::Wanted {
