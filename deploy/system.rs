@@ -199,9 +199,9 @@ impl System {
 
     fn clock(&mut self, setup: &Setup, issuer: &Issuer) {
         let options = clock::ClockOptions::owned_by(&setup.instance);
-        let (issuer, log) = (issuer.clone(), self.log.clone());
+        let (issuer, log, storage) = (issuer.clone(), self.log.clone(), setup.storage.clone());
         self.roles.start(Role::Clock, self.stop.clone(), move |stop| {
-            clock::run(options.clone(), issuer.clone(), log.clone(), stop)
+            clock::run(options.clone(), issuer.clone(), (log.clone(), storage.clone()), stop)
         });
     }
 

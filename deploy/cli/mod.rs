@@ -7,6 +7,7 @@ mod demo;
 mod env;
 mod import;
 mod key;
+mod lead;
 mod migrate;
 pub mod out;
 mod provider;
@@ -52,6 +53,9 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Uploads a CSV of leads, and starts a run on it
     Import(import::Import),
+    /// Brings leads as JSON
+    #[command(subcommand)]
+    Lead(lead::Lead),
     /// Starts, shows, watches and steers runs
     #[command(subcommand)]
     Run(run::Run),
@@ -122,6 +126,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Serve(serve) => serve.run(config).await,
         Command::Migrate(migrate) => migrate.run(&config).await,
         Command::Import(import) => import.run(&config).await,
+        Command::Lead(lead) => lead.run(&config).await,
         Command::Run(run) => run.run(&config).await,
         Command::Automation(automation) => automation.run(&config).await,
         Command::Blueprint(blueprint) => blueprint.run(&config).await,

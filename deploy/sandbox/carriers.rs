@@ -37,6 +37,7 @@ pub struct Taken {
     pub from: String,
     pub to: String,
     pub body: String,
+    pub media_url: Option<String>,
     pub report_to: Option<String>,
     #[serde(skip)]
     pub at: Micros,

@@ -26,7 +26,11 @@ fn send(state: &State, asked: &Asked<'_>, channel: &'static str) -> Said {
     if from.is_empty() || to.is_empty() || message.is_empty() {
         return (400, json!({"success": false, "error": "from, to and message are required"}));
     }
-    let report_to = body["statusCallbackUrl"].as_str().map(str::to_owned);
+    let given = |name: &str| body[name].as_str().map(str::to_owned);
+    let (media_url, report_to) = (given("mediaUrl"), given("statusCallbackUrl"));
+    if channel == "mms" && media_url.is_none() {
+        return (400, json!({"success": false, "error": "mediaUrl is required"}));
+    }
     let taken = Taken {
         provider: "signalhouse",
         channel,
@@ -34,6 +38,7 @@ fn send(state: &State, asked: &Asked<'_>, channel: &'static str) -> Said {
         from,
         to,
         body: message,
+        media_url,
         report_to,
         at: Default::default(),
     };

@@ -39,11 +39,11 @@ fn make(state: &State, asked: &Asked<'_>, channel: &'static str, words: &str) ->
     if from.is_empty() || to.is_empty() || body.is_empty() {
         return (400, json!({"code": 21604, "message": format!("From, To and {words} are required"), "status": 400}));
     }
-    let channel = if channel == "sms" && fields.contains_key("MediaUrl") { "mms" } else { channel };
-    let report_to = fields.remove("StatusCallback");
+    let (media_url, report_to) = (fields.remove("MediaUrl"), fields.remove("StatusCallback"));
+    let channel = if channel == "sms" && media_url.is_some() { "mms" } else { channel };
     let id = if channel == "call" { "CA" } else { "SM" }.to_owned();
-    let taken =
-        state.take(Taken { provider: "twilio", channel, id, from, to, body, report_to, at: Default::default() });
+    let at = Default::default();
+    let taken = state.take(Taken { provider: "twilio", channel, id, from, to, body, media_url, report_to, at });
     (201, shape(&taken))
 }
 

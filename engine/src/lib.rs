@@ -7,6 +7,7 @@ pub mod blocks;
 pub mod book;
 pub mod broker;
 pub mod clock;
+pub mod enter;
 pub mod failed_leads;
 mod follow;
 pub mod issue;

@@ -10,7 +10,7 @@ use crate::{
     admin::{
         AdminError,
         blueprints::{self, Blueprint},
-        prices, scoring, tenants,
+        new_leads, prices, scoring, tenants,
     },
     book::{imports, leads, sectors},
 };
@@ -30,7 +30,7 @@ pub struct Wanted {
 /// Where its leads come from.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// An upload, for a sector where one is named by its id or slug.
+    /// An upload, or what an API call brought, for a sector where one is named by its id or slug.
     Import { import: ImportId, sector: Option<String> },
     /// A sector's members; by its id or slug.
     Sector(String),
@@ -180,7 +180,12 @@ async fn of_import(
     else {
         return invalid("importId", "the import is not completed");
     };
-    let input = RunInput::Import { import_id: id, object_path: import.object_path, size_bytes, rows };
+    let object_path = import.object_path;
+    let input = if import.content_type == new_leads::CONTENT_TYPE {
+        RunInput::Leads { import_id: id, object_path, leads: rows }
+    } else {
+        RunInput::Import { import_id: id, object_path, size_bytes, rows }
+    };
     let (sector_id, sector_name) = sector.map(|sector| (sector.id, sector.name)).unzip();
     Ok(Leads { input, root_input_id: id.to_string(), total: rows, sector_id, sector_name })
 }

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{problem::Problem, serve::Connection};
 
-/// The largest JSON body.
+/// The largest JSON body, where a route does not say otherwise.
 const JSON_LIMIT: u64 = 1 << 20;
 /// The longest silence inside a body.
 const BODY_SILENCE: Duration = Duration::from_secs(30);
@@ -125,7 +125,12 @@ impl Ask {
 
     /// The body as JSON, with the digest of its bytes. An absent body reads as `{}`.
     pub async fn json<T: DeserializeOwned>(&mut self) -> Result<(T, Hash), Problem> {
-        let bytes = self.bytes(JSON_LIMIT).await?;
+        self.json_within(JSON_LIMIT).await
+    }
+
+    /// The same, of at most `limit` bytes.
+    pub async fn json_within<T: DeserializeOwned>(&mut self, limit: u64) -> Result<(T, Hash), Problem> {
+        let bytes = self.bytes(limit).await?;
         let digest = Sha256::digest(&bytes).into();
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         if !bytes.is_empty() && !self.header("content-type").is_some_and(says_json) {

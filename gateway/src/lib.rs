@@ -16,7 +16,8 @@ pub mod serve;
 use std::{sync::Arc, time::Duration};
 
 use luci_engine::{
-    admin::vault::Vault, issue::Issuer, provider::ProviderName, sender::SendersConfig, storage::Storage,
+    admin::vault::Vault, failed_leads::FailedLeads, issue::Issuer, provider::ProviderName, sender::SendersConfig,
+    storage::Storage,
 };
 use luci_schema::{Micros, Position, log::Log};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -79,6 +80,7 @@ impl Default for Options {
 pub struct App {
     pub log: Log,
     pub issuer: Issuer,
+    pub failed_leads: FailedLeads,
     pub read_pool: PgPool,
     pub engine_pool: PgPool,
     pub storage: Storage,
@@ -106,6 +108,7 @@ impl App {
             streams: TaskTracker::new(),
             stop,
             started_at: Micros::now(),
+            failed_leads: FailedLeads::new(gateway.log.clone()),
             log: gateway.log,
             issuer: gateway.issuer,
             read_pool: gateway.read_pool,

@@ -118,10 +118,20 @@ impl Problem {
             .detail("The request id is in the log.")
     }
 
+    /// In few words, as one of several in an answer.
+    pub fn brief(&self) -> Value {
+        json!({"type": self.name(), "status": self.status.as_u16(), "title": self.title, "detail": self.detail})
+    }
+
+    fn name(&self) -> String {
+        format!("urn:luci:problem:{}", self.kind)
+    }
+
     /// As an answer that names the request.
     pub fn into_response(self, request_id: &str) -> Response {
+        let name = self.name();
         let mut body = self.more;
-        body.insert("type".into(), format!("urn:luci:problem:{}", self.kind).into());
+        body.insert("type".into(), name.into());
         body.insert("title".into(), self.title.into());
         body.insert("status".into(), self.status.as_u16().into());
         if let Some(detail) = self.detail {

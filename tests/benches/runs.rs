@@ -101,6 +101,7 @@ impl Engine {
             pool,
         };
         let projector_pool = migrate::connect(&url, Role::Projector, 4).await?;
+        let storage = tools.storage.clone();
         let mut roles = JoinSet::new();
         let (a, b, c) = (stop.clone(), stop.clone(), stop.clone());
         let (relay_client, worker_client) = (servers.nats().await?, servers.nats().await?);
@@ -109,7 +110,8 @@ impl Engine {
         let [for_relay, for_clock, for_projector] = logs;
         let [for_worker, for_firing] = issuers;
         roles.spawn(async move { Ok(relay::run(RelayOptions::owned_by("bench"), for_relay, relay_client, a).await?) });
-        roles.spawn(async move { Ok(clock::run(ClockOptions::owned_by("bench"), for_firing, for_clock, b).await?) });
+        let clock = ClockOptions::owned_by("bench");
+        roles.spawn(async move { Ok(clock::run(clock, for_firing, (for_clock, storage), b).await?) });
         roles.spawn(async move {
             Ok(worker::run(WorkerOptions::default(), for_worker, tools, noop::kinds(), worker_client, c).await?)
         });

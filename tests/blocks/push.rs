@@ -151,7 +151,12 @@ async fn silent_leads_are_retargeted_as_a_new_attempt_and_a_repeated_block_chang
         run
     };
     assert_eq!(pushed(&first).await.counts().success, 3);
+    let usual = "select count(*) from attempt_logs
+                  where (retarget_threshold, retarget_max, retarget_hours) = (3, 5, 48)";
+    assert_eq!(ground.count(usual).await, 6, "texts and calls");
     assert_eq!(pushed(&again("follow_up", 2)).await.counts().success, 3);
+    let own = "select count(*) from attempt_logs where attempt_number = 2 and retarget_threshold = 2";
+    assert_eq!(ground.count(own).await, 3, "what the blueprint says is kept for the sender");
     let too_soon = pushed(&again("retarget", 1)).await;
     assert_eq!(too_soon.reasons()["retarget_too_soon"], 3);
     for sql in [

@@ -83,7 +83,9 @@ async fn be(name: &'static str, role: Role, url: String, nats: String, stop: Can
         Role::Clock => {
             let mut options = ClockOptions::owned_by(name);
             options.tenure = ground::quick(name).tenure;
-            clock::run(options, Issuer::new(log.clone()), log, stop).await.expect("the log can be followed");
+            let storage = Storage::local(support::room("store"), "key".to_owned().into(), String::new());
+            let storage = storage.expect("a folder");
+            clock::run(options, Issuer::new(log.clone()), (log, storage), stop).await.expect("the log can be followed");
         }
         Role::Worker(kinds) => {
             let pool = log.pool().clone();

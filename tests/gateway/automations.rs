@@ -1,9 +1,13 @@
 //! Automations: what is wrong is named, a trial starts nothing, new leads and due times each start one run.
 
 use luci_engine::{
-    book::sectors::{self, Sector},
+    book::{
+        leads,
+        sectors::{self, Sector},
+    },
     clock::{self, ClockOptions},
     issue::Issuer,
+    lead::{Lead, lead_id, record::Placed, sector::Rule},
 };
 use luci_schema::{
     Micros, Position, SectorId,
@@ -16,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::ground::{import, start, still, whole};
 use crate::support::Api;
 
-async fn made(api: &Api, spec: &Value) -> String {
+pub async fn made(api: &Api, spec: &Value) -> String {
     let (status, answer) = api.post("/api/automations", spec).await;
     assert_eq!((status.as_u16(), &answer["status"]), (201, &json!("disabled")), "{answer}");
     let id = answer["automationId"].as_str().expect("an id").to_owned();
@@ -26,7 +30,7 @@ async fn made(api: &Api, spec: &Value) -> String {
 }
 
 /// Types and data of its history, the newest first, once `done` says so.
-async fn history(api: &Api, id: &str, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub async fn history(api: &Api, id: &str, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     for _ in 0..600 {
         let (_, detail) = api.get(&format!("/api/automations/{id}")).await;
         let recent = detail["recent"].as_array().expect("a history").clone();
@@ -38,13 +42,13 @@ async fn history(api: &Api, id: &str, done: impl Fn(&[Value]) -> bool) -> Vec<Va
     panic!("{id} did not get there");
 }
 
-fn of<'a>(recent: &'a [Value], kind: &str) -> Vec<&'a Value> {
+pub fn of<'a>(recent: &'a [Value], kind: &str) -> Vec<&'a Value> {
     recent.iter().filter(|event| event["type"] == kind).map(|event| &event["data"]).collect()
 }
 
-async fn types(log: &Log) -> Vec<String> {
-    let mut types = Vec::new();
-    let mut at = Position(0);
+pub async fn types(log: &Log) -> Vec<String> {
+    let (mut types, mut at) = (Vec::new(), Position(0));
+    log.newest().await.expect("a head");
     loop {
         let page = log.read(at, 500).await.expect("events");
         let Some(last) = page.last() else { return types };
@@ -188,6 +192,7 @@ async fn a_due_time_that_passed_without_a_clock_starts_one_run_however_often_it_
     let ready = trial().await;
     assert_eq!((&ready["wouldStart"], &ready["leads"]), (&json!(true), &json!(3)), "{ready}");
     assert_eq!(ready["nextDue"].as_array().map(Vec::len), Some(5));
+    let storage = system.storage.clone();
     let (database, _nats) = system.stop().await;
 
     // Three years without a clock, twice: the second time as if nothing of the first had been saved.
@@ -204,7 +209,8 @@ async fn a_due_time_that_passed_without_a_clock_starts_one_run_however_often_it_
         let log = Log::open(engine, LogOptions::default()).await.expect("a log");
         let stop = CancellationToken::new();
         let options = ClockOptions::owned_by(format!("clock {round}"));
-        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), log.clone(), stop.clone()));
+        let kept = (log.clone(), storage.clone());
+        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), kept, stop.clone()));
         after(&log, "automation:fired").await;
         if round == 1 {
             // It was fired before: nothing will tell that the clock has looked again.
@@ -216,4 +222,76 @@ async fn a_due_time_that_passed_without_a_clock_starts_one_run_however_often_it_
         assert_eq!(types.iter().filter(|kind| *kind == "automation:fired").count(), 1);
         assert_eq!(types.iter().filter(|kind| *kind == "run:queued").count(), 2);
     }
+}
+
+/// A sector with one lead, as a run had left it.
+async fn sector_of_one(system: &crate::support::System) -> SectorId {
+    let mut c = system.running.log.pool().acquire().await.expect("a connection");
+    let id = sectors::list(&mut c, system.tenant).await.expect("the default set")[0].id;
+    let mut lead = Lead::bare(lead_id("import_a", 1), 1, 2);
+    leads::save(&mut c, system.tenant, "import_a", std::slice::from_ref(&lead)).await.expect("saved");
+    lead.sector = Some(Placed { sector_id: Some(id), rule: Rule::Run, confidence: 100 });
+    leads::update(&mut c, system.tenant, &[&lead]).await.expect("placed");
+    id
+}
+
+#[tokio::test]
+async fn what_was_missed_and_what_overlaps_follows_the_two_policies() {
+    // No engine: a run that is queued has not ended.
+    let system = still().await;
+    let (api, log) = (&system.api, &system.running.log);
+    let sector = sector_of_one(&system).await;
+    let yearly = async |overlap: &str, catch_up: &str| {
+        let trigger = json!({"type": "schedule", "cron": "0 0 1 1 *", "overlap": overlap, "catchUp": catch_up});
+        made(api, &json!({"name": "yearly", "sectorId": sector, "trigger": trigger})).await
+    };
+    let (skip, allow) = (yearly("skip", "all").await, yearly("allow", "all").await);
+    let (queue, last, none) =
+        (yearly("queue", "all").await, yearly("allow", "last").await, yearly("allow", "none").await);
+    let pool = system.database.pool().await;
+    for round in ["of now", "after three years"] {
+        let stop = CancellationToken::new();
+        let options = ClockOptions::owned_by(round);
+        let kept = (log.clone(), system.storage.clone());
+        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), kept, stop.clone()));
+        if round == "after three years" {
+            history(api, &allow, |recent| of(recent, "automation:fired").len() == 3).await;
+            history(api, &skip, |recent| of(recent, "automation:skipped").len() == 2).await;
+            history(api, &queue, |recent| of(recent, "automation:fired").len() == 1).await;
+            history(api, &last, |recent| of(recent, "automation:fired").len() == 1).await;
+        }
+        saved(&pool, log).await;
+        stop.cancel();
+        clock.await.expect("no panic").expect("no error");
+        sqlx::query(
+            "update automation_watch set state = jsonb_set(state::jsonb, '{since}', to_jsonb($1::bigint))::json",
+        )
+        .bind(Micros::now().0 - 3 * 366 * 86_400_000_000)
+        .execute(&pool)
+        .await
+        .expect("aged");
+    }
+    let told = async |id: &str| {
+        let recent = history(api, id, |_| true).await;
+        (of(&recent, "automation:fired").len(), of(&recent, "automation:skipped").len())
+    };
+    assert_eq!((told(&skip).await, told(&allow).await, told(&queue).await), ((1, 2), (3, 0), (1, 0)));
+    assert_eq!((told(&last).await, told(&none).await), ((1, 0), (0, 0)));
+    let reasons = history(api, &skip, |_| true).await;
+    assert!(of(&reasons, "automation:skipped").iter().all(|skipped| skipped["reason"] == "overlap"), "{reasons:?}");
+}
+
+/// Waits until the clock has saved what it read.
+pub async fn saved(pool: &sqlx::PgPool, log: &Log) {
+    for _ in 0..600 {
+        let at: Option<i64> = sqlx::query_scalar("select position from log.followers where name = 'clock'")
+            .fetch_optional(pool)
+            .await
+            .expect("a query");
+        if at.is_some_and(|at| u64::try_from(at).is_ok_and(|at| at >= log.head().0)) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the clock did not get to the end of the log");
 }

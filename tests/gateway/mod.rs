@@ -2,9 +2,11 @@
 
 mod automations;
 mod blueprints;
+mod bulk;
 mod commands;
+mod compare;
 mod costs;
-mod deliveries;
+pub mod deliveries;
 mod failed;
 mod fairness;
 pub mod ground;
@@ -12,6 +14,8 @@ mod imports;
 mod keys;
 mod leads;
 mod messages;
+mod new_leads;
+mod orchestrate;
 mod page;
 mod providers;
 mod reads;
@@ -21,4 +25,5 @@ mod start;
 mod streams;
 mod tenancy;
 mod transport;
+mod triggers;
 mod webhooks;

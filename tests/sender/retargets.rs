@@ -98,3 +98,36 @@ async fn who_answered_opted_out_or_was_tried_too_little_or_too_often_is_left_alo
     pass(&ground).await;
     assert_eq!(ground.count(DRAFTS).await, 0);
 }
+
+#[tokio::test]
+async fn the_rules_that_the_run_pinned_say_when_and_how_often() {
+    const SENT: &str = "select count(*) from attempt_logs where status = 'sent'";
+    let ground = ground().await;
+    ground.queue(ground.tenant, "import_a", 1).await;
+    run(
+        &ground,
+        "insert into attempt_logs (tenant_id, id, lead_id, run_id, block_id, campaign_id, queue_id, channel,
+                                   retarget_threshold, retarget_max, retarget_hours)
+         select tenant_id, 'att_1', lead_id, run_id, block_id, campaign_id, id, 'sms', 1, 2, 24 from sms_queue",
+    )
+    .await;
+    for attempt in 1..=3 {
+        let sending = ground.start();
+        ground.until(SENT, attempt).await;
+        sending.stop().await;
+        let tomorrow = "select count(*) from attempt_logs where retarget_at - sent_at = interval '24 hours'";
+        assert_eq!(ground.count(tomorrow).await, 1, "after attempt {attempt}");
+        run(
+            &ground,
+            "update attempt_logs set sent_at = sent_at - interval '24 hours', created_at = created_at - interval '24 hours',
+                    retarget_at = retarget_at - interval '24 hours'",
+        )
+        .await;
+        pass(&ground).await;
+        assert_eq!(ground.count(DRAFTS).await, i64::from(attempt < 3), "twice at most");
+        run(&ground, "update sms_queue set status = 'approved' where status = 'draft'").await;
+    }
+    let handed_on = "select count(*) from attempt_logs where context = 'retarget' and attempt_number in (2, 3)
+                      and (retarget_threshold, retarget_max, retarget_hours) = (1, 2, 24)";
+    assert_eq!(ground.count(handed_on).await, 2);
+}

@@ -6,7 +6,7 @@ use luci_schema::{
 };
 use sqlx::PgConnection;
 
-use super::vault::VaultError;
+use super::{tenants, vault::VaultError};
 use crate::storage::StorageError;
 
 /// Who changes something, and the command it is known by.
@@ -84,6 +84,21 @@ pub async fn record(
         receipt: change.receipt,
     };
     Ok(log.append_in(c, append).await?.position())
+}
+
+/// Remembers what came of a command that has appended nothing of its own. Nothing to remember: the log's end as it is known.
+pub async fn remember(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    log: &Log,
+    by: &By,
+    receipt: Option<NewReceipt>,
+) -> Result<Position, AdminError> {
+    if receipt.is_none() {
+        return Ok(log.head());
+    }
+    let version = tenants::hold(c, tenant, log).await?;
+    record(log, c, tenant, Change::after(tenant, version, Vec::new()).remembered(receipt), by).await
 }
 
 /// What a change appends to one stream.

@@ -7,6 +7,7 @@ pub mod change;
 pub mod credentials;
 pub mod keys;
 pub mod leads;
+pub mod new_leads;
 pub mod prices;
 pub mod role;
 pub mod scoring;

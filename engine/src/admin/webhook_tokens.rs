@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use luci_schema::{
     AutomationId, BlockId, ConfigEvent, Hash, KeyId, Micros, Position, RunId, TenantId, Version,
-    event::{TokenCreated, TokenRevoked},
+    event::{TokenCreated, TokenRevoked, Trigger},
     log::{Log, NewReceipt},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -14,7 +14,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use time::OffsetDateTime;
 
 use super::{
-    AdminError, By,
+    AdminError, By, automations,
     change::{Change, record},
     secret,
     vault::{Purpose as Sealing, Sealed, Vault},
@@ -115,6 +115,9 @@ pub async fn create(
         let reason = format!("is missing: {} must sign what it sends", new.source);
         return Err(AdminError::Invalid { field: "signingSecret", reason });
     }
+    if let Purpose::Automation(automation) = new.purpose {
+        waits(c, tenant, automation).await?;
+    }
     let id = KeyId::generate();
     let token =
         secret::fresh("hook").map_err(|error| AdminError::Invalid { field: "token", reason: error.to_string() })?;
@@ -141,6 +144,16 @@ pub async fn create(
     let created = TokenCreated { token_id: id, source: new.source.as_str().into(), purpose: new.purpose.to_string() };
     let change = Change::first(id, vec![ConfigEvent::TokenCreated(created).into()]).remembered(receipt(id));
     Ok(IssuedToken { id, token, position: record(log, c, tenant, change, by).await? })
+}
+
+/// Whether deliveries can start the automation at all.
+async fn waits(c: &mut PgConnection, tenant: TenantId, id: AutomationId) -> Result<(), AdminError> {
+    let reason = match automations::get(c, tenant, id).await? {
+        Some(found) if matches!(found.spec.trigger, Trigger::Webhook { .. }) => return Ok(()),
+        Some(_) => "the automation's trigger is not `webhook`",
+        None => "there is no automation with this id",
+    };
+    Err(AdminError::Invalid { field: "purpose", reason: reason.into() })
 }
 
 /// Whose token has this hash, when it is neither revoked nor expired. A question that finds the tenant.

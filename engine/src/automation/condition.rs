@@ -20,6 +20,18 @@ pub fn of_trigger(trigger: &Trigger) -> &[Condition] {
     }
 }
 
+/// Whether any condition asks for a fact below this name.
+pub fn asks(spec: &AutomationSpec, name: &str) -> bool {
+    fn one(condition: &Condition, name: &str) -> bool {
+        match condition {
+            Condition::And { and: list } | Condition::Or { or: list } => list.iter().any(|inner| one(inner, name)),
+            Condition::Not { not } => one(not, name),
+            Condition::Compare { field, .. } => field.split('.').next() == Some(name),
+        }
+    }
+    of_trigger(&spec.trigger).iter().chain(&spec.conditions).any(|condition| one(condition, name))
+}
+
 pub fn holds(condition: &Condition, facts: &Value) -> bool {
     match condition {
         Condition::And { and } => and.iter().all(|one| holds(one, facts)),
@@ -130,6 +142,9 @@ mod tests {
             .unwrap()
         };
         assert!(both_hold(&spec(&yes, &yes), &facts));
+        let nested = json!({"or": [no, {"not": {"field": "payload.total", "op": "exists"}}]});
+        assert!(asks(&spec(&yes, &nested), "payload") && asks(&spec(&nested, &yes), "payload"));
+        assert!(asks(&spec(&yes, &no), "leads") && !asks(&spec(&yes, &no), "payload"));
         assert!(!both_hold(&spec(&no, &yes), &facts) && !both_hold(&spec(&yes, &no), &facts));
     }
 }

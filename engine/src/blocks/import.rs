@@ -58,7 +58,7 @@ impl Import {
             RunInput::Artifacts { run_id, stage } => {
                 import_earlier::read(task, tools, (*run_id, *stage), cursor, &mut outcome).await?
             }
-            RunInput::Artifact { object_path, .. } => {
+            RunInput::Artifact { object_path, .. } | RunInput::Leads { object_path, .. } => {
                 import_earlier::read_one(task, tools, object_path, cursor, &mut outcome).await?
             }
         };

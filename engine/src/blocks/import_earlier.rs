@@ -1,4 +1,4 @@
-//! Reads the leads that an earlier run recorded for a stage: the lines of its output artifacts, in the order of its history.
+//! Reads leads that are lines already: what an earlier run recorded for a stage, in the order of its history, or one object.
 
 use futures::TryStreamExt;
 use luci_schema::{
@@ -46,7 +46,7 @@ pub(super) async fn read(
     }
 }
 
-/// Reads one artifact; in the cursor, `offset` counts its lines.
+/// Reads one object; in the cursor, `offset` counts its lines.
 pub(super) async fn read_one(
     task: &Task,
     tools: &Tools,

@@ -112,6 +112,27 @@ pub async fn complete(
     Ok(done.rows_affected() == 1)
 }
 
+/// Marks an import as complete whose size and checksum were known from the beginning.
+pub async fn counted(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: ImportId,
+    rows: u64,
+    at: Micros,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update imports set status = 'completed', rows = $3, completed_at = $4
+          where tenant_id = $1 and id = $2 and status = 'pending'",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+    .bind(at.date_time())
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
 /// Marks a pending import as refused; false when it is pending no more.
 pub async fn reject(
     c: &mut PgConnection,

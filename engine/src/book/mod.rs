@@ -8,5 +8,6 @@ pub mod imports;
 pub mod lead_keys;
 pub mod leads;
 pub mod sectors;
+pub mod sends;
 pub mod sms_queue;
 pub mod suppressions;

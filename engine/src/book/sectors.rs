@@ -104,6 +104,20 @@ pub async fn get(c: &mut PgConnection, tenant: TenantId, id_or_slug: &str) -> Re
         .transpose()
 }
 
+/// One sector by id, slug, or the id that its bucket had before there were sectors.
+pub async fn of_bucket(c: &mut PgConnection, tenant: TenantId, named: &str) -> Result<Option<Sector>, sqlx::Error> {
+    sqlx::query(
+        "select * from sectors where tenant_id = $1 and (id = $2 or slug = $2 or legacy_bucket_id = $2)
+          order by id <> $2, slug <> $2 limit 1",
+    )
+    .bind(tenant)
+    .bind(named)
+    .fetch_optional(c)
+    .await?
+    .map(decode)
+    .transpose()
+}
+
 /// All sectors by slug.
 pub async fn list(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<Sector>, sqlx::Error> {
     let rows =

@@ -6,14 +6,15 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use luci_schema::{
-    Actor, AutomationId, BlockEvent, ConfigEvent, Event, EventId, Micros, Recorded, RunEvent, RunId, Stage, StreamId,
-    TenantId,
-    event::{Artifact, AutomationSpec, BlockCompleted, Trigger},
+    Actor, AutomationId, BlockEvent, ConfigEvent, Event, EventId, ImportId, Micros, Recorded, RunEvent, RunId, Stage,
+    StreamId, TenantId,
+    event::{Artifact, AutomationSpec, BlockCompleted, LeadsCreated, Trigger},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::watched::Watched;
+use crate::admin::webhook_tokens::Purpose;
 
 /// Why a run is to be started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ use super::watched::Watched;
 pub(super) enum Cause {
     /// A VALIDATE block put these leads out.
     Leads { event: EventId, run: RunId, artifact: Box<Artifact> },
+    /// An API call brought these leads.
+    Brought { event: EventId, import: ImportId, leads: u64 },
     /// A message or a webhook arrived; its event's data are the facts.
     Told { event: EventId, facts: Value },
     /// The schedule was due.
@@ -31,7 +34,7 @@ impl Cause {
     /// As `fired` and `skipped` name it.
     pub(super) fn key(&self) -> String {
         match self {
-            Self::Leads { event, .. } | Self::Told { event, .. } => event.to_string(),
+            Self::Leads { event, .. } | Self::Brought { event, .. } | Self::Told { event, .. } => event.to_string(),
             Self::Due { at } => format!("due:{}", at.0),
         }
     }
@@ -73,22 +76,36 @@ impl Automations {
 
     pub(super) fn fold(&mut self, recorded: &Recorded) {
         match (&recorded.event, recorded.stream_id) {
-            (Event::Config(event), _) => self.fold_config(event, recorded),
+            (Event::Config(event), _) => {
+                self.fold_config(event, recorded);
+                match event {
+                    ConfigEvent::LeadsCreated(brought) => self.leads_brought(brought, recorded),
+                    event => self.arrived(event, recorded),
+                }
+            }
             (Event::Run(event), StreamId::Run(run)) => self.fold_run(event, run, recorded),
             (Event::Block(BlockEvent::Completed(block)), StreamId::Run(run)) if block.stage == Stage::Validate => {
                 self.leads_made(run, block, recorded);
             }
             _ => {}
         }
-        match recorded.event_type.as_str() {
-            "message:received" => self.arrived(recorded, |trigger| matches!(trigger, Trigger::MessageReceived { .. })),
-            "webhook:received" => self.arrived(recorded, |trigger| matches!(trigger, Trigger::Webhook { .. })),
-            _ => {}
-        }
     }
 
-    fn arrived(&mut self, recorded: &Recorded, wanted: fn(&Trigger) -> bool) {
-        let waiting = self.waiting(recorded.tenant_id, wanted);
+    /// A message is for all that wait for messages, a webhook for the one that its address was made for.
+    fn arrived(&mut self, event: &ConfigEvent, recorded: &Recorded) {
+        let mut waiting = match event {
+            ConfigEvent::MessageReceived(_) => {
+                self.waiting(recorded.tenant_id, |trigger| matches!(trigger, Trigger::MessageReceived { .. }))
+            }
+            ConfigEvent::WebhookReceived(_) => {
+                self.waiting(recorded.tenant_id, |trigger| matches!(trigger, Trigger::Webhook { .. }))
+            }
+            _ => return,
+        };
+        if let ConfigEvent::WebhookReceived(webhook) = event {
+            let purpose = webhook.purpose.parse::<Purpose>();
+            waiting.retain(|id| purpose == Ok(Purpose::Automation(*id)));
+        }
         if waiting.is_empty() {
             return;
         }
@@ -207,6 +224,15 @@ impl Automations {
             let cause = Cause::Leads { event: recorded.event_id, run, artifact: Box::new(made.clone()) };
             self.pend(waiting, &cause);
         }
+    }
+
+    fn leads_brought(&mut self, brought: &LeadsCreated, recorded: &Recorded) {
+        if brought.leads == 0 {
+            return;
+        }
+        let waiting = self.waiting(recorded.tenant_id, |trigger| matches!(trigger, Trigger::LeadCreated { .. }));
+        let (event, import, leads) = (recorded.event_id, brought.import_id, brought.leads);
+        self.pend(waiting, &Cause::Brought { event, import, leads });
     }
 
     /// What is to be started now; each is held back until `again` or the log tells.

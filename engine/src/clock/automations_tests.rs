@@ -1,8 +1,11 @@
 //! The automations as the clock knows them: what is due, what was missed, what overlaps, and what comes once.
 
 use luci_schema::{
-    BlueprintId, CommandId, CorrelationId, Position, Version,
-    event::{AutomationCreated, AutomationDisabled, AutomationEnabled, AutomationFired, CatchUp, Overlap},
+    BlueprintId, CommandId, CorrelationId, Position, Version, WebhookId,
+    event::{
+        AutomationCreated, AutomationDisabled, AutomationEnabled, AutomationFired, CatchUp, MessageReceived, Overlap,
+        WebhookReceived,
+    },
 };
 
 use super::*;
@@ -76,7 +79,7 @@ impl Ground {
         let taken = self.automations.take(Micros(minutes * MINUTE));
         let at = |wanted: &Wanted| match wanted.cause {
             Cause::Due { at } => (at.0 / MINUTE, wanted.refused),
-            Cause::Leads { .. } | Cause::Told { .. } => panic!("no schedule"),
+            Cause::Leads { .. } | Cause::Brought { .. } | Cause::Told { .. } => panic!("no schedule"),
         };
         taken.iter().map(at).collect()
     }
@@ -147,25 +150,55 @@ fn a_disabled_one_is_not_due_and_enabling_does_not_look_back() {
 }
 
 #[test]
-fn messages_and_webhooks_bring_their_data_as_facts_to_those_that_wait_for_them() {
-    for (kind, own, other) in [
-        ("message:received", Trigger::MessageReceived { conditions: vec![] }, Trigger::Webhook { conditions: vec![] }),
-        ("webhook:received", Trigger::Webhook { conditions: vec![] }, Trigger::LeadCreated { conditions: vec![] }),
+fn a_message_is_for_all_that_wait_for_one_and_a_webhook_for_the_one_that_is_named() {
+    let message: fn(&Ground) -> ConfigEvent = |_| {
+        ConfigEvent::MessageReceived(MessageReceived {
+            webhook_id: WebhookId::generate(),
+            lead_id: None,
+            message_id: None,
+            channel: "sms".into(),
+            class: "interest".into(),
+        })
+    };
+    let named: fn(&Ground) -> ConfigEvent = |ground| webhook(&format!("automation:{}", ground.id));
+    let other: fn(&Ground) -> ConfigEvent = |_| webhook(&format!("automation:{}", AutomationId::generate()));
+    let status: fn(&Ground) -> ConfigEvent = |_| webhook("status");
+    let (on_message, on_webhook, on_leads) = (
+        Trigger::MessageReceived { conditions: vec![] },
+        Trigger::Webhook { conditions: vec![] },
+        Trigger::LeadCreated { conditions: vec![] },
+    );
+    for (event, trigger, expected) in [
+        (message, &on_message, 1),
+        (message, &on_webhook, 0),
+        (named, &on_webhook, 1),
+        (other, &on_webhook, 0),
+        (status, &on_webhook, 0),
+        (named, &on_message, 0),
+        (named, &on_leads, 0),
     ] {
-        for (trigger, expected) in [(own, 1), (other, 0)] {
-            let mut ground = enabled(trigger);
-            let enabled = ConfigEvent::AutomationEnabled(AutomationEnabled { automation_id: ground.id });
-            let mut event = recorded(ground.tenant, ground.id.into(), 5, enabled);
-            (event.event_type, event.event) = (kind.into(), Event::Unknown(kind.into()));
-            event.data = r#"{"channel":"sms"}"#.into();
-            ground.automations.fold(&event);
-            let taken = ground.automations.take(Micros(6));
-            assert_eq!(taken.len(), expected, "{kind}");
-            for wanted in taken {
-                let facts = serde_json::json!({"channel": "sms"});
-                assert_eq!(wanted.cause, Cause::Told { event: event.event_id, facts });
-            }
-            assert!(ground.automations.take(Micros(7)).is_empty(), "once");
+        let mut ground = enabled(trigger.clone());
+        let event = recorded(ground.tenant, ground.id.into(), 5, event(&ground));
+        ground.automations.fold(&event);
+        let taken = ground.automations.take(Micros(6));
+        assert_eq!(taken.len(), expected, "{} for {trigger:?}", event.data);
+        for wanted in taken {
+            let facts = serde_json::from_str(&event.data).unwrap();
+            assert_eq!(wanted.cause, Cause::Told { event: event.event_id, facts });
         }
+        assert!(ground.automations.take(Micros(7)).is_empty(), "once");
     }
+}
+
+fn webhook(purpose: &str) -> ConfigEvent {
+    ConfigEvent::WebhookReceived(Box::new(WebhookReceived {
+        webhook_id: WebhookId::generate(),
+        source: "generic".into(),
+        kind: "order.paid".into(),
+        purpose: purpose.into(),
+        verified_by: "hmac".into(),
+        object_path: "tenant/webhooks/generic/2026-01-01/wh.json".into(),
+        size_bytes: 2,
+        checksum: String::new(),
+    }))
 }

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     issue::{Cause, IssueError, Issuer},
     run::RunCommand,
+    storage::Storage,
 };
 
 /// Commands issued at once.
@@ -87,12 +88,13 @@ impl Firing {
         }
     }
 
-    pub(super) fn launches(&mut self, wanted: Vec<Wanted>, log: &Log) {
+    pub(super) fn launches(&mut self, wanted: Vec<Wanted>, log: &Log, storage: &Storage) {
         for wanted in wanted {
-            let (issuer, log, room) = (self.issuer.clone(), log.clone(), Arc::clone(&self.room));
+            let (issuer, log, storage) = (self.issuer.clone(), log.clone(), storage.clone());
+            let room = Arc::clone(&self.room);
             self.tasks.spawn(async move {
                 let _room = room.acquire_owned().await;
-                let launched = launch::launch(&issuer, &log, &wanted).await;
+                let launched = launch::launch(&issuer, (&log, &storage), &wanted).await;
                 Fired::Launch(Box::new(wanted), launched)
             });
         }

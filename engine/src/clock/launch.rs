@@ -17,6 +17,8 @@ use crate::{
     issue::{Cause, IssueError, Issuer},
     run::RunCommand,
     start::{self, Source, StartError, StartedBy},
+    storage::{Storage, StorageError},
+    webhooks,
 };
 
 /// How often word of a run is appended anew after somebody else wrote to the automation.
@@ -32,8 +34,8 @@ pub(super) enum Launched {
     NotNow,
 }
 
-pub(super) async fn launch(issuer: &Issuer, log: &Log, wanted: &Wanted) -> Launched {
-    match attempt(issuer, log, wanted).await {
+pub(super) async fn launch(issuer: &Issuer, (log, storage): (&Log, &Storage), wanted: &Wanted) -> Launched {
+    match attempt(issuer, (log, storage), wanted).await {
         Ok(launched) => launched,
         Err(error) => {
             tracing::warn!(automation.id = %wanted.automation, %error, "an automation waits");
@@ -45,8 +47,8 @@ pub(super) async fn launch(issuer: &Issuer, log: &Log, wanted: &Wanted) -> Launc
 /// Something of ours is away: the same again later.
 type Away = Box<dyn std::error::Error + Send + Sync>;
 
-async fn attempt(issuer: &Issuer, log: &Log, wanted: &Wanted) -> Result<Launched, Away> {
-    let Some(facts) = facts(issuer, wanted).await? else { return Ok(Launched::Unwanted) };
+async fn attempt(issuer: &Issuer, (log, storage): (&Log, &Storage), wanted: &Wanted) -> Result<Launched, Away> {
+    let Some(facts) = facts(issuer, storage, wanted).await? else { return Ok(Launched::Unwanted) };
     if !condition::both_hold(&wanted.spec, &facts) {
         return Ok(Launched::Unwanted);
     }
@@ -78,10 +80,11 @@ async fn attempt(issuer: &Issuer, log: &Log, wanted: &Wanted) -> Result<Launched
 }
 
 /// What conditions may ask; `None` when the leads were not made by an upload, or by a run that an automation started.
-async fn facts(issuer: &Issuer, wanted: &Wanted) -> Result<Option<Value>, Away> {
+async fn facts(issuer: &Issuer, storage: &Storage, wanted: &Wanted) -> Result<Option<Value>, Away> {
     Ok(match &wanted.cause {
         Trigger::Due { at } => Some(json!({"dueAt": at.rfc3339()})),
-        Trigger::Told { facts, .. } => Some(facts.clone()),
+        Trigger::Told { facts, .. } => Some(told(storage, wanted, facts.clone()).await?),
+        Trigger::Brought { import, leads, .. } => Some(json!({"leads": leads, "rootInputId": import})),
         Trigger::Leads { run, artifact, .. } => {
             let made_by = issuer.load(wanted.tenant, *run).await?.ok_or("the run of new leads is not there")?;
             let queued = made_by.queued();
@@ -99,12 +102,25 @@ async fn facts(issuer: &Issuer, wanted: &Wanted) -> Result<Option<Value>, Away> 
     })
 }
 
+/// What a webhook said is no part of the log: it is read where a condition asks for it. Gone by now, it is absent.
+async fn told(storage: &Storage, wanted: &Wanted, mut facts: Value) -> Result<Value, Away> {
+    let path = facts["objectPath"].as_str().filter(|_| condition::asks(&wanted.spec, "payload"));
+    let Some(path) = path.map(str::to_owned) else { return Ok(facts) };
+    match storage.get(&path).await {
+        Ok(object) => facts["payload"] = webhooks::payload(&object),
+        Err(StorageError::NotFound(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(facts)
+}
+
 fn asked(wanted: &Wanted) -> start::Wanted {
     let usual = RunOptions::default();
     let (source, least) = match &wanted.cause {
         Trigger::Leads { run, artifact, .. } => {
             (Source::Artifact { run: *run, artifact: artifact.clone() }, artifact.leads)
         }
+        Trigger::Brought { import, leads, .. } => (Source::Import { import: *import, sector: None }, *leads),
         // Checked when the automation was made; one without a sector is told of as skipped.
         Trigger::Due { .. } | Trigger::Told { .. } => {
             let nowhere = luci_schema::SectorId::from_ulid(Ulid(0));
@@ -135,7 +151,9 @@ fn by(wanted: &Wanted) -> StartedBy {
 /// The id of the one run that this trigger starts: the trigger's time, and 80 bits of SHA-256.
 fn run_of(wanted: &Wanted) -> RunId {
     let millis = match &wanted.cause {
-        Trigger::Leads { event, .. } | Trigger::Told { event, .. } => event.ulid().timestamp_ms(),
+        Trigger::Leads { event, .. } | Trigger::Brought { event, .. } | Trigger::Told { event, .. } => {
+            event.ulid().timestamp_ms()
+        }
         Trigger::Due { at } => u64::try_from(at.0 / 1_000).unwrap_or(0),
     };
     let digest = Sha256::digest(format!("{}/{}", wanted.automation, wanted.cause.key()));
@@ -145,7 +163,7 @@ fn run_of(wanted: &Wanted) -> RunId {
 
 fn event_of(wanted: &Wanted) -> Option<EventId> {
     match &wanted.cause {
-        Trigger::Leads { event, .. } | Trigger::Told { event, .. } => Some(*event),
+        Trigger::Leads { event, .. } | Trigger::Brought { event, .. } | Trigger::Told { event, .. } => Some(*event),
         Trigger::Due { .. } => None,
     }
 }

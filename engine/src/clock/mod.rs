@@ -30,6 +30,7 @@ use crate::{
     follow,
     issue::Issuer,
     relay::Pause,
+    storage::Storage,
     tenure::{Tenure, TenureOptions},
 };
 
@@ -57,11 +58,18 @@ const CLEARING: Duration = Duration::from_secs(3_600);
 const RECEIPTS_KEPT_MS: i64 = 30 * 86_400_000;
 
 /// Works until told to stop; stands by while another holds lease `clock`. Fails only on a log that cannot be followed.
-pub async fn run(options: ClockOptions, issuer: Issuer, log: Log, stop: CancellationToken) -> Result<(), LogError> {
+/// `storage` holds what webhooks said.
+pub async fn run(
+    options: ClockOptions,
+    issuer: Issuer,
+    (log, storage): (Log, Storage),
+    stop: CancellationToken,
+) -> Result<(), LogError> {
     let mut pause = Pause::default();
     while !stop.is_cancelled() {
         let Some(tenure) = Tenure::begin(log.pool(), "clock", &options.tenure, &stop).await else { break };
-        let ended = Held { options: &options, log: &log, tenure: &tenure }.work(&issuer, &stop).await;
+        let ended =
+            Held { options: &options, log: &log, storage: &storage, tenure: &tenure }.work(&issuer, &stop).await;
         let why = ended.as_ref().err().map(ToString::to_string);
         tenure.end(why.as_deref()).await;
         match ended {
@@ -86,6 +94,7 @@ pub async fn run(options: ClockOptions, issuer: Issuer, log: Log, stop: Cancella
 struct Held<'a> {
     options: &'a ClockOptions,
     log: &'a Log,
+    storage: &'a Storage,
     tenure: &'a Tenure,
 }
 
@@ -134,7 +143,7 @@ impl Held<'_> {
                 firing.starts(known.slots.admit());
                 let now = known.now();
                 firing.retries(known.due.take(now));
-                firing.launches(known.automations.take(now), self.log);
+                firing.launches(known.automations.take(now), self.log, self.storage);
             }
             tokio::select! {
                 () = stop.cancelled() => break,

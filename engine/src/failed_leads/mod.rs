@@ -5,8 +5,13 @@
 
 mod lines;
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use lru::LruCache;
 use luci_schema::{
     BlockId, Event, Failure, ImportId, RunId, TenantId, Version,
     event::{Artifact, BlockEvent, BlockInput, BlockReport, RunEvent, RunInput},
@@ -20,6 +25,8 @@ const FAILED: &str = "failed";
 const REJECTED: &str = "rejected";
 /// Events read at once.
 const PAGE: usize = 1_000;
+/// Runs whose failed leads are remembered.
+const KEPT: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// Where failed leads stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,27 +57,67 @@ impl Source {
     }
 }
 
-/// The sources of a run's failed leads, in the order of its blocks.
-pub async fn of_run(log: &Log, tenant: TenantId, run: RunId) -> Result<Vec<Source>, LogError> {
-    let (mut history, mut after) = (History::default(), Version(0));
-    loop {
-        let page = log.read_stream(tenant, run.into(), after, PAGE).await?;
-        page.iter().for_each(|recorded| history.fold(&recorded.event));
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = last.version,
-            _ => return Ok(history.sources()),
+/// Finds them. What was folded of the runs that were asked about last is kept, so that the next page of a long run's list
+/// reads only what happened since.
+pub struct FailedLeads {
+    log: Log,
+    runs: Mutex<LruCache<(TenantId, RunId), Known>>,
+}
+
+/// A history up to a version.
+#[derive(Clone, Default)]
+struct Known {
+    version: Version,
+    history: Arc<History>,
+}
+
+impl FailedLeads {
+    pub fn new(log: Log) -> Self {
+        Self { log, runs: Mutex::new(LruCache::new(KEPT)) }
+    }
+
+    /// The sources of a run's failed leads, in the order of its blocks.
+    pub async fn of_run(&self, tenant: TenantId, run: RunId) -> Result<Vec<Source>, LogError> {
+        let mut known = self.runs().get(&(tenant, run)).cloned().unwrap_or_default();
+        let before = known.version;
+        loop {
+            let page = self.log.read_stream(tenant, run.into(), known.version, PAGE).await?;
+            if let Some(last) = page.last() {
+                let history = Arc::make_mut(&mut known.history);
+                page.iter().for_each(|recorded| history.fold(&recorded.event));
+                known.version = last.version;
+            }
+            if page.len() < PAGE {
+                break;
+            }
         }
+        if known.version > before {
+            self.keep(tenant, run, &known);
+        }
+        Ok(known.history.sources())
+    }
+
+    /// Somebody else may have read further meanwhile.
+    fn keep(&self, tenant: TenantId, run: RunId, known: &Known) {
+        let mut runs = self.runs();
+        if runs.peek(&(tenant, run)).is_none_or(|kept| kept.version < known.version) {
+            runs.put((tenant, run), known.clone());
+        }
+    }
+
+    fn runs(&self) -> std::sync::MutexGuard<'_, LruCache<(TenantId, RunId), Known>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What matters of the blocks so far.
-#[derive(Debug, Default)]
+/// What matters of the blocks so far: of those that are under way, and of those that have failed leads.
+#[derive(Debug, Clone, Default)]
 struct History {
     import: Option<ImportId>,
     blocks: HashMap<BlockId, Block>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Block {
     sequence: u32,
     input: Option<BlockInput>,
@@ -83,7 +130,7 @@ impl History {
     fn fold(&mut self, event: &Event) {
         match event {
             Event::Run(RunEvent::Queued(queued)) => {
-                if let RunInput::Import { import_id, .. } = &queued.input {
+                if let RunInput::Import { import_id, .. } | RunInput::Leads { import_id, .. } = &queued.input {
                     self.import = Some(*import_id);
                 }
             }
@@ -93,13 +140,15 @@ impl History {
     }
 
     fn fold_block(&mut self, event: &BlockEvent) {
-        let import = self.import;
-        let block = self.blocks.entry(event.block_id()).or_default();
+        if let BlockEvent::Queued(queued) = event {
+            let block = self.blocks.entry(queued.block_id).or_default();
+            block.sequence = queued.sequence;
+            block.input = Some(queued.input.clone());
+            return;
+        }
+        let (id, import) = (event.block_id(), self.import);
+        let Some(block) = self.blocks.get_mut(&id) else { return };
         match event {
-            BlockEvent::Queued(queued) => {
-                block.sequence = queued.sequence;
-                block.input = Some(queued.input.clone());
-            }
             BlockEvent::Completed(completed) => block.ended(&completed.report),
             BlockEvent::Failed(failed) => block.broke(&failed.report, &failed.failure, import),
             BlockEvent::Cancelled(cancelled) => {
@@ -107,14 +156,21 @@ impl History {
                     block.ended(report);
                 }
             }
-            BlockEvent::Started(_) | BlockEvent::Retried(_) | BlockEvent::Skipped(_) => {}
+            BlockEvent::Queued(_) | BlockEvent::Started(_) | BlockEvent::Retried(_) | BlockEvent::Skipped(_) => return,
+        }
+        // Released again, it is told of anew.
+        if block.refused.is_empty() && block.newest.is_empty() {
+            self.blocks.remove(&id);
         }
     }
 
-    fn sources(self) -> Vec<Source> {
-        let mut blocks: Vec<Block> = self.blocks.into_values().collect();
+    fn sources(&self) -> Vec<Source> {
+        let mut blocks: Vec<&Block> = self.blocks.values().collect();
         blocks.sort_unstable_by_key(|block| block.sequence);
-        let of_block = |block: Block| block.refused.into_iter().map(lines_of).chain(block.newest);
+        let of_block = |block: &Block| {
+            let refused: Vec<Source> = block.refused.iter().cloned().map(lines_of).collect();
+            refused.into_iter().chain(block.newest.clone())
+        };
         blocks.into_iter().flat_map(of_block).filter(|source| source.leads() > 0).collect()
     }
 }

@@ -117,3 +117,22 @@ fn a_broken_block_leaves_what_it_gave_no_account_of() {
     let mended = completed(id, report(0, Vec::new()));
     assert_eq!(left(&[queued(id), broke, queued(id), mended]), []);
 }
+
+#[test]
+fn only_blocks_under_way_and_those_with_failed_leads_are_kept_in_mind() {
+    let mut history = History::default();
+    let ids: Vec<BlockId> = (0..4_000).map(|_| BlockId::generate()).collect();
+    for (n, id) in ids.iter().enumerate() {
+        history.fold(&queued(*id));
+        match n {
+            0..3_990 => history.fold(&completed(*id, report(0, Vec::new()))),
+            3_990..3_997 => history.fold(&completed(*id, report(1, vec![artifact(FAILED, 1)]))),
+            _ => {}
+        }
+    }
+    assert_eq!((history.blocks.len(), history.sources().len()), (10, 7));
+    // One that had gone from mind fails after all, when it is released again.
+    history.fold(&queued(ids[5]));
+    history.fold(&failed(ids[5], report(7, vec![artifact(FAILED, 7)])));
+    assert_eq!(history.sources().len(), 8);
+}

@@ -36,16 +36,19 @@ pub struct Rejection {
     pub field: Option<&'static str>,
     /// What was expected there.
     pub expected: String,
+    /// The row of the same input that holds one of its keys.
+    pub duplicate_of: Option<u64>,
 }
 
 impl Rejection {
     pub(super) fn new(reason: Reason, field: Option<&'static str>, expected: impl Into<String>) -> Self {
-        Self { reason, field, expected: expected.into() }
+        Self { reason, field, expected: expected.into(), duplicate_of: None }
     }
 
     /// `first` is the row that has the key already.
     pub fn duplicate(first: u64) -> Self {
-        Self::new(Reason::DuplicateInFile, None, format!("no key of row {first}"))
+        let duplicate = Self::new(Reason::DuplicateInFile, None, format!("no key of row {first}"));
+        Self { duplicate_of: Some(first), ..duplicate }
     }
 
     pub fn existing() -> Self {

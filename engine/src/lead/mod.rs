@@ -13,6 +13,7 @@ mod flat;
 pub mod header;
 pub mod identity;
 pub mod intake;
+pub mod json_row;
 pub mod judge;
 pub mod keys;
 pub mod line;

@@ -4,7 +4,7 @@ use luci_schema::Micros;
 use serde::{Deserialize, Serialize};
 
 /// When a silent lead is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Rules {
     /// Attempts without contact before the first retarget.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use luci_schema::{Micros, TenantId};
+use luci_schema::TenantId;
 use reqwest::Client;
 use secrecy::ExposeSecret;
 use sqlx::PgConnection;
@@ -12,7 +12,7 @@ use crate::{
         credentials::{self, Credential},
         vault::{Vault, VaultError},
     },
-    book::{dialer_queue, sms_queue::sending::Claimed},
+    book::sends::Claimed,
     provider::ProviderName,
     providers::{Accepted, Dialled, Outgoing, SendError, SignalHouse, SignalHouseAccess, Twilio, TwilioAccess, client},
 };
@@ -85,12 +85,6 @@ pub(super) struct Carriers {
     pub twilio: Option<Twilio>,
 }
 
-/// One provider that carries text messages.
-pub(super) enum Messenger<'a> {
-    SignalHouse(&'a SignalHouse),
-    Twilio(&'a Twilio),
-}
-
 impl Messengers {
     /// The process must have a default rustls provider.
     pub fn new(config: SendersConfig, vault: Arc<Vault>, timeout: Duration) -> Result<Arc<Self>, String> {
@@ -123,52 +117,45 @@ impl Carriers {
         preferred(self.signalhouse.is_some(), self.twilio.is_some())
     }
 
-    pub(super) fn named(&self, provider: &str) -> Option<Messenger<'_>> {
-        match provider {
-            "signalhouse" => self.signalhouse.as_ref().map(Messenger::SignalHouse),
-            "twilio" => self.twilio.as_ref().map(Messenger::Twilio),
-            _ => None,
-        }
+    /// Who places calls.
+    pub(super) fn of_calls(&self) -> impl Iterator<Item = &'static str> {
+        preferred(false, self.twilio.is_some())
     }
-}
 
-impl Messenger<'_> {
-    pub(super) async fn send(&self, claimed: &Claimed, report_to: Option<&str>) -> Result<Accepted, SendError> {
+    /// Hands it over; `None` where its carrier is gone, or nobody says what to say in a call.
+    pub(super) async fn send(
+        &self,
+        claimed: &Claimed,
+        voice_url: Option<&str>,
+        report_to: Option<&str>,
+    ) -> Option<Result<Accepted, SendError>> {
         let message = outgoing(claimed, report_to);
-        match self {
-            Self::SignalHouse(signalhouse) => signalhouse.send(message).await,
-            Self::Twilio(twilio) => twilio.send(message).await,
-        }
+        Some(match (claimed.provider.as_str(), message) {
+            ("signalhouse", Some(message)) => self.signalhouse.as_ref()?.send(message).await,
+            ("twilio", Some(message)) => self.twilio.as_ref()?.send(message).await,
+            ("twilio", None) => {
+                let (from, to, voice_url) = (claimed.from.as_str(), claimed.to.as_str(), voice_url?);
+                self.twilio.as_ref()?.call(Dialled { from, to, voice_url, report_to }).await
+            }
+            _ => return None,
+        })
     }
 
+    /// Whether the carrier took it, as far as it knows.
     pub(super) async fn find(&self, claimed: &Claimed) -> Result<Option<Accepted>, SendError> {
-        let (message, since) = (outgoing(claimed, None), claimed.queued_at);
-        match self {
-            Self::SignalHouse(signalhouse) => signalhouse.find(message, since).await,
-            Self::Twilio(twilio) => twilio.find(message, since).await,
+        let since = claimed.queued_at;
+        match (claimed.provider.as_str(), outgoing(claimed, None), &self.signalhouse, &self.twilio) {
+            ("signalhouse", Some(message), Some(signalhouse), _) => signalhouse.find(message, since).await,
+            ("twilio", Some(message), _, Some(twilio)) => twilio.find(message, since).await,
+            ("twilio", None, _, Some(twilio)) => twilio.find_call(&claimed.from, &claimed.to, since).await,
+            _ => Ok(None),
         }
     }
 }
 
-fn outgoing<'a>(claimed: &'a Claimed, report_to: Option<&'a str>) -> Outgoing<'a> {
-    let media_url = claimed.media_url.as_deref();
-    Outgoing { from: &claimed.from, to: &claimed.to, body: &claimed.body, media_url, report_to }
-}
-
-/// Dials, and asks whether something was dialled.
-pub(super) async fn dial(
-    twilio: &Twilio,
-    claimed: &dialer_queue::sending::Claimed,
-    voice_url: &str,
-    report_to: Option<&str>,
-) -> Result<Accepted, SendError> {
-    twilio.call(Dialled { from: &claimed.from, to: &claimed.to, voice_url, report_to }).await
-}
-
-pub(super) async fn dialled(
-    twilio: &Twilio,
-    claimed: &dialer_queue::sending::Claimed,
-) -> Result<Option<Accepted>, SendError> {
-    let since: Micros = claimed.queued_at;
-    twilio.find_call(&claimed.from, &claimed.to, since).await
+/// The message of a send; a call has none.
+fn outgoing<'a>(claimed: &'a Claimed, report_to: Option<&'a str>) -> Option<Outgoing<'a>> {
+    let text = claimed.text.as_ref()?;
+    let (body, media_url) = (text.body.as_str(), text.media_url.as_deref());
+    Some(Outgoing { from: &claimed.from, to: &claimed.to, body, media_url, report_to })
 }

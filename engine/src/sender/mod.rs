@@ -5,10 +5,9 @@
 //! that it did not take it; when nobody knows, the provider is asked, and else a person decides. So nobody is ever sent
 //! the same message twice, whatever crashes.
 
-mod calls;
-mod messages;
 mod messengers;
 mod retargets;
+mod sends;
 pub mod waiting;
 
 use std::{
@@ -30,7 +29,7 @@ pub use crate::providers::{SignalHouseAccess, TwilioAccess};
 use self::messengers::Carriers;
 use crate::{
     admin::{AdminError, sending},
-    book::sms_queue::sending::Next,
+    book::sends::{Next, Queue},
     provider::ProviderError,
 };
 
@@ -121,16 +120,16 @@ impl Sender {
     }
 
     async fn turn(&self, tenant: TenantId) -> Result<bool, AdminError> {
-        self.settle_messages(tenant).await?;
-        self.settle_calls(tenant).await?;
+        self.settle(tenant, Queue::Messages).await?;
+        self.settle(tenant, Queue::Calls).await?;
         self.retargets(tenant).await?;
         let mut any = false;
         for turn in 0..self.options.turn * 2 {
             if self.stop.is_cancelled() {
                 break;
             }
-            let step = if turn % 2 == 0 { self.message(tenant).await? } else { self.call(tenant).await? };
-            match step {
+            let queue = if turn % 2 == 0 { Queue::Messages } else { Queue::Calls };
+            match self.step(tenant, queue).await? {
                 Step::Done => any = true,
                 Step::Nothing if turn > 0 && !any => break,
                 Step::Nothing => {}
@@ -175,8 +174,4 @@ impl Sender {
             () = tokio::time::sleep(Duration::from_millis(u64::from(millis))) => {}
         }
     }
-}
-
-fn counted(channel: &'static str, outcome: &'static str) {
-    metrics::counter!("luci_sends_total", "channel" => channel, "outcome" => outcome).increment(1);
 }

@@ -1,4 +1,5 @@
-//! Retargets by the clock: two days after an attempt that nobody answered, the campaign's next one is drafted.
+//! Retargets by the clock: when nobody has answered an attempt for as long as its run's rules say, the campaign's next one is
+//! drafted, under the same rules.
 //!
 //! A person approves each. The due time is taken in the transaction that queues the draft, and the draft stands under
 //! the send key of its attempt number: it is queued once, whatever crashes.
@@ -17,7 +18,8 @@ use crate::{
             due::{self, Due},
         },
         leads,
-        sms_queue::{self, Earlier, Message, Mode, Queuing, sending as queue},
+        sends::{self, Queue},
+        sms_queue::{self, Earlier, Message, Mode, Queuing},
         suppressions,
     },
     lead::{
@@ -42,6 +44,7 @@ struct Origin {
     run: RunId,
     block: BlockId,
     agent: &'static str,
+    rules: Rules,
 }
 
 impl Sender {
@@ -49,7 +52,7 @@ impl Sender {
     pub(super) async fn retargets(&self, tenant: TenantId) -> Result<(), AdminError> {
         while due::any(&mut *self.pool.acquire().await?, tenant).await? && !self.stop.is_cancelled() {
             let mut tx = self.pool.begin().await?;
-            if !queue::lock(&mut tx, tenant).await? {
+            if !sends::lock(&mut tx, tenant, Queue::Messages).await? {
                 break;
             }
             let taken = due::take(&mut tx, tenant, BATCH as i64).await?;
@@ -74,7 +77,8 @@ async fn draft(c: &mut PgConnection, tenant: TenantId, taken: &[Due]) -> Result<
     for due in silent {
         if let Some((agent, message)) = known.message(tenant, due) {
             let (campaign, campaign_name) = (due.campaign.clone(), due.campaign_name.clone());
-            let origin = Origin { campaign, campaign_name, run: due.run, block: due.block, agent };
+            let (run, block, rules) = (due.run, due.block, due.rules);
+            let origin = Origin { campaign, campaign_name, run, block, agent, rules };
             planned.entry(origin).or_default().push(message);
         }
     }
@@ -128,7 +132,7 @@ impl Known {
             return None;
         }
         let history = *self.past.get(&(due.campaign.clone(), due.lead_id))?;
-        let number = retarget::next(history, Rules::default(), due.now).ok()?;
+        let number = retarget::next(history, due.rules, due.now).ok()?;
         let text = opener::choose(Context::Retarget, Category::General, history.retargets + 1, due.run, due.lead_id);
         let body = message::render(text.body, lead);
         let message = Message {
@@ -173,6 +177,7 @@ async fn queue_drafts(
         number: message.attempt_number,
         approval_required: true,
         auto_retarget: true,
+        rules: origin.rules,
         template: message.template.clone(),
         template_version: None,
         segments: Some(message.segments),

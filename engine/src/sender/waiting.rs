@@ -6,10 +6,13 @@ use sqlx::PgConnection;
 use super::messengers::SendersConfig;
 use crate::{
     admin::{AdminError, sending, vault::Vault},
-    book::sms_queue::{
-        review::Listed,
-        room,
-        waiting::{Hold, Reason, Waiting},
+    book::{
+        sends::{self, Queue},
+        sms_queue::{
+            review::Listed,
+            times,
+            waiting::{Hold, Reason, Waiting},
+        },
     },
 };
 
@@ -31,8 +34,9 @@ pub async fn tell(
         return Ok(());
     }
     let settings = sending::settings(c, tenant).await?;
-    let hold = Hold { person: unable(c, tenant, senders, vault).await?, room: room::room(c, tenant, &settings).await? };
-    let times = room::times(c, tenant, &settings, &ids).await?;
+    let room = sends::room(c, tenant, Queue::Messages, &settings).await?;
+    let hold = Hold { person: unable(c, tenant, senders, vault).await?, room };
+    let times = times::times(c, tenant, &settings, &ids).await?;
     for message in messages {
         if let Some(times) = times.get(&message.message_id) {
             message.waiting_for = hold.of(*times);

@@ -2,12 +2,14 @@
 //! records it.
 
 mod effect;
+mod payload;
 mod read;
 mod take;
 mod verify;
 
 use std::{collections::HashMap, fmt, str::FromStr};
 
+pub use payload::payload;
 pub use read::{Told, external_id, kind, own_numbers, read};
 pub use take::{TakeError, Taken, take};
 pub use verify::{Address, Proof, Refused, prove};

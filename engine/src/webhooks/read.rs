@@ -121,7 +121,7 @@ fn signalhouse(body: &Value) -> Told {
     let word = event.strip_prefix("message.").or_else(|| event.strip_prefix("mms.")).unwrap_or_default().to_owned();
     match (report(&word), text(body, SIGNALHOUSE_IDS)) {
         (Some(report), Some(provider_id)) => {
-            let error = text(body, &["error_code", "errorCode"]);
+            let error = text(body, &["error_code", "errorCode"]).filter(|code| !code.is_empty());
             Told::Status { provider_id, report, word, error, to: number("to") }
         }
         _ => Told::Other,
@@ -179,7 +179,8 @@ fn twilio(form: &[(String, String)]) -> Told {
     };
     match (report(&word), field(form, "MessageSid").or_else(|| field(form, "SmsSid"))) {
         (Some(report), Some(provider_id)) => {
-            Told::Status { provider_id, report, word, error: field(form, "ErrorCode"), to: number("To") }
+            let error = field(form, "ErrorCode").filter(|code| !code.is_empty());
+            Told::Status { provider_id, report, word, error, to: number("To") }
         }
         _ => Told::Other,
     }

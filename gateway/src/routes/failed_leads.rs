@@ -18,7 +18,7 @@ pub async fn json(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
     let run: RunId = ask.id(0, "run")?;
     let (limit, offset) = (ask.limit(100, PAGE)? as usize, ask.query_as::<u64>("offset")?.unwrap_or(0));
     run_exists(&app, &caller, run).await?;
-    let sources = failed_leads::of_run(&app.log, caller.tenant, run).await?;
+    let sources = app.failed_leads.of_run(caller.tenant, run).await?;
     let total: u64 = sources.iter().map(Source::leads).sum();
     let leads = page(&app, &sources, offset, limit).await?;
     let more = offset + (leads.len() as u64) < total;

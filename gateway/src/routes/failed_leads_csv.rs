@@ -23,7 +23,7 @@ const CHUNK: usize = 64 << 10;
 pub async fn csv(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
     let run: RunId = ask.id(0, "run")?;
     run_exists(&app, &caller, run).await?;
-    let sources = failed_leads::of_run(&app.log, caller.tenant, run).await?;
+    let sources = app.failed_leads.of_run(caller.tenant, run).await?;
     let extra = extra_columns(&app, &sources).await?;
     let (sender, receiver) = mpsc::channel::<Result<Vec<u8>, Broken>>(4);
     let writing = Arc::clone(&app);

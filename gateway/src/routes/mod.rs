@@ -9,6 +9,8 @@ mod blobs;
 mod block_commands;
 mod blocks;
 mod blueprints;
+mod bulk;
+mod compare;
 mod costs;
 mod dispatch;
 mod drafts;
@@ -23,6 +25,8 @@ mod leads;
 mod mended;
 mod messages;
 mod metrics;
+mod new_leads;
+mod orchestrate;
 mod page;
 mod providers;
 mod run;
@@ -145,6 +149,7 @@ pub static ROUTES: &[Route] = &[
     read("/api/pipelines", "listRuns", |a, c, q| Box::pin(runs::list(a, c, q))),
     post("/api/pipelines", "startRun", Right::Operate, |a, c, q| Box::pin(start::start(a, c, q))),
     post("/api/pipelines/estimate", "estimateRun", Right::Read, |a, c, q| Box::pin(estimate::post(a, c, q))),
+    post("/api/pipelines/bulk", "commandRuns", Right::Administer, |a, c, q| Box::pin(bulk::post(a, c, q))),
     read("/api/pipelines/{runId}", "getRun", |a, c, q| Box::pin(run::get(a, c, q))),
     delete("/api/pipelines/{runId}", "deleteRun", Right::Administer, |a, c, q| Box::pin(run_commands::delete(a, c, q))),
     post("/api/pipelines/{runId}/pause", "pauseRun", Right::Operate, |a, c, q| Box::pin(run_commands::pause(a, c, q))),
@@ -172,7 +177,9 @@ pub static ROUTES: &[Route] = &[
     read("/api/pipelines/{runId}/failed-leads.csv", "exportFailedLeads", |a, c, q| {
         Box::pin(failed_leads_csv::csv(a, c, q))
     }),
+    read("/api/pipelines/{runId}/compare/{otherRunId}", "compareRuns", |a, c, q| Box::pin(compare::get(a, c, q))),
     read("/api/pipelines/{runId}/verify", "verifyRun", |a, c, q| Box::pin(verify::get(a, c, q))),
+    post("/api/luci/orchestrate", "orchestrate", Right::Operate, |a, c, q| Box::pin(orchestrate::post(a, c, q))),
     post("/api/uploads", "announceUpload", Right::Operate, |a, c, q| Box::pin(uploads::announce(a, c, q))),
     post("/api/uploads/{importId}/complete", "completeUpload", Right::Operate, |a, c, q| {
         Box::pin(uploads::complete(a, c, q))
@@ -196,6 +203,7 @@ pub static ROUTES: &[Route] = &[
         Box::pin(scoring_profiles::activate(a, c, q))
     }),
     read("/api/leads", "listLeads", |a, c, q| Box::pin(leads::list(a, c, q))),
+    post("/api/leads", "createLeads", Right::Operate, |a, c, q| Box::pin(new_leads::create(a, c, q))),
     read("/api/leads/{leadId}", "getLead", |a, c, q| Box::pin(leads::get(a, c, q))),
     patch("/api/leads/{leadId}", "updateLead", Right::Operate, |a, c, q| Box::pin(leads::update(a, c, q))),
     read("/api/blueprints/{blueprintId}", "getBlueprint", |a, c, q| Box::pin(blueprints::get(a, c, q))),

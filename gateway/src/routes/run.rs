@@ -30,12 +30,17 @@ pub async fn get(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
         return Ok(tagged(crate::serve::json(http::StatusCode::OK, &detail), &detail, position));
     }
     let mut reading = Reading::begin(&app, &caller, &ask).await?;
-    let detail = match runs::get(&mut reading.tx, caller.tenant, run).await? {
-        Some(detail) => detail,
-        None => young(&app, &caller, run).await?,
-    };
+    let detail = now(&app, &caller, &mut reading, run).await?;
     let response = reading.answer(&detail, detail.position);
     Ok(tagged(response, &detail, detail.position))
+}
+
+/// The run as it is now.
+pub async fn now(app: &App, caller: &Caller, reading: &mut Reading, run: RunId) -> Result<RunDetail, Problem> {
+    match runs::get(&mut reading.tx, caller.tenant, run).await? {
+        Some(detail) => Ok(detail),
+        None => young(app, caller, run).await,
+    }
 }
 
 /// A run that the read model has not met yet is folded from the log.

@@ -6,7 +6,7 @@ use luci_engine::{
     issue::IssueError,
     run::{Refusal, RunCommand},
 };
-use luci_schema::{BlockId, Hash, RunId};
+use luci_schema::{BlockId, Hash, RunId, log::AppendError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::Digest;
@@ -117,14 +117,23 @@ async fn issue(
 
 /// What the caller sees of a command that was not carried out; one that was carried out before is answered again.
 pub fn refused(error: IssueError, digest: Hash) -> Answer {
-    Err(match error {
-        IssueError::AlreadyDone(receipt) => return idempotency::answer(&receipt, digest),
-        IssueError::NotFound => Problem::not_found("run"),
-        IssueError::VersionMismatch { actual } => Problem::version_mismatch(actual),
-        IssueError::Refused(refusal) => refusal.into(),
-        IssueError::Log(error) => error.into(),
-        IssueError::Append(error) => error.into(),
-    })
+    match error {
+        IssueError::AlreadyDone(receipt) => idempotency::answer(&receipt, digest),
+        error => Err(error.into()),
+    }
+}
+
+impl From<IssueError> for Problem {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::AlreadyDone(receipt) => AppendError::AlreadyDone(receipt).into(),
+            IssueError::NotFound => Self::not_found("run"),
+            IssueError::VersionMismatch { actual } => Self::version_mismatch(actual),
+            IssueError::Refused(refusal) => refusal.into(),
+            IssueError::Log(error) => error.into(),
+            IssueError::Append(error) => error.into(),
+        }
+    }
 }
 
 impl From<Refusal> for Problem {

@@ -38,7 +38,7 @@ fn filter(ask: &Ask) -> Result<RunFilter, Problem> {
     })
 }
 
-fn parse<T: FromStr>(field: &str, text: &str) -> Result<T, Problem>
+pub fn parse<T: FromStr>(field: &str, text: &str) -> Result<T, Problem>
 where
     T::Err: Display,
 {

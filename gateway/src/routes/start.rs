@@ -158,7 +158,7 @@ async fn queued(
     Ok(queued)
 }
 
-async fn queue(
+pub async fn queue(
     app: &App,
     caller: &Caller,
     ask: &Ask,
@@ -185,15 +185,21 @@ pub async fn replay(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
         Begun::Done(response) => return Ok(response),
         Begun::Fresh(command) => command,
     };
-    let parent = parent(&app, &caller, old).await?;
-    let mut queued = again(&app, &parent, &caller).await?;
+    let queued = replayed(&app, &caller, old).await?;
+    queue(&app, &caller, &ask, begun, digest, RunId::generate(), queued).await
+}
+
+/// What a replay of a run begins with.
+pub async fn replayed(app: &App, caller: &Caller, old: RunId) -> Result<RunQueued, Problem> {
+    let parent = parent(app, caller, old).await?;
+    let mut queued = again(app, &parent, caller).await?;
     if matches!(queued.input, RunInput::Sector { .. }) {
         // The sector has other members by now: the leads that were read then are in the run's artifacts.
         queued.input = RunInput::Artifacts { run_id: old, stage: Stage::Import };
         queued.total_leads = put_out(&parent, Stage::Import);
     }
     queued.replayed_from_run_id = Some(old);
-    queue(&app, &caller, &ask, begun, digest, RunId::generate(), queued).await
+    Ok(queued)
 }
 
 /// POST /api/pipelines/{runId}/retry `{fromStage}`: the stages from there on, over what the stage before put out.
@@ -220,7 +226,7 @@ pub async fn retry_from(app: Arc<App>, caller: Caller, ask: Ask, stage: Stage, d
     queue(&app, &caller, &ask, begun, digest, RunId::generate(), queued).await
 }
 
-async fn parent(app: &App, caller: &Caller, run: RunId) -> Result<Arc<Run>, Problem> {
+pub async fn parent(app: &App, caller: &Caller, run: RunId) -> Result<Arc<Run>, Problem> {
     let parent = app.issuer.load_newest(caller.tenant, run).await?.ok_or_else(|| Problem::not_found("run"))?;
     if parent.deleted() || !parent.status().ended() {
         let why = if parent.deleted() { "The run was deleted." } else { "The run has not ended." };
@@ -232,7 +238,7 @@ async fn parent(app: &App, caller: &Caller, run: RunId) -> Result<Arc<Run>, Prob
 }
 
 /// The run as it was queued, asked for by this caller, at the prices of today.
-async fn again(app: &App, parent: &Run, caller: &Caller) -> Result<RunQueued, Problem> {
+pub async fn again(app: &App, parent: &Run, caller: &Caller) -> Result<RunQueued, Problem> {
     let mut queued = RunQueued::clone(parent.queued());
     queued.triggered_by = caller.author();
     queued.trigger_type = TriggerType::Replay;
@@ -242,7 +248,7 @@ async fn again(app: &App, parent: &Run, caller: &Caller) -> Result<RunQueued, Pr
     Ok(queued)
 }
 
-fn put_out(run: &Run, stage: Stage) -> u64 {
+pub fn put_out(run: &Run, stage: Stage) -> u64 {
     run.stages().iter().find(|state| state.stage == stage).map_or(0, |state| state.sums.output())
 }
 

@@ -30,7 +30,7 @@ pub struct AutomationSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Trigger {
-    /// A VALIDATE block made leads; its run reads those.
+    /// A VALIDATE block or an API call made leads; its run reads those.
     LeadCreated {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         conditions: Vec<Condition>,

@@ -41,6 +41,7 @@ events! {
         SectorsSeeded(SectorsSeeded) = "sector:seeded",
         ScoringProfilePublished(Box<ScoringProfilePublished>) = "scoring_profile:published",
         ScoringProfileActivated(ScoringProfileActivated) = "scoring_profile:activated",
+        LeadsCreated(Box<LeadsCreated>) = "lead:created",
         LeadUpdated(LeadUpdated) = "lead:updated",
         ProviderConfigured(ProviderConfigured) = "provider:configured",
         ProviderRemoved(ProviderRemoved) = "provider:removed",
@@ -170,6 +171,24 @@ pub struct ScoringProfilePublished {
 pub struct ScoringProfileActivated {
     pub name: String,
     pub version: u32,
+}
+
+/// An API call brought leads; on the stream of the import that holds them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeadsCreated {
+    pub import_id: ImportId,
+    /// A lead a line.
+    pub object_path: String,
+    /// In the object: `created` and `existing`.
+    pub leads: u64,
+    pub created: u64,
+    /// They belong to leads that other inputs brought.
+    pub existing: u64,
+    /// They repeat others of the call.
+    pub duplicates: u64,
+    /// They belong to leads that other inputs brought, which the call did not want.
+    pub left_out: u64,
 }
 
 /// A person moved a lead to another status.

@@ -42,6 +42,8 @@ pub enum RunInput {
     Sector { sector_id: SectorId },
     /// The output artifacts that an earlier run recorded for a stage, in block order.
     Artifacts { run_id: RunId, stage: Stage },
+    /// Leads that an API call brought, a lead a line.
+    Leads { import_id: ImportId, object_path: String, leads: u64 },
     /// One artifact that a block of an earlier run put out.
     Artifact { run_id: RunId, artifact_id: ArtifactId, object_path: String, leads: u64 },
 }

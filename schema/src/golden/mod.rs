@@ -3,6 +3,7 @@
 //! A file is never edited. What an old file says must be read for as long as there is a log; a new shape is a new file.
 
 mod contact;
+mod leads;
 mod samples;
 
 use std::{collections::BTreeSet, fs, io::Write, path::PathBuf};

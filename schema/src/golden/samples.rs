@@ -31,6 +31,7 @@ pub(super) fn all() -> Vec<Recorded> {
     let mut all: Vec<(StreamId, Event)> = of_run.map(|event| (run().into(), event)).collect();
     all.extend(config());
     all.extend(super::contact::all(tenant()));
+    all.extend(super::leads::all(tenant()));
     all.into_iter().map(|(stream, event)| recorded(stream, event)).collect()
 }
 
@@ -231,8 +232,6 @@ fn config() -> Vec<(StreamId, Event)> {
         high: 80,
         medium: 50,
     };
-    let lead_id = LeadId::from_ulid(ulid(17));
-    let lead = LeadUpdated { lead_id, from_status: "new".into(), status: "qualified".into() };
     let created = TenantCreated { name: "Example".into(), slug: "example".into() };
     let limited = ProviderLimited { provider: "apollo".into(), per_minute: Some(60), per_day: Some(2_000) };
     let tenant: StreamId = tenant().into();
@@ -251,7 +250,6 @@ fn config() -> Vec<(StreamId, Event)> {
         (tenant, ConfigEvent::SectorsSeeded(SectorsSeeded { set: "sic-1987/1".into(), sectors: 142 })),
         (tenant, ConfigEvent::ScoringProfilePublished(Box::new(scoring))),
         (tenant, ConfigEvent::ScoringProfileActivated(ScoringProfileActivated { name: "mine".into(), version: 2 })),
-        (tenant, ConfigEvent::LeadUpdated(lead)),
         (tenant, ConfigEvent::ProviderConfigured(ProviderConfigured { provider: "apollo".into() })),
         (tenant, ConfigEvent::ProviderLimited(limited)),
         (tenant, ConfigEvent::ProviderRemoved(ProviderRemoved { provider: "apollo".into() })),

@@ -4,7 +4,9 @@ use luci_schema::{BlockId, LeadId, MessageId, Micros, RunId, TenantId};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use time::OffsetDateTime;
 
-/// A silent attempt, two days later.
+use crate::lead::retarget::Rules;
+
+/// A silent attempt, when its time has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     pub lead_id: LeadId,
@@ -16,6 +18,8 @@ pub struct Due {
     pub message: MessageId,
     /// Sent, not answered, and nothing else of the campaign is queued for the lead.
     pub silent: bool,
+    /// As its run had pinned them.
+    pub rules: Rules,
     /// Postgres' clock, which set the time.
     pub now: Micros,
 }
@@ -44,7 +48,8 @@ pub async fn take(c: &mut PgConnection, tenant: TenantId, most: i64) -> Result<V
                    and not exists (select from attempt_logs as other
                                     where other.tenant_id = $1 and other.lead_id = taken.lead_id
                                       and other.campaign_id = taken.campaign_id and other.channel = 'sms'
-                                      and other.status = 'queued')",
+                                      and other.status = 'queued'),
+                   retarget_threshold, retarget_max, retarget_hours",
     )
     .bind(tenant)
     .bind(most)
@@ -54,6 +59,8 @@ pub async fn take(c: &mut PgConnection, tenant: TenantId, most: i64) -> Result<V
 }
 
 fn read(row: &PgRow) -> Result<Due, sqlx::Error> {
+    // The table admits no negative number.
+    let number = |index: usize| row.try_get::<i32, _>(index).map(i32::unsigned_abs);
     Ok(Due {
         lead_id: row.try_get(0)?,
         campaign: row.try_get(1)?,
@@ -63,5 +70,6 @@ fn read(row: &PgRow) -> Result<Due, sqlx::Error> {
         message: row.try_get(5)?,
         now: row.try_get::<OffsetDateTime, _>(6)?.into(),
         silent: row.try_get(7)?,
+        rules: Rules { threshold: number(8)?, max: number(9)?, hours: number(10)? },
     })
 }

@@ -13,7 +13,10 @@ use time::OffsetDateTime;
 pub use outcome::{Report, approved, cancelled, failed, reported, responded, sent};
 
 use super::sms_queue::Queuing;
-use crate::lead::{channel::Channel, retarget::History};
+use crate::lead::{
+    channel::Channel,
+    retarget::{History, Rules},
+};
 
 /// One attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Attempt {
     /// Whether a person must approve it first.
     pub approval_required: bool,
     pub auto_retarget: bool,
+    /// What retargets after this attempt go by.
+    pub rules: Rules,
     pub template: Option<String>,
     pub template_version: Option<u32>,
     pub segments: Option<u16>,
@@ -47,7 +52,7 @@ pub async fn record(
         "insert into attempt_logs (tenant_id, run_id, block_id, campaign_id, campaign_name, context, template_category,
                                    agent, scheduled_at, id, lead_id, queue_id, channel, approval_required,
                                    attempt_number, auto_retarget, template_id, template_version, segments,
-                                   previous_attempts)
+                                   retarget_threshold, retarget_max, retarget_hours, previous_attempts)
          select $1, $2, $3, $4, $5, $6, $7, $8, now(), new.*,
                 (select count(*) from (select campaign_id, channel, attempt_number from attempt_logs
                                         where tenant_id = $1 and lead_id = new.lead_id
@@ -56,9 +61,9 @@ pub async fn record(
                   where old.campaign_id <> $4
                      or (old.channel = new.channel and old.attempt_number < new.attempt_number))
            from unnest($9::text[], $10::text[], $11::text[], $12::text[], $13::bool[], $14::int[], $15::bool[],
-                       $16::text[], $17::int[], $18::smallint[])
+                       $16::text[], $17::int[], $18::smallint[], $19::int[], $20::int[], $21::int[])
                 as new (id, lead_id, queue_id, channel, approval_required, attempt_number, auto_retarget, template_id,
-                        template_version, segments)
+                        template_version, segments, threshold, most, hours)
          on conflict do nothing",
     )
     .bind(tenant)
@@ -79,6 +84,9 @@ pub async fn record(
     .bind(attempts.iter().map(|a| a.template.as_deref()).collect::<Vec<_>>())
     .bind(attempts.iter().map(|a| a.template_version.map(number)).collect::<Vec<_>>())
     .bind(attempts.iter().map(|a| a.segments.map(|n| i16::try_from(n).unwrap_or(i16::MAX))).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| number(a.rules.threshold)).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| number(a.rules.max)).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|a| number(a.rules.hours)).collect::<Vec<_>>())
     .execute(c)
     .await?;
     Ok(())

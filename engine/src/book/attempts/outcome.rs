@@ -4,7 +4,7 @@
 use luci_schema::{LeadId, TenantId};
 use sqlx::{PgConnection, Row};
 
-/// The provider took it. Two days later the lead may be tried again, where the run allowed it.
+/// The provider took it. After the hours of its run's rules the lead may be tried again, where the run allowed it.
 pub async fn sent(
     c: &mut PgConnection,
     tenant: TenantId,
@@ -18,7 +18,7 @@ pub async fn sent(
             set status = case when status in ('queued', 'failed', 'cancelled') then 'sent' else status end,
                 sent_at = coalesce(sent_at, now()), provider = $3, provider_message_id = $4, provider_status = $5,
                 error_code = null, error_message = null,
-                retarget_at = case when auto_retarget then now() + interval '48 hours' end
+                retarget_at = case when auto_retarget then now() + make_interval(hours => retarget_hours) end
           where tenant_id = $1 and queue_id = $2",
     )
     .bind(tenant)

@@ -1,7 +1,6 @@
 //! Table `dialer_queue`: calls to make, each under a send key that can exist once.
 
 mod heard;
-pub mod sending;
 
 use std::collections::HashSet;
 
@@ -10,7 +9,19 @@ use sqlx::PgConnection;
 
 pub use heard::{reported, silence};
 
-use super::sms_queue::Queuing;
+use super::{sends::Words, sms_queue::Queuing};
+
+/// What a queued send goes by here. One that was placed stays in hand until its end is reported.
+pub(super) const WORDS: Words = Words {
+    table: "dialer_queue",
+    lock: "sender calls:",
+    number: "phone",
+    in_hand: "in_progress",
+    sent: "in_progress",
+    sent_at: "placed_at",
+    provider_id: "provider_call_id",
+    called_off: "skipped",
+};
 
 /// A call to queue.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,11 +7,7 @@ use luci_schema::{
 use sqlx::PgConnection;
 
 use super::review::{self, Decided, Decision};
-use crate::admin::{
-    AdminError, By,
-    change::{Change, record},
-    tenants,
-};
+use crate::admin::{AdminError, By, change::remember};
 
 /// Which drafts. Those of all runs and campaigns where neither is named.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +59,7 @@ pub async fn decide(
     by: &By,
     receipt: Option<NewReceipt>,
 ) -> Result<Position, AdminError> {
-    let Some((last, others)) = held.split_last() else { return nothing(c, tenant, log, by, receipt).await };
+    let Some((last, others)) = held.split_last() else { return remember(c, tenant, log, by, receipt).await };
     for id in others {
         let command = CommandId::derive(&["together", &by.command.to_string(), &id.to_string()]);
         review::decide(c, tenant, log, (*id, decision), &By { command, ..by.clone() }, None).await?;
@@ -73,19 +69,4 @@ pub async fn decide(
         // Held drafts are decided by nobody else.
         Decided::Before | Decided::TooLate(_) => Ok(log.head()),
     }
-}
-
-/// That there was nothing to decide is remembered, too.
-async fn nothing(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    log: &Log,
-    by: &By,
-    receipt: Option<NewReceipt>,
-) -> Result<Position, AdminError> {
-    if receipt.is_none() {
-        return Ok(log.head());
-    }
-    let version = tenants::hold(c, tenant, log).await?;
-    record(log, c, tenant, Change::after(tenant, version, Vec::new()).remembered(receipt), by).await
 }

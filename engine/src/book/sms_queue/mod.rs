@@ -4,8 +4,7 @@ pub mod drafts;
 mod earlier;
 mod heard;
 pub mod review;
-pub mod room;
-pub mod sending;
+pub mod times;
 pub mod waiting;
 
 use std::collections::HashSet;
@@ -16,7 +15,20 @@ use sqlx::PgConnection;
 pub use earlier::{Earlier, earlier};
 pub use heard::{identify, leads_at, silence, undelivered};
 
+use super::sends::Words;
 use crate::lead::context::Context;
+
+/// What a queued send goes by here.
+pub(super) const WORDS: Words = Words {
+    table: "sms_queue",
+    lock: "sender:",
+    number: "to_number",
+    in_hand: "processing",
+    sent: "sent",
+    sent_at: "sent_at",
+    provider_id: "provider_message_id",
+    called_off: "cancelled",
+};
 
 /// A message to queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +146,17 @@ async fn insert(
     .bind(messages.iter().map(|m| m.template_version.map(number)).collect::<Vec<_>>())
     .bind(messages.iter().map(|m| i16::try_from(m.segments).unwrap_or(i16::MAX)).collect::<Vec<_>>())
     .bind(messages.iter().map(|m| m.time_zone).collect::<Vec<_>>())
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Approved messages become pending.
+pub async fn deploy(c: &mut PgConnection, tenant: TenantId) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update sms_queue set status = 'pending', updated_at = now() where tenant_id = $1 and status = 'approved'",
+    )
+    .bind(tenant)
     .execute(c)
     .await?;
     Ok(())

@@ -3,7 +3,8 @@
 use luci_schema::Micros;
 use serde::Serialize;
 
-use super::room::{Room, Times};
+use super::times::Times;
+use crate::book::sends::Room;
 
 /// What holds a message up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

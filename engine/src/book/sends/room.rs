@@ -1,11 +1,10 @@
-//! How much may be sent now, and when a message that waits may go.
+//! How much a tenant may send now from a queue.
 
-use std::collections::HashMap;
-
-use luci_schema::{MessageId, Micros, TenantId};
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use luci_schema::{Micros, TenantId};
+use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
 
+use super::Queue;
 use crate::admin::sending::Settings;
 
 /// How many more may be sent now by each limit.
@@ -26,10 +25,15 @@ impl Room {
 }
 
 /// Today's limit began at midnight of the tenant's zone, the hour's an hour ago.
-pub async fn room(c: &mut PgConnection, tenant: TenantId, settings: &Settings) -> Result<Room, sqlx::Error> {
-    let row = sqlx::query(
+pub async fn room(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    queue: Queue,
+    settings: &Settings,
+) -> Result<Room, sqlx::Error> {
+    let row = sqlx::query(queue.sql(
         "with days as (select date_trunc('day', now() at time zone $2) as day),
-              taken as (select claimed_at, day at time zone $2 as midnight from days, sms_queue
+              taken as (select claimed_at, day at time zone $2 as midnight from days, {queue}
                          where tenant_id = $1
                            and claimed_at >= least(day at time zone $2, now() - interval '1 hour'))
          select (select count(*) from taken where claimed_at >= midnight),
@@ -37,7 +41,7 @@ pub async fn room(c: &mut PgConnection, tenant: TenantId, settings: &Settings) -
                 (select (day + interval '1 day') at time zone $2 from days where $4 > 0),
                 (select claimed_at + interval '1 hour' from taken where $3 > 0
                   order by claimed_at desc offset greatest($3 - 1, 0) limit 1)",
-    )
+    ))
     .bind(tenant)
     .bind(&settings.time_zone)
     .bind(i64::from(settings.hourly_limit))
@@ -53,44 +57,4 @@ pub async fn room(c: &mut PgConnection, tenant: TenantId, settings: &Settings) -
         day_ends: row.try_get::<Option<OffsetDateTime>, _>(2)?.map(Micros::from),
         hour_frees: row.try_get::<Option<OffsetDateTime>, _>(3)?.map(Micros::from),
     })
-}
-
-/// When a message may be sent, its recipient's window and the tenant's limits aside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
-    /// Later than now: it was refused, and is tried again then.
-    pub due: Micros,
-    /// From when on the recipient's window is open, now or later; none: never, with these settings.
-    pub opens: Option<Micros>,
-    pub now: Micros,
-}
-
-/// Those of the messages that have yet to be sent.
-pub async fn times(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    settings: &Settings,
-    ids: &[MessageId],
-) -> Result<HashMap<MessageId, Times>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select id, scheduled_at, send_window_next(now(), coalesce(time_zone, $3), $4::time, $5::time, $6), now()
-           from sms_queue where tenant_id = $1 and id = any ($2) and status in ('approved', 'pending')",
-    )
-    .bind(tenant)
-    .bind(ids)
-    .bind(&settings.time_zone)
-    .bind(&settings.window_from)
-    .bind(&settings.window_to)
-    .bind(settings.days.iter().copied().map(i16::from).collect::<Vec<_>>())
-    .fetch_all(c)
-    .await?;
-    let read = |row: &PgRow| {
-        let times = Times {
-            due: row.try_get::<OffsetDateTime, _>(1)?.into(),
-            opens: row.try_get::<Option<OffsetDateTime>, _>(2)?.map(Micros::from),
-            now: row.try_get::<OffsetDateTime, _>(3)?.into(),
-        };
-        Ok((row.try_get(0)?, times))
-    };
-    rows.iter().map(read).collect()
 }
