@@ -11,6 +11,7 @@ pub mod failed_leads;
 mod follow;
 pub mod issue;
 pub mod lead;
+pub mod place;
 pub mod provider;
 mod providers;
 pub mod relay;

@@ -196,6 +196,7 @@ impl Pipeline<'_> {
             attempt: Some(1),
             stop: self.stop.clone(),
             spent: luci_engine::block::Spent::default(),
+            place: luci_engine::place::Place::default(),
         }
     }
 

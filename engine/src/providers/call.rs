@@ -24,11 +24,11 @@ const LARGEST_ANSWER: usize = 32 << 20;
 const LONGEST_DETAIL: usize = 300;
 
 pub struct Caller {
-    provider: ProviderName,
+    pub(super) provider: ProviderName,
     tenant: TenantId,
-    client: Client,
-    account: Arc<Account>,
-    retry: RetryPolicy,
+    pub(super) client: Client,
+    pub(super) account: Arc<Account>,
+    pub(super) retry: RetryPolicy,
     station: Station,
 }
 
@@ -103,7 +103,7 @@ impl Caller {
             }
             let began = Micros::now();
             let outcome = self.once(correlation, request(&self.client)).await;
-            self.measure(began, &outcome);
+            self.measure(began, outcome.as_ref().map(drop));
             let Err(error) = outcome else { return outcome };
             let wait = self.wait(tried, &error).filter(|_| tried < self.retry.retries);
             let Some(wait) = wait else { return Err(error) };
@@ -114,20 +114,20 @@ impl Caller {
         }
     }
 
-    fn paused(&self, until: Micros) -> ProviderError {
+    pub(super) fn paused(&self, until: Micros) -> ProviderError {
         let wait = Duration::from_micros(u64::try_from(until.0 - Micros::now().0).unwrap_or(0));
         let error = self.error(FailureCode::ApiError, "provider_down");
         ProviderError { retry_after: Some(wait), asked: Asked::No, ..error }
     }
 
-    fn measure(&self, began: Micros, outcome: &Result<Value, ProviderError>) {
+    pub(super) fn measure(&self, began: Micros, outcome: Result<(), &ProviderError>) {
         let now = Micros::now();
-        let word = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
+        let word = outcome.map_or_else(|error| error.code.as_str(), |()| "ok");
         let provider = self.provider.as_str();
         metrics::counter!("luci_provider_calls_total", "provider" => provider, "outcome" => word).increment(1);
         let seconds = (now.0 - began.0) as f64 / 1e6;
         metrics::histogram!("luci_provider_call_seconds", "provider" => provider).record(seconds);
-        let (ended, heard) = match outcome.as_ref().map_err(|error| error.code) {
+        let (ended, heard) = match outcome.map_err(|error| error.code) {
             Err(FailureCode::RateLimit) => (Ended::Limited, Heard::Answer),
             Err(FailureCode::ApiError | FailureCode::Timeout) => (Ended::Failed, Heard::Nothing),
             Err(FailureCode::Validation | FailureCode::Auth | FailureCode::Internal) => (Ended::Failed, Heard::Answer),
@@ -151,7 +151,7 @@ impl Caller {
     }
 
     /// How long to wait before the next try; `None` when another try is not worth it.
-    fn wait(&self, tried: u32, error: &ProviderError) -> Option<Duration> {
+    pub(super) fn wait(&self, tried: u32, error: &ProviderError) -> Option<Duration> {
         if !error.code.retryable() {
             return None;
         }
@@ -162,11 +162,7 @@ impl Caller {
     }
 
     async fn once(&self, correlation: &str, request: RequestBuilder) -> Result<Value, ProviderError> {
-        let request = request
-            .header("x-correlation-id", correlation)
-            .header("x-client", "luci")
-            .header(header::ACCEPT, "application/json");
-        let response = request.send().await.map_err(|error| self.broken(&error))?;
+        let response = known(request, correlation).send().await.map_err(|error| self.broken(&error))?;
         let status = response.status();
         if !status.is_success() {
             return Err(self.refused(status, response).await);
@@ -219,6 +215,12 @@ impl Caller {
         };
         (code, format!("http_{}", status.as_u16()))
     }
+}
+
+/// What every call carries.
+pub(super) fn known(request: RequestBuilder, correlation: &str) -> RequestBuilder {
+    let request = request.header("x-correlation-id", correlation).header("x-client", "luci");
+    request.header(header::ACCEPT, "application/json")
 }
 
 /// The body, or a word for why there is none.

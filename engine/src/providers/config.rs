@@ -88,6 +88,8 @@ pub struct ProvidersConfig {
     pub sites: BTreeMap<ProviderName, Site>,
     /// SignalHouse and Twilio, which the sender sends through.
     pub senders: SendersConfig,
+    /// The gateway's address as providers reach it, without a slash at the end: they post answers to addresses below it.
+    pub callback_url: Option<String>,
     pub retry: RetryPolicy,
     pub breaker: BreakerPolicy,
     /// Of one call, answer included.
@@ -105,6 +107,7 @@ impl Default for ProvidersConfig {
         Self {
             sites: BTreeMap::new(),
             senders: SendersConfig::default(),
+            callback_url: None,
             retry: RetryPolicy::default(),
             breaker: BreakerPolicy::default(),
             timeout: Duration::from_secs(30),

@@ -98,7 +98,8 @@ impl Spending<'_> {
 
     async fn try_store<A: Api>(&self, paid: &[Paid]) -> Result<(), sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
-        results::store(&mut connection, &self.asking, A::STAGE, A::PRICE.provider, paid).await
+        let whose = (self.asking.tenant, self.asking.root_run);
+        results::store(&mut connection, whose, A::STAGE, A::PRICE.provider, paid).await
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     caller::Caller,
     problem::Problem,
     reads::{Reading, run_exists},
+    waiting,
 };
 
 /// Events read at once.
@@ -30,10 +31,11 @@ pub async fn get(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
         return Ok(tagged(crate::serve::json(http::StatusCode::OK, &detail), &detail, position));
     }
     let mut reading = Reading::begin(&app, &caller, &ask).await?;
-    let detail = match runs::get(&mut reading.tx, caller.tenant, run).await? {
+    let mut detail = match runs::get(&mut reading.tx, caller.tenant, run).await? {
         Some(detail) => detail,
         None => young(&app, &caller, run).await?,
     };
+    waiting::tell(&app, caller.tenant, [&mut detail.run].into_iter()).await?;
     let response = reading.answer(&detail, detail.position);
     Ok(tagged(response, &detail, detail.position))
 }
