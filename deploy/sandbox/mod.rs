@@ -128,6 +128,16 @@ impl Sandbox {
         self.state.faults().next.extend(std::iter::repeat_n(fault, times));
     }
 
+    /// Whether queues stay pending however often they are looked at.
+    pub fn leave_queues_pending(&self, pending: bool) {
+        self.state.queues().pending = pending;
+    }
+
+    /// As when a provider keeps queues for some time only.
+    pub fn forget_queues(&self) {
+        self.state.queues().forget();
+    }
+
     /// From now on what would be posted to callers' addresses is kept for `held`.
     pub fn hold_posts(&self) {
         self.state.posts.hold();

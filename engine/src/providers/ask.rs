@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
 use super::{
-    Caller, ProviderName, ProvidersConfig,
+    Caller, Errand, ProviderName, ProvidersConfig,
     account::{Account, Accounts},
     call,
     config::RetryPolicy,
@@ -46,7 +46,7 @@ pub trait Api: Send + Sync {
     /// One call for all queries of a batch: an outcome for each, in their order, or one error for all.
     fn call(
         &self,
-        correlation: &str,
+        errand: Errand<'_>,
         queries: &[&Self::Query],
     ) -> impl Future<Output = Result<Vec<Outcome<Self::Match>>, ProviderError>> + Send;
 }
@@ -124,7 +124,16 @@ impl Asker {
     }
 
     pub(super) fn caller<A: Api>(&self, tenant: TenantId, account: Arc<Account>) -> A {
-        A::new(Caller::new(tenant, self.client.clone(), account, self.retry, self.station.clone()))
+        A::new(Caller {
+            provider: account.provider,
+            tenant,
+            client: self.client.clone(),
+            account,
+            retry: self.retry,
+            patience: self.patience,
+            station: self.station.clone(),
+            pool: self.pool.clone(),
+        })
     }
 
     pub async fn ask<A: Api>(&self, asking: Asking<'_>, queries: &[A::Query]) -> Answers<A::Match> {

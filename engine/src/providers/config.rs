@@ -51,8 +51,9 @@ pub struct RetryPolicy {
     pub base: Duration,
     pub cap: Duration,
     pub longest_wait: Duration,
-    /// Between two looks at work that a provider has yet to do.
+    /// Between two looks at work that a provider has yet to do, and how long one attempt looks.
     pub poll: Duration,
+    pub give_up: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -63,6 +64,7 @@ impl Default for RetryPolicy {
             cap: Duration::from_secs(10),
             longest_wait: Duration::from_secs(30),
             poll: Duration::from_secs(5),
+            give_up: Duration::from_secs(300),
         }
     }
 }

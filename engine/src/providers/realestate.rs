@@ -9,7 +9,7 @@ use luci_schema::{FailureCode, LeadId, Stage};
 use serde_json::{Value, json};
 
 use super::{
-    Caller, ProviderName,
+    Caller, Errand, ProviderName,
     ask::{Api, Outcome},
     fields::{flag, list, number, phone_kind, text, texts},
     send::SendError,
@@ -27,13 +27,13 @@ impl RealEstate {
     /// and their number to `complete_url` in the end. The addresses must be hard to guess: they tell whose answers those are.
     pub async fn submit(
         &self,
-        correlation: &str,
+        errand: Errand<'_>,
         (webhook_url, complete_url): (&str, &str),
         queries: &[&TraceQuery],
     ) -> Result<(), SendError> {
         let skips: Vec<Value> = queries.iter().map(|query| skip(query)).collect();
         let body = json!({ "webhook_url": webhook_url, "webcomplete_url": complete_url, "skips": skips });
-        self.0.submit("/v1/SkipTraceBatch", correlation, &body).await.map_err(|error| match error {
+        self.0.submit("/v1/SkipTraceBatch", errand, &body).await.map_err(|error| match error {
             // RealEstateAPI says 403 when the credits are used up.
             SendError::Refused(error) if error.reason == "http_403" => {
                 SendError::Refused(ProviderError { reason: "credits".into(), ..error })
@@ -42,8 +42,8 @@ impl RealEstate {
         })
     }
 
-    async fn single(&self, correlation: &str, query: &TraceQuery) -> Outcome<TraceMatch> {
-        outcome(&self.0.post("/v1/SkipTrace", correlation, &json!(query)).await?)
+    async fn single(&self, errand: Errand<'_>, query: &TraceQuery) -> Outcome<TraceMatch> {
+        outcome(&self.0.post("/v1/SkipTrace", errand.about(1), &json!(query)).await?)
     }
 }
 
@@ -69,18 +69,18 @@ impl Api for RealEstate {
 
     async fn call(
         &self,
-        correlation: &str,
+        errand: Errand<'_>,
         queries: &[&TraceQuery],
     ) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
         if queries.len() < SMALLEST_BATCH {
             let mut outcomes = Vec::new();
             for query in queries {
-                outcomes.push(self.single(correlation, query).await);
+                outcomes.push(self.single(errand, query).await);
             }
             return Ok(outcomes);
         }
         let skips: Vec<Value> = queries.iter().map(|query| skip(query)).collect();
-        let answer = self.0.post("/v1/SkipTraceBatchAwait", correlation, &json!({ "skips": skips })).await?;
+        let answer = self.0.post("/v1/SkipTraceBatchAwait", errand, &json!({ "skips": skips })).await?;
         by_key(&answer, queries)
     }
 }
