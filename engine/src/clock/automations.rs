@@ -82,6 +82,8 @@ impl Automations {
         }
         match recorded.event_type.as_str() {
             "message:received" => self.arrived(recorded, |trigger| matches!(trigger, Trigger::MessageReceived { .. })),
+            // An answer that a block waits for is for nobody else: there is one for each of its leads.
+            "webhook:received" if answers_a_block(recorded) => {}
             "webhook:received" => self.arrived(recorded, |trigger| matches!(trigger, Trigger::Webhook { .. })),
             _ => {}
         }
@@ -252,6 +254,10 @@ impl Automations {
         };
         enabled.filter_map(soon).min()
     }
+}
+
+fn answers_a_block(recorded: &Recorded) -> bool {
+    matches!(&recorded.event, Event::Config(ConfigEvent::WebhookReceived(e)) if e.purpose.starts_with("block:"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The automations as the clock knows them: what is due, what was missed, what overlaps, and what comes once.
 
 use luci_schema::{
-    BlueprintId, CommandId, CorrelationId, Position, Version,
-    event::{AutomationCreated, AutomationDisabled, AutomationEnabled, AutomationFired, CatchUp, Overlap},
+    BlueprintId, CommandId, CorrelationId, Position, Version, WebhookId,
+    event::{
+        AutomationCreated, AutomationDisabled, AutomationEnabled, AutomationFired, CatchUp, Overlap, WebhookReceived,
+    },
 };
 
 use super::*;
@@ -167,5 +169,24 @@ fn messages_and_webhooks_bring_their_data_as_facts_to_those_that_wait_for_them()
             }
             assert!(ground.automations.take(Micros(7)).is_empty(), "once");
         }
+    }
+}
+
+#[test]
+fn answers_that_a_block_waits_for_start_nothing() {
+    for (purpose, expected) in [("status", 1), ("block:run_1:block_1:1", 0)] {
+        let mut ground = enabled(Trigger::Webhook { conditions: vec![] });
+        let received = WebhookReceived {
+            webhook_id: WebhookId::generate(),
+            source: "realestate".into(),
+            kind: "skiptrace.completed".into(),
+            purpose: purpose.into(),
+            verified_by: "secret".into(),
+            object_path: "x".into(),
+            size_bytes: 1,
+            checksum: "x".into(),
+        };
+        ground.fold(ConfigEvent::WebhookReceived(Box::new(received)), 5);
+        assert_eq!(ground.automations.take(Micros(6)).len(), expected, "{purpose}");
     }
 }
