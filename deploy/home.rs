@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::serve::{BLOB_KEY, gateway_options, public_url},
+    cli::serve::{BLOB_KEY, gateway_options, providers, public_url},
     config::{Config, StoreAddress},
     instance::{Credentials, Instance, derived, master_key},
     local::Folder,
@@ -83,7 +83,7 @@ impl Home {
             nats_url: servers.nats_url.clone(),
             storage,
             vault: Arc::new(Vault::new(master)?),
-            providers: config.providers.clone(),
+            providers: providers(config, Some(&listener)),
             kinds: blocks::all(),
             listener: Some(listener),
             // The folder has one holder, so its leases are taken over at once after a crash.

@@ -13,3 +13,4 @@ mod providers;
 mod sender;
 mod support;
 mod tidy;
+mod traces;

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use luci_engine::{admin::vault::Vault, blocks, storage::Storage};
+use luci_engine::{admin::vault::Vault, blocks, provider::ProvidersConfig, storage::Storage};
 use luci_schema::RunId;
 use secrecy::ExposeSecret;
 
@@ -67,7 +67,7 @@ impl Serve {
             nats_url,
             storage,
             vault,
-            providers: config.providers.clone(),
+            providers: providers(&config, listener.as_ref()),
             kinds: blocks::all(),
             listener,
             instance: config.instance.clone().unwrap_or_else(|| RunId::generate().ulid().to_string()),
@@ -85,6 +85,11 @@ impl Serve {
         system.stop().await;
         Ok(Outcome::Done)
     }
+}
+
+/// Where outside providers are, and how they reach the gateway; a process that cannot know that hands no leads over.
+pub fn providers(config: &Config, listener: Option<&TcpListener>) -> ProvidersConfig {
+    ProvidersConfig { callback_url: public_url(config, listener).ok(), ..config.providers.clone() }
 }
 
 /// What callers see decides whether cookies are for TLS only.

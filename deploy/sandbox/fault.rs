@@ -31,6 +31,17 @@ pub enum Fault {
     Lost,
 }
 
+impl Fault {
+    /// How many of so many items an answer has.
+    pub(super) const fn kept(self, items: usize) -> usize {
+        match self {
+            Self::Partial => items * 2 / 3,
+            Self::Without(missing) => items.saturating_sub(missing),
+            _ => items,
+        }
+    }
+}
+
 /// Rates in calls per thousand, the same calls for the same `seed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults {

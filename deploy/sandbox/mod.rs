@@ -9,6 +9,7 @@ mod fault;
 mod ledger;
 mod people;
 mod phones;
+mod posts;
 mod realestate;
 mod serve;
 mod signalhouse;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub use carriers::{ACCOUNT, CarrierFault, Carriers, KEY, TOKEN, Taken};
 pub use fault::{Fault, Faults};
 pub use ledger::{Entry, Ledger, Sums};
+pub use posts::Post;
 pub use spec::{FaultSpec, SpecError};
 
 /// Providers that the sandbox answers for.
@@ -73,6 +75,7 @@ struct State {
     faults: Mutex<fault::Plan>,
     ledger: Mutex<Ledger>,
     queues: Mutex<tracerfy::Queues>,
+    posts: posts::Posts,
 }
 
 impl State {
@@ -98,6 +101,7 @@ impl Sandbox {
             faults: Mutex::new(fault::Plan::new(&options.faults, &options.specs)),
             ledger: Mutex::new(Ledger::new(options.ledger_people)),
             queues: Mutex::default(),
+            posts: posts::Posts::default(),
             options,
         });
         let stop = CancellationToken::new();
@@ -122,6 +126,31 @@ impl Sandbox {
     /// The next `times` calls meet this fault, before any rate is asked.
     pub fn fault_next(&self, fault: Fault, times: usize) {
         self.state.faults().next.extend(std::iter::repeat_n(fault, times));
+    }
+
+    /// Whether queues stay pending however often they are looked at.
+    pub fn leave_queues_pending(&self, pending: bool) {
+        self.state.queues().pending = pending;
+    }
+
+    /// As when a provider keeps queues for some time only.
+    pub fn forget_queues(&self) {
+        self.state.queues().forget();
+    }
+
+    /// From now on what would be posted to callers' addresses is kept for `held`.
+    pub fn hold_posts(&self) {
+        self.state.posts.hold();
+    }
+
+    /// What was kept since the last time.
+    pub fn held(&self) -> Vec<Post> {
+        self.state.posts.take()
+    }
+
+    /// Posts this, as often as it is called.
+    pub async fn post(&self, post: &Post) -> reqwest::Result<reqwest::Response> {
+        posts::one(&reqwest::Client::new(), post, self.key()).await
     }
 
     /// What was asked and billed so far.

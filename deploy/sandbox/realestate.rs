@@ -1,15 +1,18 @@
-//! RealEstateAPI: SkipTrace and SkipTraceBatchAwait, whose items come back in another order than they were sent.
+//! RealEstateAPI: SkipTrace, SkipTraceBatchAwait, whose items come back in another order than they were sent, and
+//! SkipTraceBatch, which posts them.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    State,
+    Post, State,
     ledger::Ledger,
     people::{Person, hash, known_as},
-    serve::{Answer, Refused},
+    serve::{Answer, Asked, Refused},
 };
+
+const LARGEST_BODY: usize = 256 << 10;
 
 const IDENTIFIERS: [&str; 6] = ["first_name", "last_name", "address", "city", "state", "zip"];
 
@@ -21,23 +24,22 @@ pub fn skip_trace(request: &Value, ledger: &mut Ledger) -> Answer {
 }
 
 /// Takes the batch and posts each item to its webhook afterwards, then their number to the other one.
-pub fn batch(request: &Value, state: &State, ledger: &mut Ledger) -> Answer {
+pub fn batch(asked: &Asked, state: &State, ledger: &mut Ledger) -> Answer {
+    let request = &asked.body;
     let address = |name: &str| request.get(name).and_then(Value::as_str).map(str::to_owned);
     let webhook = address("webhook_url").ok_or_else(|| Refused::request(400, "webhook_url is required"))?;
+    if asked.raw.len() > LARGEST_BODY {
+        return Err(Refused::request(413, "at most 256 KB"));
+    }
     let Value::Array(items) = batch_await(request, ledger)? else { return Ok(Value::Null) };
     let matched = items.iter().filter(|item| item["match"] == true).count();
     let done = json!({ "processed": items.len(), "match": matched, "error": 0 });
     if !ledger.vain() {
-        let posts = items.into_iter().map(|item| (webhook.clone(), item));
-        let posts: Vec<_> = posts.chain(address("webcomplete_url").map(|url| (url, done))).collect();
-        let key = state.options.key.clone();
-        tokio::spawn(async move {
-            let client = reqwest::Client::new();
-            for (url, body) in posts {
-                // Posted once; whoever does not hear has a deadline.
-                let _unheard = client.post(url).header("x-api-key", &key).json(&body).send().await;
-            }
-        });
+        // A part of the answer is a part of the posts.
+        let posted = asked.fault.map_or(items.len(), |fault| fault.kept(items.len()));
+        let posts = items.into_iter().take(posted).map(|body| Post { url: webhook.clone(), body });
+        let posts = posts.chain(address("webcomplete_url").map(|url| Post { url, body: done })).collect();
+        state.posts.send(posts, &state.options.key);
     }
     Ok(json!({ "statusCode": 200, "statusMessage": "accepted" }))
 }

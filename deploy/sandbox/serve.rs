@@ -35,6 +35,8 @@ pub struct Asked<'a> {
     pub query: BTreeMap<String, String>,
     /// What follows the path of the call.
     pub tail: &'a str,
+    /// What the call meets.
+    pub fault: Option<Fault>,
 }
 
 type Work = fn(&State, &Asked, &mut Ledger) -> Answer;
@@ -72,7 +74,7 @@ static CALLS: [Call; 12] = [
     call(Method::POST, "/v1/SkipTraceBatchAwait", "realestate", Auth::ApiKey, |_, a, l| {
         realestate::batch_await(&a.body, l)
     }),
-    call(Method::POST, "/v1/SkipTraceBatch", "realestate", Auth::ApiKey, |s, a, l| realestate::batch(&a.body, s, l)),
+    call(Method::POST, "/v1/SkipTraceBatch", "realestate", Auth::ApiKey, |s, a, l| realestate::batch(a, s, l)),
     call(Method::POST, "/v1/api/trace/", "tracerfy", Auth::Bearer, |s, a, l| tracerfy::trace(a, &mut s.queues(), l)),
     call(Method::GET, "/v1/api/queue/", "tracerfy", Auth::Bearer, |s, a, _| tracerfy::queue(a, &mut s.queues())),
     call(Method::GET, "/3.0/phone_intel", "trestle", Auth::ApiKey, |_, a, l| phones::phone_intel(a, l)),
@@ -148,25 +150,25 @@ async fn answer(
             let content_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
             let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
             let parsed = serde_json::from_slice(body).unwrap_or(Value::Null);
-            work_on(state, call, &Asked { body: parsed, raw: body, content_type, query, tail }).await
+            work_on(state, call, Asked { body: parsed, raw: body, content_type, query, tail, fault: None }).await
         }
     }
 }
 
-async fn work_on(state: &State, call: &Call, asked: &Asked<'_>) -> Response<Bytes> {
+async fn work_on(state: &State, call: &Call, mut asked: Asked<'_>) -> Response<Bytes> {
     state.ledger().call(call.provider, call.path);
     let (fault, faults) = state.faults().take(call.provider);
+    asked.fault = fault;
     tokio::time::sleep(state.options.delay + faults.delay).await;
-    let worked = || (call.work)(state, asked, &mut state.ledger());
+    let worked = || (call.work)(state, &asked, &mut state.ledger());
     if !matches!(fault, None | Some(Fault::Lost | Fault::Partial | Fault::Without(_))) {
         // What such a call would have changed besides is forgotten: nobody hears of it.
-        state.ledger().in_vain(call.provider, |ledger| (call.work)(state, asked, ledger).is_ok());
+        state.ledger().in_vain(call.provider, |ledger| (call.work)(state, &asked, ledger).is_ok());
     }
     match fault {
         None => answered(worked()),
-        Some(Fault::Partial) => answered(worked().map(|answer| partly(answer, |items| items * 2 / 3))),
-        Some(Fault::Without(missing)) => {
-            answered(worked().map(|answer| partly(answer, |items| items.saturating_sub(missing))))
+        Some(fault @ (Fault::Partial | Fault::Without(_))) => {
+            answered(worked().map(|answer| partly(answer, |items| fault.kept(items))))
         }
         Some(Fault::Lost) => {
             let _billed_though_nobody_hears = worked();

@@ -15,7 +15,19 @@ const COLUMNS: [&str; 6] = ["first_name", "last_name", "address", "city", "state
 const LOOKS: u32 = 1;
 
 /// Queues by number: looks so far, and the rows.
-pub type Queues = BTreeMap<u64, (u32, Vec<Value>)>;
+#[derive(Debug, Default)]
+pub struct Queues {
+    queues: BTreeMap<u64, (u32, Vec<Value>)>,
+    /// None of them is done.
+    pub pending: bool,
+    uploaded: u64,
+}
+
+impl Queues {
+    pub fn forget(&mut self) {
+        self.queues.clear();
+    }
+}
 
 pub fn trace(asked: &Asked, queues: &mut Queues, ledger: &mut Ledger) -> Answer {
     let form = form(asked).ok_or_else(|| Refused::request(400, "a multipart form is required"))?;
@@ -38,8 +50,9 @@ pub fn trace(asked: &Asked, queues: &mut Queues, ledger: &mut Ledger) -> Answer 
         answers.push(answer.clone());
     }
     answers.reverse();
-    let queue = queues.keys().next_back().map_or(1, |last| last + 1);
-    queues.insert(queue, (0, answers));
+    queues.uploaded += 1;
+    let queue = queues.uploaded;
+    queues.queues.insert(queue, (0, answers));
     Ok(json!({ "message": "queued", "queue_id": queue, "status": "pending", "created_at": "2026-01-01T00:00:00Z",
                "rows_uploaded": rows.len(), "trace_type": "normal", "credits_per_lead": 1 }))
 }
@@ -47,10 +60,11 @@ pub fn trace(asked: &Asked, queues: &mut Queues, ledger: &mut Ledger) -> Answer 
 /// `/v1/api/queue/{id}`.
 pub fn queue(asked: &Asked, queues: &mut Queues) -> Answer {
     let number: Option<u64> = asked.tail.trim_end_matches('/').parse().ok();
-    let queue = number.and_then(|number| queues.get_mut(&number));
+    let pending = queues.pending;
+    let queue = number.and_then(|number| queues.queues.get_mut(&number));
     let (looks, rows) = queue.ok_or_else(|| Refused::request(404, "no such queue"))?;
     *looks += 1;
-    if *looks <= LOOKS { Ok(json!({ "pending": true })) } else { Ok(Value::Array(rows.clone())) }
+    if *looks <= LOOKS || pending { Ok(json!({ "pending": true })) } else { Ok(Value::Array(rows.clone())) }
 }
 
 fn answer(row: &Value, known: &str, ledger: &mut Ledger) -> Value {

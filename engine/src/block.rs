@@ -15,6 +15,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    place::Place,
     provider::{Asking, Providers},
     storage::Storage,
     telemetry::Telemetry,
@@ -36,6 +37,7 @@ pub struct Task {
     /// The run was cancelled or the attempt was fenced: finish the lead in hand and report what was done.
     pub stop: CancellationToken,
     pub spent: Spent,
+    pub place: Place,
 }
 
 impl Task {

@@ -12,6 +12,7 @@ pub mod failed_leads;
 mod follow;
 pub mod issue;
 pub mod lead;
+pub mod place;
 pub mod provider;
 mod providers;
 pub mod relay;

@@ -1,17 +1,23 @@
 //! The door to providers outside: every question that costs money goes through `Providers`, which asks the answers
 //! already paid for first and stores each new one as it arrives.
 
+mod found;
+
 use std::{sync::Arc, time::Duration};
 
-use luci_schema::{ArtifactId, FailureCode, LeadId, RunId, TenantId, event::RunPrices};
-use serde::{Deserialize, Serialize};
+use luci_schema::{ArtifactId, FailureCode, KeyId, LeadId, RunId, TenantId, event::RunPrices};
+use serde::Serialize;
 use sqlx::PgPool;
+
+pub use found::{FoundOrganization, FoundPhone, PersonMatch, PhoneKind, TraceMatch};
 
 pub use crate::providers::{
     BreakerPolicy, Limits, OrganizationQuery, ProviderName, ProvidersConfig, RetryPolicy, Site, UnknownProvider,
     account::{Account, Scope},
     async_item as realestate_async_item,
     choice::{check_stage, of_stage},
+    hand_over::{HandedOver, Handing},
+    handed,
     limits::{self, OwnLimits},
     phones::{MOST_NUMBERS, PhoneFacts, PhoneQuery, PhoneSource},
     price::{
@@ -60,6 +66,8 @@ pub enum Asked {
     Yes,
     /// The door was closed: a limit, a pause, a missing credential, or what an earlier call of the block was told.
     No,
+    /// It was handed over, and its answer did not come in time.
+    InVain,
 }
 
 impl ProviderError {
@@ -71,7 +79,7 @@ impl ProviderError {
 
     /// The rest of the block would fare no better: the stage cannot be carried out now.
     pub fn closes_the_door(&self) -> bool {
-        self.asked == Asked::No || matches!(self.code, FailureCode::RateLimit)
+        self.asked != Asked::Yes || matches!(self.code, FailureCode::RateLimit)
     }
 }
 
@@ -138,81 +146,6 @@ pub struct TraceQuery {
     pub zip: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PhoneKind {
-    Mobile,
-    Landline,
-    Voip,
-    Unknown,
-}
-
-/// A number as the provider wrote it; normalising is the caller's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FoundPhone {
-    pub number: String,
-    pub kind: PhoneKind,
-    #[serde(default)]
-    pub do_not_call: bool,
-    /// `None` when the provider does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub connected: Option<bool>,
-}
-
-impl FoundPhone {
-    /// Neither flagged do-not-call nor known to be disconnected.
-    pub fn usable(&self) -> bool {
-        !self.do_not_call && self.connected != Some(false)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct FoundOrganization {
-    pub name: Option<String>,
-    pub website_url: Option<String>,
-    pub domain: Option<String>,
-    pub phone: Option<String>,
-    pub founded_year: Option<u32>,
-    pub employees: Option<u64>,
-    /// Dollars a year.
-    pub annual_revenue: Option<u64>,
-    pub industry: Option<String>,
-    pub city: Option<String>,
-    pub state: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PersonMatch {
-    pub first_name: Option<String>,
-    pub last_name: Option<String>,
-    pub title: Option<String>,
-    /// `owner`, `founder`, `c_suite`, `vp` …
-    pub seniority: Option<String>,
-    pub email: Option<String>,
-    /// `verified` is the one that can be relied on.
-    pub email_status: Option<String>,
-    pub personal_emails: Vec<String>,
-    pub phones: Vec<FoundPhone>,
-    pub linkedin_url: Option<String>,
-    pub city: Option<String>,
-    pub state: Option<String>,
-    pub organization: Option<FoundOrganization>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct TraceMatch {
-    /// All numbers, flagged ones included: the caller leaves out those that are not `usable`.
-    pub phones: Vec<FoundPhone>,
-    pub emails: Vec<String>,
-    pub addresses: Vec<String>,
-    pub relatives: Vec<String>,
-    pub age: Option<u32>,
-}
-
 pub struct Providers {
     asker: Asker,
 }
@@ -251,16 +184,26 @@ impl Providers {
         }
     }
 
-    /// Hands leads over to RealEstateAPI, which posts each answer to `webhook_url` and, in the end, their number to
-    /// `complete_url`. Ten to a thousand leads; `realestate_async_item` reads what is posted.
-    pub async fn submit_traces(
+    /// Hands leads over to RealEstateAPI, which posts each answer to an address of their batch: those that have no answer yet
+    /// and that nobody waits for. However often it is called, a release hands a question over once.
+    pub async fn hand_over(&self, asking: Asking<'_>, handing: &Handing, queries: &[TraceQuery]) -> HandedOver {
+        self.asker.hand_over(asking, handing, queries).await
+    }
+
+    /// Waits until nothing more can come for any of these batches.
+    pub async fn awaited(&self, tenant: TenantId, batches: &[KeyId]) {
+        self.asker.awaited(tenant, batches).await;
+    }
+
+    /// What came of the questions that were handed over, in their order. Those too few for a batch are asked now, unless
+    /// `closed` says that it would be in vain. What comes later is counted by the release that uses it.
+    pub async fn collect(
         &self,
         asking: Asking<'_>,
-        (webhook_url, complete_url): (&str, &str),
         queries: &[TraceQuery],
-    ) -> Result<(), ProviderError> {
-        let api: RealEstate = self.asker.api(asking.tenant).await?;
-        api.submit(&asking.root_run.to_string(), (webhook_url, complete_url), queries).await
+        closed: Option<&ProviderError>,
+    ) -> Answers<TraceMatch> {
+        self.asker.collect(asking, queries, closed).await
     }
 
     /// Asks what numbers are, in the order of the queries.

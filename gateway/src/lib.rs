@@ -12,6 +12,7 @@ pub mod problem;
 pub mod reads;
 pub mod routes;
 pub mod serve;
+mod waiting;
 
 use std::{sync::Arc, time::Duration};
 

@@ -46,6 +46,7 @@ pub async fn ground() -> Ground {
         cap: Duration::ZERO,
         longest_wait: Duration::ZERO,
         poll: Duration::ZERO,
+        give_up: Duration::from_secs(60),
     };
     let config = ProvidersConfig { retry, ..ProvidersConfig::all_at(&sandbox.url(), sandbox.key()) };
     let tools = Tools {
@@ -196,6 +197,7 @@ impl Pipeline<'_> {
             attempt: Some(1),
             stop: self.stop.clone(),
             spent: luci_engine::block::Spent::default(),
+            place: luci_engine::place::Place::default(),
         }
     }
 

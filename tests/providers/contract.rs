@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use luci::sandbox::{Fault, Faults};
 use luci_engine::provider::{
-    Answer, Asked, OrganizationQuery, PhoneQuery, PhoneSource, ProviderError, ProviderName, Providers, ProvidersConfig,
-    RetryPolicy, realestate_async_item,
+    Answer, Asked, Asking, Handing, OrganizationQuery, PhoneQuery, PhoneSource, ProviderError, ProviderName, Providers,
+    ProvidersConfig, RetryPolicy, realestate_async_item,
 };
-use luci_schema::{FailureCode, LeadId};
+use luci_schema::{ArtifactId, BlockId, FailureCode, LeadId};
 
 use super::ground::{Ground, addresses, at_once, people};
 use crate::support::vault;
@@ -179,21 +179,39 @@ async fn a_batch_that_is_handed_over_comes_back_item_by_item() {
     let heard: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
     let (posted, done) = (Arc::clone(&heard), Arc::new(tokio::sync::Notify::new()));
     let told = Arc::clone(&done);
-    let hook = warp::path("item").and(warp::body::json()).map(move |item| {
+    let path = || warp::path!("api" / "webhooks" / "realestate" / String);
+    let hook = path().and(warp::body::json()).map(move |_token, item| {
         posted.lock().expect("a list").push(item);
         "ok"
     });
-    let complete = warp::path("complete").map(move || {
+    let query = warp::query::raw().and_then(async |query: String| match query.as_str() {
+        "done=1" => Ok(()),
+        _ => Err(warp::reject()),
+    });
+    let complete = path().and(query).map(move |_token, ()| {
         told.notify_one();
         "ok"
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
-    let server = tokio::spawn(warp::serve(hook.or(complete)).incoming(listener).run());
-    let (item, end, asked) = (format!("{url}/item"), format!("{url}/complete"), addresses(12));
-    let few = ground.providers.submit_traces(ground.asking(), (&item, &end), &asked[..9]).await;
-    assert_eq!(few.expect_err("too few").reason, "batch_size");
-    ground.providers.submit_traces(ground.asking(), (&item, &end), &asked).await.expect("taken");
+    let server = tokio::spawn(warp::serve(complete.or(hook)).incoming(listener).run());
+    let config = ProvidersConfig {
+        callback_url: Some(url),
+        ..ProvidersConfig::all_at(&ground.sandbox.url(), ground.sandbox.key())
+    };
+    let providers = Providers::new(ground.pool.clone(), vault(), config).expect("an address");
+    let (run, deadline) = (ground.run, Duration::from_secs(3_600));
+    let handing = Handing { run, block: BlockId::generate(), attempt: 1, deadline };
+    let (tenant, asked) = (ground.founded().await, addresses(12));
+    let asking = Asking { tenant, ..ground.asking() };
+    let few = providers.hand_over(asking, &handing, &asked[..9]).await;
+    assert!(few.waits_for.is_empty() && few.closed.is_none(), "too few: {few:?}");
+    let handed = providers.hand_over(asking, &handing, &asked).await;
+    assert!(handed.waits_for.len() == 1 && handed.closed.is_none(), "{handed:?}");
+    assert_eq!(providers.hand_over(asking, &handing, &asked).await.waits_for, handed.waits_for, "once, and no more");
+    let later = Asking { release: ArtifactId::generate(), ..asking };
+    assert_eq!(providers.hand_over(later, &handing, &asked).await.waits_for, handed.waits_for, "nor for another");
+    assert_eq!(ground.calls("/v1/SkipTraceBatch"), 1);
     done.notified().await;
     let items = std::mem::take(&mut *heard.lock().expect("a list"));
     let answers: std::collections::HashMap<_, _> =

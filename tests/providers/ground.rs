@@ -3,10 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use luci::sandbox::{Sandbox, SandboxOptions};
-use luci_engine::provider::{
-    Asking, PersonIdentifiers, PersonQuery, Providers, ProvidersConfig, RetryPolicy, TraceQuery,
+use luci_engine::{
+    admin::tenants,
+    provider::{Asking, PersonIdentifiers, PersonQuery, Providers, ProvidersConfig, RetryPolicy, TraceQuery},
 };
-use luci_schema::{ArtifactId, LeadId, RunId, TenantId, event::RunPrices, migrate};
+use luci_schema::{
+    ArtifactId, LeadId, RunId, TenantId,
+    event::RunPrices,
+    log::{Log, LogOptions},
+    migrate,
+};
 use sqlx::PgPool;
 
 use crate::support::{Database, database, vault};
@@ -61,6 +67,12 @@ impl Ground {
 
     pub fn asking(&self) -> Asking<'_> {
         Asking { tenant: self.tenant, root_run: self.run, release: self.release, prices: &self.prices }
+    }
+
+    /// A tenant that is in the database, as secrets need one.
+    pub async fn founded(&self) -> TenantId {
+        let log = Log::open(self.pool.clone(), LogOptions::default()).await.expect("a log");
+        tenants::found(&log, "Test", "test").await.expect("a tenant").tenant
     }
 
     pub fn calls(&self, path: &str) -> u64 {

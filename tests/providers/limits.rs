@@ -127,6 +127,55 @@ async fn grants_that_were_not_used_are_given_back() {
     assert!(used <= 40, "four calls of ten were out before the first refusal came: {used}");
 }
 
+/// People in all calls that the sandbox saw, whatever came of them.
+fn sent(ground: &Ground) -> u32 {
+    ground.sandbox.ledger().people.values().map(|entry| entry.sent).sum()
+}
+
+#[tokio::test]
+async fn what_is_tried_again_counts_against_the_limit_again() {
+    for (limits, fault) in [
+        (Limits { tenant_per_day: Some(45), ..Limits::default() }, Fault::Unavailable),
+        (per_minute(45), Fault::RateLimited),
+        // Called wrong as a whole, and asked about in halves.
+        (Limits { per_day: Some(45), ..Limits::default() }, Fault::Refused),
+    ] {
+        let ground = Ground::new().await;
+        let mut config = ProvidersConfig::all_at(&ground.sandbox.url(), ground.sandbox.key());
+        (config.retry, config.patience) = (at_once(), Duration::ZERO);
+        config.sites.values_mut().for_each(|site| site.limits = limits);
+        let providers = Providers::new(ground.pool.clone(), vault(), config).expect("an address");
+        ground.sandbox.set_faults(Faults { retry_after: 0, ..Faults::default() });
+        ground.sandbox.fault_next(fault, 100);
+        let answers = providers.people_match(ground.asking(), &people(40)).await;
+        assert!(answers.iter().all(Result::is_err), "{fault:?}");
+        assert!((30..=45).contains(&sent(&ground)), "{fault:?}: {} people were sent", sent(&ground));
+        let told =
+            |error: &&luci_engine::provider::ProviderError| error.reason == "limit" && error.retry_after.is_some();
+        assert!(answers.iter().filter_map(|answer| answer.as_ref().err()).any(|error| told(&error)), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_storm_does_not_carry_a_tenant_over_its_limit() {
+    let ground = Ground::new().await;
+    let mut config = ProvidersConfig::all_at(&ground.sandbox.url(), ground.sandbox.key());
+    (config.retry, config.patience) = (at_once(), Duration::ZERO);
+    config.sites.values_mut().for_each(|site| site.limits.tenant_per_day = Some(200));
+    let providers = Providers::new(ground.pool.clone(), vault(), config).expect("an address");
+    ground.sandbox.set_faults(Faults { rate_limited: 300, unavailable: 300, retry_after: 0, ..Faults::default() });
+    for _ in 0..4 {
+        providers.people_match(ground.asking(), &people(100)).await;
+        providers.skip_trace(ground.asking(), ProviderName::RealEstate, &addresses(100)).await;
+    }
+    for provider in ["apollo:", "realestate:"] {
+        let ledger = ground.sandbox.ledger();
+        let sent = ledger.people.iter().filter(|(person, _)| person.starts_with(provider));
+        let sent: u32 = sent.map(|(_, entry)| entry.sent).sum();
+        assert!((100..=200).contains(&sent), "{provider} {sent} people were sent");
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_counted_where_nothing_is_limited() {
     let ground = Ground::new().await;

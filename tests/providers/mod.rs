@@ -5,4 +5,5 @@ mod contract;
 mod faults;
 mod ground;
 mod limits;
+mod queues;
 mod storm;

@@ -68,6 +68,14 @@ pub async fn output(data_dir: &Path, arguments: &[&str], variables: &[(&str, &st
     tokio::task::spawn_blocking(move || on_starter(move || command.output().expect("it runs"))).await.expect("it ends")
 }
 
+/// Starts the program in an environment of its own, to be killed; it ends with the tests.
+pub async fn process(arguments: &[&str], variables: Vec<(&'static str, String)>) -> Child {
+    let mut command = command(&room("process"), arguments);
+    command.envs(variables).stdout(Stdio::null()).stderr(Stdio::null());
+    let started = tokio::task::spawn_blocking(move || on_starter(move || command.spawn().expect("it starts")));
+    started.await.expect("it starts")
+}
+
 impl Luci {
     /// Starts it again in the same folder.
     pub async fn start(&mut self) {

@@ -17,9 +17,9 @@ mod servers;
 mod system;
 
 pub use api::Api;
-pub use binary::{Luci, Stand, luci, luci_with, output};
+pub use binary::{Luci, Stand, luci, luci_with, output, process};
 pub use browser::{Browser, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
 pub use servers::room;
-pub use system::{System, SystemOptions, system, system_with, vault};
+pub use system::{MASTER_KEY, System, SystemOptions, system, system_with, vault};

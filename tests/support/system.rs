@@ -2,6 +2,7 @@
 
 use std::{
     net::TcpListener,
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
@@ -55,14 +56,19 @@ pub struct System {
     pub api: Api,
     pub tenant: TenantId,
     pub storage: Storage,
+    /// The folder of its store.
+    pub objects: PathBuf,
     pub database: Database,
     pub nats: Nats,
     pub running: Running,
 }
 
+/// The master key of every test's installation.
+pub const MASTER_KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+
 /// The vault of every test's installation.
 pub fn vault() -> Arc<Vault> {
-    Arc::new(Vault::new(&"5a".repeat(32).into()).expect("a master key"))
+    Arc::new(Vault::new(&MASTER_KEY.into()).expect("a master key"))
 }
 
 /// Starts a system with every role.
@@ -76,14 +82,15 @@ pub async fn system_with(options: SystemOptions) -> System {
     let (database, nats) = tokio::join!(database(), nats());
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let objects = room("objects");
     let storage =
-        Storage::local(room("objects"), "signing key of a test".to_owned().into(), url.clone()).expect("a store");
+        Storage::local(objects.clone(), "signing key of a test".to_owned().into(), url.clone()).expect("a store");
     let setup = Setup {
         database_url: database.url().to_owned().into(),
         nats_url: nats.url().to_owned().into(),
         storage: storage.clone(),
         vault: vault(),
-        providers: options.providers,
+        providers: ProvidersConfig { callback_url: Some(url.clone()), ..options.providers },
         kinds: options.kinds,
         listener: Some(listener),
         instance: RunId::generate().to_string(),
@@ -96,7 +103,7 @@ pub async fn system_with(options: SystemOptions) -> System {
     let running = Running::start(setup).await.expect("a system");
     let founded = tenants::found(&running.log, "Test", "test").await.expect("a tenant");
     let api = Api::new(url, founded.key.secret.expose_secret());
-    System { api, tenant: founded.tenant, storage, database, nats, running }
+    System { api, tenant: founded.tenant, storage, objects, database, nats, running }
 }
 
 impl System {

@@ -10,7 +10,7 @@ use super::outcome::{self, Outcome, database_failed};
 use crate::{
     block::{BlockFault, Progress, Task, Tools},
     lead::{Lead, line::FailedLine},
-    provider::{self, Answers, ProviderError, ProviderName},
+    provider::{self, Answers, Asked, ProviderError, ProviderName},
 };
 
 /// One provider's way to be asked.
@@ -26,18 +26,28 @@ pub(super) trait Source: Send + Sync {
     /// None when the lead does not qualify.
     fn query(lead: &Lead) -> Option<Self::Query>;
     fn ask<'a>(
+        &'a self,
         task: &'a Task,
         tools: &'a Tools,
         provider: ProviderName,
         queries: &'a [Self::Query],
     ) -> BoxFuture<'a, Answers<Self::Match>>;
+    /// Whether all that can be known of the leads is at hand: then a stop leaves out what has no answer, and no more.
+    fn at_hand(&self) -> bool {
+        false
+    }
     fn merge(lead: &mut Lead, provider: ProviderName, found: &Self::Match);
     /// What is written beside the leads themselves.
     fn keep<'a>(c: &'a mut PgConnection, task: &'a Task, leads: &'a [Lead]) -> BoxFuture<'a, Result<(), sqlx::Error>>;
 }
 
 /// Asks about every lead of the block that qualifies.
-pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progress) -> Result<BlockReport, BlockFault> {
+pub(super) async fn run<S: Source>(
+    source: &S,
+    task: &Task,
+    tools: &Tools,
+    progress: &Progress,
+) -> Result<BlockReport, BlockFault> {
     let provider = provider::of_stage(S::STAGE, &task.spec.config);
     let provider = provider.map_err(|reason| BlockFault::new(FailureCode::Validation, reason))?;
     let leads = outcome::leads(task, tools).await?;
@@ -55,12 +65,13 @@ pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progre
         }
     }
     let mut closed = None;
-    while !asked.is_empty() && !task.stop.is_cancelled() && closed.is_none() {
+    while !asked.is_empty() && closed.is_none() && (source.at_hand() || !task.stop.is_cancelled()) {
         let rest = asked.split_off(asked.len().min(S::PORTION));
         let portion = std::mem::replace(&mut asked, rest);
         done += portion.len() as u64;
         let (leads, queries): (Vec<Lead>, Vec<S::Query>) = portion.into_iter().unzip();
-        let answers = S::ask(task, tools, provider, &queries).await;
+        let answers = source.ask(task, tools, provider, &queries).await;
+        let (leads, answers) = if source.at_hand() { heard(task, leads, answers) } else { (leads, answers) };
         // Before anything can break: what was paid is reported, whatever becomes of the block.
         for (lead, answer) in leads.iter().zip(&answers) {
             if let Ok(answer) = answer
@@ -86,7 +97,7 @@ pub(super) async fn run<S: Source>(task: &Task, tools: &Tools, progress: &Progre
 /// asks about the other leads alone, when the provider is open again as far as we were told.
 fn broken_off(report: BlockReport, error: &ProviderError) -> BlockFault {
     let tried = report.counts.processed();
-    let message = format!("{} could be asked about {} of {tried} leads", error.provider, tried - report.counts.failed);
+    let message = format!("{} answered for {} of {tried} leads", error.provider, tried - report.counts.failed);
     let mut failure = Failure::new(error.code, message);
     failure.reasons = report.reasons.clone();
     // What is INTERNAL here is a database that was away.
@@ -96,6 +107,15 @@ fn broken_off(report: BlockReport, error: &ProviderError) -> BlockFault {
         Micros::now().plus_millis(millis)
     });
     BlockFault { failure, report: Box::new(report) }
+}
+
+/// Of a block that was stopped: the leads that the provider has told of.
+fn heard<M>(task: &Task, leads: Vec<Lead>, answers: Answers<M>) -> (Vec<Lead>, Answers<M>) {
+    if !task.stop.is_cancelled() {
+        return (leads, answers);
+    }
+    let told = |answer: &Result<_, ProviderError>| answer.as_ref().map_or_else(|e| e.asked == Asked::Yes, |_| true);
+    leads.into_iter().zip(answers).filter(|(_, answer)| told(answer)).unzip()
 }
 
 async fn take<S: Source>(

@@ -41,7 +41,7 @@ impl BlockKind for Enrich {
     ) -> BoxFuture<'a, Result<BlockReport, BlockFault>> {
         async move {
             outcome::config::<Settings>(task)?;
-            ask::run::<Self>(task, tools, progress).await
+            ask::run(self, task, tools, progress).await
         }
         .boxed()
     }
@@ -60,6 +60,7 @@ impl Source for Enrich {
     }
 
     fn ask<'a>(
+        &'a self,
         task: &'a Task,
         tools: &'a Tools,
         _: ProviderName,

@@ -10,6 +10,7 @@ use crate::block::BlockKind;
 mod ask;
 mod assign;
 mod enrich;
+mod handed;
 mod import;
 mod import_csv;
 mod import_earlier;

@@ -1,21 +1,23 @@
 //! SKIP_TRACE: how the person can be reached; and, where the blueprint says so, whether the numbers found are in use.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use luci_schema::{Stage, event::BlockReport};
+use luci_schema::{FailureCode, Stage, event::BlockReport};
 use serde::Deserialize;
 use sqlx::PgConnection;
 
 use super::{
     ask::{self, Source},
-    outcome,
+    handed, outcome,
 };
 use crate::{
     block::{BlockFault, BlockKind, Progress, Task, Tools},
     lead::phone,
     lead::{Lead, merge, qualify},
-    provider::{Answers, MOST_NUMBERS, PhoneQuery, PhoneSource, ProviderName, TraceMatch, TraceQuery},
+    provider::{
+        Answers, MOST_NUMBERS, PhoneQuery, PhoneSource, ProviderError, ProviderName, TraceMatch, TraceQuery, of_stage,
+    },
 };
 
 pub(super) struct SkipTrace;
@@ -26,11 +28,27 @@ impl BlockKind for SkipTrace {
     }
 
     fn provider(&self, task: &Task) -> String {
-        ask::provider_of::<Self>(task)
+        ask::provider_of::<Tracing>(task)
     }
 
     fn outside(&self) -> bool {
         true
+    }
+
+    fn check(&self, config: &serde_json::Value) -> Result<(), String> {
+        let settings: Settings = outcome::settings(config)?;
+        if settings.deadline_seconds.is_some_and(|seconds| !(1..=LONGEST_DEADLINE).contains(&seconds)) {
+            return Err(format!("deadlineSeconds is 1 to {LONGEST_DEADLINE}"));
+        }
+        match (settings.mode, of_stage(Stage::SkipTrace, config)?) {
+            (Mode::Await, _) if settings.deadline_seconds.is_some() => {
+                Err("deadlineSeconds belongs to the mode webhook".into())
+            }
+            (Mode::Webhook, provider) if provider != ProviderName::RealEstate => {
+                Err(format!("{provider} posts no answers: the mode webhook is realestate's"))
+            }
+            (Mode::Await | Mode::Webhook, _) => Ok(()),
+        }
     }
 
     fn run<'a>(
@@ -40,14 +58,25 @@ impl BlockKind for SkipTrace {
         progress: &'a Progress,
     ) -> BoxFuture<'a, Result<BlockReport, BlockFault>> {
         async move {
-            outcome::config::<Settings>(task)?;
-            ask::run::<Self>(task, tools, progress).await
+            let settings: Settings = outcome::config(task)?;
+            let closed = match settings.mode {
+                Mode::Await => None,
+                Mode::Webhook => handed::through(task, tools, settings.deadline()).await?,
+            };
+            ask::run(&Tracing { settings, closed }, task, tools, progress).await
         }
         .boxed()
     }
 }
 
-impl Source for SkipTrace {
+/// One block's way to its answers.
+struct Tracing {
+    settings: Settings,
+    /// Why leads could not be handed over.
+    closed: Option<ProviderError>,
+}
+
+impl Source for Tracing {
     type Query = TraceQuery;
     type Match = TraceMatch;
 
@@ -60,19 +89,27 @@ impl Source for SkipTrace {
     }
 
     fn ask<'a>(
+        &'a self,
         task: &'a Task,
         tools: &'a Tools,
         provider: ProviderName,
         queries: &'a [TraceQuery],
     ) -> BoxFuture<'a, Answers<TraceMatch>> {
         async move {
-            let mut answers = tools.providers.skip_trace(task.asking(), provider, queries).await;
-            if let Ok(Settings { verify: Some(source), .. }) = outcome::config(task) {
+            let mut answers = match self.settings.mode {
+                Mode::Await => tools.providers.skip_trace(task.asking(), provider, queries).await,
+                Mode::Webhook => tools.providers.collect(task.asking(), queries, self.closed(task).as_ref()).await,
+            };
+            if let Some(source) = self.settings.verify.filter(|_| !task.stop.is_cancelled()) {
                 verify(task, tools, source, queries, &mut answers).await;
             }
             answers
         }
         .boxed()
+    }
+
+    fn at_hand(&self) -> bool {
+        self.settings.mode == Mode::Webhook
     }
 
     fn merge(lead: &mut Lead, provider: ProviderName, found: &TraceMatch) {
@@ -85,12 +122,44 @@ impl Source for SkipTrace {
     }
 }
 
+impl Tracing {
+    /// A block that was stopped asks nobody.
+    fn closed(&self, task: &Task) -> Option<ProviderError> {
+        let stopped = || ProviderError::new(ProviderName::RealEstate, FailureCode::Internal, "stopped");
+        self.closed.clone().or_else(|| task.stop.is_cancelled().then(stopped))
+    }
+}
+
+/// Of a hand-over, in seconds: a day at most, an hour unless the blueprint says otherwise.
+const LONGEST_DEADLINE: u64 = 86_400;
+const USUAL_DEADLINE: u64 = 3_600;
+
+/// How the answers come.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    /// In the answer of the call that asks.
+    #[default]
+    Await,
+    /// Leads are handed over; the provider posts each answer when it is known.
+    Webhook,
+}
+
 /// The stage's settings.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Settings {
+    mode: Mode,
+    /// How long the answers of a hand-over are waited for.
+    deadline_seconds: Option<u64>,
     /// Who is asked about each number that was found: `trestle`, `trestle_contact` or `twilio`.
     verify: Option<PhoneSource>,
+}
+
+impl Settings {
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(self.deadline_seconds.unwrap_or(USUAL_DEADLINE).clamp(1, LONGEST_DEADLINE))
+    }
 }
 
 /// Asks about the first usable numbers that were found. One without an answer stays as the trace told of it.

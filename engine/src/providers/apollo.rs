@@ -6,7 +6,7 @@ use luci_schema::{FailureCode, LeadId, Stage};
 use serde_json::{Value, json};
 
 use super::{
-    Caller, ProviderName,
+    Caller, Errand, ProviderName,
     ask::{Api, Outcome},
     fields::{list, number, phone_kind, text, texts},
 };
@@ -45,16 +45,16 @@ impl Api for Apollo {
 
     async fn call(
         &self,
-        correlation: &str,
+        errand: Errand<'_>,
         queries: &[&PersonQuery],
     ) -> Result<Vec<Outcome<PersonMatch>>, ProviderError> {
         if let [query] = queries {
-            let answer = self.0.post("/api/v1/people/match", correlation, &json!(query.identifiers)).await?;
+            let answer = self.0.post("/api/v1/people/match", errand, &json!(query.identifiers)).await?;
             let person = answer.get("person").ok_or_else(|| self.bad_answer())?;
             return Ok(vec![Ok(person_match(person))]);
         }
         let details: Vec<Value> = queries.iter().map(|query| json!(query.identifiers)).collect();
-        let answer = self.0.post("/api/v1/people/bulk_match", correlation, &json!({ "details": details })).await?;
+        let answer = self.0.post("/api/v1/people/bulk_match", errand, &json!({ "details": details })).await?;
         match answer.get("matches").and_then(Value::as_array) {
             // Another number of matches could not be told apart.
             Some(matches) if matches.len() == queries.len() => {

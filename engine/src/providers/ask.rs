@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
 use super::{
-    Caller, ProviderName, ProvidersConfig,
+    Caller, Errand, ProviderName, ProvidersConfig,
     account::{Account, Accounts},
     call,
     config::RetryPolicy,
@@ -46,19 +46,21 @@ pub trait Api: Send + Sync {
     /// One call for all queries of a batch: an outcome for each, in their order, or one error for all.
     fn call(
         &self,
-        correlation: &str,
+        errand: Errand<'_>,
         queries: &[&Self::Query],
     ) -> impl Future<Output = Result<Vec<Outcome<Self::Match>>, ProviderError>> + Send;
 }
 
 pub struct Asker {
-    pool: PgPool,
+    pub(super) pool: PgPool,
     accounts: Accounts,
     client: Client,
     station: Station,
-    retry: RetryPolicy,
+    pub(super) retry: RetryPolicy,
     in_flight: usize,
-    patience: Duration,
+    pub(super) patience: Duration,
+    pub(super) vault: Arc<Vault>,
+    pub(super) callback_url: Option<String>,
 }
 
 /// The queries of one question to a provider, their digests, and the answers as they come.
@@ -99,8 +101,10 @@ impl Asker {
             retry: config.retry,
             in_flight: config.in_flight.max(1),
             patience: config.patience,
-            accounts: Accounts::new(pool.clone(), vault, config),
+            callback_url: config.callback_url.clone(),
+            accounts: Accounts::new(pool.clone(), Arc::clone(&vault), config),
             pool,
+            vault,
         })
     }
 
@@ -108,12 +112,7 @@ impl Asker {
         self.accounts.of(tenant, provider).await
     }
 
-    /// One API as the tenant reaches it, for a call whose answers come another way.
-    pub async fn api<A: Api>(&self, tenant: TenantId) -> Result<A, ProviderError> {
-        Ok(self.caller(tenant, self.account_of::<A>(tenant).await?))
-    }
-
-    async fn account_of<A: Api>(&self, tenant: TenantId) -> Result<Arc<Account>, ProviderError> {
+    pub(super) async fn account_of<A: Api>(&self, tenant: TenantId) -> Result<Arc<Account>, ProviderError> {
         match self.accounts.of(tenant, A::PROVIDER).await {
             Ok(account) => account.ok_or_else(|| closed::<A>(FailureCode::Auth, "not_configured")),
             Err(VaultError::Database(error)) => Err(unread::<A>(&error)),
@@ -124,8 +123,17 @@ impl Asker {
         }
     }
 
-    fn caller<A: Api>(&self, tenant: TenantId, account: Arc<Account>) -> A {
-        A::new(Caller::new(tenant, self.client.clone(), account, self.retry, self.station.clone()))
+    pub(super) fn caller<A: Api>(&self, tenant: TenantId, account: Arc<Account>) -> A {
+        A::new(Caller {
+            provider: account.provider,
+            tenant,
+            client: self.client.clone(),
+            account,
+            retry: self.retry,
+            patience: self.patience,
+            station: self.station.clone(),
+            pool: self.pool.clone(),
+        })
     }
 
     pub async fn ask<A: Api>(&self, asking: Asking<'_>, queries: &[A::Query]) -> Answers<A::Match> {
@@ -182,17 +190,21 @@ impl Asker {
                 return asked.close(rest, &ProviderError { asked: Asked::No, ..error.clone() });
             }
             if grant.wait > patience {
-                let until = Micros::now().plus_millis(i64::try_from(grant.wait.as_millis()).unwrap_or(i64::MAX));
-                self.station.cloud(A::PROVIDER, account.scope, Cloud::Limited, until);
-                let error = closed::<A>(FailureCode::RateLimit, "limit");
-                return asked.close(rest, &ProviderError { retry_after: Some(grant.wait), ..error });
+                return asked.close(rest, &self.limited::<A>(&account, grant.wait));
             }
             patience -= grant.wait;
             tokio::time::sleep(grant.wait).await;
         }
     }
 
-    async fn grant(&self, tenant: TenantId, account: &Account, wanted: usize) -> Result<Grant, sqlx::Error> {
+    /// The limit is used up for so long; people are told.
+    pub(super) fn limited<A: Api>(&self, account: &Account, wait: Duration) -> ProviderError {
+        let until = Micros::now().plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+        self.station.cloud(A::PROVIDER, account.scope, Cloud::Limited, until);
+        ProviderError { retry_after: Some(wait), ..closed::<A>(FailureCode::RateLimit, "limit") }
+    }
+
+    pub(super) async fn grant(&self, tenant: TenantId, account: &Account, wanted: usize) -> Result<Grant, sqlx::Error> {
         if account.limits.none() {
             return Ok(Grant { people: wanted, wait: Duration::ZERO });
         }
@@ -207,16 +219,20 @@ impl Asker {
         if people == 0 {
             return;
         }
+        self.give_back(tenant, account, people).await;
+    }
+
+    pub(super) async fn give_back(&self, tenant: TenantId, account: &Account, people: usize) {
         let given = async {
             let mut c = self.pool.acquire().await?;
             limits::give_back(&mut c, tenant, account.provider, account.scope, people).await
         };
         if let Err(error) = given.await {
-            tracing::warn!(provider = %A::PROVIDER, people, %error, "grants that were not used are lost");
+            tracing::warn!(provider = %account.provider, people, %error, "grants that were not used are lost");
         }
     }
 
-    async fn paid<A: Api>(
+    pub(super) async fn paid<A: Api>(
         &self,
         asking: Asking<'_>,
         queries: &[A::Query],
@@ -239,7 +255,7 @@ impl Asker {
 }
 
 /// SHA-256 (lower hex) of what is asked, which leaves the lead itself out.
-fn digest<A: Api>(query: &A::Query) -> String {
+pub(super) fn digest<A: Api>(query: &A::Query) -> String {
     let mut hash = Sha256::new();
     hash.update(A::PRICE.provider);
     hash.update([0x1f]);
@@ -249,12 +265,12 @@ fn digest<A: Api>(query: &A::Query) -> String {
 }
 
 /// The door is closed: it was not asked.
-fn closed<A: Api>(code: FailureCode, reason: &str) -> ProviderError {
+pub(super) fn closed<A: Api>(code: FailureCode, reason: &str) -> ProviderError {
     ProviderError { asked: Asked::No, ..ProviderError::new(A::PROVIDER, code, reason) }
 }
 
 /// What must be known before asking is not, since the database did not answer.
-fn unread<A: Api>(cause: &sqlx::Error) -> ProviderError {
+pub(super) fn unread<A: Api>(cause: &sqlx::Error) -> ProviderError {
     ProviderError { detail: Some(cause.to_string()), ..closed::<A>(FailureCode::Internal, "answers_unreadable") }
 }
 

@@ -8,6 +8,7 @@ use luci_schema::{FailureCode, Micros, TenantId};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use sqlx::PgPool;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
     account::Account,
     breaker::{Heard, Turn},
     config::RetryPolicy,
+    toll::{Errand, Toll},
     weather::{Cloud, Ended, Station},
 };
 use crate::provider::{Asked, ProviderError};
@@ -24,12 +26,15 @@ const LARGEST_ANSWER: usize = 32 << 20;
 const LONGEST_DETAIL: usize = 300;
 
 pub struct Caller {
-    provider: ProviderName,
-    tenant: TenantId,
-    client: Client,
-    account: Arc<Account>,
-    retry: RetryPolicy,
-    station: Station,
+    pub(super) provider: ProviderName,
+    pub(super) tenant: TenantId,
+    pub(super) client: Client,
+    pub(super) account: Arc<Account>,
+    pub(super) retry: RetryPolicy,
+    /// How long a try again waits for a limit.
+    pub(super) patience: Duration,
+    pub(super) station: Station,
+    pub(super) pool: PgPool,
 }
 
 /// No redirects, since they would carry the key elsewhere, and no proxy taken from the environment.
@@ -53,10 +58,6 @@ pub fn checked(provider: ProviderName, base_url: &str) -> Result<(), String> {
 }
 
 impl Caller {
-    pub fn new(tenant: TenantId, client: Client, account: Arc<Account>, retry: RetryPolicy, station: Station) -> Self {
-        Self { provider: account.provider, tenant, client, account, retry, station }
-    }
-
     pub fn error(&self, code: FailureCode, reason: &str) -> ProviderError {
         ProviderError::new(self.provider, code, reason)
     }
@@ -70,9 +71,13 @@ impl Caller {
         self.account.credential.account.as_ref()
     }
 
-    /// Between two looks at work that the provider has yet to do.
-    pub fn poll(&self) -> Duration {
-        self.retry.poll
+    /// How work that the provider has yet to do is looked after.
+    pub const fn retry(&self) -> &RetryPolicy {
+        &self.retry
+    }
+
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -80,30 +85,34 @@ impl Caller {
     }
 
     /// Posts JSON with the key in `x-api-key`, and reads JSON.
-    pub async fn post(&self, path: &str, correlation: &str, body: &Value) -> Result<Value, ProviderError> {
+    pub async fn post(&self, path: &str, errand: Errand<'_>, body: &Value) -> Result<Value, ProviderError> {
         let (url, body) = (self.url(path), Bytes::from(body.to_string()));
         let request = |client: &Client| {
             let request = client.post(&url).header("x-api-key", self.key());
             request.header(header::CONTENT_TYPE, "application/json").body(body.clone())
         };
-        self.ask(correlation, request).await
+        self.ask(errand, request).await
     }
 
-    /// Sends what `request` makes until it is answered or another try is not worth it, and reads JSON. `correlation` lets
-    /// the provider's support find the call.
+    /// Sends what `request` makes until it is answered or another try is not worth it, and reads JSON. The root run lets the
+    /// provider's support find the call.
     pub async fn ask(
         &self,
-        correlation: &str,
+        errand: Errand<'_>,
         request: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Value, ProviderError> {
-        let mut tried = 0;
+        let (correlation, mut toll, mut tried) = (errand.asking.root_run.to_string(), errand.toll, 0);
         loop {
+            if toll == Toll::Due {
+                self.pay(errand).await?;
+            }
+            toll = Toll::Due;
             if let Err(until) = self.account.breaker.enter(Micros::now()) {
                 return Err(self.paused(until));
             }
             let began = Micros::now();
-            let outcome = self.once(correlation, request(&self.client)).await;
-            self.measure(began, &outcome);
+            let outcome = self.once(&correlation, request(&self.client)).await;
+            self.measure(began, outcome.as_ref().map(drop));
             let Err(error) = outcome else { return outcome };
             let wait = self.wait(tried, &error).filter(|_| tried < self.retry.retries);
             let Some(wait) = wait else { return Err(error) };
@@ -114,20 +123,20 @@ impl Caller {
         }
     }
 
-    fn paused(&self, until: Micros) -> ProviderError {
+    pub(super) fn paused(&self, until: Micros) -> ProviderError {
         let wait = Duration::from_micros(u64::try_from(until.0 - Micros::now().0).unwrap_or(0));
         let error = self.error(FailureCode::ApiError, "provider_down");
         ProviderError { retry_after: Some(wait), asked: Asked::No, ..error }
     }
 
-    fn measure(&self, began: Micros, outcome: &Result<Value, ProviderError>) {
+    pub(super) fn measure(&self, began: Micros, outcome: Result<(), &ProviderError>) {
         let now = Micros::now();
-        let word = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
+        let word = outcome.map_or_else(|error| error.code.as_str(), |()| "ok");
         let provider = self.provider.as_str();
         metrics::counter!("luci_provider_calls_total", "provider" => provider, "outcome" => word).increment(1);
         let seconds = (now.0 - began.0) as f64 / 1e6;
         metrics::histogram!("luci_provider_call_seconds", "provider" => provider).record(seconds);
-        let (ended, heard) = match outcome.as_ref().map_err(|error| error.code) {
+        let (ended, heard) = match outcome.map_err(|error| error.code) {
             Err(FailureCode::RateLimit) => (Ended::Limited, Heard::Answer),
             Err(FailureCode::ApiError | FailureCode::Timeout) => (Ended::Failed, Heard::Nothing),
             Err(FailureCode::Validation | FailureCode::Auth | FailureCode::Internal) => (Ended::Failed, Heard::Answer),
@@ -151,7 +160,7 @@ impl Caller {
     }
 
     /// How long to wait before the next try; `None` when another try is not worth it.
-    fn wait(&self, tried: u32, error: &ProviderError) -> Option<Duration> {
+    pub(super) fn wait(&self, tried: u32, error: &ProviderError) -> Option<Duration> {
         if !error.code.retryable() {
             return None;
         }
@@ -162,11 +171,7 @@ impl Caller {
     }
 
     async fn once(&self, correlation: &str, request: RequestBuilder) -> Result<Value, ProviderError> {
-        let request = request
-            .header("x-correlation-id", correlation)
-            .header("x-client", "luci")
-            .header(header::ACCEPT, "application/json");
-        let response = request.send().await.map_err(|error| self.broken(&error))?;
+        let response = known(request, correlation).send().await.map_err(|error| self.broken(&error))?;
         let status = response.status();
         if !status.is_success() {
             return Err(self.refused(status, response).await);
@@ -219,6 +224,12 @@ impl Caller {
         };
         (code, format!("http_{}", status.as_u16()))
     }
+}
+
+/// What every call carries.
+pub(super) fn known(request: RequestBuilder, correlation: &str) -> RequestBuilder {
+    let request = request.header("x-correlation-id", correlation).header("x-client", "luci");
+    request.header(header::ACCEPT, "application/json")
 }
 
 /// The body, or a word for why there is none.

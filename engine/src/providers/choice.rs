@@ -34,6 +34,9 @@ pub fn check_stage(stage: Stage, config: &Value) -> Result<(), String> {
     if config.get("provider").is_some() {
         of_stage(stage, config)?;
     }
+    if stage == Stage::Enrich && config.get("mode").is_some() {
+        return Err(format!("{stage} has no mode, skip_trace does"));
+    }
     match config.get("verify") {
         None | Some(Value::Null) => Ok(()),
         Some(_) if stage != Stage::SkipTrace => Err(format!("{stage} verifies no numbers, skip_trace does")),
@@ -66,6 +69,7 @@ mod tests {
         assert_eq!(check_stage(Stage::SkipTrace, &json!({"verify": "twilio"})), Ok(()));
         assert!(check_stage(Stage::SkipTrace, &json!({"verify": "apollo"})).is_err());
         assert!(check_stage(Stage::Enrich, &json!({"verify": "twilio"})).is_err());
+        assert!(check_stage(Stage::Enrich, &json!({"mode": "webhook"})).is_err());
         let wrong = of_stage(Stage::SkipTrace, &json!({"provider": "equifax"})).unwrap_err();
         assert_eq!(wrong, "skip_trace asks realestate or tracerfy, not \"equifax\"");
     }

@@ -51,8 +51,9 @@ pub struct RetryPolicy {
     pub base: Duration,
     pub cap: Duration,
     pub longest_wait: Duration,
-    /// Between two looks at work that a provider has yet to do.
+    /// Between two looks at work that a provider has yet to do, and how long one attempt looks.
     pub poll: Duration,
+    pub give_up: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -63,6 +64,7 @@ impl Default for RetryPolicy {
             cap: Duration::from_secs(10),
             longest_wait: Duration::from_secs(30),
             poll: Duration::from_secs(5),
+            give_up: Duration::from_secs(300),
         }
     }
 }
@@ -88,6 +90,8 @@ pub struct ProvidersConfig {
     pub sites: BTreeMap<ProviderName, Site>,
     /// SignalHouse and Twilio, which the sender sends through.
     pub senders: SendersConfig,
+    /// The gateway's address as providers reach it, without a slash at the end: they post answers to addresses below it.
+    pub callback_url: Option<String>,
     pub retry: RetryPolicy,
     pub breaker: BreakerPolicy,
     /// Of one call, answer included.
@@ -105,6 +109,7 @@ impl Default for ProvidersConfig {
         Self {
             sites: BTreeMap::new(),
             senders: SendersConfig::default(),
+            callback_url: None,
             retry: RetryPolicy::default(),
             breaker: BreakerPolicy::default(),
             timeout: Duration::from_secs(30),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Caller, ProviderName,
+    Caller, Errand, ProviderName,
     apollo::organization,
     ask::{Api, Outcome},
     fields::text,
@@ -47,18 +47,18 @@ impl Api for Organizations {
 
     async fn call(
         &self,
-        correlation: &str,
+        errand: Errand<'_>,
         queries: &[&OrganizationQuery],
     ) -> Result<Vec<Outcome<FoundOrganization>>, ProviderError> {
         if let [query] = queries {
             let body = json!({ "domain": query.domain });
-            let answer = self.0.post("/api/v1/organizations/enrich", correlation, &body).await?;
+            let answer = self.0.post("/api/v1/organizations/enrich", errand, &body).await?;
             let found = answer.get("organization").ok_or_else(bad_answer)?;
             return Ok(vec![Ok(known(found))]);
         }
         let domains: Vec<&str> = queries.iter().map(|query| query.domain.as_str()).collect();
         let body = json!({ "domains": domains });
-        let answer = self.0.post("/api/v1/organizations/bulk_enrich", correlation, &body).await?;
+        let answer = self.0.post("/api/v1/organizations/bulk_enrich", errand, &body).await?;
         let found = answer.get("organizations").and_then(Value::as_array).ok_or_else(bad_answer)?;
         // By domain, never by position: unknown companies may be left out.
         let of = |query: &&OrganizationQuery| {

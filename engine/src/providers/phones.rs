@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Caller, ProviderName,
+    Caller, Errand, ProviderName,
     ask::{Api, Outcome},
     fields::{flag, number, phone_kind, text},
 };
@@ -177,12 +177,12 @@ macro_rules! phone_api {
 
             async fn call(
                 &self,
-                correlation: &str,
+                errand: Errand<'_>,
                 queries: &[&PhoneQuery],
             ) -> Result<Vec<Outcome<PhoneFacts>>, ProviderError> {
                 let mut outcomes = Vec::with_capacity(queries.len());
                 for query in queries {
-                    let answer = self.0.ask(correlation, |client| $request(&self.0, client, query)).await?;
+                    let answer = self.0.ask(errand.about(1), |client| $request(&self.0, client, query)).await?;
                     let facts = $read(&answer);
                     let bad = || ProviderError::new(Self::PROVIDER, FailureCode::ApiError, "bad_answer");
                     outcomes.push(facts.map(Some).ok_or_else(bad));

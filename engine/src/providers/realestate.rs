@@ -9,39 +9,41 @@ use luci_schema::{FailureCode, LeadId, Stage};
 use serde_json::{Value, json};
 
 use super::{
-    Caller, ProviderName,
+    Caller, Errand, ProviderName,
     ask::{Api, Outcome},
     fields::{flag, list, number, phone_kind, text, texts},
+    send::SendError,
 };
 use crate::provider::{FoundPhone, Price, ProviderError, REALESTATE_MATCH, TraceMatch, TraceQuery};
 
 const BATCH: usize = 250;
 /// The provider takes no smaller batch.
-const SMALLEST_BATCH: usize = 10;
-/// Of a batch whose items come by webhook.
-const LARGEST_SUBMITTED: usize = 1_000;
+pub const SMALLEST_BATCH: usize = 10;
 
 pub struct RealEstate(Caller);
 
 impl RealEstate {
     /// Hands a batch of ten to a thousand leads over: each item is posted to `webhook_url` when it is known (`async_item`),
-    /// and their number to `complete_url` in the end. The addresses must be hard to guess: they are all that tells who calls.
+    /// and their number to `complete_url` in the end. The addresses must be hard to guess: they tell whose answers those are.
     pub async fn submit(
         &self,
-        correlation: &str,
+        errand: Errand<'_>,
         (webhook_url, complete_url): (&str, &str),
-        queries: &[TraceQuery],
-    ) -> Result<(), ProviderError> {
-        if !(SMALLEST_BATCH..=LARGEST_SUBMITTED).contains(&queries.len()) {
-            return Err(error(FailureCode::Validation, "batch_size"));
-        }
-        let skips: Vec<Value> = queries.iter().map(skip).collect();
+        queries: &[&TraceQuery],
+    ) -> Result<(), SendError> {
+        let skips: Vec<Value> = queries.iter().map(|query| skip(query)).collect();
         let body = json!({ "webhook_url": webhook_url, "webcomplete_url": complete_url, "skips": skips });
-        self.0.post("/v1/SkipTraceBatch", correlation, &body).await.map(drop)
+        self.0.submit("/v1/SkipTraceBatch", errand, &body).await.map_err(|error| match error {
+            // RealEstateAPI says 403 when the credits are used up.
+            SendError::Refused(error) if error.reason == "http_403" => {
+                SendError::Refused(ProviderError { reason: "credits".into(), ..error })
+            }
+            error => error,
+        })
     }
 
-    async fn single(&self, correlation: &str, query: &TraceQuery) -> Outcome<TraceMatch> {
-        outcome(&self.0.post("/v1/SkipTrace", correlation, &json!(query)).await?)
+    async fn single(&self, errand: Errand<'_>, query: &TraceQuery) -> Outcome<TraceMatch> {
+        outcome(&self.0.post("/v1/SkipTrace", errand.about(1), &json!(query)).await?)
     }
 }
 
@@ -67,18 +69,18 @@ impl Api for RealEstate {
 
     async fn call(
         &self,
-        correlation: &str,
+        errand: Errand<'_>,
         queries: &[&TraceQuery],
     ) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
         if queries.len() < SMALLEST_BATCH {
             let mut outcomes = Vec::new();
             for query in queries {
-                outcomes.push(self.single(correlation, query).await);
+                outcomes.push(self.single(errand, query).await);
             }
             return Ok(outcomes);
         }
         let skips: Vec<Value> = queries.iter().map(|query| skip(query)).collect();
-        let answer = self.0.post("/v1/SkipTraceBatchAwait", correlation, &json!({ "skips": skips })).await?;
+        let answer = self.0.post("/v1/SkipTraceBatchAwait", errand, &json!({ "skips": skips })).await?;
         by_key(&answer, queries)
     }
 }
@@ -133,7 +135,7 @@ pub fn async_item(item: &Value) -> Result<(LeadId, Result<Option<TraceMatch>, Pr
     Ok((lead, outcome(item)))
 }
 
-fn skip(query: &TraceQuery) -> Value {
+pub fn skip(query: &TraceQuery) -> Value {
     let mut skip = json!(query);
     skip["key"] = query.lead_id.to_string().into();
     skip

@@ -3,8 +3,6 @@
 use luci_schema::{ArtifactId, LeadId, RunId, Stage, TenantId};
 use sqlx::{PgConnection, Row};
 
-use crate::provider::Asking;
-
 /// One stored answer; `outcome` is the adapter's JSON of what was found, or `null`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paid {
@@ -12,7 +10,7 @@ pub struct Paid {
     pub request_digest: String,
     pub outcome: String,
     pub cost_micros: u64,
-    /// The release of the block that paid for it.
+    /// The release of the block that paid for it; none yet of an answer that came when its block had ended.
     pub paid_by: Option<ArtifactId>,
 }
 
@@ -56,7 +54,7 @@ pub async fn of_leads(
 /// added beside it; a release that stores its own answer twice has paid once.
 pub async fn store(
     c: &mut PgConnection,
-    asking: &Asking<'_>,
+    (tenant, root_run): (TenantId, RunId),
     stage: Stage,
     provider: &str,
     answers: &[Paid],
@@ -64,26 +62,54 @@ pub async fn store(
     let leads: Vec<LeadId> = answers.iter().map(|a| a.lead_id).collect();
     let digests: Vec<&str> = answers.iter().map(|a| a.request_digest.as_str()).collect();
     let outcomes: Vec<&str> = answers.iter().map(|a| a.outcome.as_str()).collect();
+    let payers: Vec<Option<ArtifactId>> = answers.iter().map(|a| a.paid_by).collect();
     let costs: Vec<i64> = answers.iter().map(|a| i64::try_from(a.cost_micros).unwrap_or(i64::MAX)).collect();
     sqlx::query(
         "insert into provider_results as kept (tenant_id, root_run_id, stage, provider, paid_by,
                                        lead_id, request_digest, outcome, cost_micros)
-         select $1, $2, $3, $4, $5, lead_id, request_digest, outcome::json, cost_micros
-           from unnest($6::text[], $7::text[], $8::text[], $9::bigint[])
-                as answer (lead_id, request_digest, outcome, cost_micros)
+         select $1, $2, $3, $4, paid_by, lead_id, request_digest, outcome::json, cost_micros
+           from unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[])
+                as answer (paid_by, lead_id, request_digest, outcome, cost_micros)
          on conflict (lead_id, stage, root_run_id, tenant_id, request_digest) do update
             set paid_again_micros = kept.paid_again_micros + excluded.cost_micros
           where kept.paid_by is distinct from excluded.paid_by and excluded.cost_micros > 0",
     )
-    .bind(asking.tenant)
-    .bind(asking.root_run)
+    .bind(tenant)
+    .bind(root_run)
     .bind(stage.as_str())
     .bind(provider)
-    .bind(asking.release)
+    .bind(payers)
     .bind(leads)
     .bind(digests)
     .bind(outcomes)
     .bind(costs)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Answers to these questions that nobody has paid for yet are paid for by this release: they came when the block that had
+/// asked had ended.
+pub async fn adopt(
+    c: &mut PgConnection,
+    (tenant, root_run): (TenantId, RunId),
+    stage: Stage,
+    release: ArtifactId,
+    questions: &[(LeadId, &str)],
+) -> Result<(), sqlx::Error> {
+    let (leads, digests): (Vec<LeadId>, Vec<&str>) = questions.iter().copied().unzip();
+    sqlx::query(
+        "update provider_results kept set paid_by = $4
+           from unnest($5::text[], $6::text[]) as asked (lead_id, request_digest)
+          where kept.lead_id = asked.lead_id and kept.stage = $3 and kept.root_run_id = $2 and kept.tenant_id = $1
+            and kept.request_digest = asked.request_digest and kept.paid_by is null",
+    )
+    .bind(tenant)
+    .bind(root_run)
+    .bind(stage.as_str())
+    .bind(release)
+    .bind(leads)
+    .bind(digests)
     .execute(c)
     .await?;
     Ok(())

@@ -50,7 +50,8 @@ pub(super) async fn exchange(provider: &'static str, request: RequestBuilder) ->
     outcome
 }
 
-async fn once(provider: &'static str, request: RequestBuilder) -> Result<Value, SendError> {
+/// As `exchange`, uncounted.
+pub(super) async fn once(provider: &'static str, request: RequestBuilder) -> Result<Value, SendError> {
     let error = |code, reason: String| ProviderError {
         provider,
         code,

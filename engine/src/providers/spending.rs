@@ -3,10 +3,11 @@
 use std::{sync::OnceLock, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream};
-use luci_schema::{FailureCode, RunId};
+use luci_schema::FailureCode;
 use sqlx::PgPool;
 
 use super::{
+    Errand, Toll,
     ask::{Api, Outcome, Questions},
     results::{self, Paid},
 };
@@ -48,7 +49,8 @@ impl Spending<'_> {
             return asked.iter().map(|_| Err(error.clone())).collect();
         }
         let queries: Vec<&A::Query> = asked.iter().map(|(query, _)| *query).collect();
-        let outcomes = carry(api, self.asking.root_run, &queries).await;
+        let errand = Errand { asking: self.asking, people: queries.len(), toll: Toll::Paid };
+        let outcomes = carry(api, errand, &queries).await;
         for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
             if error.code == FailureCode::Auth || error.closes_the_door() {
                 // Only the first is kept; a second says the same.
@@ -98,7 +100,8 @@ impl Spending<'_> {
 
     async fn try_store<A: Api>(&self, paid: &[Paid]) -> Result<(), sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
-        results::store(&mut connection, &self.asking, A::STAGE, A::PRICE.provider, paid).await
+        let whose = (self.asking.tenant, self.asking.root_run);
+        results::store(&mut connection, whose, A::STAGE, A::PRICE.provider, paid).await
     }
 }
 
@@ -109,16 +112,18 @@ const STORE_PAUSES: [Duration; 4] =
 /// Calls; a batch that the provider calls wrong as a whole is halved until the lead that is wrong stands alone.
 fn carry<'a, A: Api>(
     api: &'a A,
-    root_run: RunId,
+    errand: Errand<'a>,
     queries: &'a [&'a A::Query],
 ) -> BoxFuture<'a, Vec<Outcome<A::Match>>> {
     Box::pin(async move {
-        match api.call(&root_run.to_string(), queries).await {
+        match api.call(errand.about(queries.len()), queries).await {
             Ok(outcomes) => outcomes,
             Err(error) if queries.len() > 1 && matches!(error.reason.as_str(), "http_400" | "http_422") => {
                 let (left, right) = queries.split_at(queries.len() / 2);
-                let mut outcomes = carry(api, root_run, left).await;
-                outcomes.extend(carry(api, root_run, right).await);
+                // The provider is asked about the same people once more.
+                let again = Errand { toll: Toll::Due, ..errand };
+                let mut outcomes = carry(api, again, left).await;
+                outcomes.extend(carry(api, again, right).await);
                 outcomes
             }
             Err(error) => queries.iter().map(|_| Err(error.clone())).collect(),

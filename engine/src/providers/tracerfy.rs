@@ -2,7 +2,7 @@
 //!
 //! Rows come back with the names and addresses that were uploaded, and are found again by them.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::{BTreeMap, HashMap};
 
 use luci_schema::{FailureCode, LeadId, Stage};
 use reqwest::multipart::Form;
@@ -10,17 +10,16 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Caller, ProviderName,
-    ask::{Api, Outcome},
+    Caller, Errand, ProviderName,
+    ask::{Api, Outcome, digest, unread},
     fields::{number, text},
+    queues,
 };
 use crate::provider::{FoundPhone, PhoneKind, Price, ProviderError, TRACERFY_TRACE, TraceMatch, TraceQuery};
 
 const QUEUE: usize = 250;
 /// A shorter queue is refused; its rows are repeated.
 const SHORTEST_QUEUE: usize = 10;
-/// A queue that takes longer has gone wrong.
-const GIVE_UP: Duration = Duration::from_secs(300);
 /// Fields of a row that say whose it is.
 const WHOSE: [&str; 6] = ["first_name", "last_name", "address", "city", "state", "zip"];
 
@@ -28,7 +27,7 @@ pub struct Tracerfy(Caller);
 
 impl Tracerfy {
     /// Answers the queue's number.
-    async fn upload(&self, correlation: &str, queries: &[&TraceQuery]) -> Result<u64, ProviderError> {
+    async fn upload(&self, errand: Errand<'_>, queries: &[&TraceQuery]) -> Result<u64, ProviderError> {
         let url = self.0.url("/v1/api/trace/");
         let rows: Vec<Value> = queries.iter().cycle().take(queries.len().max(SHORTEST_QUEUE)).map(|q| row(q)).collect();
         let rows = Value::Array(rows).to_string();
@@ -36,15 +35,16 @@ impl Tracerfy {
             let columns = WHOSE.iter().fold(Form::new(), |form, name| form.text(format!("{name}_column"), *name));
             columns.text("trace_type", "normal").text("json_data", rows.clone())
         };
-        let answer = self.0.ask(correlation, |client| client.post(&url).bearer_auth(self.0.key()).multipart(form()));
+        let answer = self.0.ask(errand, |client| client.post(&url).bearer_auth(self.0.key()).multipart(form()));
         number(&answer.await?, "queue_id").ok_or_else(|| error(FailureCode::ApiError, "bad_answer"))
     }
 
     /// Looks until the queue has been worked on.
-    async fn rows(&self, correlation: &str, queue: u64) -> Result<Vec<Value>, ProviderError> {
-        let (url, until) = (self.0.url(&format!("/v1/api/queue/{queue}")), Instant::now() + GIVE_UP);
+    async fn rows(&self, errand: Errand<'_>, queue: u64) -> Result<Vec<Value>, ProviderError> {
+        let errand = errand.about(0);
+        let (url, until) = (self.0.url(&format!("/v1/api/queue/{queue}")), Instant::now() + self.0.retry().give_up);
         loop {
-            match self.0.ask(correlation, |client| client.get(&url).bearer_auth(self.0.key())).await? {
+            match self.0.ask(errand, |client| client.get(&url).bearer_auth(self.0.key())).await? {
                 Value::Array(rows) if !rows.is_empty() => return Ok(rows),
                 Value::Array(_) => {}
                 Value::Object(state) if state.get("pending").and_then(Value::as_bool) != Some(false) => {}
@@ -53,9 +53,51 @@ impl Tracerfy {
             if Instant::now() >= until {
                 return Err(error(FailureCode::Timeout, "queue_pending"));
             }
-            tokio::time::sleep(self.0.poll()).await;
+            tokio::time::sleep(self.0.retry().poll).await;
         }
     }
+
+    /// Uploads the questions, notes their queue before it is looked at, and reads it.
+    async fn fresh(
+        &self,
+        errand: Errand<'_>,
+        queries: &[&TraceQuery],
+    ) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
+        let queue = self.upload(errand.about(queries.len()), queries).await?;
+        let noted = async {
+            let questions: Vec<Question> = queries.iter().map(|query| question(query)).collect();
+            queues::put(&mut *self.0.pool().acquire().await?, &errand.asking, queue, &questions).await
+        };
+        if let Err(error) = noted.await {
+            tracing::error!(queue, %error, "a queue that was uploaded could not be noted");
+        }
+        Ok(by_person(&self.rows(errand, queue).await?, queries))
+    }
+
+    /// Reads a queue that an earlier attempt uploaded. Questions that it does not answer are in it no longer.
+    async fn again(&self, errand: Errand<'_>, queue: u64, queries: &[&TraceQuery]) -> Vec<Outcome<TraceMatch>> {
+        let (gone, outcomes) = match self.rows(errand, queue).await {
+            Ok(rows) => (true, by_person(&rows, queries)),
+            Err(error) => (error.reason == "http_404", queries.iter().map(|_| Err(error.clone())).collect()),
+        };
+        let unanswered = queries.iter().zip(&outcomes).filter(|(_, outcome)| gone && outcome.is_err());
+        let unanswered: Vec<Question> = unanswered.map(|(query, _)| question(query)).collect();
+        if !unanswered.is_empty() {
+            let forgotten =
+                async { queues::forget(&mut *self.0.pool().acquire().await?, &errand.asking, &unanswered).await };
+            if let Err(error) = forgotten.await {
+                tracing::warn!(queue, %error, "a queue that is gone could not be forgotten");
+            }
+        }
+        outcomes
+    }
+}
+
+/// A lead, and the digest of what is asked of it.
+type Question = (LeadId, String);
+
+fn question(query: &TraceQuery) -> Question {
+    (query.lead_id, digest::<Tracerfy>(query))
 }
 
 impl Api for Tracerfy {
@@ -79,11 +121,32 @@ impl Api for Tracerfy {
 
     async fn call(
         &self,
-        correlation: &str,
+        errand: Errand<'_>,
         queries: &[&TraceQuery],
     ) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
-        let queue = self.upload(correlation, queries).await?;
-        Ok(by_person(&self.rows(correlation, queue).await?, queries))
+        let leads: Vec<LeadId> = queries.iter().map(|query| query.lead_id).collect();
+        let uploaded = async { queues::of(&mut *self.0.pool().acquire().await?, &errand.asking, &leads).await };
+        let uploaded = uploaded.await.map_err(|error| unread::<Self>(&error))?;
+        let mut by_queue: BTreeMap<Option<u64>, Vec<usize>> = BTreeMap::new();
+        for (n, query) in queries.iter().enumerate() {
+            by_queue.entry(uploaded.get(&question(query)).copied()).or_default().push(n);
+        }
+        let mut outcomes: Vec<Option<Outcome<TraceMatch>>> = queries.iter().map(|_| None).collect();
+        for (queue, places) in by_queue {
+            let part: Vec<&TraceQuery> = places.iter().map(|n| queries[*n]).collect();
+            let answers = match queue {
+                Some(queue) => self.again(errand, queue, &part).await,
+                None => match self.fresh(errand, &part).await {
+                    // Of all: the caller may know what to do about it.
+                    Err(error) if part.len() == queries.len() => return Err(error),
+                    Err(error) => part.iter().map(|_| Err(error.clone())).collect(),
+                    Ok(answers) => answers,
+                },
+            };
+            places.into_iter().zip(answers).for_each(|(n, answer)| outcomes[n] = Some(answer));
+        }
+        let missing = || Err(error(FailureCode::ApiError, "missing_answer"));
+        Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(missing)).collect())
     }
 }
 

@@ -11,7 +11,7 @@ use std::{collections::HashMap, fmt, str::FromStr};
 
 pub use payload::payload;
 pub use read::{Told, external_id, kind, own_numbers, read};
-pub use take::{TakeError, Taken, take};
+pub use take::{Receiver, TakeError, Taken, take};
 pub use verify::{Address, Proof, Refused, prove};
 
 /// Who sends.

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use luci_schema::{
-    Actor, CommandId, ConfigEvent, CorrelationId, Event, Micros, Position, TenantId, Version, WebhookId,
+    Actor, CommandId, ConfigEvent, CorrelationId, Event, KeyId, Micros, Position, TenantId, Version, WebhookId,
     event::WebhookReceived,
     log::{Append, AppendError, Log},
     object_key::{Day, ObjectKey, Place, Word},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
 
 use super::{Delivery, Proof, effect, external_id, kind, read};
 use crate::{
@@ -18,8 +19,33 @@ use crate::{
         webhook_events::{self, NewEvent},
         webhook_tokens::Purpose,
     },
+    provider::handed,
     storage::{Storage, StorageError},
 };
+
+/// Whom a delivery is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receiver {
+    pub purpose: Purpose,
+    /// The batch of leads that was handed over to be answered there.
+    pub batch: Option<KeyId>,
+}
+
+impl Receiver {
+    /// What tells a delivery from all others of its source. Two batches may be answered in the same words.
+    fn external_id(&self, delivery: &Delivery) -> String {
+        match self.batch {
+            Some(batch) if says_all(delivery) => format!("{batch}:done"),
+            Some(batch) => format!("{batch}:{}", hex::encode(Sha256::digest(&delivery.body))),
+            None => external_id(delivery),
+        }
+    }
+}
+
+/// Whether the address is the one that is called when everything was posted.
+fn says_all(delivery: &Delivery) -> bool {
+    delivery.url.split_once('?').is_some_and(|(_, query)| query.split('&').any(|part| part == "done=1"))
+}
 
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +74,9 @@ pub async fn take(
     storage: &Storage,
     tenant: TenantId,
     delivery: &Delivery,
-    (purpose, proof): (Purpose, Proof),
+    (receiver, proof): (Receiver, Proof),
 ) -> Result<Taken, TakeError> {
-    let (source, external) = (delivery.source.as_str(), external_id(delivery));
+    let (source, external) = (delivery.source.as_str(), receiver.external_id(delivery));
     let mut c = log.pool().acquire().await?;
     if let Some(id) = webhook_events::earlier(&mut c, tenant, source, &external).await? {
         return Ok(Taken::Before(id));
@@ -65,13 +91,13 @@ pub async fn take(
         webhook_id: id,
         source: source.into(),
         kind: kind(delivery),
-        purpose: purpose.to_string(),
+        purpose: receiver.purpose.to_string(),
         verified_by: proof.as_str().into(),
         object_path: object_path.clone(),
         size_bytes: delivery.body.len() as u64,
         checksum,
     };
-    match record(log, tenant, delivery, purpose, &external, received).await? {
+    match record(log, tenant, delivery, receiver, &external, received).await? {
         Some(position) => Ok(Taken::New { id, position }),
         None => {
             // Somebody brought the same at this moment: its object is the one that counts.
@@ -105,12 +131,27 @@ fn object(delivery: &Delivery, at: Micros, proof: Proof) -> Vec<u8> {
     object.to_string().into_bytes()
 }
 
+/// The answer of a lead that was handed over, or the word that all were posted.
+async fn answered(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    batch: KeyId,
+    delivery: &Delivery,
+) -> Result<(), sqlx::Error> {
+    if says_all(delivery) {
+        return handed::complete(c, tenant, batch).await;
+    }
+    // What is no JSON is stored and told of, and answers nothing.
+    let Ok(item) = serde_json::from_slice(&delivery.body) else { return Ok(()) };
+    handed::take(c, tenant, batch, &item).await
+}
+
 /// `None`: it was recorded before.
 async fn record(
     log: &Log,
     tenant: TenantId,
     delivery: &Delivery,
-    purpose: Purpose,
+    receiver: Receiver,
     external: &str,
     received: WebhookReceived,
 ) -> Result<Option<Position>, TakeError> {
@@ -120,7 +161,7 @@ async fn record(
         id,
         source: &received.source,
         external_id: external,
-        purpose,
+        purpose: receiver.purpose,
         kind: &received.kind,
         verified_by: &received.verified_by,
         object_path: &received.object_path,
@@ -129,6 +170,9 @@ async fn record(
     };
     if !webhook_events::insert(&mut tx, tenant, &new).await? {
         return Ok(None);
+    }
+    if let Some(batch) = receiver.batch {
+        answered(&mut tx, tenant, batch, delivery).await?;
     }
     let mut events: Vec<Event> = Vec::new();
     for told in read(delivery) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{AckKind, Message};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Worker, carry, delivery::Delivery};
 
@@ -20,14 +21,15 @@ pub(super) enum Outcome {
 /// A delivery that this version cannot read waits for a version that can.
 const UNREADABLE: Duration = Duration::from_secs(30);
 
-pub(super) async fn attempt(worker: &Worker, message: Message) {
+/// `slot`: the delivery's among those that were pulled.
+pub(super) async fn attempt(worker: &Worker, message: Message, slot: Option<OwnedSemaphorePermit>) {
     let stage = worker.stage().as_str();
     if message.info().is_ok_and(|info| info.delivered > 1) {
         metrics::counter!("luci_worker_redeliveries_total", "stage" => stage).increment(1);
     }
     let outcome = match Delivery::read(&message) {
         // On the heap: what a block's work holds between its steps is several kB, and would be copied at each hand-over.
-        Ok(delivery) => alive(worker, &message, Box::pin(carry::carry(worker, delivery))).await,
+        Ok(delivery) => alive(worker, &message, Box::pin(carry::carry(worker, delivery, slot))).await,
         Err(error) => {
             tracing::error!(stage, %error, "a delivery cannot be read");
             Outcome::Later(UNREADABLE)

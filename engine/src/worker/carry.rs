@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use luci_schema::{BlockEvent, Event, FailureCode, Micros, event::BlockReport};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     block::{BlockFault, Progress, Spent, Task},
     issue::IssueError,
+    place::Place,
     run::{Completion, Run, RunCommand},
 };
 
@@ -32,9 +33,9 @@ enum Start {
     Away,
 }
 
-pub(super) async fn carry(worker: &Worker, delivery: Delivery) -> Outcome {
+pub(super) async fn carry(worker: &Worker, delivery: Delivery, slot: Option<OwnedSemaphorePermit>) -> Outcome {
     let _turn = worker.turns.of(delivery.block.block_id).await;
-    let Ok(_working) = worker.working.acquire().await else { return Outcome::Later(Duration::ZERO) };
+    let Some(place) = Place::take(&worker.working, slot).await else { return Outcome::Later(Duration::ZERO) };
     let run = match settle::load(worker, &delivery).await {
         Ok(Some(run)) => run,
         Ok(None) => return Outcome::Done,
@@ -44,7 +45,10 @@ pub(super) async fn carry(worker: &Worker, delivery: Delivery) -> Outcome {
         }
     };
     match claim(&run, delivery.block.block_id, delivery.queued) {
-        Claim::Open { attempt, running } => work(worker, &delivery, &run, attempt, running).await,
+        Claim::Open { attempt, running } => {
+            let Some(task) = task(&delivery, &run, place) else { return Outcome::Later(ODD) };
+            work(worker, &delivery, task, attempt, running).await
+        }
         Claim::Orphan => close(worker, &delivery).await,
         Claim::Stale => {
             metrics::counter!("luci_worker_stale_total", "stage" => worker.stage().as_str()).increment(1);
@@ -61,8 +65,7 @@ async fn close(worker: &Worker, delivery: &Delivery) -> Outcome {
     }
 }
 
-async fn work(worker: &Worker, delivery: &Delivery, run: &Run, newest: u32, running: bool) -> Outcome {
-    let Some(mut task) = task(delivery, run) else { return Outcome::Later(ODD) };
+async fn work(worker: &Worker, delivery: &Delivery, mut task: Task, newest: u32, running: bool) -> Outcome {
     let _in_flight = InFlight::enter(worker.stage().as_str());
     let started_at = Micros::now();
     let provider = worker.kind.provider(&task);
@@ -74,10 +77,16 @@ async fn work(worker: &Worker, delivery: &Delivery, run: &Run, newest: u32, runn
         }
     }
     let hand = Hand { worker, delivery, provider, stop: task.stop.clone(), attempt: Mutex::new(task.attempt), newest };
-    let spent = task.spent.clone();
+    let (spent, task) = (task.spent.clone(), Arc::new(task));
+    let given_up = async {
+        worker.ending.cancelled().await;
+        task.place.left().await;
+    };
     let result = tokio::select! {
-        result = hand.run(Arc::new(task)) => result,
+        result = hand.run(Arc::clone(&task)) => result,
         never = hand.watch() => never,
+        // It may wait for hours; whoever has the block next waits on.
+        () = given_up => return Outcome::Later(Duration::ZERO),
     };
     let (mut report, failure) = match result {
         Ok(report) => (report, None),
@@ -96,7 +105,7 @@ async fn work(worker: &Worker, delivery: &Delivery, run: &Run, newest: u32, runn
     settle(worker, delivery, completion, failure).await
 }
 
-fn task(delivery: &Delivery, run: &Run) -> Option<Task> {
+fn task(delivery: &Delivery, run: &Run, place: Place) -> Option<Task> {
     let Some(spec) = run.spec(delivery.block.stage) else {
         tracing::error!(run.id = %delivery.run, stage = %delivery.block.stage, "the run pins no such stage");
         return None;
@@ -112,6 +121,7 @@ fn task(delivery: &Delivery, run: &Run) -> Option<Task> {
         attempt: None,
         stop: CancellationToken::new(),
         spent: Spent::default(),
+        place,
     })
 }
 

@@ -74,9 +74,11 @@ struct Worker {
     client: Client,
     turns: turns::Turns,
     /// Blocks that are being worked on; deliveries beyond wait, with signs of life.
-    working: Semaphore,
+    working: Arc<Semaphore>,
     /// Set when the drain is over: deliveries in hand are given back.
     give_back: CancellationToken,
+    /// Set when the drain begins: blocks that wait aside are given back at once.
+    ending: CancellationToken,
 }
 
 impl Worker {
@@ -107,7 +109,7 @@ pub async fn run(
     for kind in kinds {
         let worker = Arc::new(Worker {
             turns: turns::Turns::default(),
-            working: Semaphore::new(options.concurrency_of(kind.stage())),
+            working: Arc::new(Semaphore::new(options.concurrency_of(kind.stage()))),
             options: options.clone(),
             kind,
             issuer: issuer.clone(),
@@ -115,6 +117,7 @@ pub async fn run(
             telemetry: telemetry.clone(),
             client: client.clone(),
             give_back: give_back.clone(),
+            ending: ended.clone(),
         });
         pullers.spawn(pull::pull(worker, in_hand.clone(), ended.clone()));
     }

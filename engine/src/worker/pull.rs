@@ -140,8 +140,7 @@ async fn take(
                 let slot = held.split(1);
                 let worker = Arc::clone(worker);
                 in_hand.spawn(async move {
-                    attempt::attempt(&worker, message).await;
-                    drop(slot);
+                    attempt::attempt(&worker, message, slot).await;
                 });
             }
         }

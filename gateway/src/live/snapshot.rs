@@ -5,7 +5,7 @@ use luci_schema::{Position, RunId, TenantId, Version, migrate::tenant_tx};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::{App, problem::Problem};
+use crate::{App, problem::Problem, waiting};
 
 /// Runs that the snapshot of all runs holds, the newest.
 const RUNS: u32 = 100;
@@ -28,7 +28,8 @@ pub async fn take(app: &App, tenant: TenantId, run: Option<RunId>) -> Result<Sna
 
 async fn of_runs(app: &App, tenant: TenantId) -> Result<Snapshot, Problem> {
     let mut tx = tenant_tx(&app.read_pool, tenant).await?;
-    let page = runs::list(&mut tx, tenant, &RunFilter { limit: RUNS, ..RunFilter::default() }).await?;
+    let mut page = runs::list(&mut tx, tenant, &RunFilter { limit: RUNS, ..RunFilter::default() }).await?;
+    waiting::tell(app, tenant, page.runs.iter_mut()).await?;
     let position = page.position;
     let body = json!({"type": "snapshot", "topic": "runs", "position": position, "runs": page.runs,
         "counts": page.counts, "total": page.total, "totalCapped": page.total_capped});
@@ -40,12 +41,13 @@ async fn of_run(app: &App, tenant: TenantId, run: RunId) -> Result<Snapshot, Pro
         return Err(Problem::not_found("run"));
     }
     let mut tx = tenant_tx(&app.read_pool, tenant).await?;
-    let Some(detail) = runs::get(&mut tx, tenant, run).await? else {
+    let Some(mut detail) = runs::get(&mut tx, tenant, run).await? else {
         // Queued a moment ago: its events follow from the first one on.
         let body = json!({"type": "snapshot", "topic": format!("run:{run}"), "position": 0, "runId": run,
             "run": Value::Null});
         return Ok(Snapshot { frame: body.to_string().into(), position: Position(0), version: Version(0) });
     };
+    waiting::tell(app, tenant, [&mut detail.run].into_iter()).await?;
     let version = Version(u64::try_from(detail.run.version).unwrap_or(0));
     let body = json!({"type": "snapshot", "topic": format!("run:{run}"), "position": detail.position,
         "runId": run, "run": detail.run, "stages": detail.stages, "blocks": detail.blocks});

@@ -14,6 +14,7 @@ use crate::{
     caller::Caller,
     problem::Problem,
     reads::{Reading, run_exists},
+    waiting,
 };
 
 /// Events read at once.
@@ -30,7 +31,8 @@ pub async fn get(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
         return Ok(tagged(crate::serve::json(http::StatusCode::OK, &detail), &detail, position));
     }
     let mut reading = Reading::begin(&app, &caller, &ask).await?;
-    let detail = now(&app, &caller, &mut reading, run).await?;
+    let mut detail = now(&app, &caller, &mut reading, run).await?;
+    waiting::tell(&app, caller.tenant, [&mut detail.run].into_iter()).await?;
     let response = reading.answer(&detail, detail.position);
     Ok(tagged(response, &detail, detail.position))
 }

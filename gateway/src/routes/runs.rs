@@ -10,12 +10,13 @@ use time::{
 };
 
 use super::Answer;
-use crate::{App, ask::Ask, caller::Caller, problem::Problem, reads::Reading};
+use crate::{App, ask::Ask, caller::Caller, problem::Problem, reads::Reading, waiting};
 
 pub async fn list(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
     let filter = filter(&ask)?;
     let mut reading = Reading::begin(&app, &caller, &ask).await?;
-    let page = runs::list(&mut reading.tx, caller.tenant, &filter).await?;
+    let mut page = runs::list(&mut reading.tx, caller.tenant, &filter).await?;
+    waiting::tell(&app, caller.tenant, page.runs.iter_mut()).await?;
     Ok(reading.answer(&page, page.position))
 }
 

@@ -9,10 +9,10 @@ use luci_engine::{
         credentials, secret, sending,
         webhook_tokens::{self, Purpose},
     },
-    provider::ProviderName,
-    webhooks::{self, Address, Delivery, Source, Taken},
+    provider::{ProviderName, handed},
+    webhooks::{self, Address, Delivery, Receiver, Source, Taken},
 };
-use luci_schema::{Micros, TenantId};
+use luci_schema::{Hash, Micros, TenantId};
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -27,7 +27,7 @@ const LARGEST: u64 = 4 << 20;
 /// For whom a delivery is, and what can prove it.
 struct Addressed {
     tenant: TenantId,
-    purpose: Purpose,
+    receiver: Receiver,
     secrets: Vec<SecretString>,
     address: Address,
 }
@@ -42,12 +42,12 @@ pub async fn receive(app: Arc<App>, mut ask: Ask) -> Answer {
         None => by_number(&app, &mut c, &delivery).await?,
     };
     drop(c);
-    let Addressed { tenant, purpose, secrets, address } = addressed;
+    let Addressed { tenant, receiver, secrets, address } = addressed;
     let proof = webhooks::prove(&delivery, &secrets, address, Micros::now()).map_err(|refused| {
         metrics::counter!("luci_webhooks_refused_total", "source" => source.as_str()).increment(1);
         Problem::new(StatusCode::FORBIDDEN, "signature", "The delivery is not proved").detail(refused.to_string())
     })?;
-    let taken = webhooks::take(&app.log, &app.storage, tenant, &delivery, (purpose, proof)).await;
+    let taken = webhooks::take(&app.log, &app.storage, tenant, &delivery, (receiver, proof)).await;
     let taken = taken.map_err(|error| match error {
         webhooks::TakeError::Storage(error) => error.into(),
         webhooks::TakeError::Append(error) => error.into(),
@@ -72,13 +72,27 @@ fn answer(source: Source, taken: Taken) -> Response {
 }
 
 async fn by_token(app: &App, c: &mut PgConnection, source: Source, token: &str) -> Result<Addressed, Problem> {
-    let known = webhook_tokens::known(c, &app.vault, &secret::digest(token)).await?;
+    let hash = secret::digest(token);
+    let known = webhook_tokens::known(c, &app.vault, &hash).await?;
+    if known.is_none() && source == Source::RealEstate {
+        return by_batch(app, c, &hash).await;
+    }
     let known = known.filter(|known| known.source == source).ok_or_else(|| Problem::not_found("webhook"))?;
     let mut secrets: Vec<SecretString> = known.signing.into_iter().collect();
     if source == Source::Twilio && secrets.is_empty() {
         secrets.extend(twilio_token(app, c, known.tenant).await?);
     }
-    Ok(Addressed { tenant: known.tenant, purpose: known.purpose, secrets, address: Address::WithToken })
+    let receiver = Receiver { purpose: known.purpose, batch: None };
+    Ok(Addressed { tenant: known.tenant, receiver, secrets, address: Address::WithToken })
+}
+
+/// The address of a batch of leads that a block handed over.
+async fn by_batch(app: &App, c: &mut PgConnection, hash: &Hash) -> Result<Addressed, Problem> {
+    let known = handed::known(c, &app.vault, hash).await.map_err(|error| Problem::internal(&error))?;
+    let known = known.ok_or_else(|| Problem::not_found("webhook"))?;
+    let purpose = Purpose::Block { run: known.run, block: known.block, attempt: known.attempt };
+    let receiver = Receiver { purpose, batch: Some(known.batch) };
+    Ok(Addressed { tenant: known.tenant, receiver, secrets: vec![known.signing], address: Address::WithToken })
 }
 
 async fn by_number(app: &App, c: &mut PgConnection, delivery: &Delivery) -> Result<Addressed, Problem> {
@@ -91,7 +105,8 @@ async fn by_number(app: &App, c: &mut PgConnection, delivery: &Delivery) -> Resu
         if delivery.source == Source::Twilio {
             secrets.extend(twilio_token(app, c, tenant).await?);
         }
-        return Ok(Addressed { tenant, purpose: Purpose::Status, secrets, address: Address::Bare });
+        let receiver = Receiver { purpose: Purpose::Status, batch: None };
+        return Ok(Addressed { tenant, receiver, secrets, address: Address::Bare });
     }
     Err(Problem::not_found("webhook"))
 }

@@ -26,8 +26,8 @@ pub enum Waiting {
     ProviderBudget { provider: String, stage: Stage, until: String },
     /// Released blocks of this stage that nobody has begun.
     Worker { stage: Stage, since: String },
-    /// Begun blocks whose provider has not answered.
-    Provider { provider: String, stage: Stage, since: String },
+    /// Begun blocks whose provider has not answered; `until` when the wait for what was handed over ends.
+    Provider { provider: String, stage: Stage, since: String, until: Option<String> },
 }
 
 /// `counts`: the tenant's runs, when known; the past of a run does not know them.
@@ -72,6 +72,7 @@ fn running(run: &RunRow, now: Micros) -> Option<Waiting> {
             provider,
             stage: sum.stage,
             since: moved.rfc3339(),
+            until: None,
         });
     }
     if let Some(sum) = run.stages.iter().find(|sum| sum.blocks.pending > 0) {
