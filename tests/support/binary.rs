@@ -138,7 +138,8 @@ impl Luci {
 }
 
 fn signal(signal: &str, pid: u32) {
-    let _gone = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+    // The shell's own: a small machine has no program `kill`.
+    let _gone = Command::new("sh").args(["-c", &format!("kill {signal} {pid}")]).stderr(Stdio::null()).status();
 }
 
 /// The first line of a file, as a process id.
