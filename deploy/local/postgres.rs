@@ -230,6 +230,8 @@ fn settings(durability: Durability) -> Vec<&'static str> {
         "shared_buffers=512MB",
         "wal_compression=lz4",
         "max_wal_size=4GB",
+        // What was written once is written again rather than made anew, zero by zero.
+        "min_wal_size=1GB",
         "checkpoint_timeout=15min",
         // A first import fills empty tables: what Postgres knows of them must follow soon.
         "autovacuum_naptime=10s",

@@ -28,8 +28,7 @@ const RENEW: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at the active projector's position, by one that stands by.
 const LOOK: Duration = Duration::from_millis(40);
-/// Batches begin this far apart at least, and twice as far as the last one took: under load several commits of the log
-/// become one of the tables, and half of the time the database is the engine's. A full batch is followed at once.
+/// Batches begin this far apart at least: under load several commits of the log become one of the tables.
 const PACE: Duration = Duration::from_millis(10);
 
 /// Why the tables could not be kept.
@@ -171,7 +170,6 @@ impl Projector {
                 head = self.log.wait_past(position, renew.saturating_sub(renewed.elapsed())) => if head <= position { continue },
             }
             let began = Instant::now();
-            let from = position;
             match self.step(c, (&mut fold, &mut served), lease, position, limit).await {
                 Ok(next) => position = next,
                 // One event at a time, so that the checkpoint comes to stand right before the bad one.
@@ -183,9 +181,7 @@ impl Projector {
                 Err(error) => return Err(error),
             }
             self.position.send_replace(position);
-            if position.0 - from.0 < limit as u64 {
-                sleep_until(began + PACE.max(2 * began.elapsed())).await;
-            }
+            sleep_until(began + PACE).await;
         }
     }
 
