@@ -15,7 +15,7 @@ use luci_engine::{
 use luci_schema::{TenantId, log::Log, migrate};
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -98,8 +98,8 @@ impl Home {
         let credentials = first_tenant(&system.log, &folder.path, slug).await?;
         seeded(&system.log, credentials.tenant_id).await?;
         let (database_url, nats_url) = servers.addresses();
-        let instance =
-            Instance { pid: std::process::id(), url: url.to_owned(), database_url, nats_url, store_url: store };
+        let (pid, own) = (std::process::id(), servers.own());
+        let instance = Instance { pid, url: url.to_owned(), database_url, nats_url, store_url: store, own };
         instance.write(&folder.path).context("the data folder cannot be written")?;
         Ok((system, credentials))
     }
@@ -126,8 +126,10 @@ fn listener(config: &Config) -> anyhow::Result<TcpListener> {
 }
 
 async fn migrated(database_url: &SecretString) -> anyhow::Result<()> {
-    let pool = PgPoolOptions::new().max_connections(1).connect(database_url.expose_secret()).await;
-    let pool = pool.context("the database cannot be reached")?;
+    let options: PgConnectOptions = database_url.expose_secret().parse().context("the database's address")?;
+    let place = format!("{}:{}", options.get_host(), options.get_port());
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await;
+    let pool = pool.with_context(|| format!("the database at {place} cannot be reached"))?;
     let done = migrate::run(&pool).await?;
     pool.close().await;
     if !done.is_empty() {

@@ -16,6 +16,15 @@ pub struct Instance {
     pub database_url: String,
     pub nats_url: String,
     pub store_url: String,
+    /// Which of the two servers are private ones of the folder.
+    #[serde(default)]
+    pub own: Own,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Own {
+    pub database: bool,
+    pub nats: bool,
 }
 
 /// `DIR/credentials.json`: the tenant made for this folder and the key of its owner, shown nowhere else.

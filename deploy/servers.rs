@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
+    instance::{Instance, Own},
     local::{Durability, Folder, Lifetime, LocalError, Nats, Postgres, Search},
 };
 
@@ -20,10 +21,14 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts what the configuration does not name; both at once.
+    /// Starts what the configuration does not name; both at once. What `luci env` told of this folder's own servers, and a
+    /// shell still holds, names nobody else's.
     pub async fn start(config: &Config, folder: &Folder) -> Result<Self, LocalError> {
-        let (search, postgres_wanted) = (&config.search, config.database_url.is_none());
-        let nats_wanted = config.nats_url.is_none();
+        let before = Instance::read(&folder.path).ok().flatten();
+        let own = |is: fn(&Own) -> bool, url: fn(&Instance) -> &str| before.as_ref().filter(|i| is(&i.own)).map(url);
+        let named_database = others(config.database_url.as_ref(), own(|own| own.database, |i| &i.database_url));
+        let named_nats = others(config.nats_url.as_ref(), own(|own| own.nats, |i| &i.nats_url));
+        let (search, postgres_wanted, nats_wanted) = (&config.search, named_database.is_none(), named_nats.is_none());
         let (postgres, nats) = tokio::task::block_in_place(|| {
             std::thread::scope(|scope| {
                 let nats = nats_wanted.then(|| scope.spawn(|| Nats::start(search, folder, Lifetime::Outlives)));
@@ -47,9 +52,8 @@ impl Servers {
                 return Err(error);
             }
         };
-        let url = |named: &Option<SecretString>, own: Option<String>| named.clone().or(own.map(SecretString::from));
-        let database_url = url(&config.database_url, postgres.as_ref().map(|postgres| postgres.url("luci")));
-        let nats_url = url(&config.nats_url, nats.as_ref().map(Nats::url));
+        let database_url = named_database.or(postgres.as_ref().map(|postgres| postgres.url("luci").into()));
+        let nats_url = named_nats.or(nats.as_ref().map(|nats| nats.url().into()));
         let (Some(database_url), Some(nats_url)) = (database_url, nats_url) else {
             unreachable!("what is not named was started");
         };
@@ -99,5 +103,28 @@ impl Servers {
     /// The addresses with their passwords, for `luci env`.
     pub fn addresses(&self) -> (String, String) {
         (self.database_url.expose_secret().to_owned(), self.nats_url.expose_secret().to_owned())
+    }
+
+    pub fn own(&self) -> Own {
+        Own { database: self.postgres.is_some(), nats: self.nats.is_some() }
+    }
+}
+
+/// The server that is named, unless it is the folder's own.
+fn others(named: Option<&SecretString>, own: Option<&str>) -> Option<SecretString> {
+    named.filter(|named| Some(named.expose_secret()) != own).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folders_own_server_is_not_taken_for_anothers() {
+        let named = SecretString::from("postgres://luci@127.0.0.1:1/luci");
+        assert!(others(Some(&named), Some("postgres://luci@127.0.0.1:1/luci")).is_none());
+        assert!(others(Some(&named), Some("postgres://luci@127.0.0.1:2/luci")).is_some());
+        assert!(others(Some(&named), None).is_some());
+        assert!(others(None, None).is_none());
     }
 }

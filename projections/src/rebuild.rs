@@ -69,10 +69,23 @@ pub async fn rebuild(
     let (old, new): (String, String) = (row.try_get("old")?, row.try_get("new")?);
     sqlx::query("select public.read_clear($1)").bind(&new).execute(&mut c).await?;
 
-    // Without secondary indexes as far as the log goes now; then with them, to where the projector is.
     let mut copy = SecondCopy::begin(c, &new, None).await?;
+    let done = carry_out(&mut copy, log, (&old, &new), on_difference, progress).await;
+    // In order, also after a refusal: the locks are free when the answer is heard.
+    copy.c.close().await.ok();
+    done
+}
+
+async fn carry_out(
+    copy: &mut SecondCopy,
+    log: &Log,
+    (old, new): (&str, &str),
+    on_difference: OnDifference,
+    progress: &(dyn Fn(Position) + Sync),
+) -> Result<Rebuilt, RebuildError> {
+    // Without secondary indexes as far as the log goes now; then with them, to where the projector is.
     copy.advance(log, log.head(), progress).await?;
-    sqlx::query("select public.read_index($1)").bind(&new).execute(&mut copy.c).await?;
+    sqlx::query("select public.read_index($1)").bind(new).execute(&mut copy.c).await?;
     // A small sample is enough for plans; autovacuum looks closer later.
     sqlx::query("select set_config('default_statistics_target', '20', false)").execute(&mut copy.c).await?;
     sqlx::raw_sql("analyze pipeline_runs, block_executions, artifacts, run_metrics, run_counters")
@@ -81,7 +94,7 @@ pub async fn rebuild(
 
     copy.meet(log, progress).await?;
     copy.freeze().await?;
-    let differed = differences(&mut copy.c, &old, &new).await;
+    let differed = differences(&mut copy.c, old, new).await;
     copy.thaw().await?;
     let differed = differed?;
     if !differed.is_empty() && on_difference == OnDifference::Refuse {
@@ -89,11 +102,10 @@ pub async fn rebuild(
     }
 
     let position = copy.meet(log, progress).await?;
-    let swapped = swap(&mut copy.c, &new, position).await;
+    let swapped = swap(&mut copy.c, new, position).await;
     SecondCopy::let_go(&mut copy.c).await?;
     swapped?;
-    copy.c.close().await?;
-    Ok(Rebuilt { serving: new, position, differed })
+    Ok(Rebuilt { serving: new.to_owned(), position, differed })
 }
 
 /// Tables whose digests differ between two versions.
