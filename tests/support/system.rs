@@ -36,6 +36,7 @@ pub struct SystemOptions {
     pub providers: ProvidersConfig,
     pub workers: WorkerOptions,
     pub sender: SenderOptions,
+    pub gateway: luci_gateway::Options,
 }
 
 impl Default for SystemOptions {
@@ -46,6 +47,7 @@ impl Default for SystemOptions {
             providers: ProvidersConfig::default(),
             workers: WorkerOptions::default(),
             sender: SenderOptions::default(),
+            gateway: luci_gateway::Options::default(),
         }
     }
 }
@@ -55,6 +57,8 @@ pub struct System {
     pub api: Api,
     pub tenant: TenantId,
     pub storage: Storage,
+    /// Where the store keeps its objects.
+    pub objects: std::path::PathBuf,
     pub database: Database,
     pub nats: Nats,
     pub running: Running,
@@ -76,8 +80,9 @@ pub async fn system_with(options: SystemOptions) -> System {
     let (database, nats) = tokio::join!(database(), nats());
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let objects = room("objects");
     let storage =
-        Storage::local(room("objects"), "signing key of a test".to_owned().into(), url.clone()).expect("a store");
+        Storage::local(objects.clone(), "signing key of a test".to_owned().into(), url.clone()).expect("a store");
     let setup = Setup {
         database_url: database.url().to_owned().into(),
         nats_url: nats.url().to_owned().into(),
@@ -90,13 +95,13 @@ pub async fn system_with(options: SystemOptions) -> System {
         roles: options.roles,
         workers: options.workers,
         sender: options.sender,
-        gateway: luci_gateway::Options::default(),
+        gateway: options.gateway,
         figures: figures(),
     };
     let running = Running::start(setup).await.expect("a system");
     let founded = tenants::found(&running.log, "Test", "test").await.expect("a tenant");
     let api = Api::new(url, founded.key.secret.expose_secret());
-    System { api, tenant: founded.tenant, storage, database, nats, running }
+    System { api, tenant: founded.tenant, storage, objects, database, nats, running }
 }
 
 impl System {
