@@ -58,7 +58,7 @@ pub fn lend(body: BodyStream) -> (BodyStream, Rest) {
 
 impl Rest {
     /// Whether the handler read the body to its end.
-    pub fn is_read(mut self) -> bool {
+    pub fn was_read(mut self) -> bool {
         matches!(self.0.try_recv(), Err(oneshot::error::TryRecvError::Closed))
     }
 

@@ -79,7 +79,7 @@ async fn answer(app: Arc<App>, ask: Ask, rest: lent::Rest) -> Response {
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // A client that waits for `100 Continue` has sent no body yet, and reading would ask for it.
-    let read = if asks_first { rest.is_read() } else { rest.read_away().await };
+    let read = if asks_first { rest.was_read() } else { rest.read_away().await };
     if !read {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
