@@ -115,7 +115,10 @@ impl Api {
         // A store of its own gets no key of ours: the address is signed.
         let request =
             self.http.put(url).header(header::CONTENT_LENGTH, size).header(header::CONTENT_TYPE, content_type);
-        checked(request.body(reqwest::Body::wrap_stream(bytes)).send().await?).await?;
+        let sent = request.body(reqwest::Body::wrap_stream(bytes)).send().await;
+        // The address is a secret for as long as it is valid.
+        let response = sent.map_err(reqwest::Error::without_url).context("the store did not take the file")?;
+        checked(response).await?;
         Ok(())
     }
 }

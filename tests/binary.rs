@@ -83,7 +83,9 @@ async fn the_demo_ends_with_its_run_and_says_how_it_went() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_use_is_2_and_wrong_settings_are_78_all_at_once() {
     let dir = room("wrong");
-    assert_eq!(output(&dir, &["serve", "everything"], &[]).await.status.code(), Some(2));
+    for wrong in [&["serve", "everything"][..], &["demo", "--leads", "0"]] {
+        assert_eq!(output(&dir, wrong, &[]).await.status.code(), Some(2), "{wrong:?}");
+    }
     let wrong = [("LUCI_LISTEN", "nowhere"), ("LUCI_NATS_URL", "http://x"), ("LUCI_DATABSE_URL", "postgres://x")];
     let told = output(&dir, &["up"], &wrong).await;
     assert_eq!(told.status.code(), Some(78));
@@ -106,6 +108,23 @@ async fn served() -> (System, Sandbox) {
 
 async fn ask(api: &Api, dir: &Path, arguments: &[&str]) -> Output {
     output(dir, arguments, &[("LUCI_URL", &api.url), ("LUCI_API_KEY", &api.key)]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_file_of_leads_is_said_before_anything_is_sent() {
+    let ((system, sandbox), dir) = (served().await, room("no-file"));
+    std::fs::write(dir.join("empty.csv"), "").expect("written");
+    for (file, said) in
+        [(dir.clone(), "is no file"), (dir.join("empty.csv"), "is empty"), (dir.join("none"), "cannot be read")]
+    {
+        let refused = ask(&system.api, &dir, &["import", file.to_str().expect("text")]).await;
+        assert_eq!(refused.status.code(), Some(1));
+        let told = err(&refused);
+        assert!(told.contains(said) && !told.contains("sig="), "a signed address is a secret: {told}");
+    }
+    assert_eq!(system.api.get("/api/imports").await.1["imports"], serde_json::json!([]));
+    system.stop().await;
+    sandbox.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

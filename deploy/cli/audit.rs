@@ -72,8 +72,10 @@ async fn verify(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
         let head = answer["headHash"].as_str().unwrap_or_default();
         out::line(&format!("{run}: {} events, every hash follows; head {head}", answer["checked"]))?;
     } else {
-        let (bad, complete) = (&answer["firstBad"], &answer["complete"]);
-        out::line(&format!("{run}: NOT intact; first bad event {bad}, complete {complete}"))?;
+        let (version, reason) = (&answer["firstBad"]["version"], answer["firstBad"]["reason"].as_str());
+        let held = format!("{} of {} events hold", answer["checked"], answer["version"]);
+        let reason = reason.unwrap_or("it is not what its head names");
+        out::line(&format!("{run}: NOT intact; first bad event is version {version}: {reason}; {held}"))?;
     }
     Ok(if intact { Outcome::Done } else { Outcome::Failed })
 }

@@ -44,7 +44,7 @@ const SECTORS: [(&str, &str, &str); 3] = [
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Leads of the sample
-    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
     leads: u64,
     /// Ends when the run has ended; exit code 1 unless it completed
     #[arg(long)]

@@ -65,6 +65,8 @@ impl Import {
 pub async fn upload(api: &Api, file: &std::path::Path) -> anyhow::Result<Value> {
     let name = file.file_name().context("a file has a name")?.to_string_lossy();
     let found = tokio::fs::metadata(file).await.with_context(|| format!("{} cannot be read", file.display()))?;
+    anyhow::ensure!(found.is_file(), "{} is no file", file.display());
+    anyhow::ensure!(found.len() > 0, "{} is empty", file.display());
     let announced = json!({"fileName": name, "sizeBytes": found.len(), "contentType": "text/csv"});
     let upload = api.post("/api/uploads", &announced).await?;
     let text = |name: &str| upload[name].as_str().map(str::to_owned);

@@ -37,8 +37,8 @@ pub enum LocalError {
     OldNats { program: PathBuf, version: String },
     #[error("{program} did not start:\n{said}")]
     Start { program: &'static str, said: String },
-    #[error("{program} could not be run: {source}")]
+    #[error("{program} could not be run")]
     Spawn { program: &'static str, source: io::Error },
-    #[error("{}: {source}", .path.display())]
+    #[error("{} cannot be used", .path.display())]
     Io { path: PathBuf, source: io::Error },
 }

@@ -18,6 +18,8 @@ use crate::{problem::Problem, serve::Connection};
 
 /// The largest JSON body, where a route does not say otherwise.
 const JSON_LIMIT: u64 = 1 << 20;
+/// What is wrong with a zero character.
+const ZERO: &str = "holds a zero character (U+0000), which no text here may";
 /// The longest silence inside a body.
 const BODY_SILENCE: Duration = Duration::from_secs(30);
 
@@ -51,17 +53,29 @@ impl Ask {
 
     /// The first value of a query parameter, decoded; empty counts as absent.
     pub fn query(&self, name: &str) -> Option<String> {
-        self.query_all(name).into_iter().next()
+        self.pairs().filter(|(key, _)| key == name).map(|(_, v)| v.trim().to_owned()).find(|v| !v.is_empty())
+    }
+
+    fn pairs(&self) -> url::form_urlencoded::Parse<'_> {
+        url::form_urlencoded::parse(self.query.as_bytes())
+    }
+
+    /// Refuses a query with a zero character: Postgres can hold none in a text.
+    pub fn without_zero(&self) -> Result<(), Problem> {
+        match self.pairs().find(|(_, value)| value.contains('\0')) {
+            Some((name, _)) => Err(Problem::invalid(&name.replace('\0', "\u{fffd}"), ZERO)),
+            None => Ok(()),
+        }
     }
 
     /// Whether a parameter stands in the query, with a value or without.
     pub fn flag(&self, name: &str) -> bool {
-        url::form_urlencoded::parse(self.query.as_bytes()).any(|(key, _)| key == name)
+        self.pairs().any(|(key, _)| key == name)
     }
 
     /// All values of a query parameter; commas separate values too.
     pub fn query_all(&self, name: &str) -> Vec<String> {
-        url::form_urlencoded::parse(self.query.as_bytes())
+        self.pairs()
             .filter(|(key, _)| key == name)
             .flat_map(|(_, value)| value.split(',').map(str::to_owned).collect::<Vec<_>>())
             .map(|value| value.trim().to_owned())
@@ -137,7 +151,13 @@ impl Ask {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "JSON is needed")
                 .detail("Send the body with `Content-Type: application/json`."));
         }
-        serde_json::from_slice(text).map(|value| (value, digest)).map_err(unreadable)
+        if escapes_zero(text) {
+            return Err(Problem::invalid("body", ZERO));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(unreadable)?;
+        reader.end().map_err(not_json)?;
+        Ok((value, digest))
     }
 
     /// The body as it comes: cut off with 413 beyond `limit`, with 408 when it falls silent.
@@ -175,23 +195,44 @@ fn silent() -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", "The body did not arrive")
 }
 
+/// Whether JSON text holds `\u0000`, the one way to write a zero character in it. (`\\u0000` is a backslash and letters.)
+fn escapes_zero(json: &[u8]) -> bool {
+    let mut escaped = false;
+    json.iter().enumerate().any(|(at, byte)| {
+        let zero = escaped && json[at..].starts_with(b"u0000");
+        escaped = *byte == b'\\' && !escaped;
+        zero
+    })
+}
+
 fn says_json(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")
 }
 
-/// Serde says what is wrong and where; values of the body are cut out of its message.
-fn unreadable(error: serde_json::Error) -> Problem {
-    let place = format!("line {} column {}", error.line(), error.column());
-    match error.classify() {
-        serde_json::error::Category::Data => {
-            let said = error.to_string();
-            let said = said.split(" at line ").next().unwrap_or_default().to_owned();
-            let field = said.split('`').nth(1).unwrap_or("body").to_owned();
-            Problem::invalid(&field, said)
-        }
-        _ => Problem::bad_request(format!("The body is not JSON ({place}).")),
+/// Serde says what is wrong, and the path says with which field.
+fn unreadable(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let path = error.path().to_string();
+    let error = error.into_inner();
+    if error.classify() != serde_json::error::Category::Data {
+        return not_json(error);
     }
+    let said = error.to_string();
+    let said = said.split(" at line ").next().unwrap_or_default();
+    let within = Some(path.as_str()).filter(|path| *path != ".");
+    let named = |what: &str| said.strip_prefix(what).and_then(|rest| rest.split('`').next());
+    let field = match (within, named("missing field `")) {
+        // What is missing has no place of its own: the path ends at what should hold it.
+        (Some(within), Some(missing)) => format!("{within}.{missing}"),
+        (Some(within), None) => within.to_owned(),
+        // Of a body that is read by its `action` or `type` the path is not known.
+        (None, missing) => missing.or_else(|| named("unknown field `")).unwrap_or("body").to_owned(),
+    };
+    Problem::invalid(&field, said)
+}
+
+fn not_json(error: serde_json::Error) -> Problem {
+    Problem::bad_request(format!("The body is not JSON (line {} column {}).", error.line(), error.column()))
 }
 
 #[cfg(test)]
@@ -222,6 +263,26 @@ mod tests {
         assert_eq!(ask.query("q").as_deref(), Some("a b"));
         assert_eq!(ask.limit(50, 100).unwrap(), 7);
         assert!(ask.limit(50, 5).is_err());
+        let ask = asked("fileName=Smith%2C+Jones.csv&limit=5,6&x=&x=1", &[], b"");
+        assert_eq!(ask.query("fileName").as_deref(), Some("Smith, Jones.csv"), "one value is not split");
+        assert!(ask.limit(50, 100).is_err());
+        assert_eq!(ask.query("x").as_deref(), Some("1"), "empty counts as absent");
+    }
+
+    #[tokio::test]
+    async fn zero_characters_are_refused_where_they_come_in() {
+        assert!(asked("q=a%200&x=%2500", &[], b"").without_zero().is_ok());
+        assert_eq!(asked("limit=1&q=a%00", &[], b"").without_zero().unwrap_err().status(), 422);
+        let json = [("content-type", "application/json")];
+        for (body, status) in [
+            (&br#"{"a":"x\u0000"}"#[..], Some(422)),
+            (br#"{"\u0000":1}"#, Some(422)),
+            (br#"{"a":"\\\u0000"}"#, Some(422)),
+            (br#"{"a":"\\u0000 \u0001 0000"}"#, None),
+        ] {
+            let read = asked("", &json, body).json::<serde_json::Value>().await;
+            assert_eq!(read.err().map(|problem| problem.status().as_u16()), status);
+        }
     }
 
     #[test]
@@ -241,6 +302,38 @@ mod tests {
         assert_eq!(ask.bytes(9).await.unwrap_err().status(), 413);
         let mut ask = asked("", &[], b"0123456789");
         assert_eq!(ask.bytes(10).await.unwrap().len(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_field_is_named_by_its_path() {
+        #[derive(serde::Deserialize, Debug)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[expect(dead_code, reason = "read by serde alone")]
+        struct Body {
+            block_size: u32,
+            role: Option<Role>,
+            inner: Option<Box<Body>>,
+        }
+        #[derive(serde::Deserialize, Debug)]
+        #[serde(rename_all = "snake_case")]
+        enum Role {
+            Viewer,
+        }
+        let json = [("content-type", "application/json")];
+        for (body, field) in [
+            (&br#"{"blockSize":"9"}"#[..], "blockSize"),
+            (br#"{"blockSize":1,"role":"emperor"}"#, "role"),
+            (br#"{"blockSize":1,"inner":{"blockSize":-1}}"#, "inner.blockSize"),
+            (br#"{}"#, "blockSize"),
+            (br#"{"blockSize":1,"inner":{}}"#, "inner.blockSize"),
+            (br#"{"blockSize":1,"more":1}"#, "more"),
+            (br#"[1]"#, "body"),
+            (br#""x""#, "body"),
+        ] {
+            let problem = asked("", &json, body).json::<Body>().await.unwrap_err();
+            assert_eq!(problem.brief()["detail"].as_str().unwrap().split(": ").next(), Some(field), "{problem:?}");
+        }
+        assert_eq!(asked("", &json, b"{\"blockSize\":1} x").json::<Body>().await.unwrap_err().status(), 400);
     }
 
     #[tokio::test]

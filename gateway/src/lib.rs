@@ -7,6 +7,7 @@ pub mod ask;
 pub mod caller;
 pub mod idempotency;
 mod lead_row;
+mod lent;
 pub mod live;
 pub mod problem;
 pub mod reads;
@@ -52,6 +53,9 @@ pub struct Gateway {
 pub struct Options {
     /// Connections at once, WebSockets included; more wait in the kernel's queue.
     pub max_connections: usize,
+    /// How long a client may take to send its request head, how long an idle connection is kept, and how long one is
+    /// on which nothing was asked yet.
+    pub head_patience: Duration,
     /// The largest upload in bytes.
     pub upload_limit: u64,
     /// How long a read waits for the position it was asked for.
@@ -68,6 +72,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            head_patience: Duration::from_secs(30),
             upload_limit: Storage::UPLOAD_MAX_BYTES,
             read_patience: Duration::from_secs(2),
             heartbeat: Duration::from_secs(5),

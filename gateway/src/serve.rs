@@ -25,8 +25,6 @@ use warp::reply::Response;
 
 use crate::{App, routes};
 
-/// How long a client may take to send its request head, and how long an idle connection is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long streams and requests in flight get to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -78,20 +76,35 @@ fn accept(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, connec
         .layer(CatchPanicLayer::custom(Panicked))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .service(warp::service(routes::filter(Arc::clone(app))));
+    let asked = CancellationToken::new();
+    let heard = asked.clone();
     let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        heard.cancel();
         request.extensions_mut().insert(connection.clone());
         hyper::service::Service::call(&TowerToHyperService::new(stack.clone()), request)
     });
+    let patience = app.options.head_patience;
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 * 1024);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_TIMEOUT).max_concurrent_streams(256);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(64 * 1024);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(patience).max_concurrent_streams(256);
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let serving = graceful.watch(serving);
     tokio::spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::debug!(%error, "a connection ended early");
+        tokio::select! {
+            ended = serving => if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            },
+            () = silence(&asked, patience) => tracing::debug!("nothing was asked on a connection"),
         }
     });
+}
+
+/// Ends when nothing was asked for so long: hyper's own limit begins when the version of HTTP is known, which a client
+/// that says nothing, or half of HTTP/2's greeting, never tells.
+async fn silence(asked: &CancellationToken, patience: Duration) {
+    if tokio::time::timeout(patience, asked.cancelled()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// A panic is a bug of ours; the caller learns no more than that. (A closure or function here is "not general enough".)

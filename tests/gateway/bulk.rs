@@ -102,11 +102,11 @@ async fn what_is_wrong_with_the_question_is_named() {
     for (body, field) in [
         (json!({"action": "pause", "filter": {}}), "filter"),
         (json!({"action": "pause"}), "filter"),
-        (json!({"action": "burn", "filter": {"status": ["queued"]}}), "burn"),
+        (json!({"action": "burn", "filter": {"status": ["queued"]}}), "action"),
         (json!({"action": "pause", "filter": {"status": ["hot"]}}), "filter.status"),
         (json!({"action": "pause", "filter": {"from": "yesterday"}}), "filter.from"),
         (json!({"action": "pause", "filter": {"q": "a", "dateField": "x"}}), "filter.dateField"),
-        (json!({"action": "pause", "filter": {"q": "a", "sort": "x"}}), "sort"),
+        (json!({"action": "pause", "filter": {"q": "a", "sort": "x"}}), "filter.sort"),
         (json!({"action": "pause", "filter": {"q": "a"}, "limit": 201}), "limit"),
         (json!({"action": "pause", "filter": {"q": "a", "runIds": ["run_00000000000000000000000000"]}}), "filter"),
     ] {

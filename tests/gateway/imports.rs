@@ -1,5 +1,6 @@
 //! Uploads: announced, put, completed, refused; and a CSV in one call.
 
+use futures::TryStreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -39,6 +40,11 @@ async fn an_upload_is_put_verified_and_counted() {
     assert_eq!(import["checksum"], checksum.as_str());
     let (status, again) = system.api.post(&complete, &json!({})).await;
     assert_eq!((status.as_u16(), &again["rows"]), (200, &json!(5)), "completing twice is completing once");
+    let other = csv(5).replace("Firm 0", "Form 0");
+    assert_eq!(put(&upload["url"], "text/csv", other).await, 409, "what was verified stays as it was");
+    let key = upload["key"].as_str().expect("a key");
+    let stored: Vec<bytes::Bytes> = system.storage.read_from(key, 0).try_collect().await.expect("readable");
+    assert_eq!(hex::encode(Sha256::digest(stored.concat())), checksum);
     let events: i64 = sqlx::query_scalar("select count(*) from log.events where event_type = 'import:completed'")
         .fetch_one(&system.database.pool().await)
         .await
@@ -110,4 +116,24 @@ async fn one_call_with_a_key_imports_once() {
     let (status, import) =
         system.api.get(&format!("/api/imports/{}", first["importId"].as_str().expect("an id"))).await;
     assert_eq!((status.as_u16(), &import["fileName"]), (200, &json!("a.csv")));
+}
+
+#[tokio::test]
+async fn the_same_file_sent_at_once_under_one_key_is_one_import_and_one_object() {
+    let system = still().await;
+    let send = async || {
+        let request = system.api.request(Method::POST, "/api/imports?fileName=once.csv");
+        let request = request.header("content-type", "text/csv").header("idempotency-key", "once");
+        let answer = request.body(csv(3)).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON")["importId"].clone())
+    };
+    let answers = futures::future::join_all((0..8).map(|_| send())).await;
+    assert!(answers.iter().all(|answer| *answer == answers[0] && answer.0 == 201), "{answers:?}");
+    assert_eq!(files(&system.objects), 1, "what came second left no file behind");
+}
+
+/// Files below a folder.
+fn files(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable").path());
+    entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
 }

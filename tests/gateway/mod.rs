@@ -23,6 +23,7 @@ mod scoring;
 mod sectors;
 mod start;
 mod streams;
+mod tampered;
 mod tenancy;
 mod transport;
 mod triggers;

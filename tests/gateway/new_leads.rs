@@ -84,7 +84,7 @@ async fn everything_that_is_wrong_is_named_by_index_and_nothing_is_half_done() {
         (json!({"leads": []}), "leads"),
         (leads(0..1_001), "leads"),
         (json!({}), "leads"),
-        (json!({"leads": [lead(1)], "onExisting": "ask"}), "ask"),
+        (json!({"leads": [lead(1)], "onExisting": "ask"}), "onExisting"),
         (json!({"leads": [lead(1)], "tenantId": "x"}), "tenantId"),
     ] {
         let (status, problem) = api.post("/api/leads", &body).await;

@@ -71,10 +71,10 @@ async fn what_cannot_be_is_named() {
     let run = &runs["runs"][0]["runId"];
     let (_, other) = system.other_tenant("other").await;
     for (body, status, field) in [
-        (json!({"action": "dance"}), 422, json!("dance")),
+        (json!({"action": "dance"}), 422, json!("action")),
         (json!({"action": "enrich"}), 422, json!("bucketId")),
         (json!({"action": "enrich", "bucketId": "nowhere"}), 422, json!("bucketId")),
-        (json!({"action": "enrich", "bucketId": "bucket-77", "enrichmentTypes": ["property"]}), 422, json!("property")),
+        (json!({"action": "enrich", "bucketId": "bucket-77", "enrichmentTypes": ["property"]}), 422, json!("body")),
         (json!({"action": "enrich", "bucketId": "bucket-77", "enrichmentTypes": []}), 422, json!("enrichmentTypes")),
         (json!({"action": "enrich", "bucketId": "bucket-77", "maxLeads": 2}), 422, json!("options.maxLeads")),
         (json!({"action": "enrich", "bucketId": "bucket-77", "filters": {}}), 422, json!("filters")),

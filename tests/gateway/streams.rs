@@ -181,3 +181,38 @@ async fn a_plain_request_for_a_socket_is_told_to_upgrade() {
     let (status, problem) = system.api.get("/ws/pipelines").await;
     assert_eq!(status, 426, "{problem}");
 }
+
+#[tokio::test]
+async fn a_long_gap_comes_whole_over_a_socket() {
+    let system = still().await;
+    let (run, _) = start(&system.api, 3).await;
+    issue(&system, &run, RunCommand::Start).await;
+    for _ in 0..200 {
+        issue(&system, &run, RunCommand::Pause).await;
+        issue(&system, &run, RunCommand::Resume).await;
+    }
+    issue(&system, &run, RunCommand::Cancel).await;
+    for query in ["?after=0".to_owned(), format!("?after=0&runId={run}")] {
+        let mut socket = Socket::open(&system.api, &query).await;
+        assert_eq!(socket.frame().await["type"], "snapshot");
+        let seen = versions(&socket.until("run:cancelled").await);
+        assert!(seen.len() > 400, "more than is written before a flush");
+        assert_eq!(seen, (1..=seen.len() as u64).collect::<Vec<_>>(), "every version once, in order: {query}");
+    }
+}
+
+#[tokio::test]
+async fn a_position_beyond_the_log_hides_nothing() {
+    let system = still().await;
+    let (run, _) = start(&system.api, 3).await;
+    let mut all = Socket::open(&system.api, "?after=999999").await;
+    let mut one = Socket::open(&system.api, &format!("?after=999999&runId={run}")).await;
+    for socket in [&mut all, &mut one] {
+        assert_eq!(socket.frame().await["type"], "snapshot");
+    }
+    issue(&system, &run, RunCommand::Cancel).await;
+    for socket in [&mut all, &mut one] {
+        let frame = socket.frame().await;
+        assert_eq!((&frame["type"], &frame["runId"]), (&json!("run:cancelled"), &json!(run)));
+    }
+}

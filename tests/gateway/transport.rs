@@ -1,9 +1,17 @@
 //! HTTP itself: methods, ids of requests, limits, health, figures, the document of the API.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-use super::ground::still;
+use super::ground::{csv, still};
+use crate::support::{System, SystemOptions, system_with};
+use luci::roles::Role;
 
 #[tokio::test]
 async fn methods_that_do_not_apply_name_those_that_do() {
@@ -76,4 +84,83 @@ async fn large_answers_are_compressed_when_asked() {
     let request = system.api.request(Method::GET, "/api/openapi.json").header("accept-encoding", "gzip");
     let answer = request.send().await.expect("an answer");
     assert_eq!(answer.headers()["content-encoding"], "gzip");
+}
+
+async fn connection(system: &System) -> TcpStream {
+    TcpStream::connect(system.api.url.trim_start_matches("http://")).await.expect("a connection")
+}
+
+/// What comes until the text is there, or the other end closes.
+async fn read_until(stream: &mut TcpStream, text: &str) -> String {
+    let mut read = Vec::new();
+    let mut buffer = [0; 4096];
+    let whole = async {
+        while !String::from_utf8_lossy(&read).contains(text) {
+            match stream.read(&mut buffer).await.expect("readable") {
+                0 => break,
+                n => read.extend_from_slice(&buffer[..n]),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), whole).await.expect("an answer or an end");
+    String::from_utf8_lossy(&read).into_owned()
+}
+
+#[tokio::test]
+async fn a_connection_outlives_a_body_that_nobody_read() {
+    let system = still().await;
+    let mut stream = connection(&system).await;
+    for method in ["POST /api/nothing", "DELETE /api/pipelines/x", "POST /api/pipelines", "PATCH /api/pipelines"] {
+        let head = format!("{method} HTTP/1.1\r\nhost: luci\r\ncontent-length: 2\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("open");
+        // Many clients send the body in a packet of its own.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(b"{}").await.expect("open");
+        let answer = read_until(&mut stream, "\"urn:luci:problem:").await;
+        assert!(answer.starts_with("HTTP/1.1 40"), "{method}: {answer:?}");
+        assert!(!answer.contains("connection: close"), "{method}: {answer:?}");
+    }
+    let head = b"POST /api/nothing HTTP/1.1\r\nhost: luci\r\ncontent-length: 9000000\r\nexpect: 100-continue\r\n\r\n";
+    stream.write_all(head).await.expect("open");
+    let answer = read_until(&mut stream, "\"urn:luci:problem:").await;
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("connection: close"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_asked_is_closed() {
+    let gateway =
+        luci_gateway::Options { head_patience: Duration::from_millis(300), ..luci_gateway::Options::default() };
+    let roles = vec![Role::Gateway];
+    let system = system_with(SystemOptions { roles, gateway, ..SystemOptions::default() }).await;
+    for said in ["", "P", "PRI * HTTP/2.0\r\n", "GET /healthz HTTP/1.1\r\n"] {
+        let mut stream = connection(&system).await;
+        stream.write_all(said.as_bytes()).await.expect("open");
+        assert_eq!(read_until(&mut stream, "never").await, "", "closed without an answer: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn zero_characters_are_named_not_stumbled_over() {
+    let system = still().await;
+    for path in ["/api/pipelines?q=a%00", "/api/sectors?state=%00", "/api/sectors?cursor=%00"] {
+        let (status, problem) = system.api.get(path).await;
+        assert_eq!((status.as_u16(), &problem["type"]), (422, &json!("urn:luci:problem:invalid")), "{problem}");
+    }
+    let (status, problem) =
+        system.api.post("/api/luci/orchestrate", &json!({"bucketId": "a\0", "action": "push"})).await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("body")), "{problem}");
+}
+
+#[tokio::test]
+async fn a_file_keeps_its_name() {
+    let system = still().await;
+    let send = async |name: &str| {
+        let request = system.api.request(Method::POST, &format!("/api/imports?fileName={name}"));
+        let answer = request.header("content-type", "text/csv").body(csv(1)).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
+    };
+    let (status, import) = send("Smith%2C%20Jones.csv").await;
+    assert_eq!((status, &import["fileName"]), (201, &json!("Smith, Jones.csv")), "{import}");
+    let (status, problem) = send(&"x".repeat(256)).await;
+    assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!("fileName")), "{problem}");
 }

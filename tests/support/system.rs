@@ -37,6 +37,7 @@ pub struct SystemOptions {
     pub providers: ProvidersConfig,
     pub workers: WorkerOptions,
     pub sender: SenderOptions,
+    pub gateway: luci_gateway::Options,
 }
 
 impl Default for SystemOptions {
@@ -47,6 +48,7 @@ impl Default for SystemOptions {
             providers: ProvidersConfig::default(),
             workers: WorkerOptions::default(),
             sender: SenderOptions::default(),
+            gateway: luci_gateway::Options::default(),
         }
     }
 }
@@ -97,7 +99,7 @@ pub async fn system_with(options: SystemOptions) -> System {
         roles: options.roles,
         workers: options.workers,
         sender: options.sender,
-        gateway: luci_gateway::Options::default(),
+        gateway: options.gateway,
         figures: figures(),
     };
     let running = Running::start(setup).await.expect("a system");

@@ -65,6 +65,10 @@ impl Watcher {
 
     /// Follows a topic from `after` (a position), or from now, and gives the snapshot to send first.
     pub async fn follow(&mut self, run: Option<RunId>, after: Option<Position>) -> Result<Utf8Bytes, Problem> {
+        let after = match after {
+            Some(after) => self.known(after).await,
+            None => None,
+        };
         let topic = self.topic(run);
         if self.follows.len() >= MOST && !self.follows.iter().any(|(other, _)| *other == topic) {
             return Err(Problem::invalid("topic", format!("at most {MOST} topics")));
@@ -78,6 +82,16 @@ impl Watcher {
         self.live.insert(topic, BroadcastStream::new(live));
         self.follows.push((topic, Follow { place, sent: from, gap }));
         Ok(snapshot.frame)
+    }
+
+    /// A position beyond the log is of another log, or of this one before it was restored: who names it has missed what
+    /// it cannot name, and goes on from the snapshot. A position that another process has just answered is waited for.
+    async fn known(&self, after: Position) -> Option<Position> {
+        if after <= self.app.hub.last() {
+            return Some(after);
+        }
+        let before = Position(after.0.saturating_sub(1));
+        (after <= self.app.log.wait_past(before, self.app.options.read_patience).await).then_some(after)
     }
 
     async fn gap(

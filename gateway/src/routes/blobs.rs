@@ -4,7 +4,11 @@ use std::{convert::Infallible, sync::Arc};
 
 use futures::StreamExt;
 use http::{HeaderValue, StatusCode, header};
-use luci_engine::storage::{BlobAccess, BlobRefused};
+use luci_engine::{
+    book::imports::{self, Status},
+    storage::{BlobAccess, BlobRefused},
+};
+use luci_schema::object_key::{ObjectKey, Place};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -62,8 +66,23 @@ pub async fn put(app: Arc<App>, mut ask: Ask) -> Answer {
     while let Some(chunk) = body.next().await {
         writer.write(&chunk?).await?;
     }
+    // The address is valid for longer than it takes to complete the upload, and what was verified must stay as it was.
+    open_still(&app, &key).await?;
     let written = writer.finish().await?;
     Ok(serve::json(StatusCode::OK, &json!({"sizeBytes": written.size_bytes, "checksum": written.checksum})))
+}
+
+/// Refuses a file of an import that is completed, or was refused: its checksum is in the log.
+async fn open_still(app: &App, key: &ObjectKey) -> Result<(), Problem> {
+    let Place::Import { import_id, .. } = key.place else { return Ok(()) };
+    let mut c = app.engine_pool.acquire().await?;
+    match imports::get(&mut c, key.tenant_id, import_id).await?.map(|import| import.status) {
+        Some(Status::Completed | Status::Rejected) => {
+            Err(Problem::new(StatusCode::CONFLICT, "upload-over", "The upload is over")
+                .detail("It was completed or refused; announce another one."))
+        }
+        Some(Status::Pending) | None => Ok(()),
+    }
 }
 
 fn access(app: &App, ask: &Ask) -> Result<BlobAccess, Problem> {

@@ -19,6 +19,7 @@ use super::{Handle, ROUTES, Route};
 use crate::{
     App,
     ask::{Ask, BodyStream},
+    lent,
     problem::Problem,
     serve::Connection,
 };
@@ -37,12 +38,13 @@ pub fn filter(app: Arc<App>) -> BoxedFilter<(Response,)> {
         .and(warp::body::stream())
         .then(move |method, path: FullPath, query, headers, connection, upgrade, body| {
             let app = Arc::clone(&app);
-            let body = Mutex::new(whole(body));
+            let (body, rest) = lent::lend(whole(body));
+            let body = Mutex::new(body);
             let request_id = request_id(&headers);
             let path = path.as_str().to_owned();
             let params = Vec::new();
             let ask = Ask { method, path, params, query, headers, body, connection, upgrade, request_id };
-            answer(app, ask)
+            answer(app, ask, rest)
         })
         .boxed()
 }
@@ -64,29 +66,42 @@ fn request_id(headers: &HeaderMap) -> String {
     given.filter(sane).map_or_else(|| EventId::generate().ulid().to_string(), str::to_owned)
 }
 
-async fn answer(app: Arc<App>, mut ask: Ask) -> Response {
+async fn answer(app: Arc<App>, ask: Ask, rest: lent::Rest) -> Response {
     let begun = Instant::now();
     let request_id = ask.request_id.clone();
     let method = ask.method.clone();
-    let (operation, result) = match find(&ask.method, &ask.path) {
-        Found::Route(route, params) => {
-            ask.params = params;
-            (route.operation, run(app, route, ask).await)
-        }
-        Found::Methods(allow) if method == Method::OPTIONS => ("options", Ok(options(&allow))),
-        Found::Methods(allow) => ("none", Err(Problem::method(&allow))),
-        Found::Nothing => ("none", Err(Problem::no_route())),
-    };
+    let asks_first = ask.headers.contains_key(header::EXPECT);
+    let (operation, result) = handled(app, ask).await;
     let mut response = result.unwrap_or_else(|problem| problem.into_response(&request_id));
+    let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(&REQUEST_ID, value);
+        headers.insert(&REQUEST_ID, value);
     }
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A client that waits for `100 Continue` has sent no body yet, and reading would ask for it.
+    let read = if asks_first { rest.was_read() } else { rest.read_away().await };
+    if !read {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     note(operation, &method, response.status().as_u16(), begun, &request_id);
     response
 }
 
+/// The operation's name and its answer. The request is let go of with its body by then.
+async fn handled(app: Arc<App>, mut ask: Ask) -> (&'static str, super::Answer) {
+    match find(&ask.method, &ask.path) {
+        Found::Route(route, params) => {
+            ask.params = params;
+            (route.operation, run(app, route, ask).await)
+        }
+        Found::Methods(allow) if ask.method == Method::OPTIONS => ("options", Ok(options(&allow))),
+        Found::Methods(allow) => ("none", Err(Problem::method(&allow))),
+        Found::Nothing => ("none", Err(Problem::no_route())),
+    }
+}
+
 async fn run(app: Arc<App>, route: &Route, ask: Ask) -> super::Answer {
+    ask.without_zero()?;
     match route.handle {
         Handle::Open(handle) => handle(app, ask).await,
         Handle::For(right, handle) => {

@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 
 use super::{
     Answer,
-    uploads::{import_key, is_csv, limits, not_csv},
+    uploads::{bad_file_name, import_key, is_csv, limits, not_csv},
 };
 use crate::{
     App,
@@ -63,6 +63,9 @@ pub async fn create(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
             .detail("Send the file as the body with `Content-Type: text/csv`."));
     }
     let file_name = ask.query("fileName").unwrap_or_else(|| "upload.csv".into());
+    if let Some(wrong) = bad_file_name(&file_name) {
+        return Err(Problem::fields(vec![wrong]));
+    }
     let command = Command::name(&caller, &ask)?;
     let done = command.done(&app, &caller).await?;
     let body = ask.stream(app.options.upload_limit)?;
@@ -82,14 +85,42 @@ pub async fn create(app: Arc<App>, caller: Caller, mut ask: Ask) -> Answer {
         created_by: caller.author().to_string(),
         created_at,
     };
+    match enter(&app, &caller, &command, &new, &written.checksum, &summary).await {
+        Ok((import, position)) => Ok(accepted(&outcome(&import, &summary), position)),
+        Err(problem) => {
+            forget(&app, &caller, &new).await?;
+            // The same command was carried out meanwhile: its answer is ours.
+            let first = command.done(&app, &caller).await?.ok_or(problem)?;
+            answer(&first, digest(&written.checksum)?)
+        }
+    }
+}
+
+async fn enter(
+    app: &App,
+    caller: &Caller,
+    command: &Command,
+    new: &NewImport,
+    checksum: &str,
+    summary: &ImportSummary,
+) -> Result<(Import, Position), Problem> {
     let mut tx = app.engine_pool.begin().await?;
-    imports::begin(&mut tx, caller.tenant, &new).await?;
-    imports::complete(&mut tx, caller.tenant, id, &written.checksum, &summary, Micros::now()).await?;
-    let import = imports::get(&mut tx, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("import"))?;
-    let position = record(&app, &mut tx, &caller, &command, &import, &written.checksum, &summary).await?;
+    imports::begin(&mut tx, caller.tenant, new).await?;
+    imports::complete(&mut tx, caller.tenant, new.id, checksum, summary, Micros::now()).await?;
+    let import = imports::get(&mut tx, caller.tenant, new.id).await?.ok_or_else(|| Problem::not_found("import"))?;
+    let position = record(app, &mut tx, caller, command, &import, checksum, summary).await?;
     tx.commit().await?;
     app.log.wake();
-    Ok(accepted(&outcome(&import, &summary), position))
+    Ok((import, position))
+}
+
+/// Deletes the file of an import that did not come to be. (A commit whose answer was lost may have been one.)
+async fn forget(app: &App, caller: &Caller, new: &NewImport) -> Result<(), Problem> {
+    let mut c = app.engine_pool.acquire().await?;
+    if imports::get(&mut c, caller.tenant, new.id).await?.is_none() {
+        app.storage.delete(&new.object_path).await?;
+    }
+    Ok(())
 }
 
 /// Stores the file and counts it in one pass. A file that is no CSV leaves nothing behind.
@@ -117,6 +148,12 @@ async fn digest_of(mut body: BodyStream) -> Result<Hash, Problem> {
     Ok(hash.finalize().into())
 }
 
+fn digest(checksum: &str) -> Result<Hash, Problem> {
+    let mut digest: Hash = [0; 32];
+    hex::decode_to_slice(checksum, &mut digest).map_err(|error| Problem::internal(&error))?;
+    Ok(digest)
+}
+
 fn outcome(import: &Import, summary: &ImportSummary) -> Value {
     json!({"httpStatus": 201, "importId": import.id, "fileName": import.file_name, "status": Status::Completed,
         "key": import.object_path, "rows": summary.rows, "sizeBytes": summary.size_bytes,
@@ -140,8 +177,7 @@ pub async fn record(
         checksum: checksum.into(),
         rows: summary.rows,
     };
-    let mut digest: Hash = [0; 32];
-    hex::decode_to_slice(checksum, &mut digest).map_err(|error| Problem::internal(&error))?;
+    let digest = digest(checksum)?;
     let change = Change::first(import.id, vec![ConfigEvent::ImportCompleted(Box::new(completed)).into()])
         .remembered(command.receipt(digest, &outcome(import, summary)));
     Ok(append(&app.log, c, caller.tenant, change, &command.by(caller)).await?)

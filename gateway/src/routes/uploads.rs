@@ -38,9 +38,7 @@ struct UploadBody {
 impl UploadBody {
     fn check(&self, limit: u64) -> Result<(), Problem> {
         let mut errors: Vec<(String, String)> = Vec::new();
-        if !(1..=255).contains(&self.file_name.chars().count()) {
-            errors.push(("fileName".into(), "1 to 255 characters".into()));
-        }
+        errors.extend(bad_file_name(&self.file_name));
         if !(1..=limit).contains(&self.size_bytes) {
             errors.push(("sizeBytes".into(), format!("1 to {limit} bytes, found {}", self.size_bytes)));
         }
@@ -53,6 +51,11 @@ impl UploadBody {
         }
         if errors.is_empty() { Ok(()) } else { Err(Problem::fields(errors)) }
     }
+}
+
+/// What is wrong with the name of an uploaded file.
+pub fn bad_file_name(name: &str) -> Option<(String, String)> {
+    (!(1..=255).contains(&name.chars().count())).then(|| ("fileName".into(), "1 to 255 characters".into()))
 }
 
 /// Whether a content type is one that a CSV may have; parameters (`; charset=…`) do not matter.

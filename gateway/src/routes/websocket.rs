@@ -148,8 +148,8 @@ impl Watching {
 
     /// Sends an event and whatever else is ready, then flushes once.
     async fn batch(&mut self, first: Result<Step, Problem>) -> Result<(), End> {
-        let mut step = first;
-        for _ in 0..BATCH {
+        let (mut step, mut written) = (first, 0);
+        loop {
             match step {
                 Ok(Step::Event(bundle)) => {
                     for text in &bundle.frames {
@@ -162,7 +162,9 @@ impl Watching {
                 }
                 Err(_) => return Err((CloseCode::Error, "the history could not be read")),
             }
-            match self.watcher.next().now_or_never() {
+            written += 1;
+            // A step that was taken must be written: none is taken beyond the batch.
+            match if written < BATCH { self.watcher.next().now_or_never() } else { None } {
                 Some(next) => step = next,
                 None => break,
             }
