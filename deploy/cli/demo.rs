@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU64,
     path::Path,
     time::Duration,
 };
@@ -12,6 +13,7 @@ use luci_engine::{
     admin::{By, sending},
     book::sectors::{self, Sector},
     provider::ProvidersConfig,
+    storage::Storage,
 };
 use luci_schema::{Micros, SectorId};
 use serde_json::{Value, json};
@@ -68,6 +70,9 @@ impl Demo {
         if config.data_dir == Path::new(DATA_DIR) {
             config.data_dir = DEMO_DIR.into();
         }
+        // The sample may be of any size: no lead of it takes as many bytes as this.
+        let sample = NonZeroU64::new(self.leads.saturating_mul(512));
+        config.upload_max_bytes = config.upload_max_bytes.max(sample.filter(|n| n.get() > Storage::UPLOAD_MAX_BYTES));
         let sandbox = Sandbox::start(
             (Ipv4Addr::LOCALHOST, 0).into(),
             SandboxOptions { specs: self.faults.clone(), ..Default::default() },

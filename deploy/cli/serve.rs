@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    num::NonZeroU64,
     sync::Arc,
 };
 
@@ -95,7 +96,9 @@ pub fn providers(config: &Config, listener: Option<&TcpListener>) -> ProvidersCo
 /// What callers see decides whether cookies are for TLS only.
 pub fn gateway_options(config: &Config) -> luci_gateway::Options {
     let tls = config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
-    luci_gateway::Options { tls, senders: config.providers.senders.clone(), ..Default::default() }
+    let usual = luci_gateway::Options::default();
+    let upload_limit = config.upload_max_bytes.map_or(usual.upload_limit, NonZeroU64::get);
+    luci_gateway::Options { tls, senders: config.providers.senders.clone(), upload_limit, ..usual }
 }
 
 /// The store all processes share. A local folder serves processes of one machine, and signs with the master key.

@@ -5,7 +5,7 @@ mod reader;
 mod senders;
 mod store;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU64, path::PathBuf};
 
 use luci_engine::provider::ProvidersConfig;
 pub use reader::{Mistake, Mistakes, Reader};
@@ -33,6 +33,8 @@ pub struct Config {
     pub master_key: Option<SecretString>,
     /// `LUCI_INSTANCE`: the name of this process among several, for leases; default made up at each start.
     pub instance: Option<String>,
+    /// `LUCI_UPLOAD_MAX_BYTES`: the largest CSV that may be uploaded; 100 MB unless set.
+    pub upload_max_bytes: Option<NonZeroU64>,
     /// `LUCI_APOLLO_KEY` and the like: outside providers.
     pub providers: ProvidersConfig,
     pub log: LogConfig,
@@ -89,6 +91,7 @@ impl Config {
             store: StoreAddress::read(&mut reader),
             master_key: master_key(&mut reader),
             instance: reader.text("LUCI_INSTANCE"),
+            upload_max_bytes: reader.parsed("LUCI_UPLOAD_MAX_BYTES", "a number of bytes, 1 or more"),
             providers: providers::read(&mut reader),
             log: LogConfig {
                 filter: log_filter(&mut reader),
@@ -173,6 +176,15 @@ mod tests {
         let config = read(&[("HOME", "/root")]).expect("defaults");
         assert_eq!(config.data_dir, PathBuf::from(".luci"));
         assert!(config.database_url.is_none() && config.providers.configured().is_empty());
+    }
+
+    #[test]
+    fn the_largest_upload_is_a_number_of_bytes() {
+        let limit = |text| read(&[("LUCI_UPLOAD_MAX_BYTES", text)]).map(|config| config.upload_max_bytes);
+        assert_eq!(limit("1000000000").expect("a limit").map(NonZeroU64::get), Some(1_000_000_000));
+        for wrong in ["0", "100MB", "-1"] {
+            assert!(limit(wrong).expect_err(wrong).to_string().contains("LUCI_UPLOAD_MAX_BYTES"), "{wrong}");
+        }
     }
 
     #[test]
