@@ -71,7 +71,8 @@ pub async fn rebuild(
 
     let mut copy = SecondCopy::begin(c, &new, None).await?;
     let done = carry_out(&mut copy, log, (&old, &new), on_difference, progress).await;
-    // In order, also after a refusal: the locks are free when the answer is heard.
+    // Also after a refusal the locks are free when the answer is heard: a connection that is closed keeps them for a moment.
+    sqlx::query("select pg_advisory_unlock_all()").execute(&mut copy.c).await.ok();
     copy.c.close().await.ok();
     done
 }
