@@ -102,10 +102,10 @@ pub(crate) async fn write(c: &mut PgConnection, rows: &[Artifact]) -> Result<(),
     sqlx::query(
         "insert into artifacts (artifact_id, tenant_id, run_id, block_id, artifact_type, object_path, mime_type, size_bytes,
            checksum, version, superseded_by, parent_artifact_ids, metadata, created_at, expired_at)
-         select a, b, c, d, e, f, g, h, i, j, k, string_to_array(l, ','), m::json, n, o
-         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-           $9::text[], $10::int[], $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::timestamptz[])
-           as rows (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o)
+         select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
+           unnest($6::text[]), unnest($7::text[]), unnest($8::bigint[]), unnest($9::text[]), unnest($10::int[]),
+           unnest($11::text[]), string_to_array(unnest($12::text[]), ','), unnest($13::text[])::json,
+           unnest($14::timestamptz[]), unnest($15::timestamptz[])
          on conflict (artifact_id) do update set block_id = excluded.block_id, object_path = excluded.object_path,
            size_bytes = excluded.size_bytes, checksum = excluded.checksum, version = excluded.version,
            parent_artifact_ids = excluded.parent_artifact_ids, metadata = excluded.metadata, created_at = excluded.created_at",

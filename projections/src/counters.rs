@@ -109,7 +109,7 @@ impl Counters {
         let counted = |(tenant, status): &(TenantId, RunStatus)| self.tenants.get(tenant).map_or(0, |n| n.of(*status));
         sqlx::query(
             "insert into run_counters (tenant_id, status, runs)
-             select * from unnest($1::text[], $2::text[], $3::bigint[])
+             select unnest($1::text[]), unnest($2::text[]), unnest($3::bigint[])
              on conflict (tenant_id, status) do update set runs = excluded.runs",
         )
         .bind(column!(self.touched, |key| key.0))

@@ -20,6 +20,7 @@ pub mod projector;
 pub mod rebuild;
 pub mod runs;
 mod shape;
+mod stage_times;
 pub mod stages;
 pub mod status;
 

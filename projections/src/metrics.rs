@@ -103,9 +103,11 @@ pub(crate) async fn write(c: &mut PgConnection, rows: &[MetricsRow]) -> Result<(
         "insert into run_metrics (run_id, tenant_id, total_leads, processed, enriched, skip_traced, scored, pushed,
            enrichment_processed, skip_trace_processed, score_sum, enrichment_cost_micros, skip_trace_cost_micros,
            total_cost_micros, error_count, warning_count, started_at, completed_at, position)
-         select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-           $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
-           $15::bigint[], $16::bigint[], $17::timestamptz[], $18::timestamptz[], $19::bigint[])
+         select unnest($1::text[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4::bigint[]),
+           unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]),
+           unnest($9::bigint[]), unnest($10::bigint[]), unnest($11::bigint[]), unnest($12::bigint[]),
+           unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::bigint[]),
+           unnest($17::timestamptz[]), unnest($18::timestamptz[]), unnest($19::bigint[])
          on conflict (run_id) do update set total_leads = excluded.total_leads, processed = excluded.processed,
            enriched = excluded.enriched, skip_traced = excluded.skip_traced, scored = excluded.scored,
            pushed = excluded.pushed, enrichment_processed = excluded.enrichment_processed,

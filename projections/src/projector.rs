@@ -28,8 +28,10 @@ const RENEW: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at the active projector's position, by one that stands by.
 const LOOK: Duration = Duration::from_millis(40);
-/// Batches begin this far apart at least: under load several commits of the log become one of the tables.
+/// Batches begin this far apart at least: under load several commits of the log become one of the tables. A projector with
+/// much to do rests as long as it works, so that the tables leave room to the work they tell of, within a bound.
 const PACE: Duration = Duration::from_millis(10);
+const SLOWEST_PACE: Duration = Duration::from_millis(80);
 
 /// Why the tables could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +183,7 @@ impl Projector {
                 Err(error) => return Err(error),
             }
             self.position.send_replace(position);
-            sleep_until(began + PACE).await;
+            sleep_until(began + (began.elapsed() * 2).clamp(PACE, SLOWEST_PACE)).await;
         }
     }
 

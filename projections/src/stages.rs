@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use luci_schema::{BlockEvent, Counts, FailureCode, Micros, Stage, event::StageSpec};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{blocks::BlockRow, status::BlockStatus};
+use crate::{blocks::BlockRow, stage_times::StageTimes, status::BlockStatus};
 
 /// Blocks of one stage by status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -49,19 +49,20 @@ pub struct StageSum {
     pub stage: Stage,
     /// The blueprint's own name for it.
     pub name: String,
-    #[serde(with = "short_tally")]
+    #[serde(default, with = "short_tally", skip_serializing_if = "nothing")]
     pub blocks: BlockTally,
     /// Leads of settled blocks, and of completed ones that are tried again.
-    #[serde(with = "short_counts")]
+    #[serde(default, with = "short_counts", skip_serializing_if = "nothing")]
     pub counts: Counts,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "nothing")]
     pub cost_micros: u64,
     /// Blocks that this stage has handed on to the next.
+    #[serde(default, skip_serializing_if = "nothing")]
     pub handed_on: u32,
     /// IMPORT: the end of the input was read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exhausted: bool,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "nothing")]
     pub score_sum: u64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<FailureCode, u64>,
@@ -70,48 +71,60 @@ pub struct StageSum {
     /// Who the newest begun block asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The newest release, first begin, newest begin and newest end of a block.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queued_at: Option<Micros>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_started_at: Option<Micros>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Micros>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settled_at: Option<Micros>,
+    #[serde(default, skip_serializing_if = "nothing")]
+    pub times: StageTimes,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_zero(n: &u64) -> bool {
-    *n == 0
+fn nothing<T: PartialEq + Default>(value: &T) -> bool {
+    *value == T::default()
 }
 
-/// Kept as numbers in a row: the sums are written with every batch that touches the run.
+/// The numbers without the zeros at their end: the sums are written with every batch that touches the run.
+fn short<T: Copy + PartialEq + Default, const N: usize>(numbers: &[T; N]) -> &[T] {
+    let kept = numbers.iter().rposition(|n| *n != T::default()).map_or(0, |last| last + 1);
+    &numbers[..kept]
+}
+
+/// The numbers with those zeros.
+fn whole<'de, T: Copy + Default + Deserialize<'de>, const N: usize, D: Deserializer<'de>>(
+    d: D,
+) -> Result<[T; N], D::Error> {
+    let kept = Vec::<T>::deserialize(d)?;
+    if kept.len() > N {
+        return Err(serde::de::Error::invalid_length(kept.len(), &"fewer numbers"));
+    }
+    let mut all = [T::default(); N];
+    all[..kept.len()].copy_from_slice(&kept);
+    Ok(all)
+}
+
 mod short_tally {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserializer, Serialize, Serializer};
 
-    use super::BlockTally;
+    use super::{BlockTally, short, whole};
 
     pub fn serialize<S: Serializer>(t: &BlockTally, s: S) -> Result<S::Ok, S::Error> {
-        [t.pending, t.running, t.completed, t.failed, t.skipped, t.cancelled].serialize(s)
+        short(&[t.pending, t.running, t.completed, t.failed, t.skipped, t.cancelled]).serialize(s)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BlockTally, D::Error> {
-        let [pending, running, completed, failed, skipped, cancelled] = Deserialize::deserialize(d)?;
+        let [pending, running, completed, failed, skipped, cancelled] = whole(d)?;
         Ok(BlockTally { pending, running, completed, failed, skipped, cancelled })
     }
 }
 
 mod short_counts {
     use luci_schema::Counts;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserializer, Serialize, Serializer};
+
+    use super::{short, whole};
 
     pub fn serialize<S: Serializer>(c: &Counts, s: S) -> Result<S::Ok, S::Error> {
-        [c.input, c.success, c.no_match, c.failed, c.skipped].serialize(s)
+        short(&[c.input, c.success, c.no_match, c.failed, c.skipped]).serialize(s)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Counts, D::Error> {
-        let [input, success, no_match, failed, skipped] = Deserialize::deserialize(d)?;
+        let [input, success, no_match, failed, skipped] = whole(d)?;
         Ok(Counts { input, success, no_match, failed, skipped })
     }
 }
@@ -130,10 +143,7 @@ impl StageSum {
             failures: BTreeMap::new(),
             warnings: BTreeMap::new(),
             provider: None,
-            queued_at: None,
-            first_started_at: None,
-            started_at: None,
-            settled_at: None,
+            times: StageTimes::default(),
         }
     }
 
@@ -166,11 +176,11 @@ impl StageSum {
     /// What only the stage keeps: when something last happened in it, and what it handed on.
     pub(crate) fn note(&mut self, event: &BlockEvent, before: Option<&Before>, at: Micros) {
         match event {
-            BlockEvent::Queued(_) => self.queued_at = Some(at),
+            BlockEvent::Queued(_) => self.times.queued = Some(at),
             BlockEvent::Started(e) => self.began(at, &e.provider),
             BlockEvent::Completed(e) => {
                 self.began(e.started_at_micros, &e.provider);
-                self.settled_at = Some(at);
+                self.times.settled = Some(at);
                 self.handed_on += u32::from(e.report.counts.output() > 0);
                 // A retry of an earlier block says nothing about the end of the input.
                 if e.stage == Stage::Import && !before.is_some_and(|b| b.completed_once) {
@@ -179,23 +189,22 @@ impl StageSum {
             }
             BlockEvent::Failed(e) => {
                 self.began(e.started_at_micros, &e.provider);
-                self.settled_at = Some(at);
+                self.times.settled = Some(at);
             }
             BlockEvent::Skipped(_) => {
-                self.settled_at = Some(at);
+                self.times.settled = Some(at);
                 if let Some(before) = before {
                     self.handed_on += u32::from(before.goes_on > 0);
                     self.exhausted |= before.ends_input;
                 }
             }
-            BlockEvent::Cancelled(_) => self.settled_at = Some(at),
+            BlockEvent::Cancelled(_) => self.times.settled = Some(at),
             BlockEvent::Retried(_) => {}
         }
     }
 
     fn began(&mut self, at: Micros, provider: &str) {
-        self.first_started_at.get_or_insert(at);
-        self.started_at = self.started_at.max(Some(at));
+        self.times.began(at);
         if self.provider.as_deref() != Some(provider) {
             self.provider = Some(provider.into());
         }

@@ -10,6 +10,9 @@ use crate::{Actor, CorrelationId, EventId, Recorded, StreamId, TenantId, Version
 /// The body's content type.
 pub const CLOUD_EVENT_TYPE: &str = "application/cloudevents+json";
 
+/// Bytes that all but the data takes, about.
+const HEADER: usize = 1_000;
+
 /// Extension attributes are lower case and flat, as CloudEvents asks; `metadata` is therefore its text.
 #[derive(Serialize)]
 struct CloudEvent<'a> {
@@ -49,26 +52,30 @@ impl Recorded {
     pub fn cloud_event(&self) -> String {
         // Both are our own output: data was written as JSON, and a struct of strings always can be.
         let data = serde_json::from_str(&self.data).unwrap_or(RawValue::NULL);
-        serde_json::to_string(&CloudEvent {
-            specversion: "1.0",
-            id: self.event_id,
-            source: Shown(format_args!("/tenants/{}/{}", self.tenant_id, self.stream_id)),
-            kind: format!("luci.{}.v{}", self.event_type.replace(':', "."), self.schema_version),
-            subject: self.stream_id,
-            time: self.recorded_at.rfc3339(),
-            datacontenttype: "application/json",
-            sequence: Shown(format_args!("{:020}", self.position.0)),
-            tenantid: self.tenant_id,
-            version: self.version,
-            actor: self.actor,
-            commandid: self.command_id.as_str(),
-            correlationid: self.correlation_id,
-            causationid: self.causation_id,
-            metadata: &self.metadata,
-            previoushash: hash_text(&self.previous_hash),
-            hash: hash_text(&self.hash),
-            data,
-        })
-        .unwrap_or_default()
+        let mut text = Vec::with_capacity(HEADER + self.data.len());
+        let written = serde_json::to_writer(
+            &mut text,
+            &CloudEvent {
+                specversion: "1.0",
+                id: self.event_id,
+                source: Shown(format_args!("/tenants/{}/{}", self.tenant_id, self.stream_id)),
+                kind: format!("luci.{}.v{}", self.event_type.replace(':', "."), self.schema_version),
+                subject: self.stream_id,
+                time: self.recorded_at.rfc3339(),
+                datacontenttype: "application/json",
+                sequence: Shown(format_args!("{:020}", self.position.0)),
+                tenantid: self.tenant_id,
+                version: self.version,
+                actor: self.actor,
+                commandid: self.command_id.as_str(),
+                correlationid: self.correlation_id,
+                causationid: self.causation_id,
+                metadata: &self.metadata,
+                previoushash: hash_text(&self.previous_hash),
+                hash: hash_text(&self.hash),
+                data,
+            },
+        );
+        written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_default()
     }
 }

@@ -42,6 +42,7 @@ const SECONDS: f64 = 5.0;
 
 /// A whole engine in this process, on a database and a broker of its own.
 struct Engine {
+    url: String,
     log: Log,
     issuer: Issuer,
     tenant: TenantId,
@@ -119,7 +120,7 @@ impl Engine {
         roles.spawn(async move { Ok(Projector::new(for_projector, projector_pool, "bench").run(d).await?) });
         roles.spawn(ended.clone().follow(log.clone(), stop.clone()));
         let tenant = TenantId::generate();
-        Ok(Self { log, issuer, tenant, ended, stop, roles })
+        Ok(Self { url, log, issuer, tenant, ended, stop, roles })
     }
 
     /// One run from its request to the commit of its `run:completed`.
@@ -132,12 +133,12 @@ impl Engine {
         Ok(())
     }
 
-    async fn stop(mut self) -> anyhow::Result<()> {
+    async fn stop(mut self, servers: &Servers) -> anyhow::Result<()> {
         self.stop.cancel();
         while let Some(role) = self.roles.join_next().await {
             role??;
         }
-        Ok(())
+        servers.settle(&self.url).await
     }
 }
 
@@ -174,6 +175,7 @@ async fn appends_only(servers: &Servers, in_flight: usize) -> anyhow::Result<f64
         }
     })
     .await?;
+    servers.settle(&url).await?;
     Ok(load.per_second)
 }
 
@@ -230,7 +232,7 @@ pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()>
         let [ours] = steal::rounds(|| async {
             let engine = Arc::new(Engine::start(servers).await?);
             let rate = at_once(&engine, in_flight).await?;
-            stop(engine).await?;
+            stop(engine, servers).await?;
             Ok([rate])
         })
         .await?;
@@ -241,7 +243,7 @@ pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()>
         let ceiling = appends_only(servers, 200).await?;
         let engine = Arc::new(Engine::start(servers).await?);
         let rate = at_once(&engine, 200).await?;
-        stop(engine).await?;
+        stop(engine, servers).await?;
         Ok([ceiling, rate])
     })
     .await?;
@@ -267,7 +269,7 @@ async fn alone(servers: &Servers, report: &mut Report) -> anyhow::Result<()> {
                 times.push(start.elapsed());
             }
         }
-        stop(engine).await?;
+        stop(engine, servers).await?;
         times.sort_unstable();
         Ok([8.0 * commit, percentile(&times, 50), percentile(&times, 99)])
     })
@@ -281,8 +283,8 @@ async fn alone(servers: &Servers, report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// Every load is over: this is the last handle.
-async fn stop(engine: Arc<Engine>) -> anyhow::Result<()> {
+async fn stop(engine: Arc<Engine>, servers: &Servers) -> anyhow::Result<()> {
     let engine = Arc::into_inner(engine).context("the engine is still in use")?;
     anyhow::ensure!(engine.log.head() > Position(0), "nothing ran");
-    engine.stop().await
+    engine.stop(servers).await
 }

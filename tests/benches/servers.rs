@@ -1,7 +1,8 @@
 //! The servers that figures are taken on: those of `luci up`, fsync on, in folders that go when the benches end.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
+use anyhow::Context;
 use async_nats::jetstream;
 use luci::local::{Durability, Folder, Lifetime, Nats, Postgres, Search};
 use luci_engine::broker;
@@ -39,6 +40,17 @@ impl Servers {
         migrate::run(&pool).await?;
         pool.close().await;
         Ok(url)
+    }
+
+    /// Ends a load: its database goes, with all that Postgres would still do for it (vacuum, ANALYZE, dirty pages), so that
+    /// the next load pays for nothing but itself.
+    pub async fn settle(&self, url: &str) -> anyhow::Result<()> {
+        let (_, name) = url.rsplit_once('/').context("a database's URL")?;
+        let mut connection = PgConnection::connect(&self.postgres.url("luci")).await?;
+        sqlx::raw_sql(AssertSqlSafe(format!("drop database {name} with (force)"))).execute(&mut connection).await?;
+        sqlx::raw_sql("checkpoint").execute(&mut connection).await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Ok(())
     }
 
     /// A connection to the broker.

@@ -1,4 +1,8 @@
 //! One session of publishing: a window of unacknowledged messages, each saying which sequence it must follow.
+//!
+//! That makes one acknowledgement enough for many: a message is stored only behind the one it names, so that the
+//! acknowledged last of a share proves that all before it are stored, each under its own sequence. The others ask for none:
+//! the broker need not write, nor we read, an answer for each.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     RelayOptions, RelayState, Trouble,
-    ready::{Ready, Source},
+    ready::{Ready, SHARE, Source},
     reconcile::{last_sequence, reconcile},
 };
 use crate::{broker, tenure::Tenure};
@@ -46,11 +50,35 @@ pub(super) struct Session<'a> {
     saved: Position,
 }
 
-/// A publish under way.
+/// A share that was published, and what was said to its last message.
 struct Sent {
-    event: Arc<Recorded>,
-    body: Bytes,
+    told: Vec<(Arc<Recorded>, Bytes)>,
     ack: Result<PublishAck, PublishError>,
+}
+
+/// Shares under way, and how many messages they are.
+#[derive(Default)]
+struct Window {
+    shares: FuturesOrdered<BoxFuture<'static, Sent>>,
+    messages: usize,
+}
+
+impl Window {
+    fn push(&mut self, messages: usize, share: BoxFuture<'static, Sent>) {
+        self.messages += messages;
+        self.shares.push_back(share);
+    }
+
+    /// The oldest share, once its last message is answered. Never, while there is none.
+    async fn next(&mut self) -> Sent {
+        match self.shares.next().await {
+            Some(sent) => {
+                self.messages -= sent.told.len();
+                sent
+            }
+            None => std::future::pending().await,
+        }
+    }
 }
 
 impl<'a> Session<'a> {
@@ -118,8 +146,8 @@ impl<'a> Session<'a> {
 
     async fn follow(&mut self, stream: &Stream, stop: &CancellationToken) -> Result<(), Trouble> {
         let lost = self.tenure.lost().clone();
-        let mut source = Source::after(self.log.clone(), self.published, self.options.window);
-        let mut window: FuturesOrdered<BoxFuture<'static, Sent>> = FuturesOrdered::new();
+        let mut source = Source::after(self.log.clone(), self.published, self.options.window.div_ceil(SHARE));
+        let mut window = Window::default();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -127,13 +155,14 @@ impl<'a> Session<'a> {
                 biased;
                 () = stop.cancelled() => return self.drain(window).await,
                 () = lost.cancelled() => return Ok(()),
-                Some(sent) = window.next(), if !window.is_empty() => self.acknowledged(sent).await?,
-                Some(message) = source.next(), if window.len() < self.options.window => {
-                    window.push_back(self.publish(message?).await?);
+                sent = window.next() => self.acknowledged(sent).await?,
+                Some(share) = source.next(), if window.messages < self.options.window => {
+                    let share = share?;
+                    window.push(share.len(), self.publish(share).await?);
                 }
                 _ = look.tick() => {
                     self.save().await;
-                    if window.is_empty() && last_sequence(stream).await? != self.published {
+                    if window.messages == 0 && last_sequence(stream).await? != self.published {
                         return Err(Trouble::Again("stream EVT changed under the relay".into()));
                     }
                 }
@@ -141,26 +170,38 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn publish(&self, message: Ready) -> Result<BoxFuture<'static, Sent>, Trouble> {
-        let Ready { event, subject, headers, body } = message;
-        let ack = self
-            .context
-            .publish_with_headers(subject, headers, body.clone())
-            .await
-            .map_err(|e| Trouble::Again(e.to_string()))?;
-        Ok(async move { Sent { event, body, ack: ack.await } }.boxed())
+    /// Sends a share; its last message alone asks for an acknowledgement.
+    async fn publish(&self, share: Vec<Ready>) -> Result<BoxFuture<'static, Sent>, Trouble> {
+        let again = |error: &dyn std::fmt::Display| Trouble::Again(error.to_string());
+        let mut told = Vec::with_capacity(share.len());
+        let mut ack = None;
+        let last = share.len() - 1;
+        for (at, Ready { event, subject, headers, body }) in share.into_iter().enumerate() {
+            told.push((event, body.clone()));
+            if at < last {
+                self.client.publish_with_headers(subject, headers, body).await.map_err(|e| again(&e))?;
+            } else {
+                let sent = self.context.publish_with_headers(subject, headers, body).await;
+                ack = Some(sent.map_err(|e| again(&e))?);
+            }
+        }
+        let ack = ack.ok_or_else(|| again(&"a share of nothing"))?;
+        Ok(async move { Sent { told, ack: ack.await } }.boxed())
     }
 
     async fn acknowledged(&mut self, sent: Sent) -> Result<(), Trouble> {
-        let position = sent.event.position;
-        let ack = sent.ack.map_err(|e| Trouble::Again(format!("event {position} was not taken: {e}")))?;
-        if ack.sequence != position.0 {
-            return Err(Trouble::Again(format!("event {position} was stored as message {}", ack.sequence)));
+        let Some(last) = sent.told.last().map(|(event, _)| event.position) else { return Ok(()) };
+        let ack = sent.ack.map_err(|e| Trouble::Again(format!("event {last} was not taken: {e}")))?;
+        if ack.sequence != last.0 {
+            return Err(Trouble::Again(format!("event {last} was stored as message {}", ack.sequence)));
         }
-        self.published = position;
-        metrics::counter!("luci_relay_published_total").increment(1);
-        metrics::gauge!("luci_relay_lag_events").set(self.log.head().0.saturating_sub(position.0) as f64);
-        self.tell(&sent.event, sent.body).await
+        self.published = last;
+        metrics::counter!("luci_relay_published_total").increment(sent.told.len() as u64);
+        metrics::gauge!("luci_relay_lag_events").set(self.log.head().0.saturating_sub(last.0) as f64);
+        for (event, body) in sent.told {
+            self.tell(&event, body).await?;
+        }
+        Ok(())
     }
 
     /// The same body on the watchers' subject, which no stream captures.
@@ -174,10 +215,10 @@ impl<'a> Session<'a> {
     }
 
     /// Waits for what is under way, within a bound, and saves how far it came.
-    async fn drain(&mut self, mut window: FuturesOrdered<BoxFuture<'static, Sent>>) -> Result<(), Trouble> {
+    async fn drain(&mut self, mut window: Window) -> Result<(), Trouble> {
         let rest = async {
-            while let Some(sent) = window.next().await {
-                if self.acknowledged(sent).await.is_err() {
+            while window.messages > 0 {
+                if self.acknowledged(window.next().await).await.is_err() {
                     break;
                 }
             }

@@ -19,6 +19,8 @@ use crate::follow;
 
 /// Events read at once.
 const BATCH: usize = 512;
+/// Messages that share one acknowledgement, at most.
+pub(super) const SHARE: usize = 64;
 
 /// One message of EVT, whole.
 pub(super) struct Ready {
@@ -35,22 +37,22 @@ impl Ready {
     }
 }
 
-/// What follows a position, in order; ends with the session.
+/// What follows a position, in order, by shares of `SHARE` at most and never an empty one; ends with the session.
 pub(super) struct Source {
-    messages: mpsc::Receiver<Result<Ready, LogError>>,
+    shares: mpsc::Receiver<Result<Vec<Ready>, LogError>>,
     _reader: AbortOnDropHandle<()>,
 }
 
 impl Source {
-    /// Keeps up to `ahead` messages ready.
+    /// Keeps up to `ahead` shares ready.
     pub(super) fn after(log: Log, from: Position, ahead: usize) -> Self {
-        let (sender, messages) = mpsc::channel(ahead);
+        let (sender, shares) = mpsc::channel(ahead);
         let reader = tokio::spawn(async move {
             let sent = &sender;
             let reading = follow::batches(log, from, BATCH).try_for_each(|batch| async move {
-                for event in batch {
+                for share in batch.chunks(SHARE) {
                     // Nobody waits when the session is over: the task ends with it.
-                    let _over = sent.send(Ok(Ready::of(event))).await;
+                    let _over = sent.send(Ok(share.iter().cloned().map(Ready::of).collect())).await;
                 }
                 Ok(())
             });
@@ -58,11 +60,11 @@ impl Source {
                 let _over = sender.send(Err(error)).await;
             }
         });
-        Self { messages, _reader: AbortOnDropHandle::new(reader) }
+        Self { shares, _reader: AbortOnDropHandle::new(reader) }
     }
 
-    pub(super) async fn next(&mut self) -> Option<Result<Ready, LogError>> {
-        self.messages.recv().await
+    pub(super) async fn next(&mut self) -> Option<Result<Vec<Ready>, LogError>> {
+        self.shares.recv().await
     }
 }
 

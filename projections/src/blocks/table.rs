@@ -65,12 +65,13 @@ pub(crate) async fn write(c: &mut PgConnection, rows: &[&BlockRow]) -> Result<()
            provider, status, attempt, retry_count, retry_of, input_count, success_count, no_match_count, failed_count,
            skipped_count, cost_micros, input_artifact_id, output_artifact_id, output_version, completed_once, queued_at,
            started_at, completed_at, error, detail, version, position)
-         select a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z::json, za::json, zb, zc
-         from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::text[], $9::text[],
-           $10::int[], $11::int[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
-           $18::bigint[], $19::text[], $20::text[], $21::int[], $22::bool[], $23::timestamptz[], $24::timestamptz[],
-           $25::timestamptz[], $26::text[], $27::text[], $28::bigint[], $29::bigint[])
-           as rows (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, za, zb, zc)
+         select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::int[]), unnest($5::int[]),
+           unnest($6::int[]), unnest($7::text[]), unnest($8::text[]), unnest($9::text[]), unnest($10::int[]),
+           unnest($11::int[]), unnest($12::text[]), unnest($13::bigint[]), unnest($14::bigint[]),
+           unnest($15::bigint[]), unnest($16::bigint[]), unnest($17::bigint[]), unnest($18::bigint[]),
+           unnest($19::text[]), unnest($20::text[]), unnest($21::int[]), unnest($22::bool[]),
+           unnest($23::timestamptz[]), unnest($24::timestamptz[]), unnest($25::timestamptz[]),
+           unnest($26::text[])::json, unnest($27::text[])::json, unnest($28::bigint[]), unnest($29::bigint[])
          on conflict (block_id) do update set total_blocks = excluded.total_blocks, provider = excluded.provider,
            status = excluded.status, attempt = excluded.attempt, retry_count = excluded.retry_count,
            input_count = excluded.input_count, success_count = excluded.success_count,

@@ -161,8 +161,8 @@ pub(crate) fn stage_answers(sums: &[StageSum]) -> Vec<StageAnswer> {
         cost_micros: sum.cost_micros,
         failures: sum.failures.clone(),
         warnings: sum.warnings.clone(),
-        started_at: sum.first_started_at.map(luci_schema::Micros::date_time),
-        completed_at: sum.settled_at.filter(|_| finished).map(luci_schema::Micros::date_time),
+        started_at: sum.times.first_started.map(luci_schema::Micros::date_time),
+        completed_at: sum.times.settled.filter(|_| finished).map(luci_schema::Micros::date_time),
     };
     sums.iter().zip(stages::totals(sums)).map(answer).collect()
 }

@@ -96,14 +96,14 @@ pub(crate) async fn write(c: &mut PgConnection, rows: &[&RunRow]) -> Result<(), 
            blueprint_version, status, progress, current_stage, total_leads, processed_leads, created_at, started_at,
            completed_at, deleted_at, triggered_by, trigger_type, correlation_id, parent_run_id, replayed_from_run_id,
            cost_micros, budget_micros, error, pause, failed_block, active_runs, blocks, stages, version, position)
-         select a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x::json, y::json, z::json, za, zb,
-           zc::json, zd, ze
-         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[],
-           $9::smallint[], $10::text[], $11::bigint[], $12::bigint[], $13::timestamptz[], $14::timestamptz[],
-           $15::timestamptz[], $16::timestamptz[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[],
-           $22::bigint[], $23::bigint[], $24::text[], $25::text[], $26::text[], $27::int[], $28::int[], $29::text[],
-           $30::bigint[], $31::bigint[])
-           as rows (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, za, zb, zc, zd, ze)
+         select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
+           unnest($6::text[]), unnest($7::int[]), unnest($8::text[]), unnest($9::smallint[]), unnest($10::text[]),
+           unnest($11::bigint[]), unnest($12::bigint[]), unnest($13::timestamptz[]), unnest($14::timestamptz[]),
+           unnest($15::timestamptz[]), unnest($16::timestamptz[]), unnest($17::text[]), unnest($18::text[]),
+           unnest($19::text[]), unnest($20::text[]), unnest($21::text[]), unnest($22::bigint[]),
+           unnest($23::bigint[]), unnest($24::text[])::json, unnest($25::text[])::json, unnest($26::text[])::json,
+           unnest($27::int[]), unnest($28::int[]), unnest($29::text[])::json, unnest($30::bigint[]),
+           unnest($31::bigint[])
          on conflict (run_id) do update set status = excluded.status, progress = excluded.progress,
            current_stage = excluded.current_stage, total_leads = excluded.total_leads,
            processed_leads = excluded.processed_leads, started_at = excluded.started_at,

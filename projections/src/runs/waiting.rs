@@ -66,7 +66,7 @@ fn running(run: &RunRow, now: Micros) -> Option<Waiting> {
     let begun = |sum: &StageSum| sum.blocks.running > 0;
     if let Some(sum) = run.stages.iter().find(|sum| begun(sum)) {
         // Slow only if no block of the run has begun or ended for as long.
-        let moved = run.stages.iter().filter_map(|sum| sum.started_at.max(sum.settled_at)).max()?;
+        let moved = run.stages.iter().filter_map(|sum| sum.times.started.max(sum.times.settled)).max()?;
         let provider = sum.provider.clone()?;
         return (now.0 - moved.0 > PROVIDER_MICROS).then(|| Waiting::Provider {
             provider,
@@ -76,7 +76,7 @@ fn running(run: &RunRow, now: Micros) -> Option<Waiting> {
         });
     }
     if let Some(sum) = run.stages.iter().find(|sum| sum.blocks.pending > 0) {
-        let moved = run.stages.iter().filter_map(|sum| sum.queued_at.max(sum.settled_at)).max()?;
+        let moved = run.stages.iter().filter_map(|sum| sum.times.queued.max(sum.times.settled)).max()?;
         return (now.0 - moved.0 > NO_WORKER_MICROS)
             .then(|| Waiting::Worker { stage: sum.stage, since: moved.rfc3339() });
     }
