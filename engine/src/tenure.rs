@@ -5,8 +5,9 @@ use std::time::Duration;
 use luci_schema::{
     Position,
     log::{self, Lease, LogError},
+    migrate,
 };
-use sqlx::{Executor as _, PgPool, postgres::PgPoolOptions};
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// How leases are held.
@@ -115,7 +116,7 @@ fn own(pool: &PgPool) -> PgPool {
         .max_connections(2)
         .acquire_timeout(Duration::from_secs(5))
         // A save that was given up may have left a transaction open.
-        .after_release(|c, _| Box::pin(async move { c.execute("rollback").await.map(|_| true) }))
+        .after_release(|c, _| Box::pin(async move { migrate::end_transaction(c).await.map(|()| true) }))
         .connect_lazy_with((*pool.connect_options()).clone())
 }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    Executor, PgPool, Postgres, Row, Transaction,
+    Executor, PgConnection, PgPool, Postgres, Row, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -143,12 +143,9 @@ fn at_the_same_moment(error: &sqlx::Error) -> bool {
 /// happened to the future that used them: a tenant's setting cannot reach the next borrower.
 pub async fn connect(url: &str, role: Role, max_connections: u32) -> Result<PgPool, sqlx::Error> {
     let options: PgConnectOptions = url.parse()?;
-    let mut options = options.application_name(role.as_str()).options([
-        ("role", role.as_str()),
-        ("idle_in_transaction_session_timeout", "30s"),
-        // Else each rollback of nothing would come back as a warning.
-        ("client_min_messages", "error"),
-    ]);
+    let mut options = options
+        .application_name(role.as_str())
+        .options([("role", role.as_str()), ("idle_in_transaction_session_timeout", "30s")]);
     options = match role {
         // A plan made while a table was new must not read all of it when it has grown: row by row over the indexes is right
         // for any size. Plans are kept, since a foreign key is checked by one for each row.
@@ -162,9 +159,20 @@ pub async fn connect(url: &str, role: Role, max_connections: u32) -> Result<PgPo
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(10))
-        .after_release(|c, _| Box::pin(async move { c.execute("rollback").await.map(|_| true) }))
+        .after_release(|c, _| Box::pin(async move { end_transaction(c).await.map(|()| true) }))
         .connect_with(options)
         .await
+}
+
+/// Ends the transaction that a borrower who was cancelled may have left open. A bare `rollback` of nothing would be a
+/// warning in the server's log each time.
+pub async fn end_transaction(c: &mut PgConnection) -> Result<(), sqlx::Error> {
+    match c.execute("begin; rollback").await {
+        Ok(_) => Ok(()),
+        // A transaction that failed takes no `begin`.
+        Err(sqlx::Error::Database(_)) => c.execute("rollback").await.map(drop),
+        Err(error) => Err(error),
+    }
 }
 
 /// A transaction that sees one tenant's rows and no others: for pools of the gateway and the auditor.

@@ -4,7 +4,7 @@ use luci_engine::book::suppressions::{self, Kind, Reason};
 use luci_schema::Stage;
 use serde_json::json;
 
-use super::ground::{Done, Ground, Pipeline, ground};
+use super::ground::{Done, Ground, Pipeline, ground, outputs};
 
 const CSV: &str = "Company,First Name,Phone,Cell,Title,Email\n\
 Mobile,Ann,,9175550101,Owner,\n\
@@ -63,6 +63,45 @@ async fn each_lead_is_queued_once_or_skipped_with_a_reason() {
         3
     );
     assert_eq!(ground.count("select count(*) from attempt_logs where channel = 'sms' and approval_required").await, 1);
+}
+
+#[tokio::test]
+async fn what_belongs_to_an_erased_lead_goes_with_it_and_nothing_more_is_queued() {
+    let ground = ground().await;
+    let run = inside(ground.import(CSV).await);
+    let ready = outputs(&run.through(Stage::Assign).await[&Stage::Assign], Stage::Assign);
+    let erase = async |company: &str| {
+        let erased = sqlx::query("delete from leads where company_name = $1").bind(company).execute(&ground.pool).await;
+        assert_eq!(erased.expect("erased").rows_affected(), 1);
+    };
+    erase("Mobile").await;
+    let done = run.stage(Stage::Push, ready).await;
+    assert_eq!((done.counts().success, done.reasons()["suppressed"]), (4, 1), "the others are queued all the same");
+
+    let of_half =
+        "select (select count(*) from attempt_logs a join leads l on l.id = a.lead_id where company_name = 'Half')
+                        + (select count(*) from sms_queue) + (select count(*) from dialer_queue)";
+    let before = ground.count(of_half).await;
+    erase("Half").await;
+    // Its message and its call went, and with them its two attempts.
+    assert_eq!(before - ground.count(of_half).await, 4);
+    let orphans = "select count(*) from attempt_logs a where not exists (select from leads where id = a.lead_id)";
+    assert_eq!(ground.count(orphans).await, 0);
+}
+
+#[tokio::test]
+async fn a_sector_with_leads_is_not_deleted() {
+    let ground = ground().await;
+    inside(ground.import(CSV).await).through(Stage::Validate).await;
+    sqlx::query("update leads set sector_id = (select min(id) from sectors)")
+        .execute(&ground.pool)
+        .await
+        .expect("placed");
+    let delete = "delete from sectors where id = 'sector_1'";
+    let refused = sqlx::query(delete).execute(&ground.pool).await.expect_err("leads are in it");
+    assert_eq!(refused.as_database_error().and_then(|e| e.code()).as_deref(), Some("23503"));
+    sqlx::query("update leads set sector_id = null").execute(&ground.pool).await.expect("taken out");
+    assert_eq!(sqlx::query(delete).execute(&ground.pool).await.expect("deleted").rows_affected(), 1);
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ pub(super) async fn make(
         task,
         config,
         words,
-        dnc: book::leads::dnc(c, task.tenant, &ids).await?,
+        contactable: book::leads::contactable(c, task.tenant, &ids).await?,
         suppressed: book::suppressions::among(c, task.tenant, &phones, &[]).await?,
         past: match config.context {
             Context::Retarget => book::attempts::past(c, task.tenant, &campaign, task.run_id, &ids).await?,
@@ -99,7 +99,7 @@ struct Planner<'a> {
     config: &'a Config,
     words: &'a Words,
     campaign: String,
-    dnc: HashSet<LeadId>,
+    contactable: HashSet<LeadId>,
     suppressed: HashSet<String>,
     past: HashMap<(LeadId, Channel), Past>,
     now: Micros,
@@ -114,7 +114,7 @@ struct Number {
 
 impl Planner<'_> {
     fn plan(&self, lead: &Lead) -> Plan {
-        let allowed = |number: &&str| !self.suppressed.contains(*number) && !self.dnc.contains(&lead.lead_id);
+        let allowed = |number: &&str| !self.suppressed.contains(*number) && self.contactable.contains(&lead.lead_id);
         let wanted = |channel| self.config.channels.contains(&channel);
         let to_text = || channel::text_numbers(lead, self.config.allow_voip).filter(|_| wanted(Channel::Sms));
         let to_call = || channel::call_numbers(lead).filter(|_| wanted(Channel::Call));

@@ -146,12 +146,18 @@ pub async fn count_members(c: &mut PgConnection, tenant: TenantId, sector: Secto
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Those of the leads that must not be contacted.
-pub async fn dnc(c: &mut PgConnection, tenant: TenantId, ids: &[LeadId]) -> Result<HashSet<LeadId>, sqlx::Error> {
+/// Those of the leads that may be contacted: they are there, and not dnc. To the end of the transaction none of them can be
+/// erased, so that rows which name them may be written.
+pub async fn contactable(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    ids: &[LeadId],
+) -> Result<HashSet<LeadId>, sqlx::Error> {
     let found: Vec<LeadId> = sqlx::query_scalar(
         "select known.id from unnest($2::text[]) as asked (id)
-              cross join lateral (select id, status from leads where tenant_id = $1 and id = asked.id offset 0) as known
-              where known.status = 'dnc'",
+              cross join lateral (select id, status from leads where tenant_id = $1 and id = asked.id
+                                     for key share offset 0) as known
+              where known.status <> 'dnc'",
     )
     .bind(tenant)
     .bind(ids)

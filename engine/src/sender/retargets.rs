@@ -93,7 +93,7 @@ async fn draft(c: &mut PgConnection, tenant: TenantId, taken: &[Due]) -> Result<
 /// What is known of the leads at this moment.
 struct Known {
     leads: HashMap<LeadId, Lead>,
-    dnc: HashSet<LeadId>,
+    contactable: HashSet<LeadId>,
     suppressed: HashSet<String>,
     earlier: HashMap<MessageId, Earlier>,
     past: HashMap<(String, LeadId), History>,
@@ -117,7 +117,7 @@ impl Known {
             past.extend(texts.map(|((lead, _), past)| ((campaign.to_owned(), lead), past.history)));
         }
         Ok(Self {
-            dnc: leads::dnc(c, tenant, &ids).await?,
+            contactable: leads::contactable(c, tenant, &ids).await?,
             suppressed: suppressions::among(c, tenant, &numbers, &[]).await?,
             leads: leads::load(c, tenant, &ids).await?,
             earlier,
@@ -128,7 +128,7 @@ impl Known {
     /// The next attempt at a lead and in whose name; none where the lead is left alone.
     fn message(&self, tenant: TenantId, due: &Due) -> Option<(&'static str, Message)> {
         let (lead, earlier) = (self.leads.get(&due.lead_id)?, self.earlier.get(&due.message)?);
-        if self.dnc.contains(&due.lead_id) || self.suppressed.contains(&earlier.to) {
+        if !self.contactable.contains(&due.lead_id) || self.suppressed.contains(&earlier.to) {
             return None;
         }
         let history = *self.past.get(&(due.campaign.clone(), due.lead_id))?;

@@ -179,7 +179,7 @@ async fn take(
 /// Whether the lead or its number may not be contacted at this moment.
 async fn must_not(c: &mut PgConnection, tenant: TenantId, lead: LeadId, number: &str) -> Result<bool, sqlx::Error> {
     Ok(!suppressions::among(c, tenant, &[number], &[]).await?.is_empty()
-        || !leads::dnc(c, tenant, &[lead]).await?.is_empty())
+        || leads::contactable(c, tenant, &[lead]).await?.is_empty())
 }
 
 fn counted(queue: Queue, outcome: &'static str) {

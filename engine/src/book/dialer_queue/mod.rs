@@ -51,7 +51,7 @@ pub async fn queue(
     if calls.is_empty() {
         return Ok(HashSet::new());
     }
-    sqlx::query(
+    let made = sqlx::query(
         "insert into dialer_queue (tenant_id, run_id, block_id, campaign_id, context, id, send_key, lead_id, phone,
                                    contact_name, company_name, priority, attempt_number, time_zone)
          select $1, $2, $3, $4, $5, call.*
@@ -75,6 +75,9 @@ pub async fn queue(
     .bind(calls.iter().map(|call| call.time_zone).collect::<Vec<_>>())
     .execute(&mut *c)
     .await?;
+    if made.rows_affected() == calls.len() as u64 {
+        return Ok(calls.iter().map(|call| call.send_key).collect());
+    }
     let held: Vec<Vec<u8>> = sqlx::query_scalar(
         "select held.send_key from unnest($2::bytea[]) as asked (send_key)
           cross join lateral (select send_key, block_id from dialer_queue

@@ -91,7 +91,10 @@ pub async fn queue(
     if messages.is_empty() {
         return Ok(HashSet::new());
     }
-    insert(c, tenant, queuing, messages).await?;
+    let made = insert(c, tenant, queuing, messages).await?;
+    if made == messages.len() as u64 {
+        return Ok(messages.iter().map(|m| m.send_key).collect());
+    }
     let held: Vec<Vec<u8>> = sqlx::query_scalar(
         "select held.send_key from unnest($2::bytea[]) as asked (send_key)
           cross join lateral (select send_key, block_id from sms_queue
@@ -106,12 +109,13 @@ pub async fn queue(
     Ok(held.into_iter().filter_map(|key| key.try_into().ok()).collect())
 }
 
+/// Answers how many were not there yet.
 async fn insert(
     c: &mut PgConnection,
     tenant: TenantId,
     queuing: &Queuing<'_>,
     messages: &[Message],
-) -> Result<(), sqlx::Error> {
+) -> Result<u64, sqlx::Error> {
     let status = match queuing.mode {
         Mode::Draft => "draft",
         Mode::Immediate => "pending",
@@ -147,8 +151,8 @@ async fn insert(
     .bind(messages.iter().map(|m| i16::try_from(m.segments).unwrap_or(i16::MAX)).collect::<Vec<_>>())
     .bind(messages.iter().map(|m| m.time_zone).collect::<Vec<_>>())
     .execute(c)
-    .await?;
-    Ok(())
+    .await
+    .map(|done| done.rows_affected())
 }
 
 /// Approved messages become pending.
