@@ -15,7 +15,7 @@ use luci_engine::{
 use luci_schema::{TenantId, log::Log, migrate};
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,7 @@ use crate::{
     roles::Role,
     servers::Servers,
     system::{Setup, System},
+    telemetry,
 };
 
 /// An instance at work.
@@ -46,7 +47,7 @@ impl Home {
     pub async fn start(config: &Config, slug: &str, figures: PrometheusHandle) -> anyhow::Result<Self> {
         let folder = Folder::open(&config.data_dir)?;
         if let Some(notice) = folder.notice() {
-            eprintln!("{notice}");
+            telemetry::tell(notice);
         }
         let listener = listener(config)?;
         let url = public_url(config, Some(&listener))?;
@@ -128,7 +129,7 @@ fn listener(config: &Config) -> anyhow::Result<TcpListener> {
 async fn migrated(database_url: &SecretString) -> anyhow::Result<()> {
     let options: PgConnectOptions = database_url.expose_secret().parse().context("the database's address")?;
     let place = format!("{}:{}", options.get_host(), options.get_port());
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await;
+    let pool = migrate::connect_owner(database_url.expose_secret()).await;
     let pool = pool.with_context(|| format!("the database at {place} cannot be reached"))?;
     let done = migrate::run(&pool).await?;
     pool.close().await;

@@ -1,14 +1,20 @@
 //! How the process speaks of itself: log lines without personal data, and figures for Prometheus.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::{LogConfig, LogFormat};
 
-/// What is logged when the configuration does not say: the broker's client repeats what our own lines say better.
-pub const USUAL: &str = "info,async_nats=warn";
+/// What is logged when the configuration does not say: the broker's client repeats what our own lines say better, and
+/// Postgres' notices tell of what a migration finds done.
+pub const USUAL: &str = "info,async_nats=warn,sqlx::postgres::notice=warn";
+
+/// Tells the user something that is no answer. Nobody may be reading: a closed standard error is no reason to end.
+pub fn tell(what: impl std::fmt::Display) {
+    let _unread = writeln!(std::io::stderr(), "{what}");
+}
 
 /// Writes log lines to standard error: standard output belongs to what a command answers.
 ///

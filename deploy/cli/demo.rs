@@ -99,7 +99,7 @@ impl Demo {
     /// Runs the sample through; then, unless it is to exit, stays.
     async fn show(&self, home: &Home, config: &Config, sandbox: &Sandbox) -> anyhow::Result<Detail> {
         let key = &home.credentials.api_key;
-        eprintln!("Dashboard  {}/admin/pipelines\nKey        {key}\n", home.url);
+        telemetry::tell(format_args!("Dashboard  {}/admin/pipelines\nKey        {key}\n", home.url));
         let api = Api::new(home.url.clone(), key.clone().into())?;
         self.sectors(home).await?;
         number(home).await?;
@@ -115,10 +115,10 @@ impl Demo {
             out::line(&watch::in_words(&detail))?;
         }
         if !self.exit {
-            eprintln!(
+            telemetry::tell(format_args!(
                 "\nThe dashboard stays up until Ctrl-C; `luci --data-dir {} env` prints all addresses.",
                 config.data_dir.display()
-            );
+            ));
             std::future::pending::<()>().await;
         }
         Ok(detail)

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Outcome, out};
-use crate::{client::Api, config::Config};
+use crate::{client::Api, config::Config, telemetry};
 
 #[derive(Debug, Subcommand)]
 pub enum Key {
@@ -70,7 +70,7 @@ async fn create(api: &Api, name: &str, role: &str, json: bool) -> anyhow::Result
         out::json(&made)?;
     } else {
         out::line(made["key"].as_str().unwrap_or_default())?;
-        eprintln!("The key is shown this once; keep it where only its holder reads it.");
+        telemetry::tell("The key is shown this once; keep it where only its holder reads it.");
     }
     Ok(Outcome::Done)
 }

@@ -5,7 +5,6 @@ use clap::Args;
 use luci_schema::migrate;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use sqlx::postgres::PgPoolOptions;
 
 use super::{Outcome, out};
 use crate::{config::Config, instance::Instance};
@@ -32,7 +31,7 @@ pub fn database_url(config: &Config) -> anyhow::Result<String> {
 
 impl Migrate {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
-        let pool = PgPoolOptions::new().max_connections(1).connect(&database_url(config)?).await;
+        let pool = migrate::connect_owner(&database_url(config)?).await;
         let pool = pool.context("the database cannot be reached")?;
         let done = if self.dry_run { migrate::pending(&pool).await? } else { migrate::run(&pool).await? };
         pool.close().await;

@@ -25,6 +25,7 @@ use crate::{
     client::Refused,
     config::{Config, Mistakes},
     local::LocalError,
+    telemetry,
 };
 
 #[derive(Debug, Parser)]
@@ -140,8 +141,8 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
 /// Says what went wrong, once, and picks the exit code.
 fn explain(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<Refused>() {
-        Some(refused) => eprintln!("luci: {}", refused.sentence()),
-        None => eprintln!("luci: {error:#}"),
+        Some(refused) => telemetry::tell(format_args!("luci: {}", refused.sentence())),
+        None => telemetry::tell(format_args!("luci: {error:#}")),
     }
     let configuration = error.downcast_ref::<Mistakes>().is_some()
         || error.downcast_ref::<out::Missing>().is_some()

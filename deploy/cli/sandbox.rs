@@ -37,7 +37,7 @@ impl SandboxCommand {
             out::line(&format!("export LUCI_{provider}_URL={} LUCI_{provider}_KEY={}", sandbox.url(), sandbox.key()))?;
         }
         out::line("export LUCI_TWILIO_ACCOUNT=sandbox")?;
-        eprintln!("What is asked and billed: {}/ledger", sandbox.url());
+        telemetry::tell(format_args!("What is asked and billed: {}/ledger", sandbox.url()));
         signals.told().await;
         sandbox.stop().await;
         Ok(Outcome::Done)

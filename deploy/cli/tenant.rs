@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{Outcome, migrate::database_url, out};
-use crate::config::Config;
+use crate::{config::Config, telemetry};
 
 #[derive(Debug, Subcommand)]
 pub enum Tenant {
@@ -43,7 +43,7 @@ impl Tenant {
             return Ok(Outcome::Done);
         }
         out::line(&format!("tenant  {}\nowner   {}\nkey     {secret}", made.tenant, made.owner))?;
-        eprintln!("The key is shown this once; keep it where only its holder reads it.");
+        telemetry::tell("The key is shown this once; keep it where only its holder reads it.");
         Ok(Outcome::Done)
     }
 }

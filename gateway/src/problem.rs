@@ -118,6 +118,13 @@ impl Problem {
             .detail("The request id is in the log.")
     }
 
+    /// A stored event was changed from outside and cannot be read any more. What it says now is logged, not told.
+    pub fn damaged(error: &dyn Display) -> Self {
+        tracing::error!(error = %error, "a stored event cannot be read");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "history-damaged", "The history was changed from outside")
+            .detail("A stored event cannot be read any more; …/verify of its run says which.")
+    }
+
     /// In few words, as one of several in an answer.
     pub fn brief(&self) -> Value {
         json!({"type": self.name(), "status": self.status.as_u16(), "title": self.title, "detail": self.detail})

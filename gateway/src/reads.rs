@@ -105,6 +105,7 @@ pub async fn version_at(
 impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
         match error {
+            damage if damage.is_damage() => Self::damaged(&damage),
             LogError::Database(error) => error.into(),
             error => Self::internal(&error),
         }

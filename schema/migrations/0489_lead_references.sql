@@ -9,6 +9,8 @@ alter table leads drop constraint leads_tenant_id_sector_id_fkey;
 
 create function lead_goes() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
+    -- Its keys, too: who comes again is a new lead.
+    delete from lead_keys where tenant_id = old.tenant_id and lead_id = old.id;
     delete from contacts where tenant_id = old.tenant_id and lead_id = old.id;
     delete from sms_queue where tenant_id = old.tenant_id and lead_id = old.id;
     delete from dialer_queue where tenant_id = old.tenant_id and lead_id = old.id;

@@ -2,10 +2,10 @@
 //!
 //! A role is chosen when a pool connects; what it may do is in the migrations. The login user is a member of each.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{
-    Executor, PgConnection, PgPool, Postgres, Row, Transaction,
+    ConnectOptions as _, Executor, PgConnection, PgPool, Postgres, Row, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -139,6 +139,28 @@ fn at_the_same_moment(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("23505" | "42710" | "XX000"))
 }
 
+/// How long a server that is just starting is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One connection of the database's owner, for migrations. Of a server that cannot be reached it says what a connection met;
+/// a pool would only say that time ran out.
+pub async fn connect_owner(url: &str) -> Result<PgPool, sqlx::Error> {
+    let options: PgConnectOptions = url.parse()?;
+    let started = Instant::now();
+    while let Err(error) = options.connect().await {
+        if !may_come(&error) || started.elapsed() > PATIENCE {
+            return Err(error);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    PgPoolOptions::new().max_connections(1).connect_with(options).await
+}
+
+/// Nobody listens, or the server says that it cannot take connections now.
+fn may_come(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_)) || error.as_database_error().and_then(|e| e.code()).as_deref() == Some("57P03")
+}
+
 /// A pool whose connections work in the name of a role. Its connections come back without an open transaction, whatever
 /// happened to the future that used them: a tenant's setting cannot reach the next borrower.
 pub async fn connect(url: &str, role: Role, max_connections: u32) -> Result<PgPool, sqlx::Error> {
@@ -148,7 +170,7 @@ pub async fn connect(url: &str, role: Role, max_connections: u32) -> Result<PgPo
         .options([("role", role.as_str()), ("idle_in_transaction_session_timeout", "30s")]);
     options = match role {
         // A plan made while a table was new must not read all of it when it has grown: row by row over the indexes is right
-        // for any size. Plans are kept, since a foreign key is checked by one for each row.
+        // for any size.
         Role::Engine => {
             options.options([("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")])
         }

@@ -87,16 +87,18 @@ async fn what_belongs_to_an_erased_lead_goes_with_it_and_nothing_more_is_queued(
     assert_eq!(before - ground.count(of_half).await, 4);
     let orphans = "select count(*) from attempt_logs a where not exists (select from leads where id = a.lead_id)";
     assert_eq!(ground.count(orphans).await, 0);
+    let keys = "select count(*) from lead_keys k where not exists (select from leads where id = k.lead_id)";
+    assert_eq!(ground.count(keys).await, 0, "who comes again is a new lead");
 }
 
 #[tokio::test]
 async fn a_sector_with_leads_is_not_deleted() {
     let ground = ground().await;
     inside(ground.import(CSV).await).through(Stage::Validate).await;
-    sqlx::query("update leads set sector_id = (select min(id) from sectors)")
-        .execute(&ground.pool)
-        .await
-        .expect("placed");
+    let made =
+        "insert into sectors (tenant_id, id, slug, name) select tenant_id, 'sector_1', 'one', 'One' from leads limit 1";
+    sqlx::query(made).execute(&ground.pool).await.expect("made");
+    sqlx::query("update leads set sector_id = 'sector_1'").execute(&ground.pool).await.expect("placed");
     let delete = "delete from sectors where id = 'sector_1'";
     let refused = sqlx::query(delete).execute(&ground.pool).await.expect_err("leads are in it");
     assert_eq!(refused.as_database_error().and_then(|e| e.code()).as_deref(), Some("23503"));

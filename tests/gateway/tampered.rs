@@ -63,3 +63,14 @@ async fn the_first_bad_event_is_named() {
         assert_eq!(verified(change).await, json!({"version": version, "reason": reason}), "{change}");
     }
 }
+
+#[tokio::test]
+async fn a_history_that_cannot_be_read_is_told_as_such() {
+    let system = still().await;
+    let (run, _) = start(&system.api, 3).await;
+    let pool = intruder(&system).await;
+    let change = "update log.events set data = '[1]'::json where stream_id = $1 and version = 1";
+    sqlx::query(change).bind(&run).execute(&pool).await.expect("changed");
+    let (status, problem) = system.api.get(&format!("/api/pipelines/{run}/events")).await;
+    assert_eq!((status.as_u16(), &problem["type"]), (500, &json!("urn:luci:problem:history-damaged")), "{problem}");
+}

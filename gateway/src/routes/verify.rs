@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use luci_schema::{
-    Micros, RunId, Version,
-    log::{Chain, LogError},
-};
+use luci_schema::{Micros, RunId, Version, log::Chain};
 use serde_json::{Value, json};
 
 use super::Answer;
@@ -26,11 +23,11 @@ pub async fn get(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
             Ok(page) if page.is_empty() => break,
             Ok(page) => page,
             // One by one, to name the one.
-            Err(error) if is_damaged(&error) && size > 1 => {
+            Err(error) if error.is_damage() && size > 1 => {
                 size = 1;
                 continue;
             }
-            Err(error) if is_damaged(&error) => {
+            Err(error) if error.is_damage() => {
                 bad = Some(fault(at.0 + 1, format!("version {} cannot be read as an event", at.0 + 1)));
                 break;
             }
@@ -52,14 +49,6 @@ pub async fn get(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
         "version": newest, "headHash": hex::encode(hash), "firstBad": first_bad,
         "position": last.map(|(_, position)| position), "checkedAt": Micros::now().rfc3339()});
     Ok(serve::json(StatusCode::OK, &body))
-}
-
-/// Whether a stored row is no event any more, as opposed to a database that does not answer.
-const fn is_damaged(error: &LogError) -> bool {
-    matches!(
-        error,
-        LogError::Corrupt(_) | LogError::Database(sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
-    )
 }
 
 fn cut(at: Version, newest: Version) -> Value {

@@ -46,6 +46,13 @@ pub enum LogError {
     Fenced { name: String },
 }
 
+impl LogError {
+    /// Whether a stored row is no event any more, as opposed to a database that does not answer.
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Corrupt(_) | Self::Database(sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }))
+    }
+}
+
 /// How a process uses the log.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
