@@ -3,6 +3,7 @@
 mod clock;
 mod ground;
 mod housekeeping;
+mod lossy;
 mod process;
 mod relay;
 mod stages;
