@@ -1,6 +1,7 @@
 -- What belongs to a lead goes with it, and a sector that leads are in stays: by triggers on the rare deletion instead of by
 -- foreign keys, whose check of every row that is written was an eighth of all that an import cost Postgres. Who writes rows
--- that name a lead holds the lead by `for key share` first (`book::leads::contactable`, `book::contacts::save`).
+-- that name a lead holds the lead by `for key share` first (`book::leads::contactable`, `book::contacts::save`). A sector is not held: nothing but an
+-- owner's SQL deletes one, and a lead that is assigned to it at that very moment would name it still.
 alter table contacts drop constraint contacts_tenant_id_lead_id_fkey;
 alter table sms_queue drop constraint sms_queue_tenant_id_lead_id_fkey;
 alter table dialer_queue drop constraint dialer_queue_tenant_id_lead_id_fkey;

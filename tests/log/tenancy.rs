@@ -51,6 +51,23 @@ async fn a_cancelled_borrower_leaves_no_tenant_behind() {
 }
 
 #[tokio::test]
+async fn a_returned_connection_has_no_transaction_open_or_failed() {
+    let database = support::database().await;
+    let pool = migrate::connect(database.url(), Role::Gateway, 1).await.expect("a pool");
+    for left_behind in ["select 1", "begin; set local app.tenant_id = 'left'", "begin; select 1 / 0"] {
+        let mut c = pool.acquire().await.expect("the connection");
+        let _failed = sqlx::raw_sql(left_behind).execute(&mut *c).await;
+        drop(c);
+        let mut c = pool.acquire().await.expect("the connection");
+        let left: Option<String> = sqlx::query_scalar("select nullif(current_setting('app.tenant_id', true), '')")
+            .fetch_one(&mut *c)
+            .await
+            .expect(left_behind);
+        assert_eq!(left, None, "{left_behind}");
+    }
+}
+
+#[tokio::test]
 async fn migrations_say_what_is_pending_and_run_once() {
     let database = support::empty_database().await;
     let owner = database.pool().await;

@@ -171,21 +171,18 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a share; its last message alone asks for an acknowledgement.
-    async fn publish(&self, share: Vec<Ready>) -> Result<BoxFuture<'static, Sent>, Trouble> {
-        let again = |error: &dyn std::fmt::Display| Trouble::Again(error.to_string());
-        let mut told = Vec::with_capacity(share.len());
-        let mut ack = None;
-        let last = share.len() - 1;
-        for (at, Ready { event, subject, headers, body }) in share.into_iter().enumerate() {
+    async fn publish(&self, mut share: Vec<Ready>) -> Result<BoxFuture<'static, Sent>, Trouble> {
+        let Some(last) = share.pop() else { return Err(Trouble::Again("a share of nothing".into())) };
+        let mut told = Vec::with_capacity(share.len() + 1);
+        for Ready { event, subject, headers, body } in share {
             told.push((event, body.clone()));
-            if at < last {
-                self.client.publish_with_headers(subject, headers, body).await.map_err(|e| again(&e))?;
-            } else {
-                let sent = self.context.publish_with_headers(subject, headers, body).await;
-                ack = Some(sent.map_err(|e| again(&e))?);
-            }
+            let sent = self.client.publish_with_headers(subject, headers, body).await;
+            sent.map_err(|e| Trouble::Again(e.to_string()))?;
         }
-        let ack = ack.ok_or_else(|| again(&"a share of nothing"))?;
+        let Ready { event, subject, headers, body } = last;
+        told.push((event, body.clone()));
+        let ack = self.context.publish_with_headers(subject, headers, body).await;
+        let ack = ack.map_err(|e| Trouble::Again(e.to_string()))?;
         Ok(async move { Sent { told, ack: ack.await } }.boxed())
     }
 

@@ -21,7 +21,7 @@ use crate::{EventId, Position, Recorded};
 
 const CHANNEL: &str = "luci_log";
 /// Between two notifications of one process; what is committed meanwhile shares the next.
-const NOTIFY_GAP: Duration = Duration::from_millis(10);
+const NOTIFY_GAP: Duration = Duration::from_millis(5);
 
 /// What the appender, the followers and the listeners of one process share.
 #[derive(Debug)]
