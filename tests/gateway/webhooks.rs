@@ -177,9 +177,10 @@ async fn reports_change_the_attempt_whatever_their_order() {
     sqlx::query(
         "insert into attempt_logs (tenant_id, id, lead_id, run_id, block_id, campaign_id, queue_id, channel, status,
                                    provider_message_id)
-         select tenant_id, $1, lead_id, run_id, block_id, campaign_id, id, 'sms', 'sent', 'm1' from sms_queue",
+         select tenant_id, 'att_' || split_part(id, '_', 2), lead_id, run_id, block_id, campaign_id, id, 'sms', 'sent',
+                'm1'
+           from sms_queue",
     )
-    .bind(luci_schema::AttemptId::generate())
     .execute(&pool)
     .await
     .expect("an attempt");

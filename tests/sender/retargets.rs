@@ -108,7 +108,8 @@ async fn the_rules_that_the_run_pinned_say_when_and_how_often() {
         &ground,
         "insert into attempt_logs (tenant_id, id, lead_id, run_id, block_id, campaign_id, queue_id, channel,
                                    retarget_threshold, retarget_max, retarget_hours)
-         select tenant_id, 'att_1', lead_id, run_id, block_id, campaign_id, id, 'sms', 1, 2, 24 from sms_queue",
+         select tenant_id, 'att_' || split_part(id, '_', 2), lead_id, run_id, block_id, campaign_id, id, 'sms', 1, 2, 24
+           from sms_queue",
     )
     .await;
     for attempt in 1..=3 {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures::{FutureExt, future::BoxFuture};
-use luci_schema::{AttemptId, FailureCode, Stage, event::BlockReport};
+use luci_schema::{FailureCode, Stage, event::BlockReport};
 use sqlx::PgConnection;
 
 use super::{
@@ -126,19 +126,17 @@ async fn queue(
     };
     let mut held = book::sms_queue::queue(c, task.tenant, &queuing, &messages).await?;
     held.extend(book::dialer_queue::queue(c, task.tenant, &queuing, &calls).await?);
-    let mut attempts = attempts(task, config, plans);
+    let mut attempts = attempts(config, plans);
     attempts.retain(|(key, _)| held.contains(key));
     let attempts: Vec<Attempt> = attempts.into_iter().map(|(_, attempt)| attempt).collect();
     book::attempts::record(c, task.tenant, &queuing, config.campaign_name.as_deref(), &attempts).await?;
     Ok(held)
 }
 
-fn attempts(task: &Task, config: &Config, plans: &[Plan]) -> Vec<([u8; 32], Attempt)> {
+fn attempts(config: &Config, plans: &[Plan]) -> Vec<([u8; 32], Attempt)> {
     let approval_required = config.mode() == Mode::Draft;
-    let id = |lead, key: &[u8; 32]| AttemptId::from_ulid(push_plan::ulid_of(task, lead, key));
     let texts = plans.iter().filter_map(|plan| plan.message.as_ref()).map(|m| {
         let attempt = Attempt {
-            id: id(m.lead_id, &m.send_key),
             lead_id: m.lead_id,
             queue_id: m.id.to_string(),
             channel: Channel::Sms,
@@ -154,7 +152,6 @@ fn attempts(task: &Task, config: &Config, plans: &[Plan]) -> Vec<([u8; 32], Atte
     });
     let calls = plans.iter().filter_map(|plan| plan.call.as_ref()).map(|call| {
         let attempt = Attempt {
-            id: id(call.lead_id, &call.send_key),
             lead_id: call.lead_id,
             queue_id: call.id.to_string(),
             channel: Channel::Call,

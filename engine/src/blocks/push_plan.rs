@@ -61,7 +61,7 @@ pub(super) fn campaign(task: &Task, config: &Config) -> String {
 
 /// The same send has the same ids however often it is tried: time bits of the campaign, the lead's row, the rest of the send
 /// key. With the row in front, a campaign's sends go to the end of each index.
-pub(super) fn ulid_of(task: &Task, lead: LeadId, send_key: &[u8; 32]) -> Ulid {
+fn ulid_of(task: &Task, lead: LeadId, send_key: &[u8; 32]) -> Ulid {
     let mut low = [0; 16];
     low[10..].copy_from_slice(&send_key[..6]);
     let row = (lead.ulid().0 >> 48 & 0xffff_ffff) << 48;

@@ -1,7 +1,7 @@
 //! Table `leads`: one row a lead, the lead itself as JSON beside the columns that lists go by.
 //!
-//! Each statement names its rows by the whole primary key, one by one (`lateral … offset 0`, `on conflict`): that is the only
-//! plan there is. With `id = any(…)` or an UPDATE over a join, the plan that a connection makes while the table is new reads
+//! Each statement names its rows by the whole primary key, one by one (`lateral … offset 0`, `on conflict`, a tenant that
+//! the planner learns of with each row): that is the only plan there is. With `id = any(…)` or a simple join, the plan that a connection makes while the table is new reads
 //! all rows of the tenant for each block, and it keeps that plan until the table is analysed.
 
 use std::collections::{HashMap, HashSet};
@@ -75,25 +75,21 @@ pub async fn update(c: &mut PgConnection, tenant: TenantId, leads: &[&Lead]) -> 
         |lead: &Lead| lead.scored.as_ref().map(|s| (i16::from(s.score), s.priority.as_str(), s.tags.join(",")));
     let scores: Vec<_> = leads.iter().copied().map(scored).collect();
     sqlx::query(
-        "insert into leads (tenant_id, root_input_id, row_number, id, company_name, contact_name, email, phone, state,
-                            sic_code, data, enrichment_status, sector_id, score, priority, tags)
-         select $1, '', 0, new.id, new.company_name, new.contact_name, new.email, new.phone, new.state, new.sic_code,
-                new.data::json, case when new.matched then 'completed' else 'pending' end, new.sector_id, new.score,
-                new.priority, coalesce(string_to_array(new.tags, ','), '{}')
-           from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                       $10::bool[], $11::text[], $12::smallint[], $13::text[], $14::text[])
-                as new (id, company_name, contact_name, email, phone, state, sic_code, data, matched, sector_id, score,
-                        priority, tags)
-          cross join lateral (select from leads where tenant_id = $1 and id = new.id for key share offset 0) as known
-         on conflict (tenant_id, id) do update
-            set company_name = excluded.company_name, contact_name = excluded.contact_name, email = excluded.email,
-                phone = excluded.phone, state = excluded.state, sic_code = excluded.sic_code, data = excluded.data,
-                enrichment_status = case when excluded.enrichment_status = 'completed' then 'completed'
-                                         else leads.enrichment_status end,
-                sector_id = coalesce(excluded.sector_id, leads.sector_id),
-                score = coalesce(excluded.score, leads.score),
-                priority = coalesce(excluded.priority, leads.priority),
-                tags = case when excluded.score is null then leads.tags else excluded.tags end, updated_at = now()",
+        "update leads
+            set company_name = new.company_name, contact_name = new.contact_name, email = new.email, phone = new.phone,
+                state = new.state, sic_code = new.sic_code, data = new.data::json,
+                enrichment_status = case when new.matched then 'completed' else leads.enrichment_status end,
+                sector_id = coalesce(new.sector_id, leads.sector_id), score = coalesce(new.score, leads.score),
+                priority = coalesce(new.priority, leads.priority),
+                tags = case when new.score is null then leads.tags
+                            else coalesce(string_to_array(new.tags, ','), '{}') end,
+                updated_at = now()
+           from (select $1::text as tenant_id, given.*
+                   from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                               $9::text[], $10::bool[], $11::text[], $12::smallint[], $13::text[], $14::text[])
+                        as given (id, company_name, contact_name, email, phone, state, sic_code, data, matched,
+                                  sector_id, score, priority, tags) offset 0) as new
+          where leads.tenant_id = new.tenant_id and leads.id = new.id",
     )
     .bind(tenant)
     .bind(columns.ids)

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use luci_schema::{AttemptId, BlockId, LeadId, MessageId, RunId, TenantId};
+use luci_schema::{BlockId, LeadId, MessageId, RunId, TenantId};
 use sqlx::PgConnection;
 
 use super::Sender;
@@ -170,7 +170,6 @@ async fn queue_drafts(
     };
     let held = sms_queue::queue(c, tenant, &queuing, messages).await?;
     let attempt = |message: &Message| Attempt {
-        id: AttemptId::generate(),
         lead_id: message.lead_id,
         queue_id: message.id.to_string(),
         channel: Channel::Sms,

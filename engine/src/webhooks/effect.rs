@@ -8,7 +8,9 @@ use crate::{
     admin::webhook_events,
     book::{
         attempts::{self, Report},
-        dialer_queue, lead_keys, leads, sms_queue,
+        dialer_queue, lead_keys, leads,
+        sends::{self, Queue},
+        sms_queue,
         suppressions::{self, Kind, Reason},
     },
     lead::{
@@ -51,11 +53,10 @@ async fn status(
             attempts::sent(c, tenant, &id, provider.as_deref().unwrap_or_default(), provider_id, word).await?;
         }
     }
-    if attempts::reported(c, tenant, provider_id, report, word, error).await?.is_some() {
-        let failed = matches!(report, Report::Failed | Report::Undelivered);
-        if failed {
-            sms_queue::undelivered(c, tenant, provider_id, error.unwrap_or(word)).await?;
-        }
+    let Some(id) = sends::known_as(c, tenant, Queue::Messages, provider_id).await? else { return Ok(()) };
+    attempts::reported(c, tenant, &id, report, word, error).await?;
+    if matches!(report, Report::Failed | Report::Undelivered) {
+        sms_queue::undelivered(c, tenant, provider_id, error.unwrap_or(word)).await?;
     }
     Ok(())
 }
@@ -67,7 +68,8 @@ async fn call(c: &mut PgConnection, tenant: TenantId, provider_id: &str, word: &
         "failed" | "canceled" => Report::Failed,
         _ => return Ok(()),
     };
-    attempts::reported(c, tenant, provider_id, report, word, None).await?;
+    let Some(id) = sends::known_as(c, tenant, Queue::Calls, provider_id).await? else { return Ok(()) };
+    attempts::reported(c, tenant, &id, report, word, None).await?;
     dialer_queue::reported(c, tenant, provider_id, word).await
 }
 

@@ -1,4 +1,6 @@
 //! Table `attempt_logs`: every attempt to reach a lead, one row a queued message or call, from the queue to the answer.
+//!
+//! An attempt has the ULID of its message or call under a prefix of its own: it is found from there by its primary key.
 
 pub mod due;
 pub mod list;
@@ -6,7 +8,7 @@ mod outcome;
 
 use std::collections::HashMap;
 
-use luci_schema::{AttemptId, LeadId, Micros, RunId, TenantId};
+use luci_schema::{LeadId, Micros, RunId, TenantId};
 use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
 
@@ -21,7 +23,6 @@ use crate::lead::{
 /// One attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    pub id: AttemptId,
     pub lead_id: LeadId,
     /// The `msg_` or `call_` id of the queue's row.
     pub queue_id: String,
@@ -53,16 +54,16 @@ pub async fn record(
                                    agent, scheduled_at, id, lead_id, queue_id, channel, approval_required,
                                    attempt_number, auto_retarget, template_id, template_version, segments,
                                    retarget_threshold, retarget_max, retarget_hours, previous_attempts)
-         select $1, $2, $3, $4, $5, $6, $7, $8, now(), new.*,
+         select $1, $2, $3, $4, $5, $6, $7, $8, now(), 'att_' || split_part(new.queue_id, '_', 2), new.*,
                 (select count(*) from (select campaign_id, channel, attempt_number from attempt_logs
                                         where tenant_id = $1 and lead_id = new.lead_id
                                         -- The order makes the index by lead the only plan, also while the table is new.
                                         order by created_at desc limit 1000) as old
                   where old.campaign_id <> $4
                      or (old.channel = new.channel and old.attempt_number < new.attempt_number))
-           from unnest($9::text[], $10::text[], $11::text[], $12::text[], $13::bool[], $14::int[], $15::bool[],
-                       $16::text[], $17::int[], $18::smallint[], $19::int[], $20::int[], $21::int[])
-                as new (id, lead_id, queue_id, channel, approval_required, attempt_number, auto_retarget, template_id,
+           from unnest($9::text[], $10::text[], $11::text[], $12::bool[], $13::int[], $14::bool[], $15::text[],
+                       $16::int[], $17::smallint[], $18::int[], $19::int[], $20::int[])
+                as new (lead_id, queue_id, channel, approval_required, attempt_number, auto_retarget, template_id,
                         template_version, segments, threshold, most, hours)
          on conflict do nothing",
     )
@@ -74,7 +75,6 @@ pub async fn record(
     .bind(queuing.context.as_str())
     .bind(queuing.category())
     .bind(queuing.agent)
-    .bind(attempts.iter().map(|a| a.id).collect::<Vec<_>>())
     .bind(attempts.iter().map(|a| a.lead_id).collect::<Vec<_>>())
     .bind(attempts.iter().map(|a| a.queue_id.as_str()).collect::<Vec<_>>())
     .bind(attempts.iter().map(|a| a.channel.as_str()).collect::<Vec<_>>())

@@ -19,7 +19,7 @@ pub async fn sent(
                 sent_at = coalesce(sent_at, now()), provider = $3, provider_message_id = $4, provider_status = $5,
                 error_code = null, error_message = null,
                 retarget_at = case when auto_retarget then now() + make_interval(hours => retarget_hours) end
-          where tenant_id = $1 and queue_id = $2",
+          where tenant_id = $1 and id = 'att_' || split_part($2, '_', 2)",
     )
     .bind(tenant)
     .bind(queue_id)
@@ -41,7 +41,7 @@ pub async fn failed(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update attempt_logs set status = 'failed', error_code = $3, error_message = $4
-          where tenant_id = $1 and queue_id = $2 and status = 'queued'",
+          where tenant_id = $1 and id = 'att_' || split_part($2, '_', 2) and status = 'queued'",
     )
     .bind(tenant)
     .bind(queue_id)
@@ -61,7 +61,8 @@ pub async fn cancelled(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update attempt_logs set status = 'cancelled', error_code = $3
-          where tenant_id = $1 and queue_id = any($2) and status = 'queued'",
+          where tenant_id = $1 and id in (select 'att_' || split_part(called_off, '_', 2) from unnest($2::text[]) as called_off)
+            and status = 'queued'",
     )
     .bind(tenant)
     .bind(queue_ids)
@@ -75,7 +76,7 @@ pub async fn cancelled(
 pub async fn approved(c: &mut PgConnection, tenant: TenantId, queue_id: &str, by: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update attempt_logs set approved_by = $3, approved_at = now(), status = 'queued', error_code = null
-          where tenant_id = $1 and queue_id = $2",
+          where tenant_id = $1 and id = 'att_' || split_part($2, '_', 2)",
     )
     .bind(tenant)
     .bind(queue_id)
@@ -105,31 +106,31 @@ impl Report {
     }
 }
 
-/// A provider's report of one of its ids. Reports come in any order: a delivered or answered attempt is not un-delivered
-/// by a late `sent`. Answers the queue's id when the provider's is known.
+/// A provider's report. Reports come in any order: a delivered or answered attempt is not un-delivered by a late `sent`.
 pub async fn reported(
     c: &mut PgConnection,
     tenant: TenantId,
-    provider_id: &str,
+    queue_id: &str,
     report: Report,
     word: &str,
     error: Option<&str>,
-) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar(
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
         "update attempt_logs
             set provider_status = $4, error_code = coalesce($5, error_code),
                 delivered_at = case when $3 = 'delivered' then coalesce(delivered_at, now()) else delivered_at end,
                 status = case when status in ('queued', 'sent') or (status in ('failed', 'bounced') and $3 = 'delivered')
                               then $3 else status end
-          where tenant_id = $1 and provider_message_id = $2 returning queue_id",
+          where tenant_id = $1 and id = 'att_' || split_part($2, '_', 2)",
     )
     .bind(tenant)
-    .bind(provider_id)
+    .bind(queue_id)
     .bind(report.as_str())
     .bind(word)
     .bind(error)
-    .fetch_optional(c)
-    .await
+    .execute(c)
+    .await?;
+    Ok(())
 }
 
 /// The lead answered: its newest attempt that was sent has a response. Answers that attempt's queue id.

@@ -8,7 +8,7 @@ use luci_schema::{LeadId, Micros, TenantId};
 use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 use time::OffsetDateTime;
 
-pub use outcome::{Next, Refused, abandoned, refused, sent, unknown};
+pub use outcome::{Next, Refused, abandoned, known_as, refused, sent, unknown};
 pub use room::{Room, room};
 
 use super::{dialer_queue, sms_queue};

@@ -28,6 +28,20 @@ pub async fn sent(
     Ok(())
 }
 
+/// The send that the provider knows by this id.
+pub async fn known_as(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    queue: Queue,
+    provider_id: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(queue.sql("select id from {queue} where tenant_id = $1 and {provider_id} = $2"))
+        .bind(tenant)
+        .bind(provider_id)
+        .fetch_optional(c)
+        .await
+}
+
 /// What comes of a send that the provider certainly did not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
