@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Events a batch at most.
-const BATCH: usize = 2_000;
+const BATCH: usize = 5_000;
 /// The lease: over after so long without renewal, renewed each so often.
 const TTL: Duration = Duration::from_secs(6);
 const RENEW: Duration = Duration::from_secs(2);
@@ -29,9 +29,10 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at the active projector's position, by one that stands by.
 const LOOK: Duration = Duration::from_millis(40);
 /// Batches begin this far apart at least: under load several commits of the log become one of the tables. A projector with
-/// much to do rests as long as it works, so that the tables leave room to the work they tell of, within a bound.
+/// much to do rests as long as it works, so that the tables leave room to the work they tell of, within a bound. One that is
+/// behind by more than a batch does not rest.
 const PACE: Duration = Duration::from_millis(10);
-const SLOWEST_PACE: Duration = Duration::from_millis(80);
+const SLOWEST_PACE: Duration = Duration::from_millis(200);
 
 /// Why the tables could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -172,7 +173,8 @@ impl Projector {
                 head = self.log.wait_past(position, renew.saturating_sub(renewed.elapsed())) => if head <= position { continue },
             }
             let began = Instant::now();
-            match self.step(c, (&mut fold, &mut served), lease, position, limit).await {
+            let from = position;
+            match self.step(c, (&mut fold, &mut served), lease, from, limit).await {
                 Ok(next) => position = next,
                 // One event at a time, so that the checkpoint comes to stand right before the bad one.
                 Err(error) if error.poison() && limit > 1 => {
@@ -183,7 +185,9 @@ impl Projector {
                 Err(error) => return Err(error),
             }
             self.position.send_replace(position);
-            sleep_until(began + (began.elapsed() * 2).clamp(PACE, SLOWEST_PACE)).await;
+            if position.0 - from.0 < limit as u64 {
+                sleep_until(began + (began.elapsed() * 2).clamp(PACE, SLOWEST_PACE)).await;
+            }
         }
     }
 
