@@ -40,8 +40,8 @@ async fn ground(leads: u64) -> Ground {
     let database = support::database().await;
     let (here, there) = (process(&database).await, process(&database).await);
     let (tenant, run) = (TenantId::generate(), RunId::generate());
-    here.issue(tenant, run, RunCommand::Queue(Box::new(queued(run, leads))), cause("queue")).await.expect("queued");
-    here.issue(tenant, run, RunCommand::Start, cause("start")).await.expect("started");
+    here.issue(tenant, run, &RunCommand::Queue(Box::new(queued(run, leads))), cause("queue")).await.expect("queued");
+    here.issue(tenant, run, &RunCommand::Start, cause("start")).await.expect("started");
     Ground { tenant, run, here, there, _database: database }
 }
 
@@ -134,8 +134,8 @@ async fn two_processes_complete_a_run_that_both_are_delivered() {
     while let Some((block, version)) = work.pop() {
         let command = RunCommand::CompleteBlock(Box::new(completion(&block, version, leads)));
         let both = tokio::join!(
-            g.here.issue(g.tenant, g.run, command.clone(), cause("here")),
-            g.there.issue(g.tenant, g.run, command, cause("there")),
+            g.here.issue(g.tenant, g.run, &command, cause("here")),
+            g.there.issue(g.tenant, g.run, &command, cause("there")),
         );
         for issued in [both.0, both.1] {
             match issued {
@@ -183,14 +183,14 @@ fn first(block_id: luci_schema::BlockId, block: &luci_engine::run::Block) -> Blo
 async fn only_the_newest_state_refuses_or_finds_a_command_in_effect() {
     let g = ground(10).await;
     g.there.load(g.tenant, g.run).await.expect("read");
-    g.here.issue(g.tenant, g.run, RunCommand::Pause, cause("a")).await.expect("paused");
-    let paused = g.there.issue(g.tenant, g.run, RunCommand::Pause, cause("b")).await.expect("in effect");
+    g.here.issue(g.tenant, g.run, &RunCommand::Pause, cause("a")).await.expect("paused");
+    let paused = g.there.issue(g.tenant, g.run, &RunCommand::Pause, cause("b")).await.expect("in effect");
     assert!(paused.events.is_empty());
-    g.there.issue(g.tenant, g.run, RunCommand::Resume, cause("c")).await.expect("resumed");
-    let again = g.here.issue(g.tenant, g.run, RunCommand::Pause, cause("d")).await.expect("paused");
+    g.there.issue(g.tenant, g.run, &RunCommand::Resume, cause("c")).await.expect("resumed");
+    let again = g.here.issue(g.tenant, g.run, &RunCommand::Pause, cause("d")).await.expect("paused");
     assert_eq!(again.events.len(), 1, "here it looked paused still");
-    g.there.issue(g.tenant, g.run, RunCommand::Cancel, cause("e")).await.expect("cancelled");
-    let refused = g.here.issue(g.tenant, g.run, RunCommand::Resume, cause("f")).await;
+    g.there.issue(g.tenant, g.run, &RunCommand::Cancel, cause("e")).await.expect("cancelled");
+    let refused = g.here.issue(g.tenant, g.run, &RunCommand::Resume, cause("f")).await;
     assert!(
         matches!(refused, Err(IssueError::Refused(Refusal::Illegal { status: RunStatus::Cancelled, .. }))),
         "{refused:?}"
@@ -200,22 +200,22 @@ async fn only_the_newest_state_refuses_or_finds_a_command_in_effect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_command_is_answered_from_its_receipt_whatever_has_become_of_the_run() {
     let g = ground(10).await;
-    let first = g.here.issue(g.tenant, g.run, RunCommand::Pause, keyed("k")).await.expect("paused");
-    g.here.issue(g.tenant, g.run, RunCommand::Resume, cause("r")).await.expect("resumed");
+    let first = g.here.issue(g.tenant, g.run, &RunCommand::Pause, keyed("k")).await.expect("paused");
+    g.here.issue(g.tenant, g.run, &RunCommand::Resume, cause("r")).await.expect("resumed");
     for issuer in [&g.here, &g.there] {
-        let again = issuer.issue(g.tenant, g.run, RunCommand::Pause, keyed("k")).await;
+        let again = issuer.issue(g.tenant, g.run, &RunCommand::Pause, keyed("k")).await;
         let Err(IssueError::AlreadyDone(receipt)) = again else { panic!("{again:?}") };
         assert_eq!((receipt.position, receipt.outcome), (first.position, json!({ "said": "k" })));
     }
-    g.here.issue(g.tenant, g.run, RunCommand::Cancel, cause("c")).await.expect("cancelled");
+    g.here.issue(g.tenant, g.run, &RunCommand::Cancel, cause("c")).await.expect("cancelled");
     let changed = Cause { if_match: Some(Version(1)), ..keyed("k") };
     for by in [keyed("k"), changed] {
-        let again = g.there.issue(g.tenant, g.run, RunCommand::Pause, by).await;
+        let again = g.there.issue(g.tenant, g.run, &RunCommand::Pause, by).await;
         assert!(matches!(again, Err(IssueError::AlreadyDone(_))), "{again:?}");
     }
-    let in_effect = g.here.issue(g.tenant, g.run, RunCommand::Cancel, keyed("again")).await.expect("in effect");
+    let in_effect = g.here.issue(g.tenant, g.run, &RunCommand::Cancel, keyed("again")).await.expect("in effect");
     assert!(in_effect.events.is_empty());
-    let once_more = g.there.issue(g.tenant, g.run, RunCommand::Cancel, keyed("again")).await;
+    let once_more = g.there.issue(g.tenant, g.run, &RunCommand::Cancel, keyed("again")).await;
     assert!(matches!(once_more, Err(IssueError::AlreadyDone(_))), "remembered, though nothing was appended");
 }
 
@@ -224,10 +224,10 @@ async fn the_version_that_the_caller_saw_must_still_stand() {
     let g = ground(10).await;
     let seen = g.here.load(g.tenant, g.run).await.expect("read").expect("there").version();
     let old = Cause { if_match: Some(Version(seen.0 - 1)), ..cause("old") };
-    let refused = g.here.issue(g.tenant, g.run, RunCommand::Pause, old).await;
+    let refused = g.here.issue(g.tenant, g.run, &RunCommand::Pause, old).await;
     assert!(matches!(refused, Err(IssueError::VersionMismatch { actual }) if actual == seen), "{refused:?}");
     let same = Cause { if_match: Some(seen), ..cause("same") };
-    g.there.issue(g.tenant, g.run, RunCommand::Pause, same).await.expect("paused");
+    g.there.issue(g.tenant, g.run, &RunCommand::Pause, same).await.expect("paused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,7 +236,7 @@ async fn another_tenants_run_does_not_exist() {
     let other = TenantId::generate();
     assert!(g.here.load(other, g.run).await.expect("read").is_none());
     for command in [RunCommand::Cancel, RunCommand::Queue(Box::new(queued(g.run, 10)))] {
-        let refused = g.here.issue(other, g.run, command, cause("x")).await;
+        let refused = g.here.issue(other, g.run, &command, cause("x")).await;
         assert!(matches!(refused, Err(IssueError::NotFound)), "{refused:?}");
     }
 }
@@ -245,7 +245,7 @@ async fn another_tenants_run_does_not_exist() {
 async fn a_run_is_loaded_as_new_as_a_delivery_needs_it() {
     let g = ground(10).await;
     let before = g.there.load(g.tenant, g.run).await.expect("read").expect("there").version();
-    let paused = g.here.issue(g.tenant, g.run, RunCommand::Pause, cause("p")).await.expect("paused");
+    let paused = g.here.issue(g.tenant, g.run, &RunCommand::Pause, cause("p")).await.expect("paused");
     let cached = g.there.load(g.tenant, g.run).await.expect("read").expect("there");
     assert_eq!(cached.version(), before, "nothing is asked of the database");
     let newest = g.there.load_past(g.tenant, g.run, paused.run.version()).await.expect("read").expect("there");

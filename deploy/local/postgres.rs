@@ -157,7 +157,8 @@ fn make(bin: &Path, folder: &Folder, data: &Path, durability: Durability) -> Res
     folder.server_file(&password, &random_hex(24).map_err(at)?).map_err(at)?;
     let mut initdb = command(&bin.join("initdb"), folder.account, Lifetime::Outlives);
     initdb.arg("-D").arg(&draft).arg("--pwfile").arg(&password).args(["-U", USER, "-A", durability.authentication()]);
-    initdb.args(["-E", "UTF8", "--locale=C.UTF-8"]).current_dir(&draft).env("LC_ALL", "C.UTF-8");
+    // Ids and words compare byte by byte, as the log and the read tables order them anyway.
+    initdb.args(["-E", "UTF8", "--locale=C.UTF-8", "--lc-collate=C"]).current_dir(&draft).env("LC_ALL", "C.UTF-8");
     if durability == Durability::None {
         initdb.arg("--no-sync");
     }

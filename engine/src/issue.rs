@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use futures::future::{BoxFuture, FutureExt as _};
 use lru::LruCache;
 use luci_schema::{
     Actor, CommandId, CorrelationId, EventId, Hash, Micros, Position, Recorded, RunId, StreamId, TenantId, Version,
@@ -91,12 +92,12 @@ impl Issuer {
         &self,
         tenant: TenantId,
         run: RunId,
-        command: RunCommand,
+        command: &RunCommand,
         by: Cause,
     ) -> Result<Issued, IssueError> {
         let slot = self.slot(tenant, run);
         let mut folded = slot.lock().await;
-        let issued = self.carry_out((tenant, run), &mut folded, &command, &by).await;
+        let issued = self.carry_out((tenant, run), &mut folded, command, &by).await;
         let outcome = match &issued {
             Ok(issued) if issued.events.is_empty() => "unchanged",
             Ok(_) => "issued",
@@ -191,28 +192,42 @@ impl Issuer {
     }
 
     /// A repeated command is answered from its receipt, though the run would refuse it by now.
-    async fn done_before(&self, tenant: TenantId, by: &Cause) -> Result<Option<IssueError>, LogError> {
-        match by.receipt {
-            Some(_) => Ok(self.log.receipt(tenant, &by.command).await?.map(IssueError::AlreadyDone)),
-            None => Ok(None),
+    fn done_before<'a>(
+        &'a self,
+        tenant: TenantId,
+        by: &'a Cause,
+    ) -> BoxFuture<'a, Result<Option<IssueError>, LogError>> {
+        async move {
+            match by.receipt {
+                Some(_) => Ok(self.log.receipt(tenant, &by.command).await?.map(IssueError::AlreadyDone)),
+                None => Ok(None),
+            }
         }
+        .boxed()
     }
 
-    /// Folds what the log has and the run has not; answers how many events that were.
-    async fn catch_up(&self, (tenant, run): (TenantId, RunId), folded: &mut Arc<Run>) -> Result<usize, LogError> {
-        let mut read = 0;
-        loop {
-            let page = self.log.read_stream(tenant, StreamId::Run(run), folded.version(), PAGE).await?;
-            if page.is_empty() {
-                return Ok(read);
-            }
-            read += page.len();
-            let run = Arc::make_mut(folded);
-            page.iter().for_each(|recorded| run.apply(recorded));
-            if page.len() < PAGE {
-                return Ok(read);
+    /// Folds what the log has and the run has not; answers how many events that were. On the heap, as `done_before` is: both
+    /// are seldom needed, and what they hold while they read would make every command's future ten times larger.
+    fn catch_up<'a>(
+        &'a self,
+        (tenant, run): (TenantId, RunId),
+        folded: &'a mut Arc<Run>,
+    ) -> BoxFuture<'a, Result<usize, LogError>> {
+        async move {
+            let mut read = 0;
+            loop {
+                let page = self.log.read_stream(tenant, StreamId::Run(run), folded.version(), PAGE).await?;
+                read += page.len();
+                if !page.is_empty() {
+                    let run = Arc::make_mut(folded);
+                    page.iter().for_each(|recorded| run.apply(recorded));
+                }
+                if page.len() < PAGE {
+                    return Ok(read);
+                }
             }
         }
+        .boxed()
     }
 
     /// A slot that falls out of the cache while in use is harmless: its user meets the next one as a conflict.

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use crate::{Actor, CorrelationId, EventId, Recorded, StreamId, TenantId, Version, hash_text};
 
@@ -13,7 +12,7 @@ pub const CLOUD_EVENT_TYPE: &str = "application/cloudevents+json";
 /// Bytes that all but the data takes, about.
 const HEADER: usize = 1_000;
 
-/// Extension attributes are lower case and flat, as CloudEvents asks; `metadata` is therefore its text.
+/// All but the data. Extension attributes are lower case and flat, as CloudEvents asks; `metadata` is therefore its text.
 #[derive(Serialize)]
 struct CloudEvent<'a> {
     specversion: &'static str,
@@ -35,7 +34,6 @@ struct CloudEvent<'a> {
     metadata: &'a str,
     previoushash: String,
     hash: String,
-    data: &'a RawValue,
 }
 
 /// Written as text, with no `String` in between.
@@ -50,32 +48,33 @@ impl<T: fmt::Display> Serialize for Shown<T> {
 impl Recorded {
     /// The event as one JSON text. `sequence` is the position in 20 digits, so that it sorts as text.
     pub fn cloud_event(&self) -> String {
-        // Both are our own output: data was written as JSON, and a struct of strings always can be.
-        let data = serde_json::from_str(&self.data).unwrap_or(RawValue::NULL);
+        let header = CloudEvent {
+            specversion: "1.0",
+            id: self.event_id,
+            source: Shown(format_args!("/tenants/{}/{}", self.tenant_id, self.stream_id)),
+            kind: format!("luci.{}.v{}", self.event_type.replace(':', "."), self.schema_version),
+            subject: self.stream_id,
+            time: self.recorded_at.rfc3339(),
+            datacontenttype: "application/json",
+            sequence: Shown(format_args!("{:020}", self.position.0)),
+            tenantid: self.tenant_id,
+            version: self.version,
+            actor: self.actor,
+            commandid: self.command_id.as_str(),
+            correlationid: self.correlation_id,
+            causationid: self.causation_id,
+            metadata: &self.metadata,
+            previoushash: hash_text(&self.previous_hash),
+            hash: hash_text(&self.hash),
+        };
         let mut text = Vec::with_capacity(HEADER + self.data.len());
-        let written = serde_json::to_writer(
-            &mut text,
-            &CloudEvent {
-                specversion: "1.0",
-                id: self.event_id,
-                source: Shown(format_args!("/tenants/{}/{}", self.tenant_id, self.stream_id)),
-                kind: format!("luci.{}.v{}", self.event_type.replace(':', "."), self.schema_version),
-                subject: self.stream_id,
-                time: self.recorded_at.rfc3339(),
-                datacontenttype: "application/json",
-                sequence: Shown(format_args!("{:020}", self.position.0)),
-                tenantid: self.tenant_id,
-                version: self.version,
-                actor: self.actor,
-                commandid: self.command_id.as_str(),
-                correlationid: self.correlation_id,
-                causationid: self.causation_id,
-                metadata: &self.metadata,
-                previoushash: hash_text(&self.previous_hash),
-                hash: hash_text(&self.hash),
-                data,
-            },
-        );
-        written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_default()
+        // A struct of strings can always be written.
+        let _written = serde_json::to_writer(&mut text, &header);
+        // The data is JSON already: it goes in as it stands in the log, behind the other fields.
+        text.pop();
+        text.extend_from_slice(b",\"data\":");
+        text.extend_from_slice(self.data.as_bytes());
+        text.push(b'}');
+        String::from_utf8(text).unwrap_or_default()
     }
 }

@@ -128,7 +128,7 @@ impl Engine {
         let run = RunId::generate();
         let completed = self.ended.wait(run);
         let command = RunCommand::Queue(Box::new(noop::queued(run, SLOTS)));
-        self.issuer.issue(self.tenant, run, command, cause(&["bench", &run.to_string()])).await?;
+        self.issuer.issue(self.tenant, run, &command, cause(&["bench", &run.to_string()])).await?;
         tokio::time::timeout(Duration::from_secs(60), completed).await.context("a run hangs")??;
         Ok(())
     }
@@ -188,7 +188,7 @@ pub async fn append_run(issuer: &Issuer, tenant: TenantId, committed: impl Fn(Po
     let name = run.to_string();
     let mut command = RunCommand::Queue(Box::new(noop::queued(run, SLOTS)));
     for turn in 0.. {
-        let issued = issuer.issue(tenant, run, command, cause(&["bench", &name, &turn.to_string()])).await?;
+        let issued = issuer.issue(tenant, run, &command, cause(&["bench", &name, &turn.to_string()])).await?;
         committed(issued.position);
         let work = issued.events.iter().find_map(|recorded| match &recorded.event {
             Event::Block(BlockEvent::Queued(block)) => Some(((**block).clone(), recorded.version)),

@@ -132,7 +132,7 @@ impl Caller {
             receipt: None,
             if_match: None,
         };
-        self.issuer.issue(self.tenant, run, command, cause).await.expect("carried out")
+        self.issuer.issue(self.tenant, run, &command, cause).await.expect("carried out")
     }
 
     /// Queues a run of ten leads through `STAGES`.

@@ -78,5 +78,5 @@ pub async fn issue(system: &System, run: &str, command: luci_engine::run::RunCom
         if_match: None,
     };
     let issuer = luci_engine::issue::Issuer::new(system.running.log.clone());
-    issuer.issue(system.tenant, run.parse().expect("a run id"), command, cause).await.expect("issued")
+    issuer.issue(system.tenant, run.parse().expect("a run id"), &command, cause).await.expect("issued")
 }

@@ -124,7 +124,7 @@ impl Firing {
 
 async fn start(issuer: &Issuer, admission: &Admission) -> Started {
     let cause = cause("start", admission.tenant, admission.run, admission.event);
-    match issuer.issue(admission.tenant, admission.run, RunCommand::Start, cause).await {
+    match issuer.issue(admission.tenant, admission.run, &RunCommand::Start, cause).await {
         Ok(_) | Err(IssueError::AlreadyDone(_)) => Started::Settled,
         // Cancelled or started meanwhile: its event is on its way here.
         Err(IssueError::Refused(_)) => Started::Settled,
@@ -141,7 +141,7 @@ async fn retry(issuer: &Issuer, timer: Timer) -> Fired {
     let mut cause = cause("retry", timer.tenant, timer.run, timer.event);
     // The receipt makes a second firing harmless even after the block has failed once more.
     cause.receipt = Some(([0; 32], json!({"firedBy": timer.event})));
-    match issuer.issue(timer.tenant, timer.run, RunCommand::RetryBlock(timer.block), cause).await {
+    match issuer.issue(timer.tenant, timer.run, &RunCommand::RetryBlock(timer.block), cause).await {
         Ok(_) | Err(IssueError::AlreadyDone(_) | IssueError::NotFound) => Fired::Retried,
         Err(IssueError::Refused(refusal)) => {
             tracing::info!(run.id = %timer.run, block.id = %timer.block, %refusal, "the retry waits for its run");

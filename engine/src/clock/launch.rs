@@ -70,7 +70,7 @@ async fn attempt(issuer: &Issuer, (log, storage): (&Log, &Storage), wanted: &Wan
     };
     drop(c);
     let queue = RunCommand::Queue(Box::new(queued));
-    match issuer.issue(wanted.tenant, run, queue, cause(wanted, "queue")).await {
+    match issuer.issue(wanted.tenant, run, &queue, cause(wanted, "queue")).await {
         // Refused: it was queued before, with what was true then.
         Ok(_) | Err(IssueError::AlreadyDone(_) | IssueError::Refused(_)) => {
             tell(log, wanted, &fired(wanted, run)).await

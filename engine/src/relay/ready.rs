@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, HeaderName};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use luci_schema::{
@@ -19,6 +19,11 @@ use crate::follow;
 
 /// Events read at once.
 const BATCH: usize = 512;
+const EXPECTED: HeaderName = HeaderName::from_static("Nats-Expected-Last-Sequence");
+const STREAM: HeaderName = HeaderName::from_static("Luci-Stream");
+const VERSION: HeaderName = HeaderName::from_static("Luci-Version");
+const CONTENT_TYPE: HeaderName = HeaderName::from_static("Content-Type");
+
 /// Messages that share one acknowledgement, at most.
 pub(super) const SHARE: usize = 64;
 
@@ -72,10 +77,10 @@ impl Source {
 /// every id for its window of duplicates.
 fn headers(event: &Recorded) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert("Nats-Expected-Last-Sequence", (event.position.0 - 1).to_string());
-    headers.insert("Luci-Stream", event.stream_id.to_string());
-    headers.insert("Luci-Version", event.version.to_string());
+    headers.insert(EXPECTED, (event.position.0 - 1).to_string());
+    headers.insert(STREAM, event.stream_id.to_string());
+    headers.insert(VERSION, event.version.to_string());
     headers.insert(HASH, hash_text(&event.hash));
-    headers.insert("Content-Type", CLOUD_EVENT_TYPE);
+    headers.insert(CONTENT_TYPE, CLOUD_EVENT_TYPE);
     headers
 }

@@ -1,12 +1,15 @@
 //! The stream's end compared with the log: where to go on, or why not to.
 
-use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use async_nats::{
+    HeaderName,
+    jetstream::stream::{RawMessageErrorKind, Stream},
+};
 use luci_schema::{Position, log::Log};
 
 use super::{RelayError, Trouble};
 
 /// Header with the event's hash in lower hex.
-pub(super) const HASH: &str = "Luci-Hash";
+pub(super) const HASH: HeaderName = HeaderName::from_static("Luci-Hash");
 
 /// The position that the stream has; the next event goes behind it.
 pub(super) async fn reconcile(stream: &Stream, log: &Log) -> Result<Position, Trouble> {

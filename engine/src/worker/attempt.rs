@@ -27,7 +27,7 @@ pub(super) async fn attempt(worker: &Worker, message: Message, slot: Option<Owne
     if message.info().is_ok_and(|info| info.delivered > 1) {
         metrics::counter!("luci_worker_redeliveries_total", "stage" => stage).increment(1);
     }
-    let outcome = match Delivery::read(&message) {
+    let outcome = match Delivery::of(&message, &worker.tools.log) {
         // On the heap: what a block's work holds between its steps is several kB, and would be copied at each hand-over.
         Ok(delivery) => alive(worker, &message, Box::pin(carry::carry(worker, delivery, slot))).await,
         Err(error) => {

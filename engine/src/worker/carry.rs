@@ -47,6 +47,8 @@ pub(super) async fn carry(worker: &Worker, delivery: Delivery, slot: Option<Owne
     match claim(&run, delivery.block.block_id, delivery.queued) {
         Claim::Open { attempt, running } => {
             let Some(task) = task(&delivery, &run, place) else { return Outcome::Later(ODD) };
+            // Held on to, it would be copied as a whole when the completion is folded into it.
+            drop(run);
             work(worker, &delivery, task, attempt, running).await
         }
         Claim::Orphan => close(worker, &delivery).await,
@@ -127,7 +129,7 @@ fn task(delivery: &Delivery, run: &Run, place: Place) -> Option<Task> {
 
 async fn start(worker: &Worker, delivery: &Delivery, provider: String) -> Start {
     let command = RunCommand::StartBlock { block: delivery.block.block_id, queued: delivery.queued, provider };
-    match worker.issuer.issue(delivery.tenant, delivery.run, command, cause(delivery, "start")).await {
+    match worker.issuer.issue(delivery.tenant, delivery.run, &command, cause(delivery, "start")).await {
         Ok(issued) => {
             let attempt = issued.events.iter().find_map(|recorded| match &recorded.event {
                 Event::Block(BlockEvent::Started(started)) => Some(started.attempt),

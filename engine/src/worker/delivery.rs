@@ -1,7 +1,9 @@
 //! A message of EVT, read as the block that it delivers.
 
 use async_nats::jetstream::Message;
-use luci_schema::{EventId, RunId, TenantId, Version, event::BlockQueued};
+use luci_schema::{
+    BlockEvent, Event, EventId, Position, Recorded, RunId, StreamId, TenantId, Version, event::BlockQueued, log::Log,
+};
 use serde::Deserialize;
 
 /// One released block, as delivered.
@@ -32,7 +34,26 @@ struct Body {
 }
 
 impl Delivery {
-    pub(super) fn read(message: &Message) -> Result<Self, DeliveryError> {
+    /// The delivered event. A message's sequence is its position in the log: what this process appended or read a moment ago
+    /// it has in memory, and need not parse.
+    pub(super) fn of(message: &Message, log: &Log) -> Result<Self, DeliveryError> {
+        let sequence = message.info().ok().map(|info| Position(info.stream_sequence));
+        match sequence.and_then(|position| log.in_memory(position)).and_then(|recorded| Self::recorded(&recorded)) {
+            Some(delivery) => Ok(delivery),
+            None => Self::read(message),
+        }
+    }
+
+    fn recorded(recorded: &Recorded) -> Option<Self> {
+        let (StreamId::Run(run), Event::Block(BlockEvent::Queued(block))) = (recorded.stream_id, &recorded.event)
+        else {
+            return None;
+        };
+        let (tenant, event, queued) = (recorded.tenant_id, recorded.event_id, recorded.version);
+        Some(Self { tenant, run, event, queued, block: BlockQueued::clone(block) })
+    }
+
+    fn read(message: &Message) -> Result<Self, DeliveryError> {
         let subject = message.subject.as_str();
         let tenant = subject.split('.').nth(1).and_then(|t| t.parse().ok());
         let Body { id: event, data: block } = serde_json::from_slice(&message.payload)?;

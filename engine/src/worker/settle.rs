@@ -48,7 +48,7 @@ pub(super) async fn settle(
     let mut repaired = false;
     loop {
         let cause = cause(delivery, command.name());
-        match worker.issuer.issue(delivery.tenant, delivery.run, command.clone(), cause).await {
+        match worker.issuer.issue(delivery.tenant, delivery.run, &command, cause).await {
             Ok(issued) => {
                 told(worker, &issued.events, started_at);
                 return Outcome::Done;

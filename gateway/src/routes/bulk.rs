@@ -198,7 +198,7 @@ impl One<'_> {
         // Each has a receipt of its own: a call that broke off and is made again takes up where it was.
         cause.command = CommandId::derive(&["bulk", &self.begun.id.to_string(), &run.to_string()]);
         cause.if_match = None;
-        match self.app.issuer.issue(self.caller.tenant, at, command, cause).await {
+        match self.app.issuer.issue(self.caller.tenant, at, &command, cause).await {
             Ok(issued) => Ok((outcome, issued.position)),
             Err(IssueError::AlreadyDone(receipt)) => Ok((receipt.outcome.clone(), receipt.position)),
             Err(error) => Err(error.into()),

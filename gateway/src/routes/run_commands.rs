@@ -109,7 +109,7 @@ async fn issue(
         Begun::Fresh(begun) => begun,
     };
     let cause = begun.cause(caller, ask, digest, &outcome)?;
-    match app.issuer.issue(caller.tenant, run, command, cause).await {
+    match app.issuer.issue(caller.tenant, run, &command, cause).await {
         Ok(issued) => Ok(idempotency::accepted(&outcome, issued.position)),
         Err(error) => refused(error, digest),
     }

@@ -171,7 +171,7 @@ pub async fn queue(
     let mut cause = begun.cause(caller, ask, digest, &outcome)?;
     // `If-Match` speaks of the run that was looked at, not of the new one.
     cause.if_match = None;
-    match app.issuer.issue(caller.tenant, run, RunCommand::Queue(Box::new(queued)), cause).await {
+    match app.issuer.issue(caller.tenant, run, &RunCommand::Queue(Box::new(queued)), cause).await {
         Ok(issued) => Ok(idempotency::accepted(&outcome, issued.position)),
         Err(error) => refused(error, digest),
     }

@@ -22,6 +22,11 @@ impl Log {
         Ok(events)
     }
 
+    /// The event at a position, when it is new enough to be in memory.
+    pub fn in_memory(&self, position: Position) -> Option<Arc<Recorded>> {
+        self.inner.shared.in_memory(Position(position.0.checked_sub(1)?), 1)?.pop()
+    }
+
     async fn read_stored(&self, after: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, LogError> {
         let mut c = self.pool().acquire().await?;
         let events = statement::events_after(&mut c, after, limit).await?;
