@@ -19,13 +19,13 @@ use crate::follow;
 
 /// Events read at once.
 const BATCH: usize = 512;
+/// Messages that share one acknowledgement, at most.
+pub(super) const SHARE: usize = 64;
+
 const EXPECTED: HeaderName = HeaderName::from_static("Nats-Expected-Last-Sequence");
 const STREAM: HeaderName = HeaderName::from_static("Luci-Stream");
 const VERSION: HeaderName = HeaderName::from_static("Luci-Version");
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("Content-Type");
-
-/// Messages that share one acknowledgement, at most.
-pub(super) const SHARE: usize = 64;
 
 /// One message of EVT, whole.
 pub(super) struct Ready {

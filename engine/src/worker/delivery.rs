@@ -2,7 +2,8 @@
 
 use async_nats::jetstream::Message;
 use luci_schema::{
-    BlockEvent, Event, EventId, Position, Recorded, RunId, StreamId, TenantId, Version, event::BlockQueued, log::Log,
+    BlockEvent, Event, EventId, Position, Recorded, RunId, StreamId, TenantId, Version, event::BlockQueued, hash_text,
+    log::Log,
 };
 use serde::Deserialize;
 
@@ -38,17 +39,23 @@ impl Delivery {
     /// it has in memory, and need not parse.
     pub(super) fn of(message: &Message, log: &Log) -> Result<Self, DeliveryError> {
         let sequence = message.info().ok().map(|info| Position(info.stream_sequence));
-        match sequence.and_then(|position| log.in_memory(position)).and_then(|recorded| Self::recorded(&recorded)) {
+        let recorded = sequence.and_then(|position| log.in_memory(position));
+        match recorded.and_then(|recorded| Self::known(&recorded, &header::<String>(message, "Luci-Hash").ok()?)) {
             Some(delivery) => Ok(delivery),
             None => Self::read(message),
         }
     }
 
-    fn recorded(recorded: &Recorded) -> Option<Self> {
+    /// The event in memory, if it is the one that the message's hash names: a broker that has more than the log, as after
+    /// Postgres was restored from a backup, has other events at the same places.
+    fn known(recorded: &Recorded, hash: &str) -> Option<Self> {
         let (StreamId::Run(run), Event::Block(BlockEvent::Queued(block))) = (recorded.stream_id, &recorded.event)
         else {
             return None;
         };
+        if hash_text(&recorded.hash) != hash {
+            return None;
+        }
         let (tenant, event, queued) = (recorded.tenant_id, recorded.event_id, recorded.version);
         Some(Self { tenant, run, event, queued, block: BlockQueued::clone(block) })
     }
@@ -70,4 +77,45 @@ impl Delivery {
 fn header<T: std::str::FromStr>(message: &Message, name: &'static str) -> Result<T, DeliveryError> {
     let headers = message.headers.as_ref().ok_or(DeliveryError::Header(name))?;
     headers.get(name).and_then(|v| v.as_str().parse().ok()).ok_or(DeliveryError::Header(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use luci_schema::{Actor, ArtifactId, BlockId, CommandId, CorrelationId, Micros};
+
+    use super::*;
+
+    fn queued() -> Recorded {
+        let block = serde_json::json!({"blockId": BlockId::generate(), "stage": "enrich", "blockNumber": 1, "sequence": 3,
+            "attempt": 0, "retryCount": 0, "artifactId": ArtifactId::generate(), "unix": 1_733_356_800,
+            "input": {"kind": "artifact", "artifactId": ArtifactId::generate(), "objectPath": "k", "leads": 250}});
+        let event: Event = BlockEvent::Queued(Box::new(serde_json::from_value(block).unwrap())).into();
+        Recorded {
+            position: Position(7),
+            version: Version(3),
+            event_id: EventId::generate(),
+            event_type: event.type_name().into(),
+            schema_version: 1,
+            tenant_id: TenantId::generate(),
+            stream_id: RunId::generate().into(),
+            actor: Actor::System,
+            command_id: CommandId::derive(&[]),
+            correlation_id: CorrelationId::generate(),
+            causation_id: None,
+            recorded_at: Micros(0),
+            data: String::new(),
+            metadata: String::new(),
+            previous_hash: [0; 32],
+            hash: [0x5a; 32],
+            event,
+        }
+    }
+
+    #[test]
+    fn only_the_event_that_the_message_names_is_taken_from_memory() {
+        let recorded = queued();
+        let known = Delivery::known(&recorded, &"5a".repeat(32)).expect("the same event");
+        assert_eq!((known.event, known.queued, known.tenant), (recorded.event_id, Version(3), recorded.tenant_id));
+        assert!(Delivery::known(&recorded, &"5b".repeat(32)).is_none(), "another history's event at the same place");
+    }
 }
