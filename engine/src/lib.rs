@@ -17,6 +17,8 @@ pub mod provider;
 mod providers;
 pub mod relay;
 pub mod run;
+#[cfg(test)]
+mod sample;
 pub mod sender;
 pub mod start;
 pub mod storage;

@@ -4,5 +4,6 @@ mod calls;
 mod carriers;
 pub mod ground;
 mod limits;
+mod reports;
 mod retargets;
 mod sending;

@@ -1,7 +1,7 @@
 //! The automations as the clock knows them: what is due, what was missed, what overlaps, and what comes once.
 
 use luci_schema::{
-    BlueprintId, CommandId, CorrelationId, Position, Version, WebhookId,
+    BlueprintId, WebhookId,
     event::{
         AutomationCreated, AutomationDisabled, AutomationEnabled, AutomationFired, CatchUp, MessageReceived, Overlap,
         WebhookReceived,
@@ -9,30 +9,12 @@ use luci_schema::{
 };
 
 use super::*;
+use crate::sample;
 
 const MINUTE: i64 = 60_000_000;
 
 fn recorded(tenant: TenantId, stream: StreamId, at: i64, event: ConfigEvent) -> Recorded {
-    let event = Event::Config(event);
-    Recorded {
-        position: Position(1),
-        version: Version(1),
-        event_id: EventId::generate(),
-        event_type: event.type_name().into(),
-        schema_version: 1,
-        tenant_id: tenant,
-        stream_id: stream,
-        actor: Actor::System,
-        command_id: CommandId::derive(&["test"]),
-        correlation_id: CorrelationId::generate(),
-        causation_id: None,
-        recorded_at: Micros(at),
-        data: event.data().unwrap(),
-        metadata: "{}".into(),
-        previous_hash: [0; 32],
-        hash: [0; 32],
-        event,
-    }
+    Recorded { recorded_at: Micros(at), ..sample::recorded(tenant, stream, event) }
 }
 
 struct Ground {

@@ -81,34 +81,18 @@ fn header<T: std::str::FromStr>(message: &Message, name: &'static str) -> Result
 
 #[cfg(test)]
 mod tests {
-    use luci_schema::{Actor, ArtifactId, BlockId, CommandId, CorrelationId, Micros};
+    use luci_schema::{ArtifactId, BlockId};
 
     use super::*;
+    use crate::sample;
 
     fn queued() -> Recorded {
         let block = serde_json::json!({"blockId": BlockId::generate(), "stage": "enrich", "blockNumber": 1, "sequence": 3,
             "attempt": 0, "retryCount": 0, "artifactId": ArtifactId::generate(), "unix": 1_733_356_800,
             "input": {"kind": "artifact", "artifactId": ArtifactId::generate(), "objectPath": "k", "leads": 250}});
-        let event: Event = BlockEvent::Queued(Box::new(serde_json::from_value(block).unwrap())).into();
-        Recorded {
-            position: Position(7),
-            version: Version(3),
-            event_id: EventId::generate(),
-            event_type: event.type_name().into(),
-            schema_version: 1,
-            tenant_id: TenantId::generate(),
-            stream_id: RunId::generate().into(),
-            actor: Actor::System,
-            command_id: CommandId::derive(&[]),
-            correlation_id: CorrelationId::generate(),
-            causation_id: None,
-            recorded_at: Micros(0),
-            data: String::new(),
-            metadata: String::new(),
-            previous_hash: [0; 32],
-            hash: [0x5a; 32],
-            event,
-        }
+        let block = BlockEvent::Queued(Box::new(serde_json::from_value(block).unwrap()));
+        let recorded = sample::recorded(TenantId::generate(), RunId::generate(), block);
+        Recorded { version: Version(3), hash: [0x5a; 32], ..recorded }
     }
 
     #[test]

@@ -1,32 +1,12 @@
 //! Slots, given events and asked who may start.
 
-use luci_schema::{
-    Actor, CommandId, CorrelationId, Micros, Version,
-    event::{RunCompleted, RunFailed, RunQueued, RunResumed, RunStarted, RunSummary},
-};
+use luci_schema::event::{RunCompleted, RunFailed, RunQueued, RunResumed, RunStarted, RunSummary};
 
 use super::*;
+use crate::sample;
 
 fn recorded(position: u64, tenant: TenantId, run: RunId, event: RunEvent) -> Recorded {
-    Recorded {
-        position: Position(position),
-        version: Version(1),
-        event_id: EventId::generate(),
-        event_type: event.type_name().into(),
-        schema_version: 1,
-        tenant_id: tenant,
-        stream_id: run.into(),
-        actor: Actor::System,
-        command_id: CommandId::derive(&[]),
-        correlation_id: CorrelationId::generate(),
-        causation_id: None,
-        recorded_at: Micros(0),
-        data: String::new(),
-        metadata: String::new(),
-        previous_hash: [0; 32],
-        hash: [0; 32],
-        event: event.into(),
-    }
+    Recorded { position: Position(position), ..sample::recorded(tenant, run, event) }
 }
 
 fn queued(active_runs: u32) -> RunEvent {
