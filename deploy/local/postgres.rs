@@ -237,8 +237,8 @@ fn settings(durability: Durability) -> Vec<&'static str> {
         // A first import fills empty tables: what Postgres knows of them must follow soon.
         "autovacuum_naptime=10s",
         // … but not at every tenth of growth, nor to the last value: that was a fifth of Postgres' work on an import.
-        "autovacuum_analyze_scale_factor=0.5",
-        "default_statistics_target=30",
+        "autovacuum_analyze_scale_factor=1",
+        "default_statistics_target=15",
         "jit=off",
         "max_parallel_workers_per_gather=0",
         "log_line_prefix=%m [%p] ",

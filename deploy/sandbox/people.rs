@@ -12,24 +12,27 @@ const AREA_CODES: [u16; 20] =
 const FIRST_NAMES: [&str; 8] = ["Ana", "Luis", "Mary", "James", "Wei", "Fatima", "John", "Olga"];
 
 pub fn hash(text: &str) -> u64 {
-    let digest = Sha256::digest(text.as_bytes());
-    digest[..8].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+    number(Sha256::new_with_prefix(text))
+}
+
+fn number(hash: Sha256) -> u64 {
+    hash.finalize()[..8].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }
 
 /// One person as the sandbox knows them.
 pub struct Person {
-    seed: String,
+    seed: Sha256,
 }
 
 impl Person {
     /// `provider` and `person` (the fields asked with) decide everything.
     pub fn new(provider: &str, person: &str) -> Self {
-        Self { seed: format!("{provider}:{person}") }
+        Self { seed: Sha256::new().chain_update(provider).chain_update(":").chain_update(person).chain_update("#") }
     }
 
     /// An independent number below `below` for each `aspect`.
     pub fn draw(&self, aspect: &str, below: u64) -> u64 {
-        hash(&format!("{}#{aspect}", self.seed)) % below
+        number(self.seed.clone().chain_update(aspect)) % below
     }
 
     pub fn pick<'a>(&self, aspect: &str, of: &[&'a str]) -> &'a str {

@@ -16,6 +16,7 @@ pub use crate::providers::{
     account::{Account, Scope},
     async_item as realestate_async_item,
     choice::{check_stage, of_stage},
+    filing::{Filing, FilingError},
     hand_over::{HandedOver, Handing},
     handed,
     limits::{self, OwnLimits},
@@ -24,6 +25,7 @@ pub use crate::providers::{
         APOLLO_COMPANY, APOLLO_PERSON, Price, REALESTATE_MATCH, TRACERFY_TRACE, TRESTLE_CONTACT, TRESTLE_PHONE,
         TWILIO_LOOKUP,
     },
+    results::{Paid, PaidCall},
     weather,
 };
 use crate::{

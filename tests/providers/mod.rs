@@ -3,6 +3,7 @@
 mod asking;
 mod contract;
 mod faults;
+mod filing;
 mod ground;
 mod limits;
 mod queues;

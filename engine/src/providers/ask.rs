@@ -18,6 +18,7 @@ use super::{
     account::{Account, Accounts},
     call,
     config::RetryPolicy,
+    filing::Filing,
     limits::{self, Grant},
     results,
     spending::Spending,
@@ -53,6 +54,7 @@ pub trait Api: Send + Sync {
 
 pub struct Asker {
     pub(super) pool: PgPool,
+    filing: Filing,
     accounts: Accounts,
     client: Client,
     station: Station,
@@ -103,6 +105,7 @@ impl Asker {
             patience: config.patience,
             callback_url: config.callback_url.clone(),
             accounts: Accounts::new(pool.clone(), Arc::clone(&vault), config),
+            filing: Filing::new(pool.clone()),
             pool,
             vault,
         })
@@ -171,8 +174,8 @@ impl Asker {
     ) {
         let tenant = asking.tenant;
         let api: A = self.caller(tenant, Arc::clone(&account));
-        let (pool, in_flight) = (&self.pool, self.in_flight);
-        let spending = Spending { pool, asking, in_flight, stopped: OnceLock::new() };
+        let (filing, in_flight) = (&self.filing, self.in_flight);
+        let spending = Spending { filing, asking, in_flight, stopped: OnceLock::new() };
         let (mut rest, mut patience) = (open, self.patience);
         loop {
             let grant = match self.grant(tenant, &account, rest.len()).await {

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use super::{
     realestate,
-    results::{self, Paid},
+    results::{self, Paid, PaidCall},
 };
 use crate::{
     admin::vault::{Purpose, Sealed, Vault, VaultError},
@@ -243,7 +243,7 @@ pub async fn take(c: &mut PgConnection, tenant: TenantId, batch: KeyId, item: &V
     let outcome = serde_json::to_string(&found).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let paid = Paid { lead_id: lead, request_digest, outcome, cost_micros, paid_by: row.try_get(2)? };
     let provider = ProviderName::RealEstate.as_str();
-    results::store(c, (tenant, root_run), Stage::SkipTrace, provider, &[paid]).await
+    results::store(c, &[&PaidCall { tenant, root_run, stage: Stage::SkipTrace, provider, answers: vec![paid] }]).await
 }
 
 async fn fail(

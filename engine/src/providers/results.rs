@@ -50,39 +50,45 @@ pub async fn of_leads(
         .collect()
 }
 
-/// Stores the answers of one call. One that another block of the lineage stored meanwhile stays, and what was paid again is
-/// added beside it; a release that stores its own answer twice has paid once.
-pub async fn store(
-    c: &mut PgConnection,
-    (tenant, root_run): (TenantId, RunId),
-    stage: Stage,
-    provider: &str,
-    answers: &[Paid],
-) -> Result<(), sqlx::Error> {
-    let leads: Vec<LeadId> = answers.iter().map(|a| a.lead_id).collect();
-    let digests: Vec<&str> = answers.iter().map(|a| a.request_digest.as_str()).collect();
-    let outcomes: Vec<&str> = answers.iter().map(|a| a.outcome.as_str()).collect();
-    let payers: Vec<Option<ArtifactId>> = answers.iter().map(|a| a.paid_by).collect();
-    let costs: Vec<i64> = answers.iter().map(|a| i64::try_from(a.cost_micros).unwrap_or(i64::MAX)).collect();
+/// The answers of one call, and whose they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidCall {
+    pub tenant: TenantId,
+    pub root_run: RunId,
+    pub stage: Stage,
+    pub provider: &'static str,
+    pub answers: Vec<Paid>,
+}
+
+/// Stores the answers of calls, no two of which may answer the same question. One that another block of the lineage stored
+/// meanwhile stays, and what was paid again is added beside it; a release that stores its own answer twice has paid once.
+pub async fn store(c: &mut PgConnection, calls: &[&PaidCall]) -> Result<(), sqlx::Error> {
+    let mut rows: Vec<(&PaidCall, &Paid)> =
+        calls.iter().flat_map(|call| call.answers.iter().map(|paid| (*call, paid))).collect();
+    // Always in one order, so that two processes wait for each other instead of for ever.
+    rows.sort_unstable_by_key(|(_, paid)| (paid.lead_id, &paid.request_digest));
+    let cost = |paid: &Paid| i64::try_from(paid.cost_micros).unwrap_or(i64::MAX);
     sqlx::query(
         "insert into provider_results as kept (tenant_id, root_run_id, stage, provider, paid_by,
                                        lead_id, request_digest, outcome, cost_micros)
-         select $1, $2, $3, $4, paid_by, lead_id, request_digest, outcome::json, cost_micros
-           from unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[])
-                as answer (paid_by, lead_id, request_digest, outcome, cost_micros)
+         select tenant_id, root_run_id, stage, provider, paid_by, lead_id, request_digest, outcome::json, cost_micros
+           from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                       $9::bigint[])
+                as answer (tenant_id, root_run_id, stage, provider, paid_by, lead_id, request_digest, outcome,
+                           cost_micros)
          on conflict (lead_id, stage, root_run_id, tenant_id, request_digest) do update
             set paid_again_micros = kept.paid_again_micros + excluded.cost_micros
           where kept.paid_by is distinct from excluded.paid_by and excluded.cost_micros > 0",
     )
-    .bind(tenant)
-    .bind(root_run)
-    .bind(stage.as_str())
-    .bind(provider)
-    .bind(payers)
-    .bind(leads)
-    .bind(digests)
-    .bind(outcomes)
-    .bind(costs)
+    .bind(rows.iter().map(|(call, _)| call.tenant).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(call, _)| call.root_run).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(call, _)| call.stage.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(call, _)| call.provider).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, paid)| paid.paid_by).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, paid)| paid.lead_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, paid)| paid.request_digest.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, paid)| paid.outcome.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, paid)| cost(paid)).collect::<Vec<_>>())
     .execute(c)
     .await?;
     Ok(())

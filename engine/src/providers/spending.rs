@@ -4,18 +4,18 @@ use std::{sync::OnceLock, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream};
 use luci_schema::FailureCode;
-use sqlx::PgPool;
 
 use super::{
     Errand, Toll,
     ask::{Api, Outcome, Questions},
-    results::{self, Paid},
+    filing::Filing,
+    results::{Paid, PaidCall},
 };
 use crate::provider::{Answer, Answers, Asked, Asking, ProviderError};
 
 /// Whose money is spent, and what stopped it.
 pub struct Spending<'a> {
-    pub pool: &'a PgPool,
+    pub filing: &'a Filing,
     pub asking: Asking<'a>,
     /// Calls that are out at once.
     pub in_flight: usize,
@@ -88,20 +88,20 @@ impl Spending<'_> {
                 })
             })
             .collect();
+        if paid.is_empty() {
+            return;
+        }
+        let Asking { tenant, root_run, .. } = self.asking;
+        let call = PaidCall { tenant, root_run, stage: A::STAGE, provider: A::PRICE.provider, answers: paid };
         let mut pauses = STORE_PAUSES.into_iter();
-        while let Err(error) = self.try_store::<A>(&paid).await {
+        while let Err(error) = self.filing.file(call.clone()).await {
             let Some(pause) = pauses.next() else {
-                tracing::error!(provider = A::PRICE.provider, answers = paid.len(), %error, "answers could not be stored");
+                let (provider, answers) = (call.provider, call.answers.len());
+                tracing::error!(provider, answers, %error, "answers could not be stored");
                 return;
             };
             tokio::time::sleep(pause).await;
         }
-    }
-
-    async fn try_store<A: Api>(&self, paid: &[Paid]) -> Result<(), sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        let whose = (self.asking.tenant, self.asking.root_run);
-        results::store(&mut connection, whose, A::STAGE, A::PRICE.provider, paid).await
     }
 }
 
