@@ -216,7 +216,8 @@ fn problem(status: u16, message: &str) -> Response<Bytes> {
 }
 
 fn reply(status: u16, body: &Value) -> Response<Bytes> {
-    json_response(status, body.to_string().into())
+    let body = serde_json::to_vec(body).expect("JSON is written to memory");
+    json_response(status, body.into())
 }
 
 fn json_response(status: u16, body: Bytes) -> Response<Bytes> {

@@ -3,19 +3,27 @@
 //! Phone numbers that Apollo reveals later by webhook are not asked for here.
 
 use luci_schema::{FailureCode, LeadId, Stage};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     Caller, Errand, ProviderName,
     ask::{Api, Outcome},
     fields::{list, number, phone_kind, text, texts},
 };
-use crate::provider::{APOLLO_PERSON, FoundOrganization, FoundPhone, PersonMatch, PersonQuery, Price, ProviderError};
+use crate::provider::{
+    APOLLO_PERSON, FoundOrganization, FoundPhone, PersonIdentifiers, PersonMatch, PersonQuery, Price, ProviderError,
+};
 
 /// The provider's own limit of `bulk_match`.
 const BULK: usize = 10;
 
 pub struct Apollo(Caller);
+
+#[derive(Serialize)]
+struct Bulk<'a> {
+    details: Vec<&'a PersonIdentifiers>,
+}
 
 impl Apollo {
     fn bad_answer(&self) -> ProviderError {
@@ -49,12 +57,12 @@ impl Api for Apollo {
         queries: &[&PersonQuery],
     ) -> Result<Vec<Outcome<PersonMatch>>, ProviderError> {
         if let [query] = queries {
-            let answer = self.0.post("/api/v1/people/match", errand, &json!(query.identifiers)).await?;
+            let answer = self.0.post("/api/v1/people/match", errand, &query.identifiers).await?;
             let person = answer.get("person").ok_or_else(|| self.bad_answer())?;
             return Ok(vec![Ok(person_match(person))]);
         }
-        let details: Vec<Value> = queries.iter().map(|query| json!(query.identifiers)).collect();
-        let answer = self.0.post("/api/v1/people/bulk_match", errand, &json!({ "details": details })).await?;
+        let bulk = Bulk { details: queries.iter().map(|query| &query.identifiers).collect() };
+        let answer = self.0.post("/api/v1/people/bulk_match", errand, &bulk).await?;
         match answer.get("matches").and_then(Value::as_array) {
             // Another number of matches could not be told apart.
             Some(matches) if matches.len() == queries.len() => {
@@ -110,6 +118,8 @@ pub fn organization(organization: &Value) -> FoundOrganization {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::provider::PhoneKind;
 

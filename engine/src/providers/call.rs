@@ -7,6 +7,7 @@ use futures::StreamExt;
 use luci_schema::{FailureCode, Micros, TenantId};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
@@ -85,8 +86,14 @@ impl Caller {
     }
 
     /// Posts JSON with the key in `x-api-key`, and reads JSON.
-    pub async fn post(&self, path: &str, errand: Errand<'_>, body: &Value) -> Result<Value, ProviderError> {
-        let (url, body) = (self.url(path), Bytes::from(body.to_string()));
+    pub async fn post(
+        &self,
+        path: &str,
+        errand: Errand<'_>,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Value, ProviderError> {
+        let body = serde_json::to_vec(body).map_err(|_| self.error(FailureCode::Internal, "bad_request"))?;
+        let (url, body) = (self.url(path), Bytes::from(body));
         let request = |client: &Client| {
             let request = client.post(&url).header("x-api-key", self.key());
             request.header(header::CONTENT_TYPE, "application/json").body(body.clone())

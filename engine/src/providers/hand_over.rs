@@ -83,7 +83,8 @@ impl Asker {
         let (mut rest, mut patience) = (open, self.patience);
         while rest.len() >= SMALLEST_BATCH {
             let account = self.account_of::<RealEstate>(asking.tenant).await?;
-            let sizes: Vec<usize> = rest.iter().map(|(query, _)| skip(query).to_string().len() + 1).collect();
+            let sizes: Vec<usize> =
+                rest.iter().map(|(query, _)| serde_json::json!(skip(query)).to_string().len() + 1).collect();
             let wanted = first_batch(&sizes);
             if wanted < SMALLEST_BATCH {
                 return Ok(());

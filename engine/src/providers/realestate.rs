@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use luci_schema::{FailureCode, LeadId, Stage};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -31,7 +32,7 @@ impl RealEstate {
         (webhook_url, complete_url): (&str, &str),
         queries: &[&TraceQuery],
     ) -> Result<(), SendError> {
-        let skips: Vec<Value> = queries.iter().map(|query| skip(query)).collect();
+        let skips: Vec<Skip<'_>> = queries.iter().map(|query| skip(query)).collect();
         let body = json!({ "webhook_url": webhook_url, "webcomplete_url": complete_url, "skips": skips });
         self.0.submit("/v1/SkipTraceBatch", errand, &body).await.map_err(|error| match error {
             // RealEstateAPI says 403 when the credits are used up.
@@ -43,7 +44,7 @@ impl RealEstate {
     }
 
     async fn single(&self, errand: Errand<'_>, query: &TraceQuery) -> Outcome<TraceMatch> {
-        outcome(&self.0.post("/v1/SkipTrace", errand.about(1), &json!(query)).await?)
+        outcome(&self.0.post("/v1/SkipTrace", errand.about(1), query).await?)
     }
 }
 
@@ -79,8 +80,8 @@ impl Api for RealEstate {
             }
             return Ok(outcomes);
         }
-        let skips: Vec<Value> = queries.iter().map(|query| skip(query)).collect();
-        let answer = self.0.post("/v1/SkipTraceBatchAwait", errand, &json!({ "skips": skips })).await?;
+        let batch = Batch { skips: queries.iter().map(|query| skip(query)).collect() };
+        let answer = self.0.post("/v1/SkipTraceBatchAwait", errand, &batch).await?;
         by_key(&answer, queries)
     }
 }
@@ -135,10 +136,21 @@ pub fn async_item(item: &Value) -> Result<(LeadId, Result<Option<TraceMatch>, Pr
     Ok((lead, outcome(item)))
 }
 
-pub fn skip(query: &TraceQuery) -> Value {
-    let mut skip = json!(query);
-    skip["key"] = query.lead_id.to_string().into();
-    skip
+#[derive(Serialize)]
+struct Batch<'a> {
+    skips: Vec<Skip<'a>>,
+}
+
+/// One lead of a batch, and the key under which its answer comes back.
+#[derive(Serialize)]
+pub struct Skip<'a> {
+    key: LeadId,
+    #[serde(flatten)]
+    query: &'a TraceQuery,
+}
+
+pub const fn skip(query: &TraceQuery) -> Skip<'_> {
+    Skip { key: query.lead_id, query }
 }
 
 fn key(item: &Value) -> Option<String> {

@@ -109,7 +109,7 @@ fn a_batch_is_mapped_by_key_and_never_by_position() {
         assert_eq!(outcomes[2].as_ref().unwrap_err().reason, "missing_answer");
     }
     assert_eq!(by_key(&json!({ "oops": 1 }), &[&first]).unwrap_err().reason, "bad_answer");
-    assert_eq!(skip(&first)["key"], first.lead_id.to_string());
+    assert_eq!(json!(skip(&first))["key"], first.lead_id.to_string());
 }
 
 #[test]

@@ -119,7 +119,7 @@ struct Lines {
 impl Lines {
     async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
         loop {
-            if let Some(end) = self.chunk.iter().position(|byte| *byte == b'\n') {
+            if let Some(end) = memchr::memchr(b'\n', &self.chunk) {
                 let piece = self.chunk.split_to(end + 1);
                 let line = self.whole(piece.slice(..end));
                 if !line.is_empty() {
