@@ -1,5 +1,5 @@
 //! Answers on their way into `provider_results`. Those that come while a statement is under way go with the next one: one
-//! commit for the calls of many blocks, and none of them waits longer than it would alone.
+//! commit for the calls of many blocks.
 
 use std::{
     mem,
