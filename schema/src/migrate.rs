@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, Executor, PgConnection, PgPool, Postgres, Row, Transaction,
+    ConnectOptions as _, Executor, PgConnection, PgPool, Postgres, Row, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -181,16 +181,9 @@ pub async fn connect(url: &str, role: Role, max_connections: u32) -> Result<PgPo
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(10))
-        .test_before_acquire(false)
-        .before_acquire(|c, since| Box::pin(async move { still_there(c, since.idle_for).await.map(|()| true) }))
         .after_release(|c, _| Box::pin(async move { end_transaction(c).await.map(|()| true) }))
         .connect_with(options)
         .await
-}
-
-/// A connection that lay idle is asked whether its server is still there; one that came back a moment ago was asked then.
-async fn still_there(c: &mut PgConnection, idle_for: Duration) -> Result<(), sqlx::Error> {
-    if idle_for < Duration::from_secs(1) { Ok(()) } else { c.ping().await }
 }
 
 /// Ends the transaction that a borrower who was cancelled may have left open. A bare `rollback` of nothing would be a
