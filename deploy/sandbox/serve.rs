@@ -63,7 +63,7 @@ const fn call(method: Method, path: &'static str, provider: &'static str, auth: 
     Call { method, path, provider, auth, work }
 }
 
-static CALLS: [Call; 12] = [
+static CALLS: [Call; 13] = [
     call(Method::POST, "/api/v1/people/match", "apollo", Auth::ApiKey, |_, a, l| apollo::people_match(&a.body, l)),
     call(Method::POST, "/api/v1/people/bulk_match", "apollo", Auth::ApiKey, |_, a, l| apollo::bulk_match(&a.body, l)),
     call(Method::POST, "/api/v1/organizations/enrich", "apollo", Auth::ApiKey, |_, a, l| apollo::company(&a.body, l)),
@@ -77,6 +77,7 @@ static CALLS: [Call; 12] = [
     call(Method::POST, "/v1/SkipTraceBatch", "realestate", Auth::ApiKey, |s, a, l| realestate::batch(a, s, l)),
     call(Method::POST, "/v1/api/trace/", "tracerfy", Auth::Bearer, |s, a, l| tracerfy::trace(a, &mut s.queues(), l)),
     call(Method::GET, "/v1/api/queue/", "tracerfy", Auth::Bearer, |s, a, _| tracerfy::queue(a, &mut s.queues())),
+    call(Method::GET, "/v1/api/queues/", "tracerfy", Auth::Bearer, |s, _, _| tracerfy::list(&s.queues())),
     call(Method::GET, "/3.0/phone_intel", "trestle", Auth::ApiKey, |_, a, l| phones::phone_intel(a, l)),
     call(Method::GET, "/1.1/real_contact", "trestle", Auth::ApiKey, |_, a, l| phones::real_contact(a, l)),
     call(Method::GET, "/v2/PhoneNumbers/", "twilio", Auth::Basic, |_, a, l| phones::lookup(a, l)),

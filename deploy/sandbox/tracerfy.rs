@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use luci_schema::Micros;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -13,11 +14,20 @@ use super::{
 const COLUMNS: [&str; 6] = ["first_name", "last_name", "address", "city", "state", "zip"];
 /// Looks at a queue before it is done.
 const LOOKS: u32 = 1;
+/// Queues that are listed.
+const PAGE: usize = 100;
 
-/// Queues by number: looks so far, and the rows.
+#[derive(Debug)]
+struct Queue {
+    created_at: Micros,
+    looks: u32,
+    rows: Vec<Value>,
+}
+
+/// Queues by number.
 #[derive(Debug, Default)]
 pub struct Queues {
-    queues: BTreeMap<u64, (u32, Vec<Value>)>,
+    queues: BTreeMap<u64, Queue>,
     /// None of them is done.
     pub pending: bool,
     uploaded: u64,
@@ -52,8 +62,11 @@ pub fn trace(asked: &Asked, queues: &mut Queues, ledger: &mut Ledger) -> Answer 
     answers.reverse();
     queues.uploaded += 1;
     let queue = queues.uploaded;
-    queues.queues.insert(queue, (0, answers));
-    Ok(json!({ "message": "queued", "queue_id": queue, "status": "pending", "created_at": "2026-01-01T00:00:00Z",
+    let created_at = Micros::now();
+    if !ledger.vain() {
+        queues.queues.insert(queue, Queue { created_at, looks: 0, rows: answers });
+    }
+    Ok(json!({ "message": "queued", "queue_id": queue, "status": "pending", "created_at": created_at.rfc3339(),
                "rows_uploaded": rows.len(), "trace_type": "normal", "credits_per_lead": 1 }))
 }
 
@@ -62,9 +75,20 @@ pub fn queue(asked: &Asked, queues: &mut Queues) -> Answer {
     let number: Option<u64> = asked.tail.trim_end_matches('/').parse().ok();
     let pending = queues.pending;
     let queue = number.and_then(|number| queues.queues.get_mut(&number));
-    let (looks, rows) = queue.ok_or_else(|| Refused::request(404, "no such queue"))?;
-    *looks += 1;
-    if *looks <= LOOKS || pending { Ok(json!({ "pending": true })) } else { Ok(Value::Array(rows.clone())) }
+    let queue = queue.ok_or_else(|| Refused::request(404, "no such queue"))?;
+    queue.looks += 1;
+    let done = queue.looks > LOOKS && !pending;
+    Ok(if done { Value::Array(queue.rows.clone()) } else { json!({ "pending": true }) })
+}
+
+/// `/v1/api/queues/`, newest first.
+pub fn list(queues: &Queues) -> Answer {
+    let listed = queues.queues.iter().rev().take(PAGE).map(|(id, queue)| {
+        json!({ "id": id, "created_at": queue.created_at.rfc3339(), "pending": queue.looks <= LOOKS || queues.pending,
+                "download_url": null, "rows_uploaded": queue.rows.len(), "credits_deducted": queue.rows.len(),
+                "queue_type": "api", "trace_type": "normal", "credits_per_lead": 1 })
+    });
+    Ok(listed.collect())
 }
 
 fn answer(row: &Value, known: &str, ledger: &mut Ledger) -> Value {

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use luci_schema::{ArtifactId, FailureCode, KeyId, LeadId, RunId, TenantId, event::RunPrices};
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 pub use found::{FoundOrganization, FoundPhone, PersonMatch, PhoneKind, TraceMatch};
 
@@ -33,6 +33,7 @@ use crate::{
     providers::{
         Apollo, Asker, Organizations, RealEstate,
         phones::{TrestleContact, TrestlePhone, TwilioLookup},
+        queues,
         tracerfy::Tracerfy,
     },
 };
@@ -104,6 +105,11 @@ impl<T> Answer<T> {
 }
 
 pub type Answers<T> = Vec<Result<Answer<T>, ProviderError>>;
+
+/// Forgets what is no longer looked up of uploads and of batches that were handed over; answers how many rows.
+pub async fn forget_old_traces(c: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    Ok(queues::forget_old(c).await? + handed::forget(c).await?)
+}
 
 /// Who is asked for (ENRICH). Apollo wants e-mail, or LinkedIn, or first and last name with a company or domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -113,8 +113,9 @@ async fn each_way_of_not_answering_has_its_code() {
             ground.sandbox.set_faults(Faults { retry_after: 7, ..Faults::default() });
             ground.sandbox.fault_next(fault, 1);
             let answers = adapter.ask(&ground, &providers, adapter.one_call()).await;
-            if (adapter, fault) == (Adapter::Companies, Fault::Partial) {
-                // A company that is left out is one that is not known: there is nothing to tell the two apart by.
+            if matches!((adapter, fault), (Adapter::Companies | Adapter::Tracerfy, Fault::Partial)) {
+                // A company that is left out is one that is not known: there is nothing to tell the two apart by. A queue
+                // whose number was not understood is found in the list of queues.
                 assert!(answers.iter().all(Result::is_ok));
                 continue;
             }
@@ -136,6 +137,10 @@ async fn what_passes_is_tried_again() {
     ground.sandbox.set_faults(Faults { retry_after: 0, ..Faults::default() });
     for adapter in ADAPTERS {
         for fault in [Fault::RateLimited, Fault::Unavailable, Fault::Garbage] {
+            if (adapter, fault) == (Adapter::Tracerfy, Fault::Garbage) {
+                // It may have been taken: see `queues`.
+                continue;
+            }
             ground.sandbox.fault_next(fault, 1);
             let before = ground.sandbox.ledger().asked;
             let answers = adapter.ask(&ground, &ground.providers, adapter.one_call()).await;

@@ -84,3 +84,25 @@ async fn an_item_that_says_why_there_is_no_answer_fails_its_lead() {
     assert_eq!(ended["run"]["costMicros"], json!(matches(&posts[1..]) * PRICE));
     assert_eq!(paid(&system).await, (matches(&posts[1..]) * PRICE, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_forgotten_a_month_after_its_deadline_and_its_answers_stay() {
+    let (system, _sandbox) = ground().await;
+    let run = start(&system.api, 20, 20, json!({"mode": "webhook"})).await;
+    assert_eq!(system.api.run_ended(&run).await["run"]["status"], "completed");
+    let pool = system.database.pool().await;
+    let mut c = pool.acquire().await.expect("a connection");
+    let count = async |c: &mut sqlx::PgConnection, table: &str| -> i64 {
+        let sql = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+        sqlx::query_scalar(sql).fetch_one(c).await.expect("a count")
+    };
+    let answers = count(&mut c, "provider_results where stage = 'skip_trace'").await;
+    assert!(answers > 0);
+    for (age, left) in [("29 days", 20), ("31 days", 0)] {
+        let aged = sqlx::AssertSqlSafe(format!("update trace_batches set deadline = now() - interval '{age}'"));
+        sqlx::query(aged).execute(&mut *c).await.expect("aged");
+        luci_engine::provider::forget_old_traces(&mut c).await.expect("forgotten");
+        assert_eq!(count(&mut c, "trace_leads").await, left, "{age}");
+    }
+    assert_eq!(count(&mut c, "provider_results where stage = 'skip_trace'").await, answers);
+}

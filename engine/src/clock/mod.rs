@@ -190,8 +190,14 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// Forgets receipts that have been kept long enough. What fails now is done an hour later.
+    /// Forgets what has been kept long enough. What fails now is done an hour later.
     async fn clear(&self) {
+        let traces = async { crate::provider::forget_old_traces(&mut *self.tenure.pool().acquire().await?).await };
+        match traces.await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "old uploads to providers forgotten"),
+            Err(error) => tracing::warn!(%error, "old uploads to providers are forgotten later"),
+        }
         match self.log.forget_receipts(Micros::now().plus_millis(-RECEIPTS_KEPT_MS)).await {
             Ok(0) => {}
             Ok(receipts) => tracing::info!(receipts, "old receipts forgotten"),

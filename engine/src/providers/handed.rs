@@ -99,6 +99,12 @@ pub async fn withdraw(c: &mut PgConnection, tenant: TenantId, id: KeyId) -> Resu
     sqlx::query(sql).bind(tenant).bind(id).execute(c).await.map(drop)
 }
 
+/// Forgets batches whose deadline is a month past; answers how many. Their answers are kept where all answers are.
+pub async fn forget(c: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let sql = "delete from trace_batches where deadline < now() - interval '30 days'";
+    Ok(sqlx::query(sql).execute(c).await?.rows_affected())
+}
+
 /// Where a question stands that was handed over once.
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -289,8 +295,5 @@ pub async fn waits(
     .bind(runs)
     .fetch_all(c)
     .await?;
-    let wait = |(run, since, until): (RunId, OffsetDateTime, OffsetDateTime)| {
-        (run, Wait { since: since.into(), until: until.into() })
-    };
-    Ok(rows.into_iter().map(wait).collect())
+    Ok(rows.into_iter().map(|(run, since, until)| (run, Wait { since: since.into(), until: until.into() })).collect())
 }

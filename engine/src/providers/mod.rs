@@ -17,7 +17,7 @@ mod name;
 mod organizations;
 pub mod phones;
 pub mod price;
-mod queues;
+pub mod queues;
 mod realestate;
 pub mod results;
 mod send;

@@ -34,7 +34,10 @@ impl RealEstate {
     ) -> Result<(), SendError> {
         let skips: Vec<Skip<'_>> = queries.iter().map(|query| skip(query)).collect();
         let body = json!({ "webhook_url": webhook_url, "webcomplete_url": complete_url, "skips": skips });
-        self.0.submit("/v1/SkipTraceBatch", errand, &body).await.map_err(|error| match error {
+        let url = self.0.url("/v1/SkipTraceBatch");
+        let taken =
+            self.0.submit(errand, |client| client.post(&url).header("x-api-key", self.0.key()).json(&body)).await;
+        taken.map(drop).map_err(|error| match error {
             // RealEstateAPI says 403 when the credits are used up.
             SendError::Refused(error) if error.reason == "http_403" => {
                 SendError::Refused(ProviderError { reason: "credits".into(), ..error })

@@ -1,7 +1,7 @@
 //! A call that must not be made twice: tried again only after a certain no.
 
 use luci_schema::Micros;
-use reqwest::header;
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
 use super::{
@@ -11,11 +11,14 @@ use super::{
 };
 
 impl Caller {
-    /// Posts JSON with the key in `x-api-key`. An answer that was lost is not asked for again: the provider may have taken
-    /// what was posted.
-    pub async fn submit(&self, path: &str, errand: Errand<'_>, body: &Value) -> Result<(), SendError> {
-        let (url, body, correlation) = (self.url(path), body.to_string(), errand.asking.root_run.to_string());
-        let (mut toll, mut tried) = (errand.toll, 0);
+    /// Sends what `request` makes, and reads JSON. An answer that was lost is not asked for again: the provider may have taken
+    /// what was sent.
+    pub async fn submit(
+        &self,
+        errand: Errand<'_>,
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Value, SendError> {
+        let (correlation, mut toll, mut tried) = (errand.asking.root_run.to_string(), errand.toll, 0);
         loop {
             if toll == Toll::Due {
                 self.pay(errand).await.map_err(SendError::Refused)?;
@@ -25,14 +28,11 @@ impl Caller {
                 return Err(SendError::Refused(self.paused(until)));
             }
             let began = Micros::now();
-            let request = self.client.post(&url).header("x-api-key", self.key());
-            let request = request.header(header::CONTENT_TYPE, "application/json").body(body.clone());
-            let outcome = send::once(self.provider.as_str(), known(request, &correlation)).await;
+            let outcome = send::once(self.provider.as_str(), known(request(&self.client), &correlation)).await;
             self.measure(began, outcome.as_ref().map(drop).map_err(SendError::error));
             let error = match outcome {
-                Ok(_) => return Ok(()),
                 Err(SendError::Refused(error)) => error,
-                Err(unknown) => return Err(unknown),
+                answered => return answered,
             };
             let wait = self.wait(tried, &error).filter(|_| tried < self.retry.retries);
             let Some(wait) = wait else { return Err(SendError::Refused(error)) };

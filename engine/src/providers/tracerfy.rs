@@ -1,19 +1,24 @@
 //! Tracerfy: leads are uploaded as a queue of at least ten rows, and the queue is read when it has been worked on.
 //!
-//! Rows come back with the names and addresses that were uploaded, and are found again by them.
+//! Rows come back with the names and addresses that were uploaded, and are found again by them. An upload is paid for: it is
+//! noted before it is made, and one of which nothing was heard is looked for (`lost`) before it is made again.
+
+mod lost;
 
 use std::collections::{BTreeMap, HashMap};
 
 use luci_schema::{FailureCode, LeadId, Stage};
 use reqwest::multipart::Form;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
     Caller, Errand, ProviderName,
     ask::{Api, Outcome, digest, unread},
     fields::{number, text},
-    queues,
+    queues::{self, Question, Upload},
+    send::{self, SendError},
 };
 use crate::provider::{FoundPhone, PhoneKind, Price, ProviderError, TRACERFY_TRACE, TraceMatch, TraceQuery};
 
@@ -27,16 +32,14 @@ pub struct Tracerfy(Caller);
 
 impl Tracerfy {
     /// Answers the queue's number.
-    async fn upload(&self, errand: Errand<'_>, queries: &[&TraceQuery]) -> Result<u64, ProviderError> {
-        let url = self.0.url("/v1/api/trace/");
-        let rows: Vec<Value> = queries.iter().cycle().take(queries.len().max(SHORTEST_QUEUE)).map(|q| row(q)).collect();
-        let rows = Value::Array(rows).to_string();
+    async fn upload(&self, errand: Errand<'_>, rows: &[Value]) -> Result<u64, SendError> {
+        let (url, rows) = (self.0.url("/v1/api/trace/"), json!(rows).to_string());
         let form = || {
             let columns = WHOSE.iter().fold(Form::new(), |form, name| form.text(format!("{name}_column"), *name));
             columns.text("trace_type", "normal").text("json_data", rows.clone())
         };
-        let answer = self.0.ask(errand, |client| client.post(&url).bearer_auth(self.0.key()).multipart(form()));
-        number(&answer.await?, "queue_id").ok_or_else(|| error(FailureCode::ApiError, "bad_answer"))
+        let answer = self.0.submit(errand, |client| client.post(&url).bearer_auth(self.0.key()).multipart(form()));
+        number(&answer.await?, "queue_id").ok_or_else(|| send::no_id(Self::PROVIDER.as_str()))
     }
 
     /// Looks until the queue has been worked on.
@@ -57,21 +60,33 @@ impl Tracerfy {
         }
     }
 
-    /// Uploads the questions, notes their queue before it is looked at, and reads it.
+    /// Notes the questions, uploads them, notes their queue before it is looked at, and reads it. When it is not known what
+    /// came of the upload it is looked for, and not made again by this attempt: it may show late.
     async fn fresh(
         &self,
         errand: Errand<'_>,
         queries: &[&TraceQuery],
     ) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
-        let queue = self.upload(errand.about(queries.len()), queries).await?;
-        let noted = async {
-            let questions: Vec<Question> = queries.iter().map(|query| question(query)).collect();
-            queues::put(&mut *self.0.pool().acquire().await?, &errand.asking, queue, &questions).await
-        };
-        if let Err(error) = noted.await {
-            tracing::error!(queue, %error, "a queue that was uploaded could not be noted");
+        let rows: Vec<Value> = queries.iter().cycle().take(queries.len().max(SHORTEST_QUEUE)).map(|q| row(q)).collect();
+        let begun = (OffsetDateTime::now_utc(), rows.len() as u64);
+        self.note(errand, None, queries).await.map_err(|error| unread::<Self>(&error))?;
+        match self.upload(errand.about(queries.len()), &rows).await {
+            Ok(queue) => {
+                if let Err(error) = self.note(errand, Some(queue), queries).await {
+                    tracing::error!(queue, %error, "a queue that was uploaded could not be noted");
+                }
+                Ok(by_person(&self.rows(errand, queue).await?, queries))
+            }
+            Err(SendError::Refused(error)) => {
+                self.forget(errand, queries.iter().map(|query| question(query)).collect()).await;
+                Err(error)
+            }
+            Err(SendError::Unknown(error)) => {
+                tracing::warn!(%error, rows = rows.len(), "it is not known what came of an upload");
+                tokio::time::sleep(self.0.retry().base).await;
+                self.find(errand, queries, begun).await?.ok_or(error)
+            }
         }
-        Ok(by_person(&self.rows(errand, queue).await?, queries))
     }
 
     /// Reads a queue that an earlier attempt uploaded. Questions that it does not answer are in it no longer.
@@ -81,20 +96,28 @@ impl Tracerfy {
             Err(error) => (error.reason == "http_404", queries.iter().map(|_| Err(error.clone())).collect()),
         };
         let unanswered = queries.iter().zip(&outcomes).filter(|(_, outcome)| gone && outcome.is_err());
-        let unanswered: Vec<Question> = unanswered.map(|(query, _)| question(query)).collect();
-        if !unanswered.is_empty() {
-            let forgotten =
-                async { queues::forget(&mut *self.0.pool().acquire().await?, &errand.asking, &unanswered).await };
-            if let Err(error) = forgotten.await {
-                tracing::warn!(queue, %error, "a queue that is gone could not be forgotten");
-            }
-        }
+        self.forget(errand, unanswered.map(|(query, _)| question(query)).collect()).await;
         outcomes
     }
-}
 
-/// A lead, and the digest of what is asked of it.
-type Question = (LeadId, String);
+    async fn note(&self, errand: Errand<'_>, queue: Option<u64>, queries: &[&TraceQuery]) -> Result<(), sqlx::Error> {
+        let rows = queries.len().max(SHORTEST_QUEUE);
+        let questions: Vec<Question> = queries.iter().map(|query| question(query)).collect();
+        queues::note(&mut *self.0.pool().acquire().await?, &errand.asking, queue, rows, &questions).await
+    }
+
+    /// These questions are in no queue. Where that cannot be written, the queue is looked for in vain once more.
+    async fn forget(&self, errand: Errand<'_>, questions: Vec<Question>) {
+        if questions.is_empty() {
+            return;
+        }
+        let forgotten =
+            async { queues::forget(&mut *self.0.pool().acquire().await?, &errand.asking, &questions).await };
+        if let Err(error) = forgotten.await {
+            tracing::warn!(%error, "a queue that is not there could not be forgotten");
+        }
+    }
+}
 
 fn question(query: &TraceQuery) -> Question {
     (query.lead_id, digest::<Tracerfy>(query))
@@ -127,23 +150,45 @@ impl Api for Tracerfy {
         let leads: Vec<LeadId> = queries.iter().map(|query| query.lead_id).collect();
         let uploaded = async { queues::of(&mut *self.0.pool().acquire().await?, &errand.asking, &leads).await };
         let uploaded = uploaded.await.map_err(|error| unread::<Self>(&error))?;
-        let mut by_queue: BTreeMap<Option<u64>, Vec<usize>> = BTreeMap::new();
+        let mut new: Vec<usize> = Vec::new();
+        let mut by_upload: BTreeMap<Upload, Vec<usize>> = BTreeMap::new();
         for (n, query) in queries.iter().enumerate() {
-            by_queue.entry(uploaded.get(&question(query)).copied()).or_default().push(n);
+            match uploaded.get(&question(query)) {
+                Some(upload) => by_upload.entry(*upload).or_default().push(n),
+                None => new.push(n),
+            }
         }
         let mut outcomes: Vec<Option<Outcome<TraceMatch>>> = queries.iter().map(|_| None).collect();
-        for (queue, places) in by_queue {
-            let part: Vec<&TraceQuery> = places.iter().map(|n| queries[*n]).collect();
-            let answers = match queue {
-                Some(queue) => self.again(errand, queue, &part).await,
-                None => match self.fresh(errand, &part).await {
-                    // Of all: the caller may know what to do about it.
-                    Err(error) if part.len() == queries.len() => return Err(error),
-                    Err(error) => part.iter().map(|_| Err(error.clone())).collect(),
-                    Ok(answers) => answers,
-                },
-            };
+        let part = |places: &[usize]| -> Vec<&TraceQuery> { places.iter().map(|n| queries[*n]).collect() };
+        let mut answer = |places: Vec<usize>, answers: Vec<Outcome<TraceMatch>>| {
             places.into_iter().zip(answers).for_each(|(n, answer)| outcomes[n] = Some(answer));
+        };
+        // Of all: the caller may know what to do about it.
+        let all_or_each = |places: &[usize], error: ProviderError| match places.len() == queries.len() {
+            true => Err(error),
+            false => Ok(places.iter().map(|_| Err(error.clone())).collect()),
+        };
+        for (upload, places) in by_upload {
+            let asked = part(&places);
+            let found = match upload {
+                Upload::Queue(queue) => Ok(Some(self.again(errand, queue, &asked).await)),
+                Upload::Perhaps { since, rows } => self.find(errand, &asked, (since, rows)).await,
+            };
+            match found {
+                Ok(Some(answers)) => answer(places, answers),
+                Ok(None) => new.extend(places),
+                Err(error) => {
+                    let answers = all_or_each(&places, error)?;
+                    answer(places, answers);
+                }
+            }
+        }
+        if !new.is_empty() {
+            let answers = match self.fresh(errand, &part(&new)).await {
+                Ok(answers) => answers,
+                Err(error) => all_or_each(&new, error)?,
+            };
+            answer(new, answers);
         }
         let missing = || Err(error(FailureCode::ApiError, "missing_answer"));
         Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(missing)).collect())
