@@ -4,6 +4,7 @@
 
 mod binaries;
 mod folder;
+mod memory;
 mod nats;
 mod postgres;
 mod process;

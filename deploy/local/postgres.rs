@@ -14,6 +14,7 @@ use super::{
     LocalError,
     binaries::Search,
     folder::Folder,
+    memory,
     process::{Lifetime, Running, alive, command, free_port, random_hex, tail},
 };
 
@@ -200,6 +201,7 @@ fn launch(
     for setting in settings(durability) {
         server.arg("-c").arg(setting);
     }
+    server.arg("-c").arg(format!("shared_buffers={}MB", memory::shared_buffers(memory::available())));
     server.envs(KEEPS_MEMORY).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log_file);
     let child = server.spawn().map_err(|source| LocalError::Spawn { program, source })?;
     let mut running = Running { pid: child.id(), child: Some(child) };
@@ -228,7 +230,6 @@ fn settings(durability: Durability) -> Vec<&'static str> {
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "max_connections=100",
-        "shared_buffers=512MB",
         "wal_compression=lz4",
         "max_wal_size=4GB",
         // What was written once is written again rather than made anew, zero by zero.

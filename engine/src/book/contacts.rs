@@ -56,9 +56,10 @@ pub async fn save(c: &mut PgConnection, tenant: TenantId, source: &str, leads: &
     sqlx::query(
         "insert into contacts (tenant_id, source, id, lead_id, first_name, last_name, title, seniority, email, phone,
                                linkedin_url)
-         select $1, $2, person.* from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                                             $9::text[], $10::text[], $11::text[])
-                        as person (id, lead_id, first_name, last_name, title, seniority, email, phone, linkedin_url)
+         select $1, $2, person.*
+           from (select unnest($3::text[]), unnest($4::text[]) as lead_id, unnest($5::text[]), unnest($6::text[]),
+                        unnest($7::text[]), unnest($8::text[]), unnest($9::text[]), unnest($10::text[]),
+                        unnest($11::text[])) as person
           cross join lateral (select from leads where tenant_id = $1 and leads.id = person.lead_id
                                  for key share offset 0) as known
          on conflict (tenant_id, lead_id, source) do update

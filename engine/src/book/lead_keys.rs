@@ -58,8 +58,7 @@ pub async fn claim(
     claims.sort_unstable_by_key(|claim| claim.0);
     sqlx::query(
         "insert into lead_keys (tenant_id, root_input_id, key, row_number, lead_id)
-         select $1, $2, key, row_number, lead_id
-           from unnest($3::bytea[], $4::bigint[], $5::text[]) as claim (key, row_number, lead_id)
+         select $1, $2, unnest($3::bytea[]), unnest($4::bigint[]), unnest($5::text[])
          on conflict do nothing",
     )
     .bind(tenant)

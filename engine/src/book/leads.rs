@@ -42,10 +42,9 @@ pub async fn save(
     sqlx::query(
         "insert into leads (tenant_id, root_input_id, id, row_number, company_name, contact_name, email, phone, state,
                             sic_code, data)
-         select $1, $2, id, row_number, company_name, contact_name, email, phone, state, sic_code, data::json
-           from unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                       $10::text[], $11::text[])
-                as lead (id, row_number, company_name, contact_name, email, phone, state, sic_code, data)
+         select $1, $2, unnest($3::text[]), unnest($4::bigint[]), unnest($5::text[]), unnest($6::text[]),
+                unnest($7::text[]), unnest($8::text[]), unnest($9::text[]), unnest($10::text[]),
+                unnest($11::text[])::json
          on conflict (tenant_id, id) do update
             set company_name = excluded.company_name, contact_name = excluded.contact_name, email = excluded.email,
                 phone = excluded.phone, state = excluded.state, sic_code = excluded.sic_code, data = excluded.data,
@@ -84,11 +83,12 @@ pub async fn update(c: &mut PgConnection, tenant: TenantId, leads: &[&Lead]) -> 
                 tags = case when new.score is null then leads.tags
                             else coalesce(string_to_array(new.tags, ','), '{}') end,
                 updated_at = now()
-           from (select $1::text as tenant_id, given.*
-                   from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                               $9::text[], $10::bool[], $11::text[], $12::smallint[], $13::text[], $14::text[])
-                        as given (id, company_name, contact_name, email, phone, state, sic_code, data, matched,
-                                  sector_id, score, priority, tags) offset 0) as new
+           from (select $1::text as tenant_id, unnest($2::text[]) as id, unnest($3::text[]) as company_name,
+                        unnest($4::text[]) as contact_name, unnest($5::text[]) as email, unnest($6::text[]) as phone,
+                        unnest($7::text[]) as state, unnest($8::text[]) as sic_code, unnest($9::text[]) as data,
+                        unnest($10::bool[]) as matched, unnest($11::text[]) as sector_id,
+                        unnest($12::smallint[]) as score, unnest($13::text[]) as priority, unnest($14::text[]) as tags
+                 offset 0) as new
           where leads.tenant_id = new.tenant_id and leads.id = new.id",
     )
     .bind(tenant)

@@ -71,11 +71,8 @@ pub async fn store(c: &mut PgConnection, calls: &[&PaidCall]) -> Result<(), sqlx
     sqlx::query(
         "insert into provider_results as kept (tenant_id, root_run_id, stage, provider, paid_by,
                                        lead_id, request_digest, outcome, cost_micros)
-         select tenant_id, root_run_id, stage, provider, paid_by, lead_id, request_digest, outcome::json, cost_micros
-           from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                       $9::bigint[])
-                as answer (tenant_id, root_run_id, stage, provider, paid_by, lead_id, request_digest, outcome,
-                           cost_micros)
+         select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
+                unnest($6::text[]), unnest($7::text[]), unnest($8::text[])::json, unnest($9::bigint[])
          on conflict (lead_id, stage, root_run_id, tenant_id, request_digest) do update
             set paid_again_micros = kept.paid_again_micros + excluded.cost_micros
           where kept.paid_by is distinct from excluded.paid_by and excluded.cost_micros > 0",

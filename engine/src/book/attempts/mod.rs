@@ -61,10 +61,10 @@ pub async fn record(
                                         order by created_at desc limit 1000) as old
                   where old.campaign_id <> $4
                      or (old.channel = new.channel and old.attempt_number < new.attempt_number))
-           from unnest($9::text[], $10::text[], $11::text[], $12::bool[], $13::int[], $14::bool[], $15::text[],
-                       $16::int[], $17::smallint[], $18::int[], $19::int[], $20::int[])
-                as new (lead_id, queue_id, channel, approval_required, attempt_number, auto_retarget, template_id,
-                        template_version, segments, threshold, most, hours)
+           from (select unnest($9::text[]) as lead_id, unnest($10::text[]) as queue_id, unnest($11::text[]) as channel,
+                        unnest($12::bool[]), unnest($13::int[]) as attempt_number, unnest($14::bool[]),
+                        unnest($15::text[]), unnest($16::int[]), unnest($17::smallint[]), unnest($18::int[]),
+                        unnest($19::int[]), unnest($20::int[])) as new
          on conflict do nothing",
     )
     .bind(tenant)

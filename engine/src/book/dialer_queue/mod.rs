@@ -54,9 +54,9 @@ pub async fn queue(
     let made = sqlx::query(
         "insert into dialer_queue (tenant_id, run_id, block_id, campaign_id, context, id, send_key, lead_id, phone,
                                    contact_name, company_name, priority, attempt_number, time_zone)
-         select $1, $2, $3, $4, $5, call.*
-           from unnest($6::text[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::text[], $12::smallint[],
-                       $13::int[], $14::text[]) as call
+         select $1, $2, $3, $4, $5, unnest($6::text[]), unnest($7::bytea[]), unnest($8::text[]), unnest($9::text[]),
+                unnest($10::text[]), unnest($11::text[]), unnest($12::smallint[]), unnest($13::int[]),
+                unnest($14::text[])
          on conflict (tenant_id, send_key) do nothing",
     )
     .bind(tenant)

@@ -125,9 +125,9 @@ async fn insert(
         "insert into sms_queue (tenant_id, run_id, block_id, campaign_id, status, context, template_category, agent,
                                 media_url, id, send_key, lead_id, to_number, body, priority, attempt_number,
                                 template_id, template_version, segments, time_zone)
-         select $1, $2, $3, $4, $5, $6, $7, $8, $9, message.*
-           from unnest($10::text[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::smallint[], $16::int[],
-                       $17::text[], $18::int[], $19::smallint[], $20::text[]) as message
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, unnest($10::text[]), unnest($11::bytea[]), unnest($12::text[]),
+                unnest($13::text[]), unnest($14::text[]), unnest($15::smallint[]), unnest($16::int[]),
+                unnest($17::text[]), unnest($18::int[]), unnest($19::smallint[]), unnest($20::text[])
          on conflict (tenant_id, send_key) do nothing",
     )
     .bind(tenant)
