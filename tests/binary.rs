@@ -57,6 +57,23 @@ async fn an_instance_goes_on_after_kill_9_and_ends_cleanly_on_sigterm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_while_postgres_was_killed_waits_and_is_answered() {
+    let luci = luci(Stand::Private).await;
+    let api = luci.api();
+    let ask = || futures::future::join_all((0..8).map(|_| api.get("/api/pipelines")));
+    for _ in 0..2 {
+        // As many connections as questions at once stand ready, and all of them die.
+        ask().await;
+        let killed = luci.kill_postgres().await;
+        for (status, answer) in ask().await {
+            assert_eq!(status, 200, "{answer}");
+        }
+        assert_eq!(luci.servers().len(), 2, "another Postgres runs");
+        assert!(!luci.servers().contains(&killed));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_demo_ends_with_its_run_and_says_how_it_went() {
     let dir = room("demo");
     let arguments = ["demo", "--exit", "--json", "--leads", "300", "--listen", "127.0.0.1:0"];

@@ -3,8 +3,11 @@
 use std::fmt::Display;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use luci_engine::admin::AdminError;
-use luci_schema::{Version, log::AppendError};
+use luci_engine::admin::{AdminError, vault::VaultError};
+use luci_schema::{
+    Version,
+    log::{AppendError, is_disconnected},
+};
 use serde_json::{Map, Value, json};
 use warp::reply::Response;
 
@@ -157,13 +160,11 @@ impl Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed => {
-                tracing::warn!(error = %error, "the database did not answer");
-                Self::unavailable("The database does not answer.")
-            }
-            error => Self::internal(&error),
+        if is_disconnected(&error) {
+            tracing::warn!(error = %error, "the database did not answer");
+            return Self::unavailable("The database does not answer.");
         }
+        Self::internal(&error)
     }
 }
 
@@ -183,6 +184,15 @@ impl From<AppendError> for Problem {
     }
 }
 
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Database(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
 impl From<AdminError> for Problem {
     fn from(error: AdminError) -> Self {
         match error {
@@ -192,7 +202,7 @@ impl From<AdminError> for Problem {
             AdminError::Fields(errors) => Self::fields(errors),
             AdminError::Append(error) => error.into(),
             AdminError::Log(error) => error.into(),
-            AdminError::Vault(error) => Self::internal(&error),
+            AdminError::Vault(error) => error.into(),
             AdminError::Storage(error) => error.into(),
             AdminError::Database(error) => error.into(),
         }

@@ -55,6 +55,26 @@ async fn bodies_are_bounded_and_typed() {
     assert_eq!(untyped.send().await.expect("an answer").status(), 415);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_loses_its_database_half_way_is_asked_to_come_again() {
+    let system = still().await;
+    let owner = system.database.pool().await;
+    let mut held = owner.begin().await.expect("a transaction");
+    sqlx::query("lock table pipeline_runs in access exclusive mode").execute(&mut *held).await.expect("locked");
+    let asked = tokio::spawn(system.api.request(Method::GET, "/api/pipelines").send());
+    let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                where datname = current_database() and wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(cut).fetch_one(&owner).await.expect("a count") == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let answer = asked.await.expect("joined").expect("an answer");
+    assert_eq!((answer.status().as_u16(), answer.headers().get("retry-after").is_some()), (503, true));
+    let problem: Value = answer.json().await.expect("JSON");
+    assert_eq!(problem["type"], "urn:luci:problem:unavailable", "{problem}");
+    held.rollback().await.expect("released");
+    assert_eq!(system.api.get("/api/pipelines").await.0, 200);
+}
+
 #[tokio::test]
 async fn health_readiness_figures_and_the_document_are_open() {
     let mut system = still().await;

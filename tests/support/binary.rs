@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -108,6 +109,15 @@ impl Luci {
         let lives =
             |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| !arguments.is_empty());
         files.iter().filter_map(|file| pid_in(file)).filter(lives).collect()
+    }
+
+    /// kill -9 of its private Postgres, the postmaster first and with it all that it serves.
+    pub async fn kill_postgres(&self) -> u32 {
+        let pid = pid_in(&self.data_dir.join("postgres/postmaster.pid")).expect("a Postgres of its own");
+        signal("-KILL", pid);
+        // Those who serve notice by themselves that they are alone.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        pid
     }
 
     pub fn pid(&self) -> u32 {

@@ -88,7 +88,7 @@ async fn by_token(app: &App, c: &mut PgConnection, source: Source, token: &str) 
 
 /// The address of a batch of leads that a block handed over.
 async fn by_batch(app: &App, c: &mut PgConnection, hash: &Hash) -> Result<Addressed, Problem> {
-    let known = handed::known(c, &app.vault, hash).await.map_err(|error| Problem::internal(&error))?;
+    let known = handed::known(c, &app.vault, hash).await?;
     let known = known.ok_or_else(|| Problem::not_found("webhook"))?;
     let purpose = Purpose::Block { run: known.run, block: known.block, attempt: known.attempt };
     let receiver = Receiver { purpose, batch: Some(known.batch) };
@@ -113,8 +113,7 @@ async fn by_number(app: &App, c: &mut PgConnection, delivery: &Delivery) -> Resu
 
 /// What Twilio signs with: the auth token of the tenant's account, else of the installation's.
 async fn twilio_token(app: &App, c: &mut PgConnection, tenant: TenantId) -> Result<Option<SecretString>, Problem> {
-    let own = credentials::of(c, tenant, &app.vault, ProviderName::Twilio).await;
-    let own = own.map_err(|error| Problem::internal(&error))?.map(|credential| credential.key);
+    let own = credentials::of(c, tenant, &app.vault, ProviderName::Twilio).await?.map(|credential| credential.key);
     Ok(own.or_else(|| app.options.senders.twilio.as_ref().map(|access| access.auth_token.clone())))
 }
 

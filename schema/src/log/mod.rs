@@ -25,6 +25,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use append::{Append, AppendError, Appended, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, NewReceipt, Receipt};
 pub use chain::{Chain, ChainError, GENESIS, event_hash};
 pub use follow::{Follower, Lease, checkpoint, follower_position, followers, forget_follower};
+pub use trouble::is_disconnected;
 
 use append::Prepared;
 use appender::{Appender, Pending};

@@ -17,6 +17,11 @@ pub(super) enum Trouble {
     Refused,
 }
 
+/// Whether the database went away, or was not there: what was asked of it may be asked again soon.
+pub fn is_disconnected(error: &Error) -> bool {
+    trouble(error) == Trouble::Disconnected
+}
+
 pub(super) fn trouble(error: &Error) -> Trouble {
     let Some(database) = error.as_database_error() else {
         return match error {
