@@ -7,10 +7,9 @@ mod lost;
 
 use std::collections::{BTreeMap, HashMap};
 
-use luci_schema::{FailureCode, LeadId, Stage};
+use luci_schema::{FailureCode, LeadId, Micros, Stage};
 use reqwest::multipart::Form;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
@@ -68,7 +67,7 @@ impl Tracerfy {
         queries: &[&TraceQuery],
     ) -> Result<Vec<Outcome<TraceMatch>>, ProviderError> {
         let rows: Vec<Value> = queries.iter().cycle().take(queries.len().max(SHORTEST_QUEUE)).map(|q| row(q)).collect();
-        let begun = (OffsetDateTime::now_utc(), rows.len() as u64);
+        let begun = (Micros::now().date_time(), rows.len() as u64);
         self.note(errand, None, queries).await.map_err(|error| unread::<Self>(&error))?;
         match self.upload(errand.about(queries.len()), &rows).await {
             Ok(queue) => {
