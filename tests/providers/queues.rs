@@ -25,6 +25,22 @@ async fn answered(ground: &Ground, providers: &Providers, asked: &[TraceQuery]) 
     answers.iter().filter(|answer| answer.is_ok()).count()
 }
 
+/// Asks, and is gone as soon as it has looked at a queue that is pending; afterwards none is.
+async fn killed_while_it_looks(ground: &Ground, asked: &[TraceQuery]) {
+    ground.sandbox.leave_queues_pending(true);
+    let looking = ground.providers.skip_trace(ground.asking(), ProviderName::Tracerfy, asked);
+    let looked = async {
+        while ground.calls(QUEUE) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = looking => panic!("the queue is pending"),
+        () = looked => {}
+    }
+    ground.sandbox.leave_queues_pending(false);
+}
+
 #[tokio::test]
 async fn a_queue_that_took_too_long_is_read_by_the_next_attempt() {
     let ground = Ground::new().await;
@@ -47,18 +63,7 @@ async fn a_queue_that_took_too_long_is_read_by_the_next_attempt() {
 async fn a_process_that_is_killed_while_it_looks_leaves_its_queue_to_the_next() {
     let ground = Ground::new().await;
     let asked = addresses(12);
-    ground.sandbox.leave_queues_pending(true);
-    let looking = ground.providers.skip_trace(ground.asking(), ProviderName::Tracerfy, &asked);
-    let looked = async {
-        while ground.calls(QUEUE) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::select! {
-        _ = looking => panic!("the queue is pending"),
-        () = looked => {}
-    }
-    ground.sandbox.leave_queues_pending(false);
+    killed_while_it_looks(&ground, &asked).await;
     assert_eq!(answered(&ground, &ground.providers, &asked).await, 12);
     assert_eq!((ground.calls(UPLOAD), ground.sandbox.ledger().asked_twice()), (1, vec![]));
 }
@@ -94,23 +99,24 @@ async fn a_process_that_is_killed_before_it_heard_of_its_upload_leaves_it_to_the
     let ground = Ground::new().await;
     let asked = addresses(12);
     ground.sandbox.fault_next(Fault::Lost, 1);
-    ground.sandbox.leave_queues_pending(true);
-    let looking = ground.providers.skip_trace(ground.asking(), ProviderName::Tracerfy, &asked);
-    let looked = async {
-        while ground.calls(QUEUE) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::select! {
-        _ = looking => panic!("the queue is pending"),
-        () = looked => {}
-    }
-    ground.sandbox.leave_queues_pending(false);
+    killed_while_it_looks(&ground, &asked).await;
     // One more than before: it alone is uploaded.
     let more: Vec<TraceQuery> = asked.into_iter().chain(addresses(13).into_iter().skip(12)).collect();
     assert_eq!(answered(&ground, &ground.providers, &more).await, 13);
     let ledger = ground.sandbox.ledger();
     assert_eq!((ground.calls(UPLOAD), ledger.asked, ledger.asked_twice()), (2, 13, vec![]));
+}
+
+#[tokio::test]
+async fn an_upload_that_is_found_for_some_of_its_people_is_found_for_all() {
+    let ground = Ground::new().await;
+    let asked = addresses(12);
+    ground.sandbox.fault_next(Fault::Lost, 1);
+    killed_while_it_looks(&ground, &asked).await;
+    // As when a limit lets fewer through at once.
+    assert_eq!(answered(&ground, &ground.providers, &asked[..6]).await, 6);
+    assert_eq!(answered(&ground, &ground.providers, &asked[6..]).await, 6);
+    assert_eq!((ground.calls(UPLOAD), ground.sandbox.ledger().asked_twice()), (1, vec![]));
 }
 
 #[tokio::test]

@@ -72,6 +72,30 @@ pub async fn note(
     Ok(())
 }
 
+/// The upload that this question was part of is found: all that went with it is in this queue, whoever asks for it next.
+pub async fn found(
+    c: &mut PgConnection,
+    asking: &Asking<'_>,
+    queue: u64,
+    (lead, digest): &Question,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update trace_queues t set queue = $3
+           from (select created_at, rows from trace_queues
+                  where lead_id = $4 and root_run_id = $2 and tenant_id = $1 and request_digest = $5) as upload
+          where t.root_run_id = $2 and t.tenant_id = $1 and t.queue is null
+            and t.created_at = upload.created_at and t.rows = upload.rows",
+    )
+    .bind(asking.tenant)
+    .bind(asking.root_run)
+    .bind(i64::try_from(queue).unwrap_or(i64::MAX))
+    .bind(lead)
+    .bind(digest)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
 /// Those of the queues that are somebody's already, whoever's.
 pub async fn noted(c: &mut PgConnection, queues: &[u64]) -> Result<HashSet<u64>, sqlx::Error> {
     let queues: Vec<i64> = queues.iter().filter_map(|queue| i64::try_from(*queue).ok()).collect();

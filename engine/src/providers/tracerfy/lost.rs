@@ -3,7 +3,7 @@
 
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Tracerfy, by_person};
+use super::{Tracerfy, by_person, question};
 use crate::{
     provider::{ProviderError, TraceMatch, TraceQuery},
     providers::{
@@ -34,9 +34,12 @@ impl Tracerfy {
                 Err(error) if error.reason == "http_404" => continue,
                 Err(error) => return Err(error),
             };
-            if found.iter().any(Result::is_ok) {
+            if let Some(n) = found.iter().position(Result::is_ok) {
                 tracing::info!(queue, "an upload of which nothing was heard is found");
-                if let Err(error) = self.note(errand, Some(queue), queries).await {
+                let known = question(queries[n]);
+                let noted =
+                    async { queues::found(&mut *self.0.pool().acquire().await?, &errand.asking, queue, &known).await };
+                if let Err(error) = noted.await {
                     tracing::error!(queue, %error, "a queue that was found could not be noted");
                 }
                 return Ok(Some(found));
