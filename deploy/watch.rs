@@ -1,6 +1,11 @@
 //! A run as it goes: bars on a terminal, a line of JSON a change elsewhere, and a summary at its end.
 
-use std::{collections::BTreeMap, io::IsTerminal, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Deserialize;
@@ -98,7 +103,9 @@ impl Stage {
     }
 }
 
-const LOOK: Duration = Duration::from_millis(200);
+/// Between two looks at a run: a fiftieth of the time that it was watched, within these. A million leads take minutes, and
+/// whoever watches them is not to take part of the machine.
+const LOOK: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(1);
 
 /// How a run is shown while it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,11 +121,13 @@ pub enum Show {
 pub async fn until_ended(api: &Api, run: &str, show: Show) -> anyhow::Result<Detail> {
     let bars = (show == Show::Bars && std::io::stderr().is_terminal()).then(Bars::new);
     let mut seen = 0;
+    let begun = Instant::now();
     loop {
+        let look = (begun.elapsed() / 50).clamp(*LOOK.start(), *LOOK.end());
         let detail = match Detail::of(api, run).await {
             // Just started: the read table may not have it yet.
             Err(error) if seen == 0 && not_yet(&error) => {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(look).await;
                 continue;
             }
             detail => detail?,
@@ -133,7 +142,7 @@ pub async fn until_ended(api: &Api, run: &str, show: Show) -> anyhow::Result<Det
         if detail.run.ended() {
             return Ok(detail);
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(look).await;
     }
 }
 

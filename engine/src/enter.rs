@@ -93,7 +93,14 @@ fn claim_of(lead: &Lead) -> Claim {
 pub async fn write(c: &mut PgConnection, entering: &Entering<'_>, rows: &mut [Judged]) -> Result<(), sqlx::Error> {
     let mut ids: Vec<LeadId> = rows.iter().flatten().map(|lead| lead.lead_id).collect();
     let mut known = book::leads::load(c, entering.tenant, &ids).await?;
+    // Two rows can belong to one lead, which is written once, with what both know.
+    ids.sort_unstable();
+    let twice: HashSet<LeadId> = ids.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
     for lead in rows.iter_mut().flatten() {
+        // New, and of this row alone: there is nothing to merge it with.
+        if !known.contains_key(&lead.lead_id) && !twice.contains(&lead.lead_id) {
+            continue;
+        }
         let merged = known.entry(lead.lead_id).or_insert_with(|| lead.clone());
         if entering.mended.is_some() && !lead.warnings.contains(&Warning::DuplicateExisting) {
             merge::blanks(lead, merged);
@@ -106,10 +113,9 @@ pub async fn write(c: &mut PgConnection, entering: &Entering<'_>, rows: &mut [Ju
             *lead = Lead { row, line, warnings, ..merged.clone() };
         }
     }
-    // Two rows can belong to one lead, which is written once, with what both know.
-    ids.sort_unstable();
-    ids.dedup();
-    let newest: Vec<Lead> = ids.iter().filter_map(|id| known.remove(id)).collect();
+    let new = rows.iter().flatten().filter(|lead| !known.contains_key(&lead.lead_id));
+    let mut newest: Vec<&Lead> = new.chain(known.values()).collect();
+    newest.sort_unstable_by_key(|lead| lead.lead_id);
     book::leads::save(c, entering.tenant, entering.root_input_id, &newest).await
 }
 

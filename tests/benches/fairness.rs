@@ -138,7 +138,7 @@ pub async fn bench(room: &Path, report: &mut Report) -> anyhow::Result<()> {
     ensure!(status == "running", "the backlog was {status} in the end");
 
     report.add("100 leads alone", "s", &alone, None, Bound::None);
-    report.add("100 leads beside another tenant's 200,000", "s", &beside, Some(alone.value), Bound::None);
+    report.add("100 leads beside another tenant's 200,000", "s", &beside, Some(&alone), Bound::None);
     drop(up);
     sandbox.stop().await;
     std::fs::remove_dir_all(room.join("fairness"))?;

@@ -37,7 +37,7 @@ pub async fn bench(room: &Path, report: &mut Report) -> anyhow::Result<()> {
         })
         .await?;
         report.add(&format!("{leads} leads through 7 stages"), "s", &took, None, seconds);
-        let peak = crate::report::Sample { value: peak_mb, ..took };
+        let peak = crate::report::Sample { value: peak_mb, rounds: vec![peak_mb], ..took };
         report.add(&format!("{leads} leads, peak RSS of luci"), "MB", &peak, None, memory);
         std::fs::remove_dir_all(&data)?;
     }

@@ -41,7 +41,7 @@ pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()>
     .await?;
     report.add("raw JetStream publish, window 256, expected sequence", "messages/s", &plain, None, Bound::None);
     let bound = Bound::Ratio(Better::More, 0.5, 0.8);
-    report.add("log → JetStream by the relay", "events/s", &ours, Some(plain.value), bound);
+    report.add("log → JetStream by the relay", "events/s", &ours, Some(&plain), bound);
     Ok(())
 }
 

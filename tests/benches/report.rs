@@ -27,6 +27,7 @@ pub struct Figure {
     pub value: f64,
     pub unit: &'static str,
     pub raw: Option<f64>,
+    /// The median of the rounds' own ratios: the machine's speed changes between rounds, and both share it within one.
     pub ratio: Option<f64>,
     pub floor: Option<f64>,
     pub goal: Option<f64>,
@@ -44,9 +45,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds a figure, says it, and returns its value.
-    pub fn add(&mut self, name: &str, unit: &'static str, sample: &Sample, raw: Option<f64>, bound: Bound) -> f64 {
-        let ratio = raw.map(|raw| sample.value / raw);
+    /// Adds a figure, says it, and returns its value. `raw` was measured in the same rounds.
+    pub fn add(&mut self, name: &str, unit: &'static str, sample: &Sample, raw: Option<&Sample>, bound: Bound) -> f64 {
+        let ratio = raw.map(|raw| sample.beside(raw));
         let (floor, goal, met) = match bound {
             Bound::None => (None, None, None),
             Bound::Value(better, floor, goal) => {
@@ -60,13 +61,13 @@ impl Report {
             figure: name.to_owned(),
             value: round(sample.value),
             unit,
-            raw: raw.map(round),
+            raw: raw.map(|raw| round(raw.value)),
             ratio: ratio.map(round),
             floor,
             goal,
             met,
             steal: round(sample.steal),
-            runs: sample.runs,
+            runs: sample.rounds.len(),
             note: sample.note.clone(),
         };
         println!("{}", line(&figure));
@@ -90,13 +91,25 @@ impl Report {
     }
 }
 
-/// What was measured: the median of the runs that the host left alone, and the steal of that run.
+/// What was measured: the median of the rounds that the host left alone, and the most that it stole in one of them.
 #[derive(Debug, Clone)]
 pub struct Sample {
     pub value: f64,
+    /// Each round's value, in their order.
+    pub rounds: Vec<f64>,
     pub steal: f64,
-    pub runs: usize,
     pub note: String,
+}
+
+impl Sample {
+    fn beside(&self, raw: &Self) -> f64 {
+        median(self.rounds.iter().zip(&raw.rounds).map(|(ours, raw)| ours / raw).collect())
+    }
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 pub const HEADER: &str = "| figure | value | unit | raw | ratio | floor | goal | met | steal % | n | note |\n|---|---|---|---|---|---|---|---|---|---|---|";

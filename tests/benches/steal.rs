@@ -2,7 +2,7 @@
 
 use std::{fs, future::Future};
 
-use crate::report::Sample;
+use crate::report::{Sample, median};
 
 /// Rounds above this percentage of stolen CPU time are left out when cleaner ones exist.
 const AT_MOST: f64 = 5.0;
@@ -40,14 +40,14 @@ pub async fn rounds<const N: usize, F: Future<Output = anyhow::Result<[f64; N]>>
     let (chosen, note) = if clean.is_empty() { (all, "no clean round") } else { (clean, "") };
     let steal = chosen.iter().map(|round| round.1).fold(0.0, f64::max);
     Ok(std::array::from_fn(|figure| {
-        let mut values: Vec<f64> = chosen.iter().map(|round| round.0[figure]).collect();
-        values.sort_by(f64::total_cmp);
-        Sample { value: values[values.len() / 2], steal, runs: values.len(), note: note.to_owned() }
+        let rounds: Vec<f64> = chosen.iter().map(|round| round.0[figure]).collect();
+        Sample { value: median(rounds.clone()), rounds, steal, note: note.to_owned() }
     }))
 }
 
 /// A figure that takes too long to be measured more than once.
 pub async fn once(work: impl Future<Output = anyhow::Result<f64>>) -> anyhow::Result<Sample> {
     let (value, steal) = during(work).await;
-    Ok(Sample { value: value?, steal, runs: 1, note: String::new() })
+    let value = value?;
+    Ok(Sample { value, rounds: vec![value], steal, note: String::new() })
 }

@@ -229,7 +229,7 @@ async fn sector_of_one(system: &crate::support::System) -> SectorId {
     let mut c = system.running.log.pool().acquire().await.expect("a connection");
     let id = sectors::list(&mut c, system.tenant).await.expect("the default set")[0].id;
     let mut lead = Lead::bare(lead_id("import_a", 1), 1, 2);
-    leads::save(&mut c, system.tenant, "import_a", std::slice::from_ref(&lead)).await.expect("saved");
+    leads::save(&mut c, system.tenant, "import_a", &[&lead]).await.expect("saved");
     lead.sector = Some(Placed { sector_id: Some(id), rule: Rule::Run, confidence: 100 });
     leads::update(&mut c, system.tenant, &[&lead]).await.expect("placed");
     id

@@ -16,7 +16,7 @@ use super::ground::{Ground, ground, to};
 async fn queue_calls(ground: &Ground, count: u64) {
     let mut c = ground.engine.acquire().await.expect("a connection");
     let found: Vec<Lead> = (1..=count).map(|row| Lead::bare(lead_id("import_calls", row), row, row)).collect();
-    leads::save(&mut c, ground.tenant, "import_calls", &found).await.expect("saved");
+    leads::save(&mut c, ground.tenant, "import_calls", &found.iter().collect::<Vec<_>>()).await.expect("saved");
     let call = |lead: &Lead| Call {
         id: CallId::generate(),
         send_key: channel::send_key(ground.tenant, channel::Channel::Call, lead.lead_id, "test", 1),

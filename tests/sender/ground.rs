@@ -136,7 +136,7 @@ impl Ground {
 pub async fn queue(engine: &PgPool, tenant: TenantId, input: &str, count: u64) -> Vec<MessageId> {
     let mut c = engine.acquire().await.expect("a connection");
     let leads: Vec<Lead> = (1..=count).map(|row| Lead::bare(lead_id(input, row), row, row)).collect();
-    luci_engine::book::leads::save(&mut c, tenant, input, &leads).await.expect("saved");
+    luci_engine::book::leads::save(&mut c, tenant, input, &leads.iter().collect::<Vec<_>>()).await.expect("saved");
     let messages: Vec<Message> = leads.iter().map(|lead| message(tenant, lead.lead_id, lead.row)).collect();
     let queuing = Queuing {
         run: RunId::generate(),

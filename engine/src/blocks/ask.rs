@@ -64,12 +64,10 @@ pub(super) async fn run<S: Source>(
             }
         }
     }
-    let mut closed = None;
-    while !asked.is_empty() && closed.is_none() && (source.at_hand() || !task.stop.is_cancelled()) {
-        let rest = asked.split_off(asked.len().min(S::PORTION));
-        let portion = std::mem::replace(&mut asked, rest);
-        done += portion.len() as u64;
-        let (leads, queries): (Vec<Lead>, Vec<S::Query>) = portion.into_iter().unzip();
+    let (mut closed, mut asked) = (None, asked.into_iter());
+    while asked.len() > 0 && closed.is_none() && (source.at_hand() || !task.stop.is_cancelled()) {
+        let (leads, queries): (Vec<Lead>, Vec<S::Query>) = asked.by_ref().take(S::PORTION).unzip();
+        done += leads.len() as u64;
         let answers = source.ask(task, tools, provider, &queries).await;
         let (leads, answers) = if source.at_hand() { heard(task, leads, answers) } else { (leads, answers) };
         // Before anything can break: what was paid is reported, whatever becomes of the block.

@@ -44,8 +44,9 @@ async fn assign(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault> {
     let sectors = book::sectors::rules(&mut c, task.tenant).await.map_err(database_failed)?;
     drop(c);
     let mut outcome = Outcome::new(task, tools);
-    let mut done: Vec<Lead> = Vec::new();
-    for mut lead in outcome::leads(task, tools).await? {
+    let leads = outcome::leads(task, tools).await?;
+    let mut done: Vec<Lead> = Vec::with_capacity(leads.len());
+    for mut lead in leads {
         if task.stop.is_cancelled() {
             break;
         }

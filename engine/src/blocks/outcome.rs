@@ -20,13 +20,16 @@ use crate::{
     storage::{ArtifactWriter, StorageError},
 };
 
+/// A block's leads at most: so many find room at once, whatever the block says that it has.
+const MOST_ROOM: usize = 1_000;
+
 /// The leads that a block was given.
 pub(super) async fn leads(task: &Task, tools: &Tools) -> Result<Vec<Lead>, BlockFault> {
-    let BlockInput::Artifact { object_path, .. } = &task.block.input else {
+    let BlockInput::Artifact { object_path, leads: expected, .. } = &task.block.input else {
         return Err(BlockFault::new(FailureCode::Internal, "this stage works on an artifact, not on a source"));
     };
     let mut lines = tools.storage.read_lines(object_path);
-    let mut leads = Vec::new();
+    let mut leads = Vec::with_capacity(usize::try_from(*expected).unwrap_or(0).min(MOST_ROOM));
     while let Some(text) = lines.try_next().await.map_err(storage_failed)? {
         let lead = line::read(&text);
         // The text itself is personal data: only the place of the mistake is said.

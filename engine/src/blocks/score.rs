@@ -57,8 +57,9 @@ async fn score(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault> {
     let profile = profile(task, tools).await?;
     let year = task.run_started_at.date_time().year();
     let mut outcome = Outcome::new(task, tools);
-    let (mut done, mut sum): (Vec<Lead>, u64) = (Vec::new(), 0);
-    for mut lead in outcome::leads(task, tools).await? {
+    let leads = outcome::leads(task, tools).await?;
+    let (mut done, mut sum): (Vec<Lead>, u64) = (Vec::with_capacity(leads.len()), 0);
+    for mut lead in leads {
         if task.stop.is_cancelled() {
             break;
         }

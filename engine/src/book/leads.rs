@@ -36,9 +36,9 @@ pub async fn save(
     c: &mut PgConnection,
     tenant: TenantId,
     root_input_id: &str,
-    leads: &[Lead],
+    leads: &[&Lead],
 ) -> Result<(), sqlx::Error> {
-    let columns = Columns::of(leads.iter())?;
+    let columns = Columns::of(leads.iter().copied())?;
     sqlx::query(
         "insert into leads (tenant_id, root_input_id, id, row_number, company_name, contact_name, email, phone, state,
                             sic_code, data)

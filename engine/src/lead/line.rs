@@ -56,10 +56,12 @@ impl FailedLine {
 
 /// The lead of a line of any artifact: a failed lead is simply a lead that is tried again.
 pub fn read(line: &[u8]) -> Result<Lead, serde_json::Error> {
-    if line.starts_with(br#"{"lead":"#) {
-        return serde_json::from_slice::<FailedLine>(line).map(|failed| failed.lead);
+    // Looked through for UTF-8 once, not string by string: a lead has a hundred of them, names of fields included.
+    let line = std::str::from_utf8(line).map_err(serde::de::Error::custom)?;
+    if line.starts_with(r#"{"lead":"#) {
+        return serde_json::from_str::<FailedLine>(line).map(|failed| failed.lead);
     }
-    serde_json::from_slice(line)
+    serde_json::from_str(line)
 }
 
 #[cfg(test)]
@@ -74,5 +76,12 @@ mod tests {
         assert_eq!(read(&plain).unwrap(), lead);
         let failed = FailedLine::new(lead.clone(), FailureCode::Timeout, "timeout");
         assert_eq!(read(&serde_json::to_vec(&failed).unwrap()).unwrap(), lead);
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_is_refused() {
+        let mut line = serde_json::to_vec(&Lead::bare(lead_id("import_x", 9), 9, 10)).unwrap();
+        line[2] = 0xff;
+        assert!(read(&line).unwrap_err().to_string().starts_with("invalid utf-8"));
     }
 }

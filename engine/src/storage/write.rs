@@ -13,6 +13,8 @@ use super::{Storage, StorageError, path};
 
 /// Below this an object is one put; above it is sent in parts of this size (S3 wants 5 MiB at least).
 const PART: usize = 8 << 20;
+/// Room that is asked for at once: grown bit by bit, a block's object would be copied a dozen times on its way.
+const ROOM: usize = 1 << 20;
 const NDJSON: &str = "application/x-ndjson";
 
 /// What was written: size in bytes, SHA-256 in lower hex.
@@ -39,7 +41,7 @@ impl ObjectWriter {
             storage,
             object_path: key.to_string(),
             content_type: content_type.into(),
-            buffer: Vec::new(),
+            buffer: Vec::with_capacity(ROOM),
             hash: Sha256::new(),
             size_bytes: 0,
             parts: None,
