@@ -65,7 +65,8 @@ fn conditions() -> String {
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     format!(
         "{cores} cores ({}), everything on one machine: Postgres with fsync on, nats-server, the engine and the load. \
-         Medians of the rounds that lost less than 5 % of CPU time to the host; raw operations interleaved with ours.",
+         Medians of the rounds that lost less than 5 % of CPU time to the host; raw operations interleaved with ours, a ratio \
+         is the median of the rounds' own.",
         model.trim_start_matches([' ', '\t', ':'])
     )
 }

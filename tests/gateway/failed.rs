@@ -140,6 +140,26 @@ async fn mended_rows_come_back_as_the_leads_they_were() {
 }
 
 #[tokio::test]
+async fn a_lead_that_was_never_in_the_book_is_written_once_when_two_mended_rows_name_it() {
+    let (system, _sandbox) = whole().await;
+    let api = &system.api;
+    let first = imported(api, FILE.into()).await;
+    let (run, _) = ended(api, json!({"importId": first["importId"]})).await;
+    let (headers, mut rows) = export(api, &run).await;
+    rows[1].insert("phone".into(), "212 555 0102".into());
+    let mut second = rows[1].clone();
+    second.insert("phone".into(), "212 555 0105".into());
+    second.insert("company_name".into(), "Bolt and Sons".into());
+    second.insert("first_name".into(), "Rob".into());
+    let import = imported(api, written(&headers, &vec![rows[1].clone(), second])).await;
+    let (_, detail) = ended(api, json!({"importId": import["importId"], "parentRunId": run})).await;
+    assert_eq!(detail["run"]["status"], "completed", "{detail:#}");
+    assert_eq!(detail["stages"][1]["metrics"]["successCount"], 2, "{detail:#}");
+    // Beside it the one row of the file that was whole from the beginning.
+    assert_eq!(count(&system, "select count(*) from leads").await, 2);
+}
+
+#[tokio::test]
 async fn a_parent_must_be_the_run_that_the_file_names() {
     let (system, _sandbox) = whole().await;
     let api = &system.api;
