@@ -174,6 +174,56 @@ async fn a_broker_wiped_under_a_run_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_block_in_another_process_hand_is_not_begun_again_when_the_broker_was_lost() {
+    let (database, mut nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let act: Act = Arc::new(move |called| {
+        let gate = Arc::clone(&gate);
+        async move {
+            if called.stage == Stage::Enrich {
+                gate.acquire().await.expect("open").forget();
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    let calls = Arc::<Mutex<Vec<Stage>>>::default();
+    let others = Process::start("others", &database, &nats, &[Role::Relay, Role::Clock]);
+    let one = Process::start("one", &database, &nats, &[Role::Worker(kinds(&calls, &act))]);
+    let mut runs = Vec::new();
+    for _ in 0..6 {
+        runs.push(caller.queue(6).await);
+    }
+    for run in &runs {
+        caller.comes(*run, "block:started").await;
+    }
+    // A second process gets some of what the first has in hand.
+    let two = Process::start("two", &database, &nats, &[Role::Worker(kinds(&calls, &act))]);
+    nats.wipe().await;
+    nats.restart().await;
+    let context = async_nats::jetstream::new(nats.client().await);
+    eventually("each is delivered again", async || {
+        let Ok(stream) = context.get_stream("EVT").await else { return false };
+        stream.consumer_info("worker_enrich").await.is_ok_and(|info| info.num_ack_pending == runs.len())
+    })
+    .await;
+    // Longer than silence is believed to be a death, three times.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    opened.add_permits(100);
+    for run in &runs {
+        caller.comes(*run, "run:completed").await;
+        caller.assert_completed(*run).await;
+        assert_eq!(caller.count(*run, "block:started").await, 1, "what was paid for is not paid for again");
+    }
+    assert_eq!(calls.lock().expect("held").iter().filter(|stage| **stage == Stage::Enrich).count(), runs.len());
+    for process in [others, one, two] {
+        process.end().await;
+    }
+}
+
+#[tokio::test]
 async fn a_worker_told_to_stop_gives_back_what_lasts_too_long() {
     let (database, nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;

@@ -110,8 +110,9 @@ impl History {
             let Some((block, version)) = self.deliveries.pop_front() else { return };
             let outside = matches!(block.stage, Stage::Enrich | Stage::SkipTrace);
             if outside {
-                let provider = "apollo".into();
-                self.ask(RunCommand::StartBlock { block: block.block_id, queued: version, provider });
+                let (id, queued, provider) = (block.block_id, version, "apollo".into());
+                let after = self.run.open_block(id).map_or(0, |block| block.attempt);
+                self.ask(RunCommand::StartBlock { block: id, queued, after, provider });
             }
             let (failed, code) = match fate(&block) {
                 Fate::Done { failed } => (failed, None),

@@ -25,10 +25,12 @@ pub enum RunCommand {
     RetryRun,
     RetryBlock(BlockId),
     SkipBlock(BlockId),
-    /// A worker takes the block; `queued` is the version of the `block:queued` event that was delivered to it.
+    /// A worker takes the block; `queued` is the version of the `block:queued` event that was delivered to it. `after` is the
+    /// newest attempt that it knows of: whoever has begun a newer one since has the block in hand.
     StartBlock {
         block: BlockId,
         queued: Version,
+        after: u32,
         provider: String,
     },
     CompleteBlock(Box<Completion>),

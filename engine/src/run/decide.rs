@@ -36,7 +36,9 @@ fn follow(draft: &mut Draft, command: &RunCommand) -> Result<(), Refusal> {
         RunCommand::RetryRun => repair::retry_run(draft),
         RunCommand::RetryBlock(block) => repair::retry_block(draft, *block),
         RunCommand::SkipBlock(block) => repair::skip_block(draft, *block),
-        RunCommand::StartBlock { block, queued, provider } => deliver::start(draft, *block, *queued, provider),
+        RunCommand::StartBlock { block, queued, after, provider } => {
+            deliver::start(draft, *block, *queued, *after, provider)
+        }
         RunCommand::CompleteBlock(completion) => deliver::complete(draft, completion),
         RunCommand::FailBlock(completion, failure) => deliver::fail(draft, completion, failure),
     }

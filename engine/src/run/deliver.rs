@@ -17,10 +17,19 @@ use super::{
     totals::{self, Change},
 };
 
-/// A worker takes the block. One that is running already was delivered again, its worker is gone: the new attempt fences
-/// the old one. In a cancelled run it is closed instead.
-pub(super) fn start(draft: &mut Draft, id: BlockId, queued: Version, provider: &str) -> Result<(), Refusal> {
+/// A worker takes the block. One that is running, as the worker knew, was delivered again, its worker is gone: the new
+/// attempt fences the old one. In a cancelled run it is closed instead.
+pub(super) fn start(
+    draft: &mut Draft,
+    id: BlockId,
+    queued: Version,
+    after: u32,
+    provider: &str,
+) -> Result<(), Refusal> {
     let block = delivered(&draft.run, id, queued)?;
+    if block.attempt > after {
+        return Err(Refusal::Stale);
+    }
     match (draft.run.status, &block.state) {
         (RunStatus::Paused, BlockState::Pending) => return Err(draft.illegal("start_block")),
         (RunStatus::Cancelled, _) => cancel_block(draft, id, None),

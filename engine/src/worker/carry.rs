@@ -45,13 +45,17 @@ pub(super) async fn carry(worker: &Worker, delivery: Delivery, slot: Option<Owne
         }
     };
     match claim(&run, delivery.block.block_id, delivery.queued) {
+        // A broker that has just forgotten all: whoever began may live, and its signs of life hold the message that long.
+        Claim::Open { running: true, .. } | Claim::Orphan { .. } if delivery.first => {
+            Outcome::Later(worker.options.ack_wait)
+        }
         Claim::Open { attempt, running } => {
             let Some(task) = task(&delivery, &run, place) else { return Outcome::Later(ODD) };
             // Held on to, it would be copied as a whole when the completion is folded into it.
             drop(run);
             work(worker, &delivery, task, attempt, running).await
         }
-        Claim::Orphan => close(worker, &delivery).await,
+        Claim::Orphan { attempt } => close(worker, &delivery, attempt).await,
         Claim::Stale => {
             metrics::counter!("luci_worker_stale_total", "stage" => worker.stage().as_str()).increment(1);
             Outcome::Done
@@ -60,8 +64,8 @@ pub(super) async fn carry(worker: &Worker, delivery: Delivery, slot: Option<Owne
 }
 
 /// A start closes the orphan of a cancelled run.
-async fn close(worker: &Worker, delivery: &Delivery) -> Outcome {
-    match start(worker, delivery, "internal".into()).await {
+async fn close(worker: &Worker, delivery: &Delivery, newest: u32) -> Outcome {
+    match start(worker, delivery, newest, "internal".into()).await {
         Start::Away => Outcome::Later(DATABASE_AWAY),
         Start::Attempt(_) | Start::Refused => settle::refused(worker, delivery).await,
     }
@@ -72,7 +76,7 @@ async fn work(worker: &Worker, delivery: &Delivery, mut task: Task, newest: u32,
     let started_at = Micros::now();
     let provider = worker.kind.provider(&task);
     if worker.kind.outside() || running {
-        match start(worker, delivery, provider.clone()).await {
+        match start(worker, delivery, newest, provider.clone()).await {
             Start::Attempt(attempt) => task.attempt = Some(attempt),
             Start::Refused => return settle::refused(worker, delivery).await,
             Start::Away => return Outcome::Later(DATABASE_AWAY),
@@ -127,8 +131,10 @@ fn task(delivery: &Delivery, run: &Run, place: Place) -> Option<Task> {
     })
 }
 
-async fn start(worker: &Worker, delivery: &Delivery, provider: String) -> Start {
-    let command = RunCommand::StartBlock { block: delivery.block.block_id, queued: delivery.queued, provider };
+/// `after`: the newest attempt when the block was claimed.
+async fn start(worker: &Worker, delivery: &Delivery, after: u32, provider: String) -> Start {
+    let (block, queued) = (delivery.block.block_id, delivery.queued);
+    let command = RunCommand::StartBlock { block, queued, after, provider };
     match worker.issuer.issue(delivery.tenant, delivery.run, &command, cause(delivery, "start")).await {
         Ok(issued) => {
             let attempt = issued.events.iter().find_map(|recorded| match &recorded.event {
@@ -182,7 +188,7 @@ impl Hand<'_> {
     async fn say_started(&self) {
         let mut attempt = self.attempt.lock().await;
         if attempt.is_none()
-            && let Start::Attempt(given) = start(self.worker, self.delivery, self.provider.clone()).await
+            && let Start::Attempt(given) = start(self.worker, self.delivery, self.newest, self.provider.clone()).await
         {
             *attempt = Some(given);
         }

@@ -12,7 +12,7 @@ pub(super) enum Claim {
     /// must fence it. `attempt` is the newest that started.
     Open { attempt: u32, running: bool },
     /// The run was cancelled while an attempt ran, and its worker is gone: only its end is missing.
-    Orphan,
+    Orphan { attempt: u32 },
     /// Done, overtaken by a newer delivery, or not to be begun now (resume queues it again).
     Stale,
 }
@@ -27,7 +27,7 @@ pub(super) fn claim(run: &Run, block: BlockId, queued: Version) -> Claim {
         (BlockState::Pending, RunStatus::Running) => Claim::Open { attempt, running: false },
         // Begun blocks finish and record, in a paused run too.
         (BlockState::Running, RunStatus::Running | RunStatus::Paused) => Claim::Open { attempt, running: true },
-        (BlockState::Running, RunStatus::Cancelled) => Claim::Orphan,
+        (BlockState::Running, RunStatus::Cancelled) => Claim::Orphan { attempt },
         _ => Claim::Stale,
     }
 }

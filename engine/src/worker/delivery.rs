@@ -15,6 +15,8 @@ pub(super) struct Delivery {
     pub event: EventId,
     pub queued: Version,
     pub block: BlockQueued,
+    /// The broker knows of no earlier one: true again of a block in hand when the broker, or its memory, was lost.
+    pub first: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +40,11 @@ impl Delivery {
     /// The delivered event. A message's sequence is its position in the log: what this process appended or read a moment ago
     /// it has in memory, and need not parse.
     pub(super) fn of(message: &Message, log: &Log) -> Result<Self, DeliveryError> {
-        let sequence = message.info().ok().map(|info| Position(info.stream_sequence));
-        let recorded = sequence.and_then(|position| log.in_memory(position));
-        match recorded.and_then(|recorded| Self::known(&recorded, &header::<String>(message, "Luci-Hash").ok()?)) {
-            Some(delivery) => Ok(delivery),
-            None => Self::read(message),
-        }
+        let info = message.info().ok();
+        let recorded = info.as_ref().and_then(|info| log.in_memory(Position(info.stream_sequence)));
+        let known = recorded.and_then(|recorded| Self::known(&recorded, &header::<String>(message, "Luci-Hash").ok()?));
+        let delivery = known.map_or_else(|| Self::read(message), Ok)?;
+        Ok(Self { first: info.is_some_and(|info| info.delivered == 1), ..delivery })
     }
 
     /// The event in memory, if it is the one that the message's hash names: a broker that has more than the log, as after
@@ -57,7 +58,7 @@ impl Delivery {
             return None;
         }
         let (tenant, event, queued) = (recorded.tenant_id, recorded.event_id, recorded.version);
-        Some(Self { tenant, run, event, queued, block: BlockQueued::clone(block) })
+        Some(Self { tenant, run, event, queued, block: BlockQueued::clone(block), first: false })
     }
 
     fn read(message: &Message) -> Result<Self, DeliveryError> {
@@ -70,6 +71,7 @@ impl Delivery {
             event,
             queued: Version(header(message, "Luci-Version")?),
             block,
+            first: false,
         })
     }
 }

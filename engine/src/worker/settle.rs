@@ -89,7 +89,7 @@ pub(super) async fn refused(worker: &Worker, delivery: &Delivery) -> Outcome {
     match load_newest(worker, delivery).await {
         Ok(Some(run)) => match claim(&run, delivery.block.block_id, delivery.queued) {
             Claim::Stale => Outcome::Done,
-            Claim::Open { .. } | Claim::Orphan => Outcome::Silence,
+            Claim::Open { .. } | Claim::Orphan { .. } => Outcome::Silence,
         },
         Ok(None) => Outcome::Done,
         Err(_) => Outcome::Silence,

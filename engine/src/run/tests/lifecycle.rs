@@ -144,9 +144,22 @@ fn a_pause_releases_nothing_and_refuses_starts_until_resume_queues_again() {
     let resumed = story.ask(RunCommand::Resume).unwrap();
     assert_eq!(Story::types(&resumed), ["run:resumed", "block:queued", "block:queued"]);
     assert_eq!(story.in_flight(), pending, "the same blocks");
-    let stale = RunCommand::StartBlock { block: pending[0], queued: old.1, provider: "internal".into() };
+    let stale = RunCommand::StartBlock { block: pending[0], queued: old.1, after: 0, provider: "internal".into() };
     assert_eq!(story.ask(stale), Err(Refusal::Stale), "the earlier delivery is fenced");
     story.begin(pending[0]).unwrap();
+}
+
+#[test]
+fn a_worker_that_did_not_see_another_begin_does_not_fence_it() {
+    let mut story = Story::started(20, 5, 2);
+    let import = story.in_flight()[0];
+    story.begin_after(import, 0).unwrap();
+    assert_eq!(story.begin_after(import, 0), Err(Refusal::Stale), "two were handed the same delivery");
+    assert_eq!(
+        Story::types(&story.begin_after(import, 1).unwrap()),
+        ["block:started"],
+        "the first is known to be gone"
+    );
 }
 
 #[test]

@@ -138,7 +138,8 @@ impl Play {
             Step::Start(n) => {
                 let (queued, version) = nth(&self.story.deliveries, *n).unwrap_or_else(|| panic!("started"));
                 let provider = "internal".into();
-                let start = RunCommand::StartBlock { block: queued.block_id, queued: version, provider };
+                let after = self.story.run.open_block(queued.block_id).map_or(0, |block| block.attempt);
+                let start = RunCommand::StartBlock { block: queued.block_id, queued: version, after, provider };
                 drop(self.story.ask(start));
             }
             Step::Report { delivery, attempt, turn } => {

@@ -203,8 +203,14 @@ impl Story {
     }
 
     pub fn begin(&mut self, id: BlockId) -> Result<Vec<Event>, Refusal> {
+        let after = self.run.open_block(id).map_or(0, |block| block.attempt);
+        self.begin_after(id, after)
+    }
+
+    /// Begun by a worker that knows of no newer attempt.
+    pub fn begin_after(&mut self, id: BlockId, after: u32) -> Result<Vec<Event>, Refusal> {
         let (_, queued) = self.delivery(id);
-        self.ask(RunCommand::StartBlock { block: id, queued, provider: "internal".into() })
+        self.ask(RunCommand::StartBlock { block: id, queued, after, provider: "internal".into() })
     }
 
     fn attempt(&self, id: BlockId) -> Option<u32> {
