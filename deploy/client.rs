@@ -62,6 +62,11 @@ impl Api {
         self.call(Method::GET, path, None, None).await
     }
 
+    /// The answer's text: a number or the order of fields may matter to the caller.
+    pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+        self.send(Method::GET, path, None, None).await
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.call(Method::POST, path, Some(body), None).await
     }
@@ -87,6 +92,17 @@ impl Api {
         body: Option<&Value>,
         once: Option<&str>,
     ) -> anyhow::Result<Value> {
+        let text = self.send(method, path, body, once).await?;
+        if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        once: Option<&str>,
+    ) -> anyhow::Result<String> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         request = request.bearer_auth(self.key.expose_secret());
         if let Some(body) = body {
@@ -96,8 +112,7 @@ impl Api {
             request = request.header("idempotency-key", key);
         }
         let response = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
-        let text = checked(response).await?.text().await?;
-        if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
+        Ok(checked(response).await?.text().await?)
     }
 
     /// Sends a file to the address that an announced upload got; `told` hears how many bytes have gone.

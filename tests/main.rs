@@ -1,5 +1,6 @@
 //! The promises, checked from outside: one binary, so that the tests share one Postgres.
 
+mod audit;
 mod binary;
 mod blocks;
 mod crash;

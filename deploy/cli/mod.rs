@@ -10,6 +10,7 @@ mod key;
 mod lead;
 mod migrate;
 pub mod out;
+mod projections;
 mod provider;
 mod run;
 mod sandbox;
@@ -75,9 +76,12 @@ enum Command {
     /// Lists outside providers, keeps and forgets the tenant's own credentials there
     #[command(subcommand)]
     Provider(provider::Provider),
-    /// Prints a run's history and checks that nothing in it was changed
+    /// A run's history and states, what proves them, and whether the read tables say the same
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// How far the read tables are; folds them anew, as operator
+    #[command(subcommand)]
+    Projections(projections::Projections),
 }
 
 pub use out::Missing;
@@ -135,6 +139,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Key(key) => key.run(&config).await,
         Command::Provider(provider) => provider.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
+        Command::Projections(projections) => projections.run(&config).await,
     }
 }
 

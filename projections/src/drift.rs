@@ -34,12 +34,18 @@ pub struct Drift {
     pub differences: Vec<Difference>,
 }
 
-/// Compares one tenant's rows, or all. The pool's role is `luci_projector`; the projector may run meanwhile.
-pub async fn check(pool: &PgPool, log: &Log, tenant: Option<TenantId>) -> Result<Drift, ProjectorError> {
+/// Compares one tenant's rows, or all. The pool's role is `luci_projector`; the projector may run meanwhile. `progress` is
+/// told of each position reached.
+pub async fn check(
+    pool: &PgPool,
+    log: &Log,
+    tenant: Option<TenantId>,
+    progress: &(dyn Fn(Position) + Sync),
+) -> Result<Drift, ProjectorError> {
     let mut c = projector::connect(pool).await?;
     sqlx::query("select public.read_temporary()").execute(&mut c).await?;
     let mut copy = SecondCopy::begin(c, "pg_temp", tenant).await?;
-    let position = copy.meet(log, &|_| {}).await?;
+    let position = copy.meet(log, progress).await?;
     copy.freeze().await?;
     let mut drift = Drift { position, rows: 0, differences: Vec::new() };
     for projection in all() {

@@ -51,6 +51,11 @@ pub struct Rebuilt {
     pub differed: Vec<&'static str>,
 }
 
+/// The version that serves, `read_a` or `read_b`.
+pub async fn serving(c: &mut PgConnection) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar("select version from public.read_versions where serving").fetch_one(c).await
+}
+
 /// Rebuilds all projections. The pool's role is `luci_projector`; `progress` is told of each position reached.
 pub async fn rebuild(
     log: &Log,

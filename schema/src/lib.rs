@@ -2,10 +2,12 @@
 
 pub mod clock;
 pub mod cloud_event;
+pub mod difference;
 pub mod event;
 pub mod failure;
 #[cfg(test)]
 mod golden;
+pub mod history;
 pub mod id;
 pub mod json;
 pub mod log;

@@ -4,6 +4,7 @@
 
 mod append;
 mod fairness;
+mod history;
 mod import;
 mod load;
 mod noop;
@@ -49,6 +50,9 @@ async fn run(servers: &Servers, chosen: &[String], report: &mut Report) -> anyho
     }
     if wanted("projection") {
         projection::bench(servers, report).await?;
+    }
+    if wanted("history") {
+        history::bench(servers, report).await?;
     }
     if wanted("fairness") {
         fairness::bench(servers.room(), report).await?;

@@ -69,7 +69,7 @@ impl Ground {
 
     /// The tables equal a fresh fold.
     pub async fn assert_no_drift(&self) {
-        let drift = drift::check(&self.pool, &self.log, None).await.expect("checked");
+        let drift = drift::check(&self.pool, &self.log, None, &|_| {}).await.expect("checked");
         assert_eq!(drift.position, self.log.head());
         assert!(drift.rows > 0);
         assert_eq!(drift.differences, vec![]);

@@ -1,9 +1,13 @@
 //! GET /api/pipelines/{runId}/compare/{other}: two runs side by side, in total, by stage, and what they had pinned.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use luci_projections::runs::{RunDetail, StageAnswer};
-use luci_schema::{RunId, Stage, event::RunQueued};
+use luci_schema::{
+    RunId, Stage,
+    difference::{Difference, differences},
+    event::RunQueued,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -95,9 +99,8 @@ fn stages(a: &[StageAnswer], b: &[StageAnswer]) -> Vec<Value> {
 }
 
 /// Where what the two had pinned differs: path, and both values.
-fn pinned(a: &RunQueued, b: &RunQueued) -> Result<Vec<Value>, Problem> {
-    let mut found = Vec::new();
-    differ("", &plain(a)?, &plain(b)?, &mut found);
+fn pinned(a: &RunQueued, b: &RunQueued) -> Result<Vec<Difference>, Problem> {
+    let mut found = differences(&plain(a)?, &plain(b)?);
     found.truncate(MOST);
     Ok(found)
 }
@@ -115,22 +118,6 @@ fn plain(queued: &impl Serialize) -> Result<Value, Problem> {
     Ok(value)
 }
 
-fn differ(path: &str, a: &Value, b: &Value, found: &mut Vec<Value>) {
-    if a == b {
-        return;
-    }
-    let (Value::Object(in_a), Value::Object(in_b)) = (a, b) else {
-        found.push(json!({"field": path, "a": a, "b": b}));
-        return;
-    };
-    let names: BTreeSet<&String> = in_a.keys().chain(in_b.keys()).collect();
-    for name in names {
-        let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        let of = |fields: &Map<String, Value>| fields.get(name).cloned().unwrap_or_default();
-        differ(&at, &of(in_a), &of(in_b), found);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,9 +132,8 @@ mod tests {
         let enrich = |ask: &str| json!([{"name": "enrich", "stage": "enrich", "config": {"organizations": ask}}]);
         let (a, b, c) = (run(250, enrich("ask")), run(10, enrich("skip")), run(250, json!([])));
         let told = |a: &Value, b: &Value| {
-            let mut found = Vec::new();
-            differ("", &plain(a).unwrap(), &plain(b).unwrap(), &mut found);
-            found.iter().map(|one| one["field"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            let found = differences(&plain(a).unwrap(), &plain(b).unwrap());
+            found.into_iter().map(|one| one.field).collect::<Vec<_>>()
         };
         assert_eq!(told(&a, &a), Vec::<String>::new());
         assert_eq!(told(&a, &b), ["options.blockSize", "stages.enrich.config.organizations"]);

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use luci_schema::{EventId, Position, Recorded, RunId, Version};
+use luci_schema::{EventId, Position, Recorded, RunId, Version, history::EventText};
 use serde::Serialize;
-use serde_json::{json, value::RawValue};
 
 use super::Answer;
 use crate::{
@@ -21,53 +20,15 @@ use crate::{
 const PAGE: usize = 500;
 const SCANNED: usize = 10_000;
 
-/// An event as S5 shows it. `data` and `metadata` are the bytes that were hashed.
+/// Written at once: a `Value` in between would write numbers its own way, and the bytes would not be those that were hashed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EventAnswer<'a> {
-    position: Position,
+struct Page<'a> {
+    events: Vec<EventText<'a>>,
+    has_more: bool,
+    next_cursor: Option<String>,
     version: Version,
-    event_id: EventId,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    schema_version: u16,
-    tenant_id: String,
-    stream_id: String,
-    actor: String,
-    command_id: &'a str,
-    correlation_id: String,
-    causation_id: Option<String>,
-    recorded_at_micros: i64,
-    recorded_at: String,
-    data: &'a RawValue,
-    metadata: &'a RawValue,
-    previous_hash: String,
-    hash: String,
-}
-
-impl<'a> TryFrom<&'a Recorded> for EventAnswer<'a> {
-    type Error = serde_json::Error;
-    fn try_from(event: &'a Recorded) -> Result<Self, Self::Error> {
-        Ok(Self {
-            position: event.position,
-            version: event.version,
-            event_id: event.event_id,
-            kind: &event.event_type,
-            schema_version: event.schema_version,
-            tenant_id: event.tenant_id.to_string(),
-            stream_id: event.stream_id.to_string(),
-            actor: event.actor.to_string(),
-            command_id: event.command_id.as_str(),
-            correlation_id: event.correlation_id.to_string(),
-            causation_id: event.causation_id.map(|id| id.to_string()),
-            recorded_at_micros: event.recorded_at.0,
-            recorded_at: event.recorded_at.rfc3339(),
-            data: serde_json::from_str(&event.data)?,
-            metadata: serde_json::from_str(&event.metadata)?,
-            previous_hash: hex::encode(event.previous_hash),
-            hash: hex::encode(event.hash),
-        })
-    }
+    position: Position,
 }
 
 /// Which events of a run are asked for.
@@ -118,12 +79,11 @@ pub async fn list(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
         }
         more = more && at < newest;
     }
-    let events = found.iter().map(|event| EventAnswer::try_from(event.as_ref())).collect::<Result<Vec<_>, _>>();
+    let events = found.iter().map(|event| EventText::try_from(event.as_ref())).collect::<Result<Vec<_>, _>>();
     let events = events.map_err(|error| Problem::internal(&error))?;
     let next = (at < newest).then(|| format!("v{at}"));
     let position = app.log.head();
-    let body = json!({"events": events, "hasMore": next.is_some(), "nextCursor": next, "version": newest,
-        "position": position});
+    let body = Page { events, has_more: next.is_some(), next_cursor: next, version: newest, position };
     Ok(serve::json(StatusCode::OK, &body))
 }
 
@@ -146,12 +106,32 @@ pub async fn get(app: Arc<App>, caller: Caller, ask: Ask) -> Answer {
     loop {
         let page = app.log.read_stream(caller.tenant, run.into(), at, PAGE).await?;
         if let Some(event) = page.iter().find(|event| event.event_id == id) {
-            let body = EventAnswer::try_from(event.as_ref()).map_err(|error| Problem::internal(&error))?;
+            let body = EventText::try_from(event.as_ref()).map_err(|error| Problem::internal(&error))?;
             return Ok(serve::json(StatusCode::OK, &body));
         }
         match page.last() {
             Some(last) => at = last.version,
             None => return Err(Problem::not_found("event")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_the_bytes_that_were_hashed() {
+        let ulid = "01M8K6KMGZKZTD72GDSR0ZGTQC";
+        let data = r#"{"b":1e+21,"\u00e4":[0.000001,1]}"#;
+        let event = format!(
+            r#"{{"position":1,"version":1,"eventId":"ev_{ulid}","type":"run:queued","schemaVersion":1,"tenantId":"tenant_{ulid}",
+                "streamId":"run_{ulid}","actor":"system","commandId":"{zero}","correlationId":"corr_{ulid}","causationId":null,
+                "recordedAtMicros":1,"recordedAt":"","data":{data},"metadata":{{}},"previousHash":"{zero}","hash":"{zero}"}}"#,
+            zero = "0".repeat(64)
+        );
+        let events = vec![serde_json::from_str(&event).unwrap()];
+        let page = Page { events, has_more: false, next_cursor: None, version: Version(1), position: Position(1) };
+        assert!(serde_json::to_string(&page).unwrap().contains(data));
     }
 }

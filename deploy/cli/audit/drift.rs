@@ -1,0 +1,77 @@
+//! `luci audit drift`: do the read tables say what the log says? Asked of the database, as operator.
+
+use clap::Args;
+use luci_projections::{
+    drift,
+    rebuild::{OnDifference, rebuild},
+};
+use luci_schema::{TenantId, difference::differences};
+use serde_json::json;
+
+use super::diff::short;
+use crate::{
+    cli::{Outcome, out, projections::Ground},
+    config::Config,
+};
+
+#[derive(Debug, Args)]
+pub struct Drift {
+    /// Only this tenant's rows
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<TenantId>,
+    /// Where rows differ, folds the tables anew beside those that serve, and serves the new ones
+    #[arg(long)]
+    repair: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+impl Drift {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let ground = Ground::open(config).await?;
+        let bar = ground.bar("compared");
+        let found = drift::check(&ground.pool, &ground.log, self.tenant, &|at| bar.set_position(at.0)).await?;
+        bar.finish_and_clear();
+        let sound = found.differences.is_empty();
+        let mut repaired = None;
+        if self.repair && !sound {
+            let bar = ground.bar("folded");
+            let progress = |at: luci_schema::Position| bar.set_position(at.0);
+            repaired = Some(rebuild(&ground.log, &ground.pool, OnDifference::Swap, &progress).await?);
+            bar.finish_and_clear();
+        }
+        if self.json {
+            let repaired = repaired.as_ref().map(|r| json!({"tables": r.differed, "position": r.position}));
+            out::json(&json!({"position": found.position, "rows": found.rows, "differences": found.differences,
+                "repaired": repaired}))?;
+        } else {
+            print(&found)?;
+            if let Some(repaired) = &repaired {
+                let tables = repaired.differed.join(", ");
+                out::line(&format!("repaired at position {}: {tables}", repaired.position))?;
+            }
+        }
+        Ok(if sound || repaired.is_some() { Outcome::Done } else { Outcome::Failed })
+    }
+}
+
+fn print(found: &drift::Drift) -> anyhow::Result<()> {
+    for row in &found.differences {
+        match (&row.fresh, &row.stored) {
+            (Some(fresh), Some(stored)) => {
+                for one in differences(stored, fresh) {
+                    let (found, log) = (short(&one.a), short(&one.b));
+                    out::line(&format!("{} {}: {} is {found}, the log says {log}", row.table, row.key, one.field))?;
+                }
+            }
+            (Some(_), None) => out::line(&format!("{} {}: the row is missing", row.table, row.key))?,
+            (None, _) => out::line(&format!("{} {}: the log knows no such row", row.table, row.key))?,
+        }
+    }
+    let rows = if found.differences.is_empty() { "none differs".into() } else { differing(found.differences.len()) };
+    out::line(&format!("{} rows compared at position {}: {rows}", found.rows, found.position))
+}
+
+fn differing(rows: usize) -> String {
+    format!("{rows} differ{}", if rows == 1 { "s" } else { "" })
+}
