@@ -20,9 +20,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::serve::{BLOB_KEY, gateway_options, providers, public_url},
+    cli::serve::{BLOB_KEY, gateway_options, providers, public_url, sealing},
     config::{Config, StoreAddress},
-    instance::{Credentials, Instance, derived, master_key},
+    instance::{Credentials, Instance, derived, master_key, own_seal_key},
     local::Folder,
     roles::Role,
     servers::Servers,
@@ -84,6 +84,10 @@ impl Home {
             nats_url: servers.nats_url.clone(),
             storage,
             vault: Arc::new(Vault::new(master)?),
+            seal_key: Some(Arc::new(match &config.seal_key {
+                Some(path) => sealing(path)?,
+                None => own_seal_key(&folder.path).context("the folder's seal.key cannot be used")?,
+            })),
             providers: providers(config, Some(&listener)),
             kinds: blocks::all(),
             listener: Some(listener),

@@ -1,7 +1,11 @@
 //! What a data folder says of the instance in it: its addresses, the owner's key, the master key.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
+use luci_schema::seal::SealKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +60,11 @@ impl Instance {
     pub fn write(&self, data_dir: &Path) -> io::Result<()> {
         write(&data_dir.join("instance.json"), self)
     }
+
+    /// The store's folder; `None` of a bucket.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.store_url.strip_prefix("file://").map(PathBuf::from)
+    }
 }
 
 impl Credentials {
@@ -92,6 +101,20 @@ pub fn master_key(data_dir: &Path) -> io::Result<SecretString> {
         Ok(bytes) if bytes.len() == 32 => Ok(SecretString::from(text.trim())),
         _ => Err(io::Error::other(format!("{} is not 32 bytes in hexadecimal", path.display()))),
     }
+}
+
+/// The key that seals, of a file in PEM.
+pub fn seal_key(path: &Path) -> io::Result<SealKey> {
+    SealKey::from_pem(&fs::read_to_string(path)?).map_err(io::Error::other)
+}
+
+/// The folder's own key that seals, `seal.key`, made at its first start and never replaced: auditors hold its public half.
+pub fn own_seal_key(data_dir: &Path) -> io::Result<SealKey> {
+    let path = data_dir.join("seal.key");
+    if !path.exists() {
+        write_private(&path, &SealKey::generate_pem().map_err(io::Error::other)?)?;
+    }
+    seal_key(&path)
 }
 
 /// A key for one purpose, derived from the master key (HKDF-SHA256, RFC 5869).

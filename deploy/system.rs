@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_nats::connection::State;
+use futures::{FutureExt as _, future::OptionFuture};
 use luci_engine::{
     admin::vault::Vault,
     block::{BlockKind, Tools},
@@ -14,6 +15,7 @@ use luci_engine::{
     issue::Issuer,
     provider::{Providers, ProvidersConfig},
     relay::{self, RelayOptions},
+    sealer::{self, SealerOptions},
     sender::{self, Messengers, SenderOptions},
     storage::Storage,
     worker::{self, WorkerOptions},
@@ -24,6 +26,7 @@ use luci_schema::{
     Position,
     log::{Log, LogOptions},
     migrate::{self, Role as DatabaseRole},
+    seal::SealKey,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
@@ -40,6 +43,8 @@ pub struct Setup {
     pub storage: Storage,
     /// The master key at work.
     pub vault: Arc<Vault>,
+    /// With it, the clock's process also seals the log.
+    pub seal_key: Option<Arc<SealKey>>,
     pub providers: ProvidersConfig,
     /// The stages that the engine works on: `luci_engine::blocks::all()`, or those of a test.
     pub kinds: Vec<Arc<dyn BlockKind>>,
@@ -200,8 +205,17 @@ impl System {
     fn clock(&mut self, setup: &Setup, issuer: &Issuer) {
         let options = clock::ClockOptions::owned_by(&setup.instance);
         let (issuer, log, storage) = (issuer.clone(), self.log.clone(), setup.storage.clone());
+        let sealing = setup.seal_key.clone().map(|key| SealerOptions::owned_by(&setup.instance, key));
+        if sealing.is_none() {
+            tracing::warn!("the log is not sealed: LUCI_SEAL_KEY names no key");
+        }
         self.roles.start(Role::Clock, self.stop.clone(), move |stop| {
-            clock::run(options.clone(), issuer.clone(), (log.clone(), storage.clone()), stop)
+            let until = stop.child_token();
+            let clock = clock::run(options.clone(), issuer.clone(), (log.clone(), storage.clone()), stop);
+            let sealer = sealing.clone().map(|of| sealer::run(of, log.clone(), storage.clone(), until.clone()));
+            // A clock that breaks is begun again, and the sealer with it.
+            let clock = clock.inspect(move |_| until.cancel());
+            async move { tokio::join!(clock, OptionFuture::from(sealer)).0 }
         });
     }
 

@@ -7,7 +7,7 @@ use luci::sandbox::{Sandbox, SandboxOptions};
 use luci_engine::provider::ProvidersConfig;
 use serde_json::Value;
 
-use crate::support::{System, SystemOptions, output, room, system_with};
+use crate::support::{Database, System, SystemOptions, output, room, seal_key, system_with};
 
 /// A system, the providers it asks, and a run that went through.
 struct Ground {
@@ -154,4 +154,85 @@ async fn read_tables_that_drifted_are_named_and_repaired() {
         serde_json::from_str(&ground.told(&dir, &["projections", "status", "--json"], 0).await).expect("JSON");
     assert_eq!((&status["serving"], &status["behind"]), (&Value::from("read_a"), &Value::from(0)));
     ground.stop().await;
+}
+
+/// `luci audit seals` on a database and a store that nobody works on any more.
+struct Sealed {
+    dir: std::path::PathBuf,
+    database: Database,
+    store: String,
+    key: String,
+}
+
+impl Sealed {
+    async fn told(&self, arguments: &[&str], code: i32) -> String {
+        let variables = [("LUCI_DATABASE_URL", self.database.url()), ("LUCI_STORE_URL", &*self.store)];
+        let output = output(&self.dir, &[&["audit", "seals"], arguments].concat(), &variables).await;
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        said(&output)
+    }
+
+    async fn change(&self, admin: &sqlx::PgPool, statement: &'static str) {
+        let done = sqlx::raw_sql(statement).execute(admin).await.expect("changed");
+        assert!(done.rows_affected() > 0, "{statement}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_changed_cut_or_lost_a_stream_is_not_what_was_sealed() {
+    let dir = room("sealed");
+    let ground = Ground::new(&dir).await;
+    let store = format!("file://{}", ground.system.objects.display());
+    ground.sandbox.stop().await;
+    // Told to stop, it seals what there is.
+    let (database, _nats) = ground.system.stop().await;
+    let key = hex::encode(seal_key().public());
+    let sealed = Sealed { dir, database, store, key };
+    let whole = sealed.told(&["--key", &sealed.key], 0).await;
+    assert!(whole.contains(", 0 not sealed yet") && whole.contains(&sealed.key), "{whole}");
+    assert!(whole.starts_with("1 seal holds, up to position "), "{whole}");
+    let other = sealed.told(&["--key", &"0".repeat(64)], 1).await;
+    assert!(other.contains("which is none of the keys that may seal"), "{other}");
+
+    let admin = sealed.database.pool().await;
+    let refused = sqlx::raw_sql("delete from log.seals").execute(&admin).await.expect_err("guarded").to_string();
+    assert!(refused.contains("append-only"), "{refused}");
+    let guarded: Vec<String> = sqlx::query_scalar(
+        "select relid::regclass::text from pg_partition_tree('log.events') union all select 'log.seals'",
+    )
+    .fetch_all(&admin)
+    .await
+    .expect("tables");
+    for table in guarded {
+        let unguarded = sqlx::AssertSqlSafe(format!("alter table {table} disable trigger user"));
+        sqlx::query(unguarded).execute(&admin).await.expect("unguarded");
+    }
+    sealed
+        .change(&admin, "create table kept as select * from log.events; create table seals as select * from log.seals")
+        .await;
+    for (change, told) in [
+        (
+            "update log.events set recorded_at = recorded_at + interval '1 us' where position = 3",
+            "the event at position 3 is not what its hash says",
+        ),
+        (
+            "update log.events set recorded_at = recorded_at + interval '1 us' where position = 3; \
+             update log.events e set hash = log.event_hash(e) where position = 3",
+            "the events are not those that were sealed",
+        ),
+        ("delete from log.events where position = 4", "the event at position 4 is gone"),
+        (
+            "update log.seals set to_position = to_position + 1 where seal_id = 1",
+            "its hash is not that of what it says",
+        ),
+        ("delete from log.seals", "the store has seal 1 (positions 1 to "),
+    ] {
+        sealed.change(&admin, change).await;
+        let found = sealed.told(&[], 1).await;
+        assert!(found.contains(told), "{change}: {found}");
+        let undo = "delete from log.events; insert into log.events select * from kept; delete from log.seals; \
+                    insert into log.seals select * from seals";
+        sealed.change(&admin, undo).await;
+    }
+    sealed.told(&[], 0).await;
 }

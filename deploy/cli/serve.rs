@@ -3,19 +3,20 @@
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     num::NonZeroU64,
+    path::Path,
     sync::Arc,
 };
 
 use anyhow::Context;
 use clap::Args;
 use luci_engine::{admin::vault::Vault, blocks, provider::ProvidersConfig, storage::Storage};
-use luci_schema::RunId;
+use luci_schema::{RunId, seal::SealKey};
 use secrecy::ExposeSecret;
 
 use super::{Outcome, out};
 use crate::{
     config::{Config, StoreAddress},
-    instance::derived,
+    instance::{derived, seal_key},
     roles::Role,
     system::{Setup, System},
     telemetry,
@@ -68,6 +69,7 @@ impl Serve {
             nats_url,
             storage,
             vault,
+            seal_key: config.seal_key.as_deref().map(sealing).transpose()?.map(Arc::new),
             providers: providers(&config, listener.as_ref()),
             kinds: blocks::all(),
             listener,
@@ -91,6 +93,11 @@ impl Serve {
 /// Where outside providers are, and how they reach the gateway; a process that cannot know that hands no leads over.
 pub fn providers(config: &Config, listener: Option<&TcpListener>) -> ProvidersConfig {
     ProvidersConfig { callback_url: public_url(config, listener).ok(), ..config.providers.clone() }
+}
+
+/// The key that seals the log, of the file that `LUCI_SEAL_KEY` names.
+pub fn sealing(path: &Path) -> anyhow::Result<SealKey> {
+    seal_key(path).with_context(|| format!("LUCI_SEAL_KEY: {} cannot be used", path.display()))
 }
 
 /// What callers see decides whether cookies are for TLS only.

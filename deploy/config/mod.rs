@@ -31,6 +31,8 @@ pub struct Config {
     pub store: Option<StoreAddress>,
     /// `LUCI_MASTER_KEY`: 32 bytes in hexadecimal; default the file `master.key` of the data folder.
     pub master_key: Option<SecretString>,
+    /// `LUCI_SEAL_KEY`: a file with the Ed25519 key that seals the log; default the file `seal.key` of the data folder.
+    pub seal_key: Option<PathBuf>,
     /// `LUCI_INSTANCE`: the name of this process among several, for leases; default made up at each start.
     pub instance: Option<String>,
     /// `LUCI_UPLOAD_MAX_BYTES`: the largest CSV that may be uploaded; 100 MB unless set.
@@ -90,6 +92,7 @@ impl Config {
             nats_url: reader.address("LUCI_NATS_URL", &["nats", "tls"]),
             store: StoreAddress::read(&mut reader),
             master_key: master_key(&mut reader),
+            seal_key: reader.text("LUCI_SEAL_KEY").map(PathBuf::from),
             instance: reader.text("LUCI_INSTANCE"),
             upload_max_bytes: reader.parsed("LUCI_UPLOAD_MAX_BYTES", "a number of bytes, 1 or more"),
             providers: providers::read(&mut reader),

@@ -19,6 +19,7 @@ pub mod relay;
 pub mod run;
 #[cfg(test)]
 mod sample;
+pub mod sealer;
 pub mod sender;
 pub mod start;
 pub mod storage;

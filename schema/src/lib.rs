@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod migrate;
 pub mod object_key;
 pub mod recorded;
+pub mod seal;
 pub mod stage;
 pub mod subject;
 

@@ -6,5 +6,6 @@ mod housekeeping;
 mod lossy;
 mod process;
 mod relay;
+mod sealer;
 mod stages;
 mod worker;

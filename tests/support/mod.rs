@@ -22,4 +22,4 @@ pub use browser::{Browser, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
 pub use servers::room;
-pub use system::{MASTER_KEY, System, SystemOptions, system, system_with, vault};
+pub use system::{MASTER_KEY, System, SystemOptions, seal_key, system, system_with, vault};

@@ -19,7 +19,7 @@ use luci_engine::{
     storage::Storage,
     worker::WorkerOptions,
 };
-use luci_schema::{RunId, TenantId};
+use luci_schema::{RunId, TenantId, seal::SealKey};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 
@@ -73,6 +73,13 @@ pub fn vault() -> Arc<Vault> {
     Arc::new(Vault::new(&MASTER_KEY.into()).expect("a master key"))
 }
 
+/// The key that seals each test's log.
+pub fn seal_key() -> Arc<SealKey> {
+    static PEM: OnceLock<String> = OnceLock::new();
+    let pem = PEM.get_or_init(|| SealKey::generate_pem().expect("random bytes"));
+    Arc::new(SealKey::from_pem(pem).expect("a key"))
+}
+
 /// Starts a system with every role.
 pub async fn system() -> System {
     system_with(SystemOptions::default()).await
@@ -92,6 +99,7 @@ pub async fn system_with(options: SystemOptions) -> System {
         nats_url: nats.url().to_owned().into(),
         storage: storage.clone(),
         vault: vault(),
+        seal_key: Some(seal_key()),
         providers: ProvidersConfig { callback_url: Some(url.clone()), ..options.providers },
         kinds: options.kinds,
         listener: Some(listener),

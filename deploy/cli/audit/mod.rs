@@ -3,6 +3,7 @@
 mod diff;
 mod drift;
 mod proof;
+mod seals;
 
 use clap::Subcommand;
 use serde::Deserialize;
@@ -38,6 +39,8 @@ pub enum Audit {
     Verify(proof::Verify),
     /// A run's history as a file that proves itself, without the database
     Export(proof::Export),
+    /// Whether the log is what was sealed, in the database and in the store, as operator; exit code 1 when it is not
+    Seals(seals::Seals),
     /// Compares the read tables with a fresh fold of the log, as operator; exit code 1 when they differ
     Drift(drift::Drift),
 }
@@ -50,6 +53,7 @@ impl Audit {
             Self::Diff(diff) => diff.run(&Api::find(config)?).await,
             Self::Verify(verify) => verify.run(config).await,
             Self::Export(export) => export.run(&Api::find(config)?).await,
+            Self::Seals(seals) => seals.run(config).await,
             Self::Drift(drift) => drift.run(config).await,
         }
     }

@@ -15,7 +15,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use luci_schema::object_key::{KeyError, ObjectKey};
 use object_store::{
-    Attribute, Attributes, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, RetryConfig,
+    Attribute, Attributes, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
     local::LocalFileSystem,
     path::Path,
@@ -135,6 +135,18 @@ impl Storage {
         let options = PutOptions { attributes: self.attributes(content_type), ..Default::default() };
         self.objects().put_opts(&path(&key.to_string())?, PutPayload::from_bytes(bytes), options).await?;
         Ok(())
+    }
+
+    /// Writes a small object unless there is one; answers whether it was written. For what is nobody's in particular: the key
+    /// is a path of our own.
+    pub async fn put_new(&self, object_path: &str, bytes: Bytes, content_type: &str) -> Result<bool, StorageError> {
+        let attributes = self.attributes(content_type);
+        let options = PutOptions { mode: PutMode::Create, attributes, ..Default::default() };
+        match self.objects().put_opts(&path(object_path)?, PutPayload::from_bytes(bytes), options).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// An object of any size, as a stream of writes. Nothing is visible before `finish`.

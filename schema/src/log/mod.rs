@@ -11,6 +11,8 @@ mod chain;
 mod follow;
 mod memory;
 mod read;
+mod row;
+mod seals;
 mod statement;
 mod tail;
 mod trouble;
@@ -25,6 +27,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use append::{Append, AppendError, Appended, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, NewReceipt, Receipt};
 pub use chain::{Chain, ChainError, GENESIS, event_hash};
 pub use follow::{Follower, Lease, checkpoint, follower_position, followers, forget_follower};
+pub use seals::{add_seal, last_seal, seal_over, seals_after};
+pub use statement::{first_broken, hashes};
 pub use trouble::is_disconnected;
 
 use append::Prepared;

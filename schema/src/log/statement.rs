@@ -1,14 +1,15 @@
 //! Every statement over the log's own tables: the one that appends, and those that look.
 
-use sqlx::{PgConnection, Postgres, Row, postgres::PgRow, query::QueryAs};
+use sqlx::{PgConnection, Postgres, Row, query::QueryAs};
 use time::OffsetDateTime;
 
 use super::{
     LogError,
     append::{Prepared, Receipt},
     batch::{Head, Moves},
+    row::{bytes, parsed, recorded},
 };
-use crate::{CommandId, Event, EventId, Hash, Micros, Position, Recorded, StreamId, TenantId, Version};
+use crate::{CommandId, Hash, Micros, Position, Recorded, StreamId, TenantId, Version};
 
 /// One statement, so that the head row, moved last, is locked from there to the commit and not for a round trip. It counts
 /// the streams it moved and made; one too few (another process was first) refuses the whole. A receipt that exists is a
@@ -261,36 +262,32 @@ pub(super) async fn stream_after(
             .await?;
     rows.iter().map(recorded).collect()
 }
-
-fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
-    row: &PgRow,
-    column: &str,
-) -> Result<T, sqlx::Error> {
-    row.try_get::<&str, _>(column)?.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))
+/// The hashes of the events from one position to another, as far as there are such without a hole.
+pub async fn hashes(c: &mut PgConnection, from: Position, to: Position) -> Result<Vec<Hash>, LogError> {
+    let rows = sqlx::query("select position, hash from log.events where position between $1 and $2 order by position")
+        .bind(from.0 as i64)
+        .bind(to.0 as i64)
+        .fetch_all(c)
+        .await?;
+    let mut hashes = Vec::with_capacity(rows.len());
+    for (row, expected) in rows.iter().zip(from.0 as i64..) {
+        if row.try_get::<i64, _>("position")? != expected {
+            break;
+        }
+        hashes.push(bytes(row, "hash")?);
+    }
+    Ok(hashes)
 }
 
-fn recorded(row: &PgRow) -> Result<Recorded, LogError> {
-    let event_type: String = row.try_get("event_type")?;
-    let schema_version = row.try_get::<i16, _>("schema_version")? as u16;
-    let data: String = row.try_get("data")?;
-    let event = Event::decode(&event_type, schema_version, &data).map_err(|e| LogError::Corrupt(e.to_string()))?;
-    Ok(Recorded {
-        position: Position(row.try_get::<i64, _>("position")? as u64),
-        version: Version(row.try_get::<i64, _>("version")? as u64),
-        event_id: row.try_get::<EventId, _>("event_id")?,
-        event_type,
-        schema_version,
-        tenant_id: row.try_get("tenant_id")?,
-        stream_id: parsed(row, "stream_id")?,
-        actor: parsed(row, "actor")?,
-        command_id: parsed(row, "command_id")?,
-        correlation_id: row.try_get("correlation_id")?,
-        causation_id: row.try_get("causation_id")?,
-        recorded_at: row.try_get::<OffsetDateTime, _>("recorded_at")?.into(),
-        data,
-        metadata: row.try_get("metadata")?,
-        previous_hash: row.try_get("previous_hash")?,
-        hash: row.try_get("hash")?,
-        event,
-    })
+/// The first event of a range whose bytes are not what its hash says.
+pub async fn first_broken(c: &mut PgConnection, from: Position, to: Position) -> Result<Option<Position>, LogError> {
+    let broken: Option<i64> = sqlx::query_scalar(
+        "select position from log.events e where position between $1 and $2 and hash <> log.event_hash(e)
+          order by position limit 1",
+    )
+    .bind(from.0 as i64)
+    .bind(to.0 as i64)
+    .fetch_optional(c)
+    .await?;
+    Ok(broken.map(|position| Position(position as u64)))
 }

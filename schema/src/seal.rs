@@ -1,0 +1,256 @@
+//! Seals: what the whole log was, signed. Each covers a range of positions by the root of a Merkle tree over their hashes,
+//! and names the seal before it, so that a log that was shortened, lost a stream or was written anew matches no longer.
+//!
+//! Hashes are SHA-256, numbers eight bytes, the highest first:
+//! leaf `0x00 ‖ position ‖ event's hash`, node `0x01 ‖ left ‖ right` (RFC 6962, the tree of a certificate log), and
+//! seal `0x02 ‖ previous seal ‖ id ‖ from ‖ to ‖ microseconds ‖ root`, which is signed by Ed25519 (RFC 8032).
+
+use std::fmt;
+
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Hash, Micros, Position, log::GENESIS};
+
+/// Events that one seal covers, at most.
+pub const MOST: usize = 10_000;
+
+/// A seal as it is stored, exported and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seal {
+    /// 1, 2, 3 … without a hole.
+    pub seal_id: u64,
+    pub from_position: Position,
+    pub to_position: Position,
+    #[serde(with = "hex::serde")]
+    pub root: Hash,
+    /// Of the seal before; zeros before the first.
+    #[serde(with = "hex::serde")]
+    pub previous_hash: Hash,
+    #[serde(with = "hex::serde")]
+    pub seal_hash: Hash,
+    #[serde(with = "hex::serde")]
+    pub public_key: [u8; 32],
+    #[serde(with = "hex::serde")]
+    pub signature: [u8; 64],
+    pub sealed_at_micros: Micros,
+}
+
+/// What is wrong with a seal, taken by itself and behind the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    #[error("it does not follow the seal before it")]
+    Order,
+    #[error("its hash is not that of what it says")]
+    Hash,
+    #[error("its signature is not its key's")]
+    Signature,
+}
+
+impl Seal {
+    fn hash(&self) -> Hash {
+        let mut whole = Sha256::new();
+        whole.update([2]);
+        whole.update(self.previous_hash);
+        for number in [self.seal_id, self.from_position.0, self.to_position.0] {
+            whole.update(number.to_be_bytes());
+        }
+        whole.update(self.sealed_at_micros.0.to_be_bytes());
+        whole.update(self.root);
+        whole.finalize().into()
+    }
+
+    /// Whether it says of itself what it is, and follows `before`.
+    pub fn check(&self, before: Option<&Self>) -> Result<(), SealError> {
+        let (id, end, hash) = before.map_or((0, Position(0), GENESIS), |b| (b.seal_id, b.to_position, b.seal_hash));
+        let follows = self.seal_id == id + 1 && self.from_position.0 == end.0 + 1 && self.previous_hash == hash;
+        if !follows || self.to_position < self.from_position {
+            return Err(SealError::Order);
+        }
+        self.check_alone()
+    }
+
+    /// Whether its hash and signature are right.
+    pub fn check_alone(&self) -> Result<(), SealError> {
+        if self.hash() != self.seal_hash {
+            return Err(SealError::Hash);
+        }
+        let key = UnparsedPublicKey::new(&ED25519, self.public_key);
+        key.verify(&self.seal_hash, &self.signature).map_err(|_| SealError::Signature)
+    }
+}
+
+/// The key that seals: Ed25519, kept as PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` writes it.
+pub struct SealKey(Ed25519KeyPair);
+
+/// The text is no such key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an Ed25519 key in PEM, as `openssl genpkey -algorithm ed25519` makes one")]
+pub struct BadSealKey;
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealKey({})", hex::encode(self.public()))
+    }
+}
+
+/// What stands before the seed of an Ed25519 key in PKCS#8 (RFC 8410).
+const PKCS8: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+
+impl SealKey {
+    pub fn from_pem(text: &str) -> Result<Self, BadSealKey> {
+        let (label, der) = pem_rfc7468::decode_vec(text.as_bytes()).map_err(|_| BadSealKey)?;
+        if label != "PRIVATE KEY" {
+            return Err(BadSealKey);
+        }
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map(Self).map_err(|_| BadSealKey)
+    }
+
+    /// A new key's PEM. Fails when the system has no random bytes.
+    pub fn generate_pem() -> Result<String, BadSealKey> {
+        let seed: [u8; 32] = ring::rand::generate(&ring::rand::SystemRandom::new()).map_err(|_| BadSealKey)?.expose();
+        let der = [&PKCS8[..], &seed].concat();
+        pem_rfc7468::encode_string("PRIVATE KEY", pem_rfc7468::LineEnding::LF, &der).map_err(|_| BadSealKey)
+    }
+
+    /// What others check by.
+    pub fn public(&self) -> [u8; 32] {
+        let mut key = [0; 32];
+        key.copy_from_slice(self.0.public_key().as_ref());
+        key
+    }
+
+    /// Seals what follows `before`: the leaves of the positions up to `to`, in order and not none.
+    pub fn seal(&self, before: Option<&Seal>, to: Position, root: Hash, sealed_at_micros: Micros) -> Seal {
+        let (id, end, hash) = before.map_or((0, Position(0), GENESIS), |b| (b.seal_id, b.to_position, b.seal_hash));
+        let mut seal = Seal {
+            seal_id: id + 1,
+            from_position: Position(end.0 + 1),
+            to_position: to,
+            root,
+            previous_hash: hash,
+            seal_hash: GENESIS,
+            public_key: self.public(),
+            signature: [0; 64],
+            sealed_at_micros,
+        };
+        seal.seal_hash = seal.hash();
+        seal.signature.copy_from_slice(self.0.sign(&seal.seal_hash).as_ref());
+        seal
+    }
+}
+
+/// An event in the tree.
+pub fn leaf(position: Position, hash: &Hash) -> Hash {
+    Sha256::new().chain_update([0]).chain_update(position.0.to_be_bytes()).chain_update(hash).finalize().into()
+}
+
+fn node(left: &Hash, right: &Hash) -> Hash {
+    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+}
+
+/// Where the tree over so many leaves, two or more, is split: the greatest power of two below.
+const fn split(leaves: usize) -> usize {
+    leaves.next_power_of_two() / 2
+}
+
+/// The root over the leaves; zeros over none.
+pub fn root(leaves: &[Hash]) -> Hash {
+    match leaves {
+        [] => GENESIS,
+        [leaf] => *leaf,
+        _ => {
+            let (left, right) = leaves.split_at(split(leaves.len()));
+            node(&root(left), &root(right))
+        }
+    }
+}
+
+/// What proves that a leaf is under the root, the nearest first; empty where `index` is no leaf.
+pub fn path(leaves: &[Hash], index: usize) -> Vec<Hash> {
+    if leaves.len() < 2 || index >= leaves.len() {
+        return Vec::new();
+    }
+    let at = split(leaves.len());
+    let (left, right) = leaves.split_at(at);
+    let (mut below, beside) =
+        if index < at { (path(left, index), root(right)) } else { (path(right, index - at), root(left)) };
+    below.push(beside);
+    below
+}
+
+/// The root that a leaf has by its path; `None` when the path is not as long as the tree is deep there.
+pub fn root_by(leaf: Hash, index: usize, leaves: usize, path: &[Hash]) -> Option<Hash> {
+    if leaves < 2 {
+        return (leaves == 1 && index == 0 && path.is_empty()).then_some(leaf);
+    }
+    let ((beside, below), at) = (path.split_last()?, split(leaves));
+    if index < at {
+        Some(node(&root_by(leaf, index, at, below)?, beside))
+    } else {
+        Some(node(beside, &root_by(leaf, index - at, leaves - at, below)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SealKey {
+        SealKey::from_pem(&SealKey::generate_pem().unwrap()).unwrap()
+    }
+
+    fn leaves(count: u64) -> Vec<Hash> {
+        (1..=count).map(|n| leaf(Position(n), &[u8::try_from(n % 251).unwrap(); 32])).collect()
+    }
+
+    #[test]
+    fn every_leaf_of_every_tree_is_proved_by_its_path_and_by_no_other() {
+        for count in 1..=33_u64 {
+            let (leaves, size) = (leaves(count), usize::try_from(count).unwrap());
+            for index in 0..size {
+                let proof = path(&leaves, index);
+                assert_eq!(root_by(leaves[index], index, size, &proof), Some(root(&leaves)), "{index} of {count}");
+                assert_ne!(root_by([9; 32], index, size, &proof), Some(root(&leaves)));
+                assert_eq!(root_by(leaves[index], index, size, &[&proof[..], &[[0; 32]]].concat()), None);
+            }
+        }
+    }
+
+    #[test]
+    fn the_tree_is_that_of_rfc_6962() {
+        // The first three leaves of Certificate Transparency's own test data, which have no position.
+        let of = |bytes: &[u8]| -> Hash { Sha256::new().chain_update([0]).chain_update(bytes).finalize().into() };
+        let three = [of(b""), of(&[0]), of(&[0x10])];
+        assert_eq!(hex::encode(root(&three)), "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77");
+    }
+
+    #[test]
+    fn seals_follow_one_another_and_hold_what_they_say() {
+        let key = key();
+        let first = key.seal(None, Position(7), root(&leaves(7)), Micros(1));
+        let second = key.seal(Some(&first), Position(9), root(&leaves(2)), Micros(2));
+        assert_eq!((first.check(None), second.check(Some(&first))), (Ok(()), Ok(())));
+        assert_eq!(second.check(None), Err(SealError::Order));
+        let moved = Seal { to_position: Position(8), ..second.clone() };
+        assert_eq!(moved.check(Some(&first)), Err(SealError::Hash));
+        let (other, mut forged) = (self::key(), moved);
+        forged.seal_hash = forged.hash();
+        assert_eq!(forged.check(Some(&first)), Err(SealError::Signature));
+        forged.public_key = other.public();
+        assert_eq!(forged.check(Some(&first)), Err(SealError::Signature), "a key of one's own needs a signature of it");
+        let text = serde_json::to_string(&second).unwrap();
+        assert_eq!(serde_json::from_str::<Seal>(&text).unwrap(), second);
+    }
+
+    #[test]
+    fn a_key_is_what_openssl_makes() {
+        let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIB0lZAxc60g6m4C4ll5L3kvD489py39EGVFkxRmSuemi\n\
+                   -----END PRIVATE KEY-----\n";
+        let key = SealKey::from_pem(pem).unwrap();
+        assert_eq!(hex::encode(key.public()), "21d8af44416b318595dbf220efbd15b905ab1e637bb5f4f7de7007ad595a2eb8");
+        assert_eq!(SealKey::from_pem("nothing").unwrap_err(), BadSealKey);
+    }
+}
