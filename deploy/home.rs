@@ -10,6 +10,7 @@ use anyhow::Context;
 use luci_engine::{
     admin::{AdminError, By, Role as CallerRole, actors, keys, sectors, tenants, vault::Vault},
     blocks,
+    sealer::SealerOptions,
     storage::Storage,
 };
 use luci_schema::{TenantId, log::Log, migrate};
@@ -79,20 +80,22 @@ impl Home {
     ) -> anyhow::Result<(System, Credentials)> {
         migrated(&servers.database_url).await?;
         let (store, storage) = store(config, folder, url, master)?;
+        // The folder has one holder, so its leases are taken over at once after a crash.
+        let instance = config.instance.clone().unwrap_or_else(|| format!("home {}", folder.path.display()));
+        let seal_key = match &config.seal_key {
+            Some(path) => sealing(path)?,
+            None => own_seal_key(&folder.path).context("the folder's seal.key cannot be used")?,
+        };
         let setup = Setup {
             database_url: servers.database_url.clone(),
             nats_url: servers.nats_url.clone(),
             storage,
             vault: Arc::new(Vault::new(master)?),
-            seal_key: Some(Arc::new(match &config.seal_key {
-                Some(path) => sealing(path)?,
-                None => own_seal_key(&folder.path).context("the folder's seal.key cannot be used")?,
-            })),
+            sealing: Some(SealerOptions::owned_by(&instance, Arc::new(seal_key))),
             providers: providers(config, Some(&listener)),
             kinds: blocks::all(),
             listener: Some(listener),
-            // The folder has one holder, so its leases are taken over at once after a crash.
-            instance: config.instance.clone().unwrap_or_else(|| format!("home {}", folder.path.display())),
+            instance,
             roles: Role::ALL.to_vec(),
             workers: Default::default(),
             sender: Default::default(),

@@ -26,7 +26,6 @@ use luci_schema::{
     Position,
     log::{Log, LogOptions},
     migrate::{self, Role as DatabaseRole},
-    seal::SealKey,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
@@ -44,7 +43,7 @@ pub struct Setup {
     /// The master key at work.
     pub vault: Arc<Vault>,
     /// With it, the clock's process also seals the log.
-    pub seal_key: Option<Arc<SealKey>>,
+    pub sealing: Option<SealerOptions>,
     pub providers: ProvidersConfig,
     /// The stages that the engine works on: `luci_engine::blocks::all()`, or those of a test.
     pub kinds: Vec<Arc<dyn BlockKind>>,
@@ -205,7 +204,7 @@ impl System {
     fn clock(&mut self, setup: &Setup, issuer: &Issuer) {
         let options = clock::ClockOptions::owned_by(&setup.instance);
         let (issuer, log, storage) = (issuer.clone(), self.log.clone(), setup.storage.clone());
-        let sealing = setup.seal_key.clone().map(|key| SealerOptions::owned_by(&setup.instance, key));
+        let sealing = setup.sealing.clone();
         if sealing.is_none() {
             tracing::warn!("the log is not sealed: LUCI_SEAL_KEY names no key");
         }

@@ -112,6 +112,17 @@ async fn wrong_use_is_2_and_wrong_settings_are_78_all_at_once() {
     let unset = output(&dir, &["serve", "all"], &[]).await;
     assert_eq!(unset.status.code(), Some(78));
     assert!(err(&unset).contains("LUCI_DATABASE_URL"), "{}", err(&unset));
+    let keyless = [
+        ("LUCI_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"),
+        ("LUCI_NATS_URL", "nats://127.0.0.1:1"),
+        ("LUCI_MASTER_KEY", crate::support::MASTER_KEY),
+        ("LUCI_STORE_URL", "file:///tmp"),
+        ("LUCI_PUBLIC_URL", "http://127.0.0.1:1"),
+        ("LUCI_SEAL_KEY", "/nowhere/seal.key"),
+    ];
+    let keyless = output(&dir, &["serve", "clock"], &keyless).await;
+    assert_eq!(keyless.status.code(), Some(78), "{}", err(&keyless));
+    assert!(err(&keyless).contains("LUCI_SEAL_KEY: /nowhere/seal.key cannot be used"), "{}", err(&keyless));
     let no_server = output(&dir, &["up"], &[("PATH", ""), ("LUCI_NATS_SERVER", "/bin/true")]).await;
     assert_eq!(no_server.status.code(), Some(78), "{}", err(&no_server));
 }

@@ -9,13 +9,13 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use luci_engine::{admin::vault::Vault, blocks, provider::ProvidersConfig, storage::Storage};
+use luci_engine::{admin::vault::Vault, blocks, provider::ProvidersConfig, sealer::SealerOptions, storage::Storage};
 use luci_schema::{RunId, seal::SealKey};
 use secrecy::ExposeSecret;
 
 use super::{Outcome, out};
 use crate::{
-    config::{Config, StoreAddress},
+    config::{Config, Mistake, Mistakes, StoreAddress},
     instance::{derived, seal_key},
     roles::Role,
     system::{Setup, System},
@@ -64,16 +64,18 @@ impl Serve {
         let vault = Arc::new(Vault::new(master)?);
         let storage = shared_store(&config, listener.as_ref())?;
         let (store, address) = (format!("{storage:?}"), listener.as_ref().and_then(|l| l.local_addr().ok()));
+        let instance = config.instance.clone().unwrap_or_else(|| RunId::generate().ulid().to_string());
+        let seal_key = config.seal_key.as_deref().map(sealing).transpose()?;
         let setup = Setup {
             database_url,
             nats_url,
             storage,
             vault,
-            seal_key: config.seal_key.as_deref().map(sealing).transpose()?.map(Arc::new),
+            sealing: seal_key.map(|key| SealerOptions::owned_by(&instance, Arc::new(key))),
             providers: providers(&config, listener.as_ref()),
             kinds: blocks::all(),
             listener,
-            instance: config.instance.clone().unwrap_or_else(|| RunId::generate().ulid().to_string()),
+            instance,
             workers: Default::default(),
             sender: Default::default(),
             gateway: gateway_options(&config),
@@ -97,7 +99,11 @@ pub fn providers(config: &Config, listener: Option<&TcpListener>) -> ProvidersCo
 
 /// The key that seals the log, of the file that `LUCI_SEAL_KEY` names.
 pub fn sealing(path: &Path) -> anyhow::Result<SealKey> {
-    seal_key(path).with_context(|| format!("LUCI_SEAL_KEY: {} cannot be used", path.display()))
+    let mistake = |error| Mistake {
+        variable: "LUCI_SEAL_KEY".to_owned(),
+        problem: format!("{} cannot be used: {error}", path.display()),
+    };
+    Ok(seal_key(path).map_err(|error| Mistakes(vec![mistake(error)]))?)
 }
 
 /// What callers see decides whether cookies are for TLS only.

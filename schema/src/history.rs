@@ -12,6 +12,7 @@ use crate::{
     Actor, CommandId, CorrelationId, Event, EventId, Hash, Micros, Position, Recorded, StreamId, TenantId, Version,
     hash_text,
     log::{Chain, ChainError},
+    seal::{SealError, Sealed},
 };
 
 /// What a file of this kind calls itself.
@@ -111,6 +112,9 @@ pub struct Title {
     #[serde(with = "hex::serde")]
     pub head_hash: Hash,
     pub exported_at: String,
+    /// The newest of its events that was sealed when it was exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Box<Sealed>>,
 }
 
 /// Why a file proves nothing, and in which line.
@@ -130,6 +134,10 @@ pub enum HistoryError {
     Cut { found: Version, events: Version },
     #[error("the last event's hash is {found}, the title says {expected}")]
     Head { found: String, expected: String },
+    #[error("the seal of version {version} proves nothing: {error}")]
+    Seal { version: Version, error: SealError },
+    #[error("version {version} is not the event that was sealed")]
+    Unsealed { version: Version },
 }
 
 /// A file being checked, line by line.
@@ -137,6 +145,8 @@ pub enum HistoryError {
 pub struct Proof {
     title: Title,
     chain: Chain,
+    /// The event that the title calls sealed has come.
+    met: bool,
 }
 
 impl Proof {
@@ -147,7 +157,7 @@ impl Proof {
             return Err(HistoryError::Title(format!("its format is `{}`", title.format)));
         }
         let chain = Chain::new(title.stream_id);
-        Ok(Self { title, chain })
+        Ok(Self { title, chain, met: false })
     }
 
     /// Takes the next event, or says what is wrong with it.
@@ -161,7 +171,15 @@ impl Proof {
         if event.tenant_id != self.title.tenant_id {
             return Err(HistoryError::Tenant { line, found: event.tenant_id, expected: self.title.tenant_id });
         }
-        self.chain.follow(&event.unread()).map_err(|error| HistoryError::Chain { line, error })
+        let event = event.unread();
+        self.chain.follow(&event).map_err(|error| HistoryError::Chain { line, error })?;
+        match &self.title.sealed {
+            Some(sealed) if sealed.version == event.version => {
+                self.met = (sealed.position, sealed.hash) == (event.position, event.hash);
+                if self.met { Ok(()) } else { Err(HistoryError::Unsealed { version: event.version }) }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Events that hold so far.
@@ -183,6 +201,13 @@ impl Proof {
             let (found, expected) = (hash_text(&self.chain.hash()), hash_text(&self.title.head_hash));
             return Err(HistoryError::Head { found, expected });
         }
+        if let Some(sealed) = &self.title.sealed {
+            let version = sealed.version;
+            sealed.check().map_err(|error| HistoryError::Seal { version, error })?;
+            if !self.met {
+                return Err(HistoryError::Unsealed { version });
+            }
+        }
         Ok(self.title)
     }
 }
@@ -193,6 +218,7 @@ mod tests {
     use crate::{
         RunEvent, RunId,
         log::{GENESIS, event_hash},
+        seal,
     };
 
     fn recorded(tenant_id: TenantId, run: RunId, version: u64, previous_hash: Hash) -> Recorded {
@@ -230,9 +256,16 @@ mod tests {
             head_hash = event.hash;
             lines.push(serde_json::to_string(&EventText::try_from(&event).unwrap()).unwrap());
         }
-        let (format, exported_at) = (FORMAT.into(), Micros(0).rfc3339());
-        let title =
-            Title { format, stream_id: run.into(), tenant_id: tenant, events: Version(3), head_hash, exported_at };
+        let (format, exported_at, sealed) = (FORMAT.into(), Micros(0).rfc3339(), None);
+        let title = Title {
+            format,
+            stream_id: run.into(),
+            tenant_id: tenant,
+            events: Version(3),
+            head_hash,
+            exported_at,
+            sealed,
+        };
         lines[0] = serde_json::to_string(&title).unwrap();
         lines
     }
@@ -285,5 +318,32 @@ mod tests {
         };
         assert!(told(&stranger).starts_with(&format!("line 3 is an event of {other}")));
         assert!(told(&|lines| lines[0] = lines[1].clone()).starts_with("line 1 is not the title of a history"));
+    }
+
+    #[test]
+    fn a_sealed_event_is_the_one_that_the_file_has() {
+        let mut lines = file();
+        let mut title: Title = serde_json::from_str(&lines[0]).unwrap();
+        let second: EventText = serde_json::from_str(&lines[2]).unwrap();
+        let (version, position, hash) = (second.version, second.position, second.hash);
+        // The event stands at position 20, the seal covers 1 to 21.
+        let hashes: Vec<Hash> = (1..=21).map(|at| if at == position.0 { hash } else { [7; 32] }).collect();
+        let leaves: Vec<Hash> = (1..).zip(&hashes).map(|(at, hash)| seal::leaf(Position(at), hash)).collect();
+        let key = seal::SealKey::from_pem(&seal::SealKey::generate_pem().unwrap()).unwrap();
+        let seal = key.seal(None, Position(21), seal::root(&leaves), Micros(1));
+        let sealed = Sealed::under(seal, &hashes, (version, position, hash));
+        let mut told = |sealed: Sealed| {
+            title.sealed = Some(Box::new(sealed));
+            lines[0] = serde_json::to_string(&title).unwrap();
+            check(&lines).map(|title| title.sealed.is_some()).map_err(|error| error.to_string())
+        };
+        assert_eq!(told(sealed.clone()), Ok(true));
+        let third = Sealed { version: Version(3), ..sealed.clone() };
+        assert_eq!(told(third), Err("version 3 is not the event that was sealed".into()));
+        let never = Sealed { version: Version(9), ..sealed.clone() };
+        assert_eq!(told(never), Err("version 9 is not the event that was sealed".into()));
+        let mut forged = sealed;
+        forged.seal.signature = [0; 64];
+        assert_eq!(told(forged), Err("the seal of version 2 proves nothing: its signature is not its key's".into()));
     }
 }

@@ -11,7 +11,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Hash, Micros, Position, log::GENESIS};
+use crate::{Hash, Micros, Position, Version, log::GENESIS};
 
 /// Events that one seal covers, at most.
 pub const MOST: usize = 10_000;
@@ -47,6 +47,8 @@ pub enum SealError {
     Hash,
     #[error("its signature is not its key's")]
     Signature,
+    #[error("the event's path does not lead to its root")]
+    Path,
 }
 
 impl Seal {
@@ -79,6 +81,50 @@ impl Seal {
         }
         let key = UnparsedPublicKey::new(&ED25519, self.public_key);
         key.verify(&self.seal_hash, &self.signature).map_err(|_| SealError::Signature)
+    }
+}
+
+/// An event under a seal: with the key's public half alone anybody can see that it, and with it the history up to it in its
+/// stream, is what was sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sealed {
+    /// In its stream.
+    pub version: Version,
+    pub position: Position,
+    #[serde(with = "hex::serde")]
+    pub hash: Hash,
+    /// Hashes in hexadecimal that lead from the event's leaf to the root, the nearest first.
+    pub path: Vec<String>,
+    pub seal: Seal,
+}
+
+impl Sealed {
+    /// `hashes` are those of all events that the seal covers, in order; the event is one of them.
+    pub fn under(seal: Seal, hashes: &[Hash], (version, position, hash): (Version, Position, Hash)) -> Self {
+        let leaves: Vec<Hash> =
+            (seal.from_position.0..).zip(hashes).map(|(at, hash)| leaf(Position(at), hash)).collect();
+        let index = usize::try_from(position.0.saturating_sub(seal.from_position.0)).unwrap_or(usize::MAX);
+        let path = path(&leaves, index).iter().map(hex::encode).collect();
+        Self { version, position, hash, path, seal }
+    }
+
+    /// Whether the path leads to the seal's root, and the seal says of itself what it is.
+    pub fn check(&self) -> Result<(), SealError> {
+        self.seal.check_alone()?;
+        let (from, to) = (self.seal.from_position.0, self.seal.to_position.0);
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let beside = self.path.iter().map(|text| {
+            let mut hash = GENESIS;
+            hex::decode_to_slice(text, &mut hash).map(|()| hash)
+        });
+        let beside: Vec<Hash> = beside.collect::<Result<_, _>>().map_err(|_| SealError::Path)?;
+        let within = (from..=to).contains(&self.position.0);
+        let root = within.then(|| {
+            let index = size(self.position.0 - from);
+            root_by(leaf(self.position, &self.hash), index, size(to - from + 1), &beside)
+        });
+        if root.flatten() == Some(self.seal.root) { Ok(()) } else { Err(SealError::Path) }
     }
 }
 
@@ -243,6 +289,23 @@ mod tests {
         assert_eq!(forged.check(Some(&first)), Err(SealError::Signature), "a key of one's own needs a signature of it");
         let text = serde_json::to_string(&second).unwrap();
         assert_eq!(serde_json::from_str::<Seal>(&text).unwrap(), second);
+    }
+
+    #[test]
+    fn an_event_is_proved_to_be_under_a_seal() {
+        let hashes: Vec<Hash> = (0..21).map(|n| [n; 32]).collect();
+        let leaves: Vec<Hash> = (1..).zip(&hashes).map(|(at, hash)| leaf(Position(at), hash)).collect();
+        let seal = key().seal(None, Position(21), root(&leaves), Micros(1));
+        let sealed = Sealed::under(seal, &hashes, (Version(3), Position(17), [16; 32]));
+        assert_eq!(sealed.check(), Ok(()));
+        for other in [
+            Sealed { hash: [15; 32], ..sealed.clone() },
+            Sealed { position: Position(16), ..sealed.clone() },
+            Sealed { position: Position(22), ..sealed.clone() },
+            Sealed { path: vec!["zz".into()], ..sealed.clone() },
+        ] {
+            assert_eq!(other.check(), Err(SealError::Path), "{other:?}");
+        }
     }
 
     #[test]

@@ -66,6 +66,7 @@ async fn files(log: &Log) -> anyhow::Result<Vec<Vec<String>>> {
                 events: Version(lines.len() as u64 - 1),
                 head_hash: event.hash,
                 exported_at: Micros::now().rfc3339(),
+                sealed: None,
             });
         }
     }

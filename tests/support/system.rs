@@ -4,6 +4,7 @@ use std::{
     net::TcpListener,
     path::PathBuf,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use luci::{
@@ -15,6 +16,7 @@ use luci_engine::{
     block::BlockKind,
     blocks,
     provider::ProvidersConfig,
+    sealer::SealerOptions,
     sender::SenderOptions,
     storage::Storage,
     worker::WorkerOptions,
@@ -38,6 +40,8 @@ pub struct SystemOptions {
     pub workers: WorkerOptions,
     pub sender: SenderOptions,
     pub gateway: luci_gateway::Options,
+    /// Between two seals.
+    pub seal_every: Duration,
 }
 
 impl Default for SystemOptions {
@@ -49,6 +53,7 @@ impl Default for SystemOptions {
             workers: WorkerOptions::default(),
             sender: SenderOptions::default(),
             gateway: luci_gateway::Options::default(),
+            seal_every: Duration::from_secs(60),
         }
     }
 }
@@ -94,16 +99,18 @@ pub async fn system_with(options: SystemOptions) -> System {
     let objects = room("objects");
     let storage =
         Storage::local(objects.clone(), "signing key of a test".to_owned().into(), url.clone()).expect("a store");
+    let instance = RunId::generate().to_string();
+    let sealing = SealerOptions { every: options.seal_every, ..SealerOptions::owned_by(&instance, seal_key()) };
     let setup = Setup {
         database_url: database.url().to_owned().into(),
         nats_url: nats.url().to_owned().into(),
         storage: storage.clone(),
         vault: vault(),
-        seal_key: Some(seal_key()),
+        sealing: Some(sealing),
         providers: ProvidersConfig { callback_url: Some(url.clone()), ..options.providers },
         kinds: options.kinds,
         listener: Some(listener),
-        instance: RunId::generate().to_string(),
+        instance,
         roles: options.roles,
         workers: options.workers,
         sender: options.sender,

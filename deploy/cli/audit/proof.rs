@@ -11,13 +11,14 @@ use clap::Args;
 use luci_schema::{
     Micros, RunId,
     history::{FORMAT, HistoryError, Proof, Title},
+    seal::Sealed,
 };
 use serde_json::{Value, json};
 
 use super::Page;
 use crate::{
     cli::{Outcome, out},
-    client::Api,
+    client::{Api, Refused},
     config::Config,
 };
 
@@ -29,6 +30,9 @@ pub struct Verify {
     /// The hash that the last event must have, as it was noted elsewhere
     #[arg(long, value_name = "HASH")]
     head: Option<String>,
+    /// The public key that must have sealed the file's events
+    #[arg(long, value_name = "HEX")]
+    key: Option<String>,
     #[arg(long)]
     json: bool,
 }
@@ -39,8 +43,23 @@ struct Verdict {
     checked: u64,
     events: u64,
     head: String,
+    /// The newest event that a seal proves; a gateway's answer names none.
+    sealed: Option<Box<Sealed>>,
     /// What is wrong; nothing when all hold.
     fault: Option<String>,
+}
+
+impl Verdict {
+    /// What the caller knows from elsewhere must agree.
+    fn hold_against(&mut self, head: Option<&str>, key: Option<&str>) {
+        let sealed_by = self.sealed.as_ref().map(|sealed| hex::encode(sealed.seal.public_key));
+        let other = |found: &str, wanted: Option<&str>| wanted.filter(|wanted| *wanted != found).map(str::to_owned);
+        let wrong_head =
+            other(&self.head, head).map(|wanted| format!("the last event's hash is {}, not {wanted}", self.head));
+        let wrong_key = other(sealed_by.as_deref().unwrap_or("nobody"), key)
+            .map(|wanted| format!("it is sealed by {}, not {wanted}", sealed_by.as_deref().unwrap_or("nobody")));
+        self.fault = self.fault.take().or(wrong_head).or(wrong_key);
+    }
 }
 
 impl Verify {
@@ -49,14 +68,11 @@ impl Verify {
             Ok(run) => by_gateway(&Api::find(config)?, run).await?,
             Err(_) => (in_file(Path::new(&self.what))?, None),
         };
-        let wanted = self.head.as_deref().filter(|head| *head != verdict.head);
-        if let (None, Some(wanted)) = (&verdict.fault, wanted) {
-            verdict.fault = Some(format!("the last event's hash is {}, not {wanted}", verdict.head));
-        }
-        let Verdict { of, checked, events, head, fault } = &verdict;
+        verdict.hold_against(self.head.as_deref(), self.key.as_deref());
+        let Verdict { of, checked, events, head, sealed, fault } = &verdict;
         let intact = fault.is_none();
         if self.json {
-            let own = || json!({"file": of, "checked": checked, "version": events, "headHash": head});
+            let own = || json!({"file": of, "checked": checked, "version": events, "headHash": head, "sealed": sealed});
             let mut answer = answer.unwrap_or_else(own);
             (answer["intact"], answer["fault"]) = (intact.into(), json!(fault));
             out::json(&answer)?;
@@ -64,6 +80,11 @@ impl Verify {
             out::line(&format!("{of}: NOT intact; {fault}; {checked} of {events} events hold"))?;
         } else {
             out::line(&format!("{of}: {events} events, every hash follows; head {head}"))?;
+            if let Some(sealed) = sealed {
+                let (version, key) = (sealed.version, hex::encode(sealed.seal.public_key));
+                let at = sealed.seal.sealed_at_micros.rfc3339();
+                out::line(&format!("sealed up to version {version} at {at} by {key}"))?;
+            }
         }
         Ok(if intact { Outcome::Done } else { Outcome::Failed })
     }
@@ -78,6 +99,7 @@ async fn by_gateway(api: &Api, run: RunId) -> anyhow::Result<(Verdict, Option<Va
         checked: number("checked"),
         events: number("version"),
         head: answer["headHash"].as_str().unwrap_or_default().to_owned(),
+        sealed: None,
         fault: (answer["intact"] != true).then(|| format!("first bad event is version {}: {reason}", bad["version"])),
     };
     Ok((verdict, Some(answer)))
@@ -97,8 +119,8 @@ fn in_file(path: &Path) -> anyhow::Result<Verdict> {
     }
     let checked = proof.checked().0;
     let fault = bad.or_else(|| proof.end().err()).map(|error| error.to_string());
-    let (events, head) = (title.events.0, hex::encode(title.head_hash));
-    Ok(Verdict { of: format!("{} ({})", path.display(), title.stream_id), checked, events, head, fault })
+    let (of, head) = (format!("{} ({})", path.display(), title.stream_id), hex::encode(title.head_hash));
+    Ok(Verdict { of, checked, events: title.events.0, head, sealed: title.sealed, fault })
 }
 
 #[derive(Debug, Args)]
@@ -131,11 +153,16 @@ impl Export {
 }
 
 async fn write(api: &Api, run: RunId, half: &Path) -> anyhow::Result<Title> {
+    // Asked first: what is sealed then is no newer than the head.
+    let sealed = match api.get(&format!("/api/pipelines/{run}/seal")).await {
+        Err(error) if error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == 404) => Value::Null,
+        sealed => sealed?,
+    };
     let head = api.get(&format!("/api/pipelines/{run}/verify")).await?;
     let first = api.text(&format!("/api/pipelines/{run}/events?limit=1")).await?;
     let tenant = serde_json::from_str::<Value>(&first)?["events"][0]["tenantId"].clone();
     let title = json!({"format": FORMAT, "streamId": run, "tenantId": tenant, "events": head["version"],
-        "headHash": head["headHash"], "exportedAt": Micros::now().rfc3339()});
+        "headHash": head["headHash"], "exportedAt": Micros::now().rfc3339(), "sealed": sealed});
     let title = serde_json::to_string(&serde_json::from_value::<Title>(title).context("the run has no history")?)?;
     let cannot = || format!("{} cannot be written", half.display());
     let mut file = BufWriter::new(File::create(half).with_context(cannot)?);

@@ -15,9 +15,9 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
-    cli::{Missing, Outcome, out, projections::Ground},
+    cli::{Missing, Outcome, out, projections::Ground, serve::sealing},
     config::{Config, StoreAddress},
-    instance::{Instance, seal_key},
+    instance::Instance,
 };
 
 /// Seals read at once.
@@ -83,10 +83,7 @@ fn store(config: &Config) -> anyhow::Result<Storage> {
 /// `LUCI_SEAL_KEY`, else the data folder's, if there is one.
 fn own_key(config: &Config) -> anyhow::Result<Option<SealKey>> {
     let home = config.data_dir.join("seal.key");
-    match config.seal_key.clone().or_else(|| home.exists().then_some(home)) {
-        Some(path) => Ok(Some(seal_key(&path).with_context(|| format!("{} cannot be used", path.display()))?)),
-        None => Ok(None),
-    }
+    config.seal_key.clone().or_else(|| home.exists().then_some(home)).as_deref().map(sealing).transpose()
 }
 
 struct Audit<'a> {

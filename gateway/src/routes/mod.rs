@@ -34,6 +34,7 @@ mod run_commands;
 mod runs;
 mod scoring_profiles;
 mod scrape;
+mod seal;
 mod sectors;
 mod sending;
 mod session;
@@ -178,6 +179,7 @@ pub static ROUTES: &[Route] = &[
         Box::pin(failed_leads_csv::csv(a, c, q))
     }),
     read("/api/pipelines/{runId}/compare/{otherRunId}", "compareRuns", |a, c, q| Box::pin(compare::get(a, c, q))),
+    read("/api/pipelines/{runId}/seal", "getRunSeal", |a, c, q| Box::pin(seal::get(a, c, q))),
     read("/api/pipelines/{runId}/verify", "verifyRun", |a, c, q| Box::pin(verify::get(a, c, q))),
     post("/api/luci/orchestrate", "orchestrate", Right::Operate, |a, c, q| Box::pin(orchestrate::post(a, c, q))),
     post("/api/uploads", "announceUpload", Right::Operate, |a, c, q| Box::pin(uploads::announce(a, c, q))),
