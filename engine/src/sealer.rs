@@ -45,7 +45,8 @@ enum SealerError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(
-        "the store has another seal {0}: the database was restored to the past, or is not the store's. `luci audit seals` says more"
+        "the store has another seal {0}: the database was restored to the past, or is not the store's. Nothing was replaced. \
+         `luci audit seals` says more; where the past is known, move its objects aside to seal anew from there"
     )]
     Another(u64),
 }

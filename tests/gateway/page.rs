@@ -15,7 +15,7 @@ async fn the_page_and_every_file_it_names_are_served() {
     assert!(!text.contains("style=") && !text.contains("onclick="), "the policy allows none inline");
     let mut files: Vec<String> =
         text.split('"').filter(|part| part.starts_with("/admin/assets/")).map(Into::into).collect();
-    files.extend(["api.js", "fold.js", "live.js", "view.js"].map(|file| format!("/admin/assets/{file}")));
+    files.extend(["api.js", "fold.js", "live.js", "proof.js", "view.js"].map(|file| format!("/admin/assets/{file}")));
     for file in files {
         let answer = reqwest::get(format!("{url}{file}")).await.expect("an answer");
         let kind = if file.ends_with(".css") { "text/css" } else { "text/javascript" };

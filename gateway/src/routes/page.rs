@@ -20,6 +20,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("api.js", include_str!("../../dashboard/api.js"), SCRIPT),
     ("fold.js", include_str!("../../dashboard/fold.js"), SCRIPT),
     ("live.js", include_str!("../../dashboard/live.js"), SCRIPT),
+    ("proof.js", include_str!("../../dashboard/proof.js"), SCRIPT),
     ("view.js", include_str!("../../dashboard/view.js"), SCRIPT),
 ];
 
