@@ -153,7 +153,7 @@ async function verified(run) {
   if (!sealed) return `Chain intact to #${chain.version}, not sealed yet.`;
   const signed = await underSeal(sealed);
   const at = new Date(sealed.seal.sealedAtMicros / 1000).toLocaleTimeString(), unsealed = chain.version - sealed.version;
-  const by = signed === 'signed' ? ` by key ${sealed.seal.publicKey.slice(0, 16)}…` : ', signature not checked by this browser';
+  const by = signed === 'signed' ? ` by key ${sealed.seal.publicKey.slice(0, 16)}` : ', signature not checked by this browser';
   return unsealed ? `Chain intact to #${chain.version}; newest ${unsealed} events not sealed yet.` : `Chain intact to #${chain.version}, sealed ${at}${by}.`;
 }
 

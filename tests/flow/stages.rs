@@ -8,6 +8,7 @@ use luci_schema::{
     Counts, Stage,
     event::{Artifact, BlockReport},
 };
+use tokio::sync::Semaphore;
 
 /// The stages of the tests' runs: one inside, one inside, one that calls out.
 pub const STAGES: [Stage; 3] = [Stage::Import, Stage::Validate, Stage::Enrich];
@@ -45,6 +46,23 @@ pub fn acting(
 ) -> Vec<Arc<dyn BlockKind>> {
     let act: Act = Arc::new(act);
     kinds(&Arc::default(), &act)
+}
+
+/// An act that waits at a stage until it is let through, one call for each permit of the gate.
+pub fn gated(at: Stage) -> (Arc<Semaphore>, Act) {
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
+    let act: Act = Arc::new(move |called| {
+        let gate = Arc::clone(&waiting);
+        async move {
+            if called.stage == at {
+                gate.acquire().await.expect("open").forget();
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    (gate, act)
 }
 
 impl BlockKind for Kind {

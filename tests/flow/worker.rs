@@ -12,7 +12,7 @@ use luci_schema::{BlockEvent, Event, Stage};
 use super::{
     ground::{assert_equal, eventually, relayed},
     process::{Caller, Process, Role},
-    stages::{Act, acting, kinds, passing},
+    stages::{Act, acting, gated, kinds, passing},
 };
 use crate::support;
 
@@ -134,28 +134,18 @@ async fn a_block_that_breaks_fails_and_harms_nothing_else() {
 async fn a_broker_wiped_under_a_run_loses_nothing() {
     let (database, mut nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let opened = Arc::clone(&gate);
-    let kinds = acting(move |called| {
-        let gate = Arc::clone(&gate);
-        async move {
-            if called.stage == Stage::Validate {
-                gate.acquire().await.expect("open").forget();
-            }
-            Ok(())
-        }
-        .boxed()
-    });
+    let (gate, act) = gated(Stage::Validate);
+    let kinds = kinds(&Arc::default(), &act);
     let process = Process::start("one", &database, &nats, &all(kinds));
     let (early, late) = (caller.queue(4).await, caller.queue(4).await);
-    opened.add_permits(1);
+    gate.add_permits(1);
     let ended = async || caller.count(early, "run:completed").await + caller.count(late, "run:completed").await;
     eventually("one completes", async || ended().await == 1).await;
     nats.wipe().await;
     let after = caller.queue(4).await;
     nats.restart().await;
     // Stale deliveries of everything that ever was, the block in hand twice, and new work.
-    opened.add_permits(100);
+    gate.add_permits(100);
     for run in [early, late, after] {
         caller.comes(run, "run:completed").await;
         caller.assert_completed(run).await;
@@ -177,18 +167,7 @@ async fn a_broker_wiped_under_a_run_loses_nothing() {
 async fn a_block_in_another_process_hand_is_not_begun_again_when_the_broker_was_lost() {
     let (database, mut nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let opened = Arc::clone(&gate);
-    let act: Act = Arc::new(move |called| {
-        let gate = Arc::clone(&gate);
-        async move {
-            if called.stage == Stage::Enrich {
-                gate.acquire().await.expect("open").forget();
-            }
-            Ok(())
-        }
-        .boxed()
-    });
+    let (gate, act) = gated(Stage::Enrich);
     let calls = Arc::<Mutex<Vec<Stage>>>::default();
     let others = Process::start("others", &database, &nats, &[Role::Relay, Role::Clock]);
     let one = Process::start("one", &database, &nats, &[Role::Worker(kinds(&calls, &act))]);
@@ -211,7 +190,7 @@ async fn a_block_in_another_process_hand_is_not_begun_again_when_the_broker_was_
     .await;
     // Longer than silence is believed to be a death, three times.
     tokio::time::sleep(Duration::from_secs(7)).await;
-    opened.add_permits(100);
+    gate.add_permits(100);
     for run in &runs {
         caller.comes(*run, "run:completed").await;
         caller.assert_completed(*run).await;
@@ -243,23 +222,13 @@ async fn a_worker_told_to_stop_gives_back_what_lasts_too_long() {
 async fn a_database_that_is_away_for_a_while_is_waited_for() {
     let (database, nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let opened = Arc::clone(&gate);
-    let kinds = acting(move |called| {
-        let gate = Arc::clone(&gate);
-        async move {
-            if called.stage == Stage::Validate {
-                gate.acquire().await.expect("open").forget();
-            }
-            Ok(())
-        }
-        .boxed()
-    });
+    let (gate, act) = gated(Stage::Validate);
+    let kinds = kinds(&Arc::default(), &act);
     let process = Process::start("one", &database, &nats, &all(kinds));
     let run = caller.queue(4).await;
     caller.comes(run, "block:started").await;
     database.close().await;
-    opened.add_permits(100);
+    gate.add_permits(100);
     tokio::time::sleep(Duration::from_secs(4)).await;
     database.open().await;
     caller.comes(run, "run:completed").await;

@@ -15,7 +15,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use luci_schema::object_key::{KeyError, ObjectKey};
 use object_store::{
-    Attribute, Attributes, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
+    Attribute, Attributes, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
     local::LocalFileSystem,
     path::Path,
@@ -137,16 +137,15 @@ impl Storage {
         Ok(())
     }
 
-    /// Writes a small object unless there is one; answers whether it was written. For what is nobody's in particular: the key
-    /// is a path of our own.
+    /// Writes a small object below a path of our own, unless there is one; answers whether it was written. For one writer at
+    /// a time: it looks and then writes, since not every store that speaks S3 knows conditional writes.
     pub async fn put_new(&self, object_path: &str, bytes: Bytes, content_type: &str) -> Result<bool, StorageError> {
-        let attributes = self.attributes(content_type);
-        let options = PutOptions { mode: PutMode::Create, attributes, ..Default::default() };
-        match self.objects().put_opts(&path(object_path)?, PutPayload::from_bytes(bytes), options).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
+        if self.head(object_path).await?.is_some() {
+            return Ok(false);
         }
+        let options = PutOptions { attributes: self.attributes(content_type), ..Default::default() };
+        self.objects().put_opts(&path(object_path)?, PutPayload::from_bytes(bytes), options).await?;
+        Ok(true)
     }
 
     /// An object of any size, as a stream of writes. Nothing is visible before `finish`.
