@@ -13,7 +13,7 @@ use luci_schema::{
 use serde_json::Value;
 
 use super::ground::Ground;
-use crate::support::{Database, Nats};
+use crate::support::{Database, Nats, output};
 
 /// Completed, every lead accounted for at every stage, and everything below holds.
 pub async fn came_through(ground: &Ground, run: &str, leads: u64) {
@@ -27,6 +27,14 @@ pub async fn came_through(ground: &Ground, run: &str, leads: u64) {
     whole(&ground.database).await;
     tables_equal_a_fresh_fold(&ground.database, &log).await;
     stream_equals_the_log(&log, &ground.nats).await;
+    as_it_was_sealed(ground).await;
+}
+
+/// Database and store hold the same seals, over the events that the log has.
+async fn as_it_was_sealed(ground: &Ground) {
+    let database = [("LUCI_DATABASE_URL", ground.database.url())];
+    let audit = output(&ground.luci.data_dir, &["audit", "seals"], &database).await;
+    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
 }
 
 /// Over every stage: what went in is what came out of the one before.

@@ -30,7 +30,7 @@ pub struct Verify {
     /// The hash that the last event must have, as it was noted elsewhere
     #[arg(long, value_name = "HASH")]
     head: Option<String>,
-    /// The public key that must have sealed the file's events
+    /// The public key that must have sealed the events
     #[arg(long, value_name = "HEX")]
     key: Option<String>,
     #[arg(long)]
@@ -43,7 +43,7 @@ struct Verdict {
     checked: u64,
     events: u64,
     head: String,
-    /// The newest event that a seal proves; a gateway's answer names none.
+    /// The newest event that a seal proves.
     sealed: Option<Box<Sealed>>,
     /// What is wrong; nothing when all hold.
     fault: Option<String>,
@@ -72,9 +72,9 @@ impl Verify {
         let Verdict { of, checked, events, head, sealed, fault } = &verdict;
         let intact = fault.is_none();
         if self.json {
-            let own = || json!({"file": of, "checked": checked, "version": events, "headHash": head, "sealed": sealed});
+            let own = || json!({"file": of, "checked": checked, "version": events, "headHash": head});
             let mut answer = answer.unwrap_or_else(own);
-            (answer["intact"], answer["fault"]) = (intact.into(), json!(fault));
+            (answer["intact"], answer["fault"], answer["sealed"]) = (intact.into(), json!(fault), json!(sealed));
             out::json(&answer)?;
         } else if let Some(fault) = fault {
             out::line(&format!("{of}: NOT intact; {fault}; {checked} of {events} events hold"))?;
@@ -92,6 +92,9 @@ impl Verify {
 
 async fn by_gateway(api: &Api, run: RunId) -> anyhow::Result<(Verdict, Option<Value>)> {
     let answer = api.get(&format!("/api/pipelines/{run}/verify")).await?;
+    // Of a damaged history it may not even be told.
+    let sealed = if answer["intact"] == true { seal_of(api, run).await? } else { None };
+    let unproved = sealed.as_ref().and_then(|sealed| Some((sealed.version, sealed.check().err()?)));
     let (number, bad) = (|name: &str| answer[name].as_u64().unwrap_or(0), &answer["firstBad"]);
     let reason = bad["reason"].as_str().unwrap_or("it is not what its head names");
     let verdict = Verdict {
@@ -99,10 +102,23 @@ async fn by_gateway(api: &Api, run: RunId) -> anyhow::Result<(Verdict, Option<Va
         checked: number("checked"),
         events: number("version"),
         head: answer["headHash"].as_str().unwrap_or_default().to_owned(),
-        sealed: None,
-        fault: (answer["intact"] != true).then(|| format!("first bad event is version {}: {reason}", bad["version"])),
+        sealed: sealed.map(Box::new),
+        fault: (answer["intact"] != true)
+            .then(|| format!("first bad event is version {}: {reason}", bad["version"]))
+            .or_else(|| {
+                unproved.map(|(version, error)| format!("the seal of version {version} proves nothing: {error}"))
+            }),
     };
     Ok((verdict, Some(answer)))
+}
+
+/// The newest event of the run that is under a seal; `None` while there is none.
+async fn seal_of(api: &Api, run: RunId) -> anyhow::Result<Option<Sealed>> {
+    match api.get(&format!("/api/pipelines/{run}/seal")).await {
+        Ok(sealed) => Ok(Some(serde_json::from_value(sealed)?)),
+        Err(error) if error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == 404) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn in_file(path: &Path) -> anyhow::Result<Verdict> {
@@ -154,10 +170,7 @@ impl Export {
 
 async fn write(api: &Api, run: RunId, half: &Path) -> anyhow::Result<Title> {
     // Asked first: what is sealed then is no newer than the head.
-    let sealed = match api.get(&format!("/api/pipelines/{run}/seal")).await {
-        Err(error) if error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == 404) => Value::Null,
-        sealed => sealed?,
-    };
+    let sealed = seal_of(api, run).await?;
     let head = api.get(&format!("/api/pipelines/{run}/verify")).await?;
     let first = api.text(&format!("/api/pipelines/{run}/events?limit=1")).await?;
     let tenant = serde_json::from_str::<Value>(&first)?["events"][0]["tenantId"].clone();
