@@ -64,6 +64,11 @@ impl Api {
 
     /// The answer's text: a number or the order of fields may matter to the caller.
     pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+        Ok(self.open(path).await?.text().await?)
+    }
+
+    /// The answer as it comes, for those that are large; a redirect is followed, without the key where it leads elsewhere.
+    pub async fn open(&self, path: &str) -> anyhow::Result<Response> {
         self.send(Method::GET, path, None, None).await
     }
 
@@ -92,7 +97,7 @@ impl Api {
         body: Option<&Value>,
         once: Option<&str>,
     ) -> anyhow::Result<Value> {
-        let text = self.send(method, path, body, once).await?;
+        let text = self.send(method, path, body, once).await?.text().await?;
         if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
     }
 
@@ -102,7 +107,7 @@ impl Api {
         path: &str,
         body: Option<&Value>,
         once: Option<&str>,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Response> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         request = request.bearer_auth(self.key.expose_secret());
         if let Some(body) = body {
@@ -112,7 +117,7 @@ impl Api {
             request = request.header("idempotency-key", key);
         }
         let response = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
-        Ok(checked(response).await?.text().await?)
+        checked(response).await
     }
 
     /// Sends a file to the address that an announced upload got; `told` hears how many bytes have gone.

@@ -261,3 +261,27 @@ async fn a_log_that_was_changed_cut_or_lost_a_stream_is_not_what_was_sealed() {
     }
     sealed.told(&[], 0).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_gone_or_another_is_named() {
+    let dir = room("objects");
+    let ground = Ground::new(&dir).await;
+    let check = ["storage", "check", &ground.run];
+    let whole = ground.told(&dir, &check, 0).await;
+    assert!(whole.contains("each is what was recorded"), "{whole}");
+    let (_, page) = ground.system.api.get(&format!("/api/pipelines/{}/artifacts", ground.run)).await;
+    let paths: Vec<&str> =
+        page["artifacts"].as_array().expect("a list").iter().filter_map(|one| one["objectPath"].as_str()).collect();
+    assert!(whole.contains(&format!("{} objects", paths.len())), "{whole}");
+    let object = |n: usize| ground.system.objects.join(paths[n]);
+    fs::remove_file(object(0)).expect("removed");
+    let mut bytes = fs::read(object(1)).expect("an object");
+    bytes[0] ^= 1;
+    fs::write(object(1), &bytes).expect("written");
+    fs::write(object(2), "{}").expect("written");
+    let found = ground.told(&dir, &check, 1).await;
+    let told = |n: usize, what: &str| found.lines().any(|line| line.starts_with(paths[n]) && line.contains(what));
+    assert!(told(0, "it is gone") && told(1, "its SHA-256 is ") && told(2, " were recorded"), "{found}");
+    assert!(found.contains(": 3 not as recorded"), "{found}");
+    ground.stop().await;
+}

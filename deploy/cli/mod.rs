@@ -15,6 +15,7 @@ mod provider;
 mod run;
 mod sandbox;
 pub mod serve;
+mod storage;
 mod tenant;
 mod up;
 
@@ -79,6 +80,9 @@ enum Command {
     /// A run's history and states, what proves them, and whether the read tables say the same
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Whether a run's objects are what was recorded
+    #[command(subcommand)]
+    Storage(storage::Storage),
     /// How far the read tables are; folds them anew, as operator
     #[command(subcommand)]
     Projections(projections::Projections),
@@ -139,6 +143,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Key(key) => key.run(&config).await,
         Command::Provider(provider) => provider.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
+        Command::Storage(storage) => storage.run(&config).await,
         Command::Projections(projections) => projections.run(&config).await,
     }
 }

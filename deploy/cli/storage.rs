@@ -1,0 +1,117 @@
+//! `luci storage`: are a run's objects what its history says?
+
+use clap::Subcommand;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::{Outcome, out};
+use crate::{
+    client::{Api, Refused},
+    config::Config,
+};
+
+/// Objects read at once.
+const AT_ONCE: usize = 4;
+
+#[derive(Debug, Subcommand)]
+pub enum Storage {
+    /// Reads every object that a run made and compares size and SHA-256; exit code 1 when one is missing or another
+    Check {
+        #[arg(value_name = "RUN")]
+        run: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Storage {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let Self::Check { run, json } = self;
+        check(&Api::find(config)?, &run, json).await
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    artifacts: Vec<Artifact>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Artifact {
+    artifact_id: String,
+    object_path: String,
+    size_bytes: u64,
+    checksum: String,
+    expired_at: Option<String>,
+}
+
+/// An object that is not what was recorded.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fault {
+    artifact_id: String,
+    object_path: String,
+    found: String,
+}
+
+async fn check(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
+    let (mut objects, mut bytes, mut expired, mut faults) = (0_u64, 0, 0_u64, Vec::new());
+    let mut cursor = Some(String::new());
+    while let Some(at) = cursor {
+        let page = api.get(&format!("/api/pipelines/{run}/artifacts?limit=100{at}")).await?;
+        let page: Page = serde_json::from_value(page)?;
+        let (kept, gone): (Vec<_>, Vec<_>) = page.artifacts.into_iter().partition(|a| a.expired_at.is_none());
+        expired += gone.len() as u64;
+        objects += kept.len() as u64;
+        bytes += kept.iter().map(|artifact| artifact.size_bytes).sum::<u64>();
+        let looks = stream::iter(kept).map(|artifact| look(api, run, artifact)).buffered(AT_ONCE);
+        faults.extend(looks.try_collect::<Vec<_>>().await?.into_iter().flatten());
+        cursor = page.next_cursor.map(|next| format!("&cursor={next}"));
+    }
+    if json {
+        out::json(&json!({"runId": run, "objects": objects, "bytes": bytes, "expired": expired, "faults": faults}))?;
+    } else {
+        for fault in &faults {
+            out::line(&format!("{}: {}", fault.object_path, fault.found))?;
+        }
+        let outcome = match faults.len() {
+            0 => "each is what was recorded".to_owned(),
+            wrong => format!("{wrong} not as recorded"),
+        };
+        let gone = if expired == 0 { String::new() } else { format!(", {expired} more removed by retention") };
+        out::line(&format!("{objects} objects, {bytes} bytes{gone}: {outcome}"))?;
+    }
+    Ok(if faults.is_empty() { Outcome::Done } else { Outcome::Failed })
+}
+
+async fn look(api: &Api, run: &str, artifact: Artifact) -> anyhow::Result<Option<Fault>> {
+    let found = match api.open(&format!("/api/pipelines/{run}/artifacts/{}", artifact.artifact_id)).await {
+        Ok(object) => {
+            let (mut hash, mut size) = (Sha256::new(), 0);
+            let mut body = object.bytes_stream();
+            while let Some(bytes) = body.try_next().await? {
+                hash.update(&bytes);
+                size += bytes.len() as u64;
+            }
+            let checksum = hex::encode(hash.finalize());
+            if size != artifact.size_bytes {
+                Some(format!("{size} bytes, {} were recorded", artifact.size_bytes))
+            } else if checksum != artifact.checksum {
+                Some(format!("its SHA-256 is {checksum}, {} was recorded", artifact.checksum))
+            } else {
+                None
+            }
+        }
+        Err(error) if error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == 404) => {
+            Some("it is gone".to_owned())
+        }
+        Err(error) => return Err(error),
+    };
+    let (artifact_id, object_path) = (artifact.artifact_id, artifact.object_path);
+    Ok(found.map(|found| Fault { artifact_id, object_path, found }))
+}
