@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::serve::{BLOB_KEY, gateway_options, providers, public_url, sealing},
+    cli::serve::{BLOB_KEY, configured_seal_key, gateway_options, providers, public_url},
     config::{Config, StoreAddress},
     instance::{Credentials, Instance, derived, master_key, own_seal_key},
     local::Folder,
@@ -83,7 +83,7 @@ impl Home {
         // The folder has one holder, so its leases are taken over at once after a crash.
         let instance = config.instance.clone().unwrap_or_else(|| format!("home {}", folder.path.display()));
         let seal_key = match &config.seal_key {
-            Some(path) => sealing(path)?,
+            Some(path) => configured_seal_key(path)?,
             None => own_seal_key(&folder.path).context("the folder's seal.key cannot be used")?,
         };
         let setup = Setup {

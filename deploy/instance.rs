@@ -62,7 +62,7 @@ impl Instance {
     }
 
     /// The store's folder; `None` of a bucket.
-    pub fn folder(&self) -> Option<PathBuf> {
+    pub fn store_folder(&self) -> Option<PathBuf> {
         self.store_url.strip_prefix("file://").map(PathBuf::from)
     }
 }

@@ -65,7 +65,9 @@ impl Serve {
         let storage = shared_store(&config, listener.as_ref())?;
         let (store, address) = (format!("{storage:?}"), listener.as_ref().and_then(|l| l.local_addr().ok()));
         let instance = config.instance.clone().unwrap_or_else(|| RunId::generate().ulid().to_string());
-        let seal_key = config.seal_key.as_deref().map(sealing).transpose()?;
+        // Other processes need not be able to read it.
+        let seal_key = config.seal_key.as_deref().filter(|_| roles.contains(&Role::Clock));
+        let seal_key = seal_key.map(configured_seal_key).transpose()?;
         let setup = Setup {
             database_url,
             nats_url,
@@ -98,7 +100,7 @@ pub fn providers(config: &Config, listener: Option<&TcpListener>) -> ProvidersCo
 }
 
 /// The key that seals the log, of the file that `LUCI_SEAL_KEY` names.
-pub fn sealing(path: &Path) -> anyhow::Result<SealKey> {
+pub fn configured_seal_key(path: &Path) -> anyhow::Result<SealKey> {
     let mistake = |error| Mistake {
         variable: "LUCI_SEAL_KEY".to_owned(),
         problem: format!("{} cannot be used: {error}", path.display()),

@@ -1,4 +1,4 @@
-//! `luci storage`: are a run's objects what its history says?
+//! `luci storage`: are a run's objects what was recorded of them?
 
 use clap::Subcommand;
 use futures::{StreamExt, TryStreamExt, stream};

@@ -11,7 +11,8 @@ use futures::StreamExt as _;
 use luci_schema::{
     Hash, Micros, Position,
     log::{self, Log, LogError},
-    seal::{self, MOST, Seal, SealKey},
+    merkle,
+    seal::{MOST, Seal, SealKey},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -97,7 +98,8 @@ struct Held<'a> {
 
 impl Held<'_> {
     async fn work(&self, stop: &CancellationToken) -> Result<(), SealerError> {
-        let mut last = self.catch_up().await?;
+        let mut at = self.tenure.position();
+        let mut last = self.catch_up(&mut at).await?;
         let sealed = last.as_ref().map_or(Position(0), |seal| seal.to_position);
         let mut source = pin!(follow::batches(self.log.clone(), sealed, BATCH));
         let mut leaves: Vec<Hash> = Vec::new();
@@ -107,65 +109,71 @@ impl Held<'_> {
                 () = self.tenure.lost().cancelled() => return Ok(()),
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep_until(due) => {
-                    self.seal(&mut last, &mut leaves).await?;
+                    self.seal(&mut last, &mut leaves, &mut at).await?;
                     due = Instant::now() + self.options.every;
                 }
                 Some(batch) = source.next() => {
                     for event in batch? {
-                        leaves.push(seal::leaf(event.position, &event.hash));
+                        leaves.push(merkle::leaf(event.position, &event.hash));
                         if leaves.len() == MOST {
-                            self.seal(&mut last, &mut leaves).await?;
+                            self.seal(&mut last, &mut leaves, &mut at).await?;
                             due = Instant::now() + self.options.every;
                         }
                     }
                 }
             }
         }
-        self.seal(&mut last, &mut leaves).await
+        self.seal(&mut last, &mut leaves, &mut at).await
     }
 
     /// Copies the newest seals again, should a crash of the machine have lost one; answers the last.
-    async fn catch_up(&self) -> Result<Option<Seal>, SealerError> {
+    async fn catch_up(&self, at: &mut Position) -> Result<Option<Seal>, SealerError> {
         let mut c = self.tenure.pool().acquire().await?;
         let last = log::last_seal(&mut c).await?;
         let before = last.as_ref().map_or(0, |seal| seal.seal_id.saturating_sub(u64::from(RECENT)));
         let recent = log::seals_after(&mut c, before, RECENT).await?;
         drop(c);
         for seal in &recent {
-            self.export(seal).await?;
+            self.export(seal, at).await?;
         }
         Ok(last)
     }
 
     /// Seals the leaves behind the last seal; nothing when there are none.
-    async fn seal(&self, last: &mut Option<Seal>, leaves: &mut Vec<Hash>) -> Result<(), SealerError> {
+    async fn seal(
+        &self,
+        last: &mut Option<Seal>,
+        leaves: &mut Vec<Hash>,
+        at: &mut Position,
+    ) -> Result<(), SealerError> {
         if leaves.is_empty() {
             return Ok(());
         }
         let to = last.as_ref().map_or(0, |seal| seal.to_position.0) + leaves.len() as u64;
-        let seal = self.options.key.seal(last.as_ref(), Position(to), seal::root(leaves), Micros::now());
+        let seal = self.options.key.seal(last.as_ref(), Position(to), merkle::root(leaves), Micros::now());
         let mut tx = self.tenure.pool().begin().await?;
         log::add_seal(&mut tx, &seal).await?;
         tx.commit().await?;
         leaves.clear();
-        self.export(&seal).await?;
+        self.export(&seal, at).await?;
         metrics::gauge!("luci_sealed_position").set(seal.to_position.0 as f64);
         *last = Some(seal);
         Ok(())
     }
 
-    /// Leaves the seal's copy in the store, where none may be replaced, and moves the checkpoint.
-    async fn export(&self, seal: &Seal) -> Result<(), SealerError> {
+    /// Leaves the seal's copy in the store, where none may be replaced, and moves the checkpoint, which stands at `at`.
+    async fn export(&self, seal: &Seal, at: &mut Position) -> Result<(), SealerError> {
         let (path, text) = (object_path(seal.seal_id), serde_json::to_vec(seal).map_err(StorageError::from)?);
         let text = Bytes::from(text);
         let new = self.storage.put_new(&path, text.clone(), "application/json").await?;
         if !new && self.storage.get(&path).await? != text {
             return Err(SealerError::Another(seal.seal_id));
         }
-        if seal.from_position > self.tenure.position() {
+        if seal.to_position > *at {
             let mut tx = self.tenure.pool().begin().await?;
-            self.tenure.checkpoint(&mut tx, Position(seal.from_position.0 - 1), seal.to_position).await?;
+            self.tenure.checkpoint(&mut tx, *at, seal.to_position).await?;
             tx.commit().await?;
+            *at = seal.to_position;
         }
         Ok(())
     }

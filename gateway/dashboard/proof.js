@@ -1,5 +1,5 @@
 // A run's history checked here, by the page itself: each event's hash from its bytes, each behind the one before, and the
-// seal that the history is under. Only what the browser offers is used; formulas are those of schema/src/log/chain.rs and seal.rs.
+// seal that the history is under. Only what the browser offers is used; formulas are those of schema/src/log/chain.rs, merkle.rs and seal.rs.
 
 const HEADER = ['eventId', 'tenantId', 'streamId', 'version', 'type', 'schemaVersion', 'recordedAtMicros', 'commandId', 'correlationId', 'causationId', 'actor'];
 

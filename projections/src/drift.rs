@@ -11,6 +11,9 @@ use crate::{
     projector::{self, ProjectorError},
 };
 
+/// Differences that are told of one table, at most: as `projection!` limits them.
+pub const MOST: usize = 100;
+
 /// A row that is not what the log says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,7 +33,7 @@ pub struct Drift {
     pub position: Position,
     /// Rows that a fresh fold has.
     pub rows: u64,
-    /// At most 100 a table; none means that the tables equal a fresh fold.
+    /// At most `MOST` a table; none means that the tables equal a fresh fold.
     pub differences: Vec<Difference>,
 }
 

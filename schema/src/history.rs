@@ -218,7 +218,7 @@ mod tests {
     use crate::{
         RunEvent, RunId,
         log::{GENESIS, event_hash},
-        seal,
+        merkle, seal,
     };
 
     fn recorded(tenant_id: TenantId, run: RunId, version: u64, previous_hash: Hash) -> Recorded {
@@ -328,9 +328,9 @@ mod tests {
         let (version, position, hash) = (second.version, second.position, second.hash);
         // The event stands at position 20, the seal covers 1 to 21.
         let hashes: Vec<Hash> = (1..=21).map(|at| if at == position.0 { hash } else { [7; 32] }).collect();
-        let leaves: Vec<Hash> = (1..).zip(&hashes).map(|(at, hash)| seal::leaf(Position(at), hash)).collect();
+        let leaves: Vec<Hash> = (1..).zip(&hashes).map(|(at, hash)| merkle::leaf(Position(at), hash)).collect();
         let key = seal::SealKey::from_pem(&seal::SealKey::generate_pem().unwrap()).unwrap();
-        let seal = key.seal(None, Position(21), seal::root(&leaves), Micros(1));
+        let seal = key.seal(None, Position(21), merkle::root(&leaves), Micros(1));
         let sealed = Sealed::under(seal, &hashes, (version, position, hash));
         let mut told = |sealed: Sealed| {
             title.sealed = Some(Box::new(sealed));

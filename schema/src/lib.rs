@@ -11,6 +11,7 @@ pub mod history;
 pub mod id;
 pub mod json;
 pub mod log;
+pub mod merkle;
 pub mod metrics;
 pub mod migrate;
 pub mod object_key;

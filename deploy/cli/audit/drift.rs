@@ -36,8 +36,8 @@ impl Drift {
         let mut repaired = None;
         if self.repair && !sound {
             let bar = ground.bar("folded");
-            let progress = |at: luci_schema::Position| bar.set_position(at.0);
-            repaired = Some(rebuild(&ground.log, &ground.pool, OnDifference::Swap, &progress).await?);
+            let done = rebuild(&ground.log, &ground.pool, OnDifference::Swap, &|at| bar.set_position(at.0)).await;
+            repaired = Some(done?);
             bar.finish_and_clear();
         }
         if self.json {
@@ -68,10 +68,13 @@ fn print(found: &drift::Drift) -> anyhow::Result<()> {
             (None, _) => out::line(&format!("{} {}: the log knows no such row", row.table, row.key))?,
         }
     }
-    let rows = if found.differences.is_empty() { "none differs".into() } else { differing(found.differences.len()) };
+    let of = |table| found.differences.iter().filter(|row| row.table == table).count();
+    let more = found.differences.iter().any(|row| of(row.table) == drift::MOST);
+    let rows = match found.differences.len() {
+        0 => "none differs".to_owned(),
+        1 => "1 differs".to_owned(),
+        rows if more => format!("{rows} and perhaps more differ"),
+        rows => format!("{rows} differ"),
+    };
     out::line(&format!("{} rows compared at position {}: {rows}", found.rows, found.position))
-}
-
-fn differing(rows: usize) -> String {
-    format!("{rows} differ{}", if rows == 1 { "s" } else { "" })
 }

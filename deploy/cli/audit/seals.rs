@@ -9,13 +9,14 @@ use luci_engine::{
 use luci_schema::{
     Position,
     log::{first_broken, hashes, seals_after},
-    seal::{Seal, SealKey, leaf, root},
+    merkle::{leaf, root},
+    seal::{Seal, SealKey},
 };
 use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
-    cli::{Missing, Outcome, out, projections::Ground, serve::sealing},
+    cli::{Missing, Outcome, out, projections::Ground, serve::configured_seal_key},
     config::{Config, StoreAddress},
     instance::Instance,
 };
@@ -71,7 +72,7 @@ fn holding(seals: u64) -> String {
 
 /// The store of the environment, else that of the instance in the data folder.
 fn store(config: &Config) -> anyhow::Result<Storage> {
-    let at_home = || Some(StoreAddress::Folder(Instance::read(&config.data_dir).ok()??.folder()?));
+    let at_home = || Some(StoreAddress::Folder(Instance::read(&config.data_dir).ok()??.store_folder()?));
     let remedy = "name the store, or a --data-dir where `luci up` runs";
     match config.store.clone().or_else(at_home).ok_or(Missing { name: "LUCI_STORE_URL", remedy })? {
         StoreAddress::Bucket(bucket) => Ok(Storage::s3(bucket)?),
@@ -83,7 +84,7 @@ fn store(config: &Config) -> anyhow::Result<Storage> {
 /// `LUCI_SEAL_KEY`, else the data folder's, if there is one.
 fn own_key(config: &Config) -> anyhow::Result<Option<SealKey>> {
     let home = config.data_dir.join("seal.key");
-    config.seal_key.clone().or_else(|| home.exists().then_some(home)).as_deref().map(sealing).transpose()
+    config.seal_key.clone().or_else(|| home.exists().then_some(home)).as_deref().map(configured_seal_key).transpose()
 }
 
 struct Audit<'a> {
