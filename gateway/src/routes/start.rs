@@ -146,7 +146,10 @@ async fn queued(
 ) -> Result<RunQueued, Problem> {
     let mut c = app.engine_pool.acquire().await?;
     let exported_from = start::exported_from(&mut c, caller.tenant, &wanted.source).await?;
+    // The parent is read from the log, by connections of the same pool.
+    drop(c);
     let parent = mended::parent(app, caller, named, exported_from).await?;
+    let mut c = app.engine_pool.acquire().await?;
     let by = StartedBy { actor: caller.author(), trigger: TriggerType::Manual };
     let mut queued = start::queued(&mut c, caller.tenant, wanted, run, by).await?;
     if let Some((id, parent)) = parent {
