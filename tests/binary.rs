@@ -1,12 +1,12 @@
-//! The real binary, as people start it: an empty folder, a second start, kill -9, SIGTERM, wrong settings, the commands.
+//! The real binary: an empty folder, a second start, kill -9, SIGTERM, wrong settings, the commands.
 
 use std::{net::Ipv4Addr, os::unix::fs::PermissionsExt, path::Path, process::Output};
 
-use luci::sandbox::{Sandbox, SandboxOptions};
-use luci_engine::provider::ProvidersConfig;
+use luci_providers::ProvidersConfig;
+use luci_sandbox::{Sandbox, SandboxOptions};
 use serde_json::Value;
 
-use crate::support::{Api, Stand, System, SystemOptions, luci, output, room, system_with};
+use crate::support::{Api, Servers, System, SystemOptions, luci, output, system_with, temp_dir};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -27,7 +27,7 @@ fn mode(path: &Path) -> u32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_goes_on_after_kill_9_and_ends_cleanly_on_sigterm() {
-    let mut luci = luci(Stand::Private).await;
+    let mut luci = luci(Servers::Private).await;
     for secret in ["credentials.json", "master.key", "instance.json"] {
         assert_eq!(mode(&luci.data_dir.join(secret)), 0o600, "{secret}");
     }
@@ -57,15 +57,15 @@ async fn an_instance_goes_on_after_kill_9_and_ends_cleanly_on_sigterm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_while_postgres_was_killed_waits_and_is_answered() {
-    let luci = luci(Stand::Private).await;
+async fn requests_wait_while_postgres_restarts_after_a_kill() {
+    let luci = luci(Servers::Private).await;
     let api = luci.api();
-    let ask = || futures::future::join_all((0..8).map(|_| api.get("/api/pipelines")));
+    let requests = || futures::future::join_all((0..8).map(|_| api.get("/api/pipelines")));
     for _ in 0..2 {
-        // As many connections as questions at once stand ready, and all of them die.
-        ask().await;
+        // The pool has a connection for each request, and all of them die.
+        requests().await;
         let killed = luci.kill_postgres().await;
-        for (status, answer) in ask().await {
+        for (status, answer) in requests().await {
             assert_eq!(status, 200, "{answer}");
         }
         assert_eq!(luci.servers().len(), 2, "another Postgres runs");
@@ -74,8 +74,8 @@ async fn who_asks_while_postgres_was_killed_waits_and_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_ends_with_its_run_and_says_how_it_went() {
-    let dir = room("demo");
+async fn the_demo_ends_with_its_run_and_prints_a_summary() {
+    let dir = temp_dir("demo");
     let arguments = ["demo", "--exit", "--json", "--leads", "300", "--listen", "127.0.0.1:0"];
     let ended = output(&dir, &arguments, &[]).await;
     assert_eq!(ended.status.code(), Some(0), "{}", err(&ended));
@@ -99,15 +99,15 @@ async fn the_demo_ends_with_its_run_and_says_how_it_went() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_use_is_2_and_wrong_settings_are_78_all_at_once() {
-    let dir = room("wrong");
+    let dir = temp_dir("wrong");
     for wrong in [&["serve", "everything"][..], &["demo", "--leads", "0"]] {
         assert_eq!(output(&dir, wrong, &[]).await.status.code(), Some(2), "{wrong:?}");
     }
     let wrong = [("LUCI_LISTEN", "nowhere"), ("LUCI_NATS_URL", "http://x"), ("LUCI_DATABSE_URL", "postgres://x")];
-    let told = output(&dir, &["up"], &wrong).await;
-    assert_eq!(told.status.code(), Some(78));
+    let ended = output(&dir, &["up"], &wrong).await;
+    assert_eq!(ended.status.code(), Some(78));
     for (name, _) in wrong {
-        assert!(err(&told).contains(name), "{}", err(&told));
+        assert!(err(&ended).contains(name), "{}", err(&ended));
     }
     let unset = output(&dir, &["serve", "all"], &[]).await;
     assert_eq!(unset.status.code(), Some(78));
@@ -127,28 +127,28 @@ async fn wrong_use_is_2_and_wrong_settings_are_78_all_at_once() {
     assert_eq!(no_server.status.code(), Some(78), "{}", err(&no_server));
 }
 
-/// A system whose providers are a sandbox, for the commands to talk to.
+/// A system with sandbox providers for the commands.
 async fn served() -> (System, Sandbox) {
     let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), SandboxOptions::default()).await.expect("a sandbox");
     let providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
     (system_with(SystemOptions { providers, ..SystemOptions::default() }).await, sandbox)
 }
 
-async fn ask(api: &Api, dir: &Path, arguments: &[&str]) -> Output {
+async fn luci_as(api: &Api, dir: &Path, arguments: &[&str]) -> Output {
     output(dir, arguments, &[("LUCI_URL", &api.url), ("LUCI_API_KEY", &api.key)]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_file_of_leads_is_said_before_anything_is_sent() {
-    let ((system, sandbox), dir) = (served().await, room("no-file"));
+async fn a_file_that_holds_no_leads_is_refused_before_the_upload() {
+    let ((system, sandbox), dir) = (served().await, temp_dir("no-file"));
     std::fs::write(dir.join("empty.csv"), "").expect("written");
-    for (file, said) in
-        [(dir.clone(), "is no file"), (dir.join("empty.csv"), "is empty"), (dir.join("none"), "cannot be read")]
+    for (file, expected) in
+        [(dir.clone(), "is not a file"), (dir.join("empty.csv"), "is empty"), (dir.join("none"), "cannot read")]
     {
-        let refused = ask(&system.api, &dir, &["import", file.to_str().expect("text")]).await;
+        let refused = luci_as(&system.api, &dir, &["import", file.to_str().expect("text")]).await;
         assert_eq!(refused.status.code(), Some(1));
-        let told = err(&refused);
-        assert!(told.contains(said) && !told.contains("sig="), "a signed address is a secret: {told}");
+        let message = err(&refused);
+        assert!(message.contains(expected) && !message.contains("sig="), "a signed address is a secret: {message}");
     }
     assert_eq!(system.api.get("/api/imports").await.1["imports"], serde_json::json!([]));
     system.stop().await;
@@ -157,28 +157,28 @@ async fn what_is_no_file_of_leads_is_said_before_anything_is_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_take_a_csv_through_and_prove_its_history() {
-    let ((system, sandbox), dir) = (served().await, room("commands"));
+    let ((system, sandbox), dir) = (served().await, temp_dir("commands"));
     let file = dir.join("leads.csv");
-    luci::sample::write(&file, 120).expect("a sample");
+    luci::cli::demo::sample::write(&file, 120).expect("a sample");
     let api = &system.api;
 
-    let imported = ask(api, &dir, &["import", file.to_str().expect("text"), "--watch", "--json"]).await;
+    let imported = luci_as(api, &dir, &["import", file.to_str().expect("text"), "--watch", "--json"]).await;
     assert_eq!(imported.status.code(), Some(0), "{}", err(&imported));
     let summary = last_json(&imported);
     let run = summary["runId"].as_str().expect("an id").to_owned();
     assert_eq!(summary["status"], "completed");
 
-    let listed = out(&ask(api, &dir, &["run", "list"]).await);
+    let listed = out(&luci_as(api, &dir, &["run", "list"]).await);
     assert!(listed.contains(&run) && listed.contains("100%"), "{listed}");
-    let history = ask(api, &dir, &["audit", "history", &run, "--json"]).await;
+    let history = luci_as(api, &dir, &["audit", "history", &run, "--json"]).await;
     let versions: Vec<Value> = out(&history).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let expected = summary["events"].as_u64().expect("a number");
     assert_eq!(u64::try_from(versions.len()).ok(), Some(expected));
     assert!((1..).zip(&versions).all(|(version, event): (u64, _)| event["version"] == version));
-    let verified = ask(api, &dir, &["audit", "verify", &run]).await;
+    let verified = luci_as(api, &dir, &["audit", "verify", &run]).await;
     assert_eq!(verified.status.code(), Some(0), "{}", out(&verified));
 
-    let late = ask(api, &dir, &["run", "pause", &run]).await;
+    let late = luci_as(api, &dir, &["run", "pause", &run]).await;
     assert_eq!(late.status.code(), Some(1), "a completed run cannot be paused");
     assert!(err(&late).contains("409"), "{}", err(&late));
 
@@ -187,15 +187,20 @@ async fn the_commands_take_a_csv_through_and_prove_its_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_was_made_works_until_it_is_revoked() {
-    let ((system, sandbox), dir) = (served().await, room("keys"));
-    let made = last_json(&ask(&system.api, &dir, &["key", "create", "reports", "--role", "viewer", "--json"]).await);
+async fn a_new_key_works_until_it_is_revoked() {
+    let ((system, sandbox), dir) = (served().await, temp_dir("keys"));
+    let made =
+        last_json(&luci_as(&system.api, &dir, &["key", "create", "reports", "--role", "viewer", "--json"]).await);
     let viewer = Api::new(system.api.url.clone(), made["key"].as_str().expect("a key"));
-    assert_eq!(ask(&viewer, &dir, &["run", "list"]).await.status.code(), Some(0));
-    assert_eq!(ask(&viewer, &dir, &["key", "create", "more"]).await.status.code(), Some(1), "a viewer makes no keys");
+    assert_eq!(luci_as(&viewer, &dir, &["run", "list"]).await.status.code(), Some(0));
+    assert_eq!(
+        luci_as(&viewer, &dir, &["key", "create", "more"]).await.status.code(),
+        Some(1),
+        "a viewer makes no keys"
+    );
     let id = made["keyId"].as_str().expect("an id");
-    assert_eq!(ask(&system.api, &dir, &["key", "revoke", id]).await.status.code(), Some(0));
-    assert_eq!(ask(&viewer, &dir, &["run", "list"]).await.status.code(), Some(1), "revoked at once");
+    assert_eq!(luci_as(&system.api, &dir, &["key", "revoke", id]).await.status.code(), Some(0));
+    assert_eq!(luci_as(&viewer, &dir, &["run", "list"]).await.status.code(), Some(1), "revoked at once");
     system.stop().await;
     sandbox.stop().await;
 }

@@ -1,10 +1,10 @@
-//! The door for run commands, held by two processes at once over one log.
+//! The issuer of run commands, in two processes at once over one log.
 
 use std::collections::BTreeMap;
 
-use luci_engine::{
+use luci_runs::{
+    core::{Completion, Refusal, RunCommand, RunStatus},
     issue::{Cause, IssueError, Issuer},
-    run::{Completion, Refusal, RunCommand, RunStatus},
 };
 use luci_schema::{
     Actor, ActorId, BlockEvent, BlueprintId, CommandId, Counts, Event, ImportId, Micros, RunId, Stage, TenantId,
@@ -13,7 +13,7 @@ use luci_schema::{
         Artifact, BlockInput, BlockQueued, BlockReport, Cursor, RunInput, RunOptions, RunQueued, StageSpec, TriggerType,
     },
     log::{Log, LogOptions},
-    migrate::{self, Role},
+    migrate::{self, DatabaseRole},
 };
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::support::{self, Database};
 
 const BLOCK: u64 = 10;
 
-struct Ground {
+struct Fixture {
     tenant: TenantId,
     run: RunId,
     /// Two processes.
@@ -31,18 +31,18 @@ struct Ground {
 }
 
 async fn process(database: &Database) -> Issuer {
-    let pool = migrate::connect(database.url(), Role::Engine, 8).await.expect("a pool");
+    let pool = migrate::connect(database.url(), DatabaseRole::Engine, 8).await.expect("a pool");
     Issuer::new(Log::open(pool, LogOptions::default()).await.expect("a log"))
 }
 
 /// A run of `leads` leads, queued and started here.
-async fn ground(leads: u64) -> Ground {
+async fn fixture(leads: u64) -> Fixture {
     let database = support::database().await;
     let (here, there) = (process(&database).await, process(&database).await);
     let (tenant, run) = (TenantId::generate(), RunId::generate());
     here.issue(tenant, run, &RunCommand::Queue(Box::new(queued(run, leads))), cause("queue")).await.expect("queued");
     here.issue(tenant, run, &RunCommand::Start, cause("start")).await.expect("started");
-    Ground { tenant, run, here, there, _database: database }
+    Fixture { tenant, run, here, there, _database: database }
 }
 
 fn queued(run: RunId, leads: u64) -> RunQueued {
@@ -84,7 +84,7 @@ fn keyed(key: &str) -> Cause {
     Cause { receipt: Some(([7; 32], json!({ "said": key }))), ..cause(key) }
 }
 
-/// The account of a worker whose leads all went well.
+/// A worker's report in which all leads succeeded.
 fn completion(queued: &BlockQueued, version: Version, leads: u64) -> Completion {
     let (input, next) = match &queued.input {
         BlockInput::Artifact { leads, .. } => (*leads, None),
@@ -126,7 +126,7 @@ fn completion(queued: &BlockQueued, version: Version, leads: u64) -> Completion 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_complete_a_run_that_both_are_delivered() {
     let leads = 95;
-    let g = ground(leads).await;
+    let g = fixture(leads).await;
     let start = g.here.load(g.tenant, g.run).await.expect("read").expect("there");
     let mut work: Vec<(BlockQueued, Version)> =
         start.open_blocks().map(|(id, block)| (first(id, block), block.queued)).collect();
@@ -163,7 +163,7 @@ async fn two_processes_complete_a_run_that_both_are_delivered() {
 }
 
 /// The block's first `block:queued`, as far as a completion needs it.
-fn first(block_id: luci_schema::BlockId, block: &luci_engine::run::Block) -> BlockQueued {
+fn first(block_id: luci_schema::BlockId, block: &luci_runs::core::Block) -> BlockQueued {
     BlockQueued {
         block_id,
         stage: block.stage,
@@ -181,7 +181,7 @@ fn first(block_id: luci_schema::BlockId, block: &luci_engine::run::Block) -> Blo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_newest_state_refuses_or_finds_a_command_in_effect() {
-    let g = ground(10).await;
+    let g = fixture(10).await;
     g.there.load(g.tenant, g.run).await.expect("read");
     g.here.issue(g.tenant, g.run, &RunCommand::Pause, cause("a")).await.expect("paused");
     let paused = g.there.issue(g.tenant, g.run, &RunCommand::Pause, cause("b")).await.expect("in effect");
@@ -199,7 +199,7 @@ async fn only_the_newest_state_refuses_or_finds_a_command_in_effect() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_command_is_answered_from_its_receipt_whatever_has_become_of_the_run() {
-    let g = ground(10).await;
+    let g = fixture(10).await;
     let first = g.here.issue(g.tenant, g.run, &RunCommand::Pause, keyed("k")).await.expect("paused");
     g.here.issue(g.tenant, g.run, &RunCommand::Resume, cause("r")).await.expect("resumed");
     for issuer in [&g.here, &g.there] {
@@ -221,7 +221,7 @@ async fn a_repeated_command_is_answered_from_its_receipt_whatever_has_become_of_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_version_that_the_caller_saw_must_still_stand() {
-    let g = ground(10).await;
+    let g = fixture(10).await;
     let seen = g.here.load(g.tenant, g.run).await.expect("read").expect("there").version();
     let old = Cause { if_match: Some(Version(seen.0 - 1)), ..cause("old") };
     let refused = g.here.issue(g.tenant, g.run, &RunCommand::Pause, old).await;
@@ -232,7 +232,7 @@ async fn the_version_that_the_caller_saw_must_still_stand() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_tenants_run_does_not_exist() {
-    let g = ground(10).await;
+    let g = fixture(10).await;
     let other = TenantId::generate();
     assert!(g.here.load(other, g.run).await.expect("read").is_none());
     for command in [RunCommand::Cancel, RunCommand::Queue(Box::new(queued(g.run, 10)))] {
@@ -243,7 +243,7 @@ async fn another_tenants_run_does_not_exist() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_loaded_as_new_as_a_delivery_needs_it() {
-    let g = ground(10).await;
+    let g = fixture(10).await;
     let before = g.there.load(g.tenant, g.run).await.expect("read").expect("there").version();
     let paused = g.here.issue(g.tenant, g.run, &RunCommand::Pause, cause("p")).await.expect("paused");
     let cached = g.there.load(g.tenant, g.run).await.expect("read").expect("there");

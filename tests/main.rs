@@ -1,4 +1,4 @@
-//! The promises, checked from outside: one binary, so that the tests share one Postgres.
+//! Integration tests: one binary, so that they share one Postgres.
 
 mod audit;
 mod binary;

@@ -1,15 +1,15 @@
-//! The page in a real browser: a key signs in, a CSV that is chosen there starts a run, and it moves to completed by itself.
+//! The page in a real browser: sign-in with a key, a run started by choosing a CSV, live progress to completion.
 //!
 //! Needs chromium, so it is left out of a plain `cargo test`; `make test` installs one and runs it.
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use luci::sandbox::{Sandbox, SandboxOptions};
-use luci_engine::provider::ProvidersConfig;
+use luci_providers::ProvidersConfig;
+use luci_sandbox::{Sandbox, SandboxOptions};
 
 use crate::support::{Browser, Database, SystemOptions, browser, system_with};
 
-/// A system whose providers are a sandbox, and a browser that is signed in there.
+/// A system with sandbox providers, and a browser that is signed in.
 async fn signed_in() -> (crate::support::System, Sandbox, Browser) {
     let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), SandboxOptions::default()).await.expect("a sandbox");
     let providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
@@ -18,7 +18,7 @@ async fn signed_in() -> (crate::support::System, Sandbox, Browser) {
     let mut browser = browser().await;
     browser.open(&format!("{}/admin/pipelines", system.api.url)).await;
     browser.until("!document.querySelector('#sign-in').hidden").await;
-    browser.complaints.clear();
+    browser.errors.clear();
     let sign_in = format!(
         "document.querySelector('#key').value = '{}'; document.querySelector('#sign-in').requestSubmit()",
         system.api.key
@@ -29,7 +29,7 @@ async fn signed_in() -> (crate::support::System, Sandbox, Browser) {
     (system, sandbox, browser)
 }
 
-/// Another time in an event, by the owner of the database, with the log's guard taken away.
+/// Changes an event's time as the database's owner, with the log's triggers disabled.
 async fn intrude(database: &Database, run: &str) {
     let pool = database.pool().await;
     let tables = "select relid::regclass::text from pg_partition_tree('log.events')";
@@ -45,10 +45,10 @@ async fn intrude(database: &Database, run: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium; make test runs it"]
-async fn a_csv_chosen_in_the_page_runs_to_completed_before_ones_eyes() {
+async fn a_csv_chosen_in_the_page_runs_to_completion() {
     let (system, sandbox, mut browser) = signed_in().await;
     let mut csv = Vec::new();
-    luci::sample::csv(&mut csv, 300, 1, 7).expect("a sample");
+    luci::cli::demo::sample::csv(&mut csv, 300, 1, 7).expect("a sample");
     let csv = serde_json::to_string(&String::from_utf8(csv).unwrap_or_default()).expect("JSON");
     let choose = format!(
         "const chosen = new DataTransfer(); chosen.items.add(new File([{csv}], 'leads.csv', {{type: 'text/csv'}}));
@@ -65,7 +65,7 @@ async fn a_csv_chosen_in_the_page_runs_to_completed_before_ones_eyes() {
     let verify = "(() => { const verify = [...document.querySelectorAll('button')].find((b) => b.innerText === 'verify history'); \
                   verify?.click(); return !!verify })()";
     browser.until(verify).await;
-    // Checked in the browser, the seal's signature too: none is of the server's word.
+    // The browser checks everything itself, the seal's signature too.
     let notice = "document.querySelector('#notice').innerText";
     browser
         .until(&format!(
@@ -76,7 +76,7 @@ async fn a_csv_chosen_in_the_page_runs_to_completed_before_ones_eyes() {
     browser
         .until(&format!("/^Broken at #2: its bytes do not match its hash/.test({notice}) || ({verify}, false)"))
         .await;
-    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+    assert!(browser.errors.is_empty(), "{:?}", browser.errors);
     drop(browser);
     system.stop().await;
     sandbox.stop().await;

@@ -1,8 +1,8 @@
-// The API as the page uses it: JSON in, JSON out, a refusal is an error with its detail.
+// The API client: JSON in, JSON out; a problem is thrown as an error with its detail.
 
 export class Refused extends Error {
   constructor(status, problem) {
-    super(problem.detail || problem.title || `The server answered ${status}.`);
+    super(problem.detail || problem.title || `The server responded with status ${status}.`);
     this.status = status;
     this.requestId = problem.requestId;
   }
@@ -22,5 +22,5 @@ export async function api(method, path, body, headers = {}) {
   return answer;
 }
 
-/** A command that may be sent again without happening twice. */
+/** An idempotent command. */
 export const command = (method, path, body) => api(method, path, body, { 'idempotency-key': crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` });

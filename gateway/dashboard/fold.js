@@ -1,4 +1,4 @@
-// What the page knows of the runs, folded from snapshots and frames. No drawing here.
+// The state of the runs, folded from snapshots and frames. No rendering.
 
 const STATUS_OF = {
   'run:queued': 'queued', 'run:started': 'running', 'run:paused': 'paused', 'run:resumed': 'running',
@@ -11,7 +11,7 @@ export function emptyBoard() {
   return { runs: new Map(), counts: {}, position: 0 };
 }
 
-/** Applies one frame; answers the id of the run it changed, `'all'`, or nothing. */
+/** Applies one frame; returns the id of the changed run, `'all'`, or nothing. */
 export function apply(board, frame) {
   if (frame.type === 'snapshot') return snapshot(board, frame);
   if (!frame.runId) return undefined;

@@ -1,9 +1,9 @@
-// One connection that never lies: live over the WebSocket, polling while it is gone, and the caller is told which.
+// The connection: live over the WebSocket, polling while that is down; the caller is notified of the state.
 
-const SILENCE = 12_000; // two heartbeats and some
+const SILENCE = 12_000; // more than two heartbeats
 const POLL = 5_000;
 
-/** Calls `onFrame(frame)` for every frame and `onState(state, detail)` whenever what can be trusted changes. */
+/** Calls `onFrame(frame)` for every frame and `onState(state, detail)` whenever the state of the connection changes. */
 export function connect({ onFrame, onState, poll }) {
   let socket = null, silence = 0, polling = 0, tries = 0, ended = false;
 
@@ -21,7 +21,7 @@ export function connect({ onFrame, onState, poll }) {
     socket.onclose = lost;
   }
 
-  // A socket can be dead without having closed: silence counts as loss.
+  // A socket can be dead without being closed: no heartbeat counts as loss.
   function heard() {
     clearTimeout(silence);
     silence = setTimeout(() => socket?.close(), SILENCE);

@@ -1,4 +1,4 @@
-// The page: signs in, keeps the board live, opens one run.
+// The page: signs in, keeps the list live, opens one run.
 
 import { Refused, api, command } from './api.js';
 import { STATUSES, apply, emptyBoard } from './fold.js';
@@ -48,7 +48,7 @@ function onState(state, lagMs = 0) {
   node.textContent = text[state];
 }
 
-// Times tick only while what is shown can be trusted.
+// Times advance only while the shown state is current.
 setInterval(() => { if (trusted && [...board.runs.values()].some((run) => run.status === 'running')) soon(); }, 1000);
 
 // ---- one run ----
@@ -70,7 +70,7 @@ function route() {
   soon();
 }
 
-/** At most once a second, however many frames come. */
+/** At most once a second, for any number of frames. */
 function refreshSoon() { fetching ||= setTimeout(refresh, 1000); }
 
 async function refresh() {
@@ -125,7 +125,7 @@ const askBlock = (what, run, b) => attempt(async () => {
   say(`Accepted at position ${answer.position}: ${what} block ${b.blockNumber} of ${words(b.stageName)}.`);
 });
 
-// Here, in the browser, where it offers what that takes; else, and where an event cannot even be shown, by the server's word.
+// In the browser if it supports the algorithms; else, and for an event that cannot be shown, by the server.
 const verify = (run) => attempt(async () => {
   try {
     if (crypto.subtle) return say(await verified(run));
@@ -133,12 +133,12 @@ const verify = (run) => attempt(async () => {
     if (!(problem instanceof Refused)) throw problem;
   }
   const found = await api('GET', `/api/pipelines/${run.runId}/verify`);
-  say(found.intact ? `Chain intact to #${found.checked}, says the server.` : `Broken at #${found.firstBad?.version ?? found.checked}: ${found.firstBad?.reason ?? 'the end is missing'}`, !found.intact);
+  say(found.intact ? `Chain intact to #${found.checked}, according to the server.` : `Broken at #${found.firstBad?.version ?? found.checked}: ${found.firstBad?.reason ?? 'the end is missing'}`, !found.intact);
 });
 
 async function verified(run) {
   const path = `/api/pipelines/${run.runId}`;
-  // Asked first: what is sealed is then among the events that come.
+  // Requested first, so that the sealed event is among the events that follow.
   const sealed = await api('GET', `${path}/seal`).catch((refused) => { if (refused.status === 404) return null; throw refused; });
   const chain = new Chain();
   for (let page = { nextCursor: 'v0' }; page.nextCursor;) {
@@ -211,7 +211,7 @@ function begin(session) {
 async function boot() {
   const key = new URLSearchParams(location.hash.slice(1)).get('key');
   if (key) {
-    // Out of the address before anything else can read or keep it.
+    // Removed from the URL before anything else can read or store it.
     history.replaceState(null, '', location.pathname);
     return signIn(key);
   }

@@ -1,5 +1,5 @@
-// A run's history checked here, by the page itself: each event's hash from its bytes, each behind the one before, and the
-// seal that the history is under. Only what the browser offers is used; formulas are those of schema/src/log/chain.rs, merkle.rs and seal.rs.
+// Verifies the history of a run in the browser: the hash of each event, the hash chain, and the seal. The formulas are those
+// of schema/src/log/chain.rs, merkle.rs and seal.rs.
 
 const HEADER = ['eventId', 'tenantId', 'streamId', 'version', 'type', 'schemaVersion', 'recordedAtMicros', 'commandId', 'correlationId', 'causationId', 'actor'];
 
@@ -28,7 +28,7 @@ async function eventHash(event) {
   return hex(await sha256(Uint8Array.of(1), unhex(event.previousHash), ...parts));
 }
 
-/** Follows the events of one stream from version 1 on; throws at the first that does not fit. */
+/** Checks the events of one stream from version 1 on; throws at the first that does not match. */
 export class Chain {
   version = 0;
   hash = '0'.repeat(64);
@@ -36,8 +36,8 @@ export class Chain {
   async follow(event) {
     const at = this.version + 1;
     const broken = (why) => Object.assign(new Error(`Broken at #${at}: ${why}`), { version: at });
-    if (event.version !== at) throw broken(`version ${event.version} stands there`);
-    if (event.previousHash !== this.hash) throw broken('it does not name the hash of the event before it');
+    if (event.version !== at) throw broken(`found version ${event.version} instead`);
+    if (event.previousHash !== this.hash) throw broken('its previous hash is not the hash of the event before it');
     if (await eventHash(event) !== event.hash) throw broken('its bytes do not match its hash');
     this.version = at;
     this.hash = event.hash;
@@ -54,20 +54,20 @@ async function rootBy(leaf, index, leaves, path) {
   return index < split ? sha256(Uint8Array.of(1), here, beside) : sha256(Uint8Array.of(1), beside, here);
 }
 
-/** Whether the event is under the seal's root and the seal is its key's; answer: `signed`, or `unsigned` where the browser knows no Ed25519. */
+/** Checks that the seal covers the event and that its signature is valid. Returns `signed`, or `unsigned` in a browser without Ed25519. */
 export async function underSeal({ position, hash, path, seal }) {
   const leaf = await sha256(Uint8Array.of(0), number(position), unhex(hash));
   const root = await rootBy(leaf, position - seal.fromPosition, seal.toPosition - seal.fromPosition + 1, path);
-  if (!root || hex(root) !== seal.root) throw new Error('The seal is not over this history.');
+  if (!root || hex(root) !== seal.root) throw new Error('The seal does not cover this history.');
   const numbers = [seal.sealId, seal.fromPosition, seal.toPosition, seal.sealedAtMicros].map(number);
   const sealHash = await sha256(Uint8Array.of(2), unhex(seal.previousHash), ...numbers, unhex(seal.root));
-  if (hex(sealHash) !== seal.sealHash) throw new Error('The seal says what its hash does not.');
+  if (hex(sealHash) !== seal.sealHash) throw new Error('The hash of the seal does not match its content.');
   let key;
   try {
     key = await crypto.subtle.importKey('raw', unhex(seal.publicKey), 'Ed25519', false, ['verify']);
   } catch {
     return 'unsigned';
   }
-  if (!await crypto.subtle.verify('Ed25519', key, unhex(seal.signature), sealHash)) throw new Error("The seal's signature is not its key's.");
+  if (!await crypto.subtle.verify('Ed25519', key, unhex(seal.signature), sealHash)) throw new Error("The signature of the seal is not valid.");
   return 'signed';
 }

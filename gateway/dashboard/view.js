@@ -1,4 +1,4 @@
-// Drawing. Text goes in as text, never as markup: names come from tenants' files.
+// Rendering. Text is inserted as text, never as markup: names come from files of tenants.
 
 export const MARKS = { queued: '◌', running: '◉', paused: '❚❚', completed: '✓', failed: '✕', cancelled: '⊘', pending: '◌', skipped: '»', live: '●', polling: '◐', offline: '○', reconnecting: '…' };
 

@@ -1,4 +1,4 @@
-//! Who asks. The tenant comes from the credential and from nowhere else: this file alone makes a `Caller`.
+//! Authentication. The tenant of a request comes from its credential only: no other file makes a `Caller`.
 
 use std::{
     num::NonZeroUsize,
@@ -8,7 +8,7 @@ use std::{
 
 use http::{HeaderMap, Method, header};
 use lru::LruCache;
-use luci_engine::admin::{
+use luci_config::{
     Right, Role,
     keys::{self, Holder},
     secret, sessions,
@@ -20,10 +20,10 @@ use crate::{live::Hub, problem::Problem};
 
 /// The name of the session cookie.
 pub const COOKIE: &str = "luci_session";
-/// How long a credential that was looked up is taken as valid; a revoked key is refused as soon as its event is seen.
-const TRUST: Duration = Duration::from_secs(5);
-/// Credentials remembered.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+/// How long a lookup is cached. A revoked key is rejected as soon as its event arrives.
+const CACHE_TTL: Duration = Duration::from_secs(5);
+/// Credentials in the cache.
+const CACHE_SIZE: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 
 /// An authenticated caller.
 #[derive(Debug, Clone)]
@@ -36,18 +36,18 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// As the author of events.
+    /// The author of events.
     pub fn author(&self) -> Actor {
         Actor::Actor(self.actor)
     }
 
-    /// Whether the role has the right and the key's scopes take in the group of operations.
-    pub fn allow(&self, right: Right, group: &str) -> Result<(), Problem> {
+    /// 403 unless the role has the right and the scopes of the key include the group of operations.
+    pub fn authorize(&self, right: Right, group: &str) -> Result<(), Problem> {
         if !self.role.may(right) {
-            return Err(Problem::forbidden(format!("A key of role {} may not do this.", self.role)));
+            return Err(Problem::forbidden(format!("The role {} does not allow this.", self.role)));
         }
         if !self.scopes.is_empty() && !self.scopes.iter().any(|scope| scope == group) {
-            return Err(Problem::forbidden(format!("The key is not scoped to `{group}`.")));
+            return Err(Problem::forbidden(format!("The key does not have the scope `{group}`.")));
         }
         Ok(())
     }
@@ -59,22 +59,22 @@ impl From<Holder> for Caller {
     }
 }
 
-/// What a request carries to prove who sends it.
+/// The credential of a request.
 enum Credential<'a> {
     Key(&'a str),
     Session(&'a str),
 }
 
-/// Looks callers up, remembering them for a moment.
+/// Looks up callers, with a short-lived cache.
 pub struct Callers {
     pool: PgPool,
-    known: Mutex<LruCache<Hash, (Caller, Instant)>>,
+    cache: Mutex<LruCache<Hash, (Caller, Instant)>>,
 }
 
 impl Callers {
-    /// `pool` is of role `luci_engine`: finding the tenant of a key is the one question that knows no tenant yet.
+    /// `pool` has the role `luci_engine`: the lookup of a key is the one query without a tenant.
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, known: Mutex::new(LruCache::new(REMEMBERED)) }
+        Self { pool, cache: Mutex::new(LruCache::new(CACHE_SIZE)) }
     }
 
     /// The caller of a request, or 401.
@@ -84,7 +84,7 @@ impl Callers {
             same_origin(method, headers)?;
         }
         let hash = credential.hash();
-        if let Some(caller) = self.remembered(&hash) {
+        if let Some(caller) = self.cached(&hash) {
             return if hub.revoked(caller.key) { Err(Problem::unauthorized()) } else { Ok(caller) };
         }
         let caller = self.look_up(&credential, &hash).await?.ok_or_else(Problem::unauthorized)?;
@@ -100,24 +100,24 @@ impl Callers {
         };
         let Some(holder) = holder else { return Ok(None) };
         if let Err(error) = keys::touch(&mut c, holder.tenant, holder.key).await {
-            tracing::warn!(%error, "the use of a key was not noted");
+            tracing::warn!(%error, key.id = %holder.key, "key last-used time not recorded");
         }
         Ok(Some(holder.into()))
     }
 
-    fn remembered(&self, hash: &Hash) -> Option<Caller> {
-        let mut known = self.lock();
-        let (caller, at) = known.get(hash)?;
-        (at.elapsed() < TRUST).then(|| caller.clone())
+    fn cached(&self, hash: &Hash) -> Option<Caller> {
+        let mut cache = self.lock();
+        let (caller, at) = cache.get(hash)?;
+        (at.elapsed() < CACHE_TTL).then(|| caller.clone())
     }
 
-    /// Forgets everybody: after a key was revoked or a session closed here.
-    pub fn forget(&self) {
+    /// Clears the cache: after a key was revoked or a session closed in this process.
+    pub fn clear_cache(&self) {
         self.lock().clear();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<Hash, (Caller, Instant)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,8 +148,8 @@ pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
         .find_map(|(name, value)| (name == COOKIE).then_some(value))
 }
 
-/// A cookie is sent by the browser whoever asks: what changes something, and a WebSocket, must come from our own page.
-/// The cookie is SameSite=Strict as well; this is the second lock.
+/// CSRF protection: a browser sends the cookie with requests of any site, so an unsafe method or a WebSocket must have our
+/// own origin. The cookie is SameSite=Strict as well.
 fn same_origin(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let upgrade = headers.contains_key(header::UPGRADE);
     if (method == Method::GET || method == Method::HEAD) && !upgrade {
@@ -158,8 +158,10 @@ fn same_origin(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
     match (origin.and_then(|origin| origin.split_once("://")), host) {
-        (Some((_, from)), Some(host)) if from.eq_ignore_ascii_case(host) => Ok(()),
-        _ => Err(Problem::forbidden("A session may be used by LUCI's own pages only; send a key instead.")),
+        (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host) => Ok(()),
+        _ => Err(Problem::forbidden(
+            "A session cookie is accepted from the LUCI dashboard only. Send an API key instead.",
+        )),
     }
 }
 
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_wins_over_a_cookie_and_a_broken_header_over_nothing() {
+    fn a_key_takes_precedence_over_a_cookie_and_a_malformed_header_is_no_credential() {
         let both = headers(&[("authorization", "bearer luci_k"), ("cookie", "a=b; luci_session=sess_x")]);
         assert!(matches!(credential(&both), Some(Credential::Key("luci_k"))));
         let cookie = headers(&[("cookie", "a=b; luci_session=sess_x")]);
@@ -183,16 +185,16 @@ mod tests {
     }
 
     #[test]
-    fn cookies_change_things_from_our_own_pages_only() {
+    fn a_cookie_allows_changes_from_our_own_origin_only() {
         let own = headers(&[("host", "luci.test:8080"), ("origin", "http://luci.test:8080")]);
-        let strange = headers(&[("host", "luci.test:8080"), ("origin", "http://evil.test")]);
+        let foreign = headers(&[("host", "luci.test:8080"), ("origin", "http://evil.test")]);
         let none = headers(&[("host", "luci.test:8080")]);
         assert!(same_origin(&Method::POST, &own).is_ok());
-        assert!(same_origin(&Method::POST, &strange).is_err());
+        assert!(same_origin(&Method::POST, &foreign).is_err());
         assert!(same_origin(&Method::POST, &none).is_err());
-        assert!(same_origin(&Method::GET, &strange).is_ok());
-        let mut socket = strange;
+        assert!(same_origin(&Method::GET, &foreign).is_ok());
+        let mut socket = foreign;
         socket.insert("upgrade", HeaderValue::from_static("websocket"));
-        assert!(same_origin(&Method::GET, &socket).is_err(), "a WebSocket of another page");
+        assert!(same_origin(&Method::GET, &socket).is_err(), "a WebSocket of another origin");
     }
 }

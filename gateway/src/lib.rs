@@ -1,33 +1,34 @@
-//! The HTTP face: commands to the left, questions to the right, and what happens as it happens.
+//! The HTTP API: commands to the engine, queries on the projections, live streams, and the dashboard.
 //!
-//! No SQL lives here. The tenant of a request comes from its credential (`caller`), every address is a line of
-//! `routes::ROUTES`, every refusal a `Problem`.
+//! It contains no SQL. The tenant of a request comes from its credential (`caller`), every endpoint is a line of
+//! `routes::ROUTES`, every error response is a `Problem`.
 
-pub mod ask;
+mod body_drain;
 pub mod caller;
 pub mod idempotency;
-mod lead_row;
-mod lent;
 pub mod live;
 pub mod problem;
+mod provider_waits;
 pub mod reads;
+pub mod request;
 pub mod routes;
 pub mod serve;
-mod waiting;
 
 use std::{sync::Arc, time::Duration};
 
-use luci_engine::{
-    admin::vault::Vault, failed_leads::FailedLeads, issue::Issuer, provider::ProviderName, sender::SendersConfig,
-    storage::Storage,
-};
+use luci_config::vault::Vault;
+use luci_leads::failed_leads::FailedLeads;
+use luci_messaging::carriers::SendersConfig;
+use luci_providers::ProviderName;
+use luci_runs::issue::Issuer;
 use luci_schema::{Micros, Position, log::Log};
+use luci_storage::Storage;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// What the gateway needs from the process it runs in.
+/// What the gateway needs from its process.
 pub struct Gateway {
     pub log: Log,
     pub issuer: Issuer,
@@ -37,34 +38,33 @@ pub struct Gateway {
     pub engine_pool: PgPool,
     pub storage: Storage,
     pub vault: Arc<Vault>,
-    /// Providers that this installation has a credential of its own for.
+    /// Providers for which the installation has a credential.
     pub own_providers: Vec<ProviderName>,
     pub nats: Option<async_nats::Client>,
     pub metrics: PrometheusHandle,
-    /// The projector's committed position, when it runs in this process; otherwise it is read from its checkpoint.
+    /// The committed position of the projector in this process. Without one, the checkpoint in the database is polled.
     pub projected: Option<watch::Receiver<Position>>,
-    /// Roles of this process that do not work now, each with the reason; readiness tells of them.
+    /// Roles of this process that failed and wait for their restart, each with the error; shown by `/readyz`.
     pub troubles: watch::Receiver<Vec<(&'static str, String)>>,
     pub options: Options,
 }
 
-/// How the gateway behaves.
+/// Limits and timeouts of the gateway.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Connections at once, WebSockets included; more wait in the kernel's queue.
+    /// Open connections, WebSockets included. Further ones wait in the backlog of the kernel.
     pub max_connections: usize,
-    /// How long a client may take to send its request head, how long an idle connection is kept, and how long one is
-    /// on which nothing was asked yet.
-    pub head_patience: Duration,
-    /// The largest upload in bytes.
+    /// Time limit for the head of a request, for an idle connection, and for the first request of a connection.
+    pub header_timeout: Duration,
+    /// The size limit of an upload, in bytes.
     pub upload_limit: u64,
-    /// How long a read waits for the position it was asked for.
-    pub read_patience: Duration,
-    /// Pause between heartbeats of a stream.
+    /// How long a read waits for the required position.
+    pub read_timeout: Duration,
+    /// Interval between heartbeats of a stream.
     pub heartbeat: Duration,
-    /// Whether callers reach us over TLS: cookies are marked Secure then.
+    /// Whether callers connect over TLS; cookies are `Secure` then.
     pub tls: bool,
-    /// The installation's senders: what Twilio signs with, and the address that it calls.
+    /// The senders of the installation: the secret that Twilio signs with, and the URL that it calls.
     pub senders: SendersConfig,
 }
 
@@ -72,9 +72,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
-            head_patience: Duration::from_secs(30),
+            header_timeout: Duration::from_secs(30),
             upload_limit: Storage::UPLOAD_MAX_BYTES,
-            read_patience: Duration::from_secs(2),
+            read_timeout: Duration::from_secs(2),
             heartbeat: Duration::from_secs(5),
             tls: false,
             senders: SendersConfig::default(),
@@ -82,7 +82,7 @@ impl Default for Options {
     }
 }
 
-/// The gateway at work: what every handler may use.
+/// The state that every handler can use.
 pub struct App {
     pub log: Log,
     pub issuer: Issuer,
@@ -95,11 +95,11 @@ pub struct App {
     pub nats: Option<async_nats::Client>,
     pub metrics: PrometheusHandle,
     pub projected: Option<watch::Receiver<Position>>,
-    pub troubles: watch::Receiver<Vec<(&'static str, String)>>,
+    pub degraded_roles: watch::Receiver<Vec<(&'static str, String)>>,
     pub options: Options,
     pub hub: Arc<live::Hub>,
     pub callers: caller::Callers,
-    /// Open streams, so that the end can wait for them.
+    /// Open streams; shutdown waits for them.
     pub streams: TaskTracker,
     pub stop: CancellationToken,
     pub started_at: Micros,
@@ -125,20 +125,21 @@ impl App {
             nats: gateway.nats,
             metrics: gateway.metrics,
             projected: gateway.projected,
-            troubles: gateway.troubles,
+            degraded_roles: gateway.troubles,
             options: gateway.options,
         })
     }
 }
 
-/// Answers on `listener` until `stop`, then lets requests and streams end (5 s at most).
+/// Serves `listener` until `stop`, then drains requests and streams (5 s at most).
 pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationToken) {
     let app = App::new(gateway, stop.clone());
-    let feeding = CancellationToken::new();
-    let feed = tokio::spawn(live::feed::run(Arc::clone(&app.hub), app.log.clone(), app.nats.clone(), feeding.clone()));
+    let stop_feed = CancellationToken::new();
+    let feed =
+        tokio::spawn(live::feed::run(Arc::clone(&app.hub), app.log.clone(), app.nats.clone(), stop_feed.clone()));
     serve::run(app, listener, stop).await;
-    feeding.cancel();
+    stop_feed.cancel();
     if let Err(error) = feed.await {
-        tracing::error!(%error, "the feed of the streams ended badly");
+        tracing::error!(%error, "stream feed panicked");
     }
 }

@@ -1,40 +1,40 @@
-//! Reading for one tenant: a transaction behind row security, not older than the caller asked, and what it reflects.
+//! Reads of one tenant: a transaction under row security, at least as new as the caller requires.
 
 use std::time::Duration;
 
 use http::StatusCode;
-use luci_projections::{QuestionError, position};
-use luci_schema::{Position, RunId, TenantId, Version, log::LogError, migrate::tenant_tx};
+use luci_projections::position;
+use luci_schema::{Position, RunId, TenantId, Version, migrate::tenant_tx};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use tokio::time::{Instant, sleep_until};
 use warp::reply::Response;
 
-use crate::{App, ask::Ask, caller::Caller, problem::Problem, serve::json};
+use crate::{App, caller::Caller, problem::Problem, request::Request, serve::json};
 
-/// Between two looks at the checkpoint of a projector in another process.
-const LOOK: Duration = Duration::from_millis(20);
+/// Pause between two reads of the checkpoint of a projector in another process.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A read that is under way.
+/// An open read transaction.
 pub struct Reading {
     pub tx: Transaction<'static, Postgres>,
-    /// The position that was asked for had not been reached in time.
+    /// The required position was not reached in time.
     stale: bool,
 }
 
 impl Reading {
-    /// Waits for the position that the caller asked for, if any, then begins.
-    pub async fn begin(app: &App, caller: &Caller, ask: &Ask) -> Result<Self, Problem> {
-        let stale = match ask.min_position()? {
-            Some(wanted) => !reached(app, wanted).await?,
+    /// Waits for the position that the caller requires, if any, then begins the transaction.
+    pub async fn begin(app: &App, caller: &Caller, request: &Request) -> Result<Self, Problem> {
+        let stale = match request.min_position()? {
+            Some(min) => !reached(app, min).await?,
             None => false,
         };
         Ok(Self { tx: tenant_tx(&app.read_pool, caller.tenant).await?, stale })
     }
 
-    /// The answer, with the position it reflects in body and header.
-    pub fn answer(&self, body: &impl Serialize, position: Position) -> Response {
+    /// The response, with the position that it reflects in the header.
+    pub fn respond(&self, body: &impl Serialize, position: Position) -> Response {
         let mut response = if self.stale { stale(body) } else { json(StatusCode::OK, body) };
         response.headers_mut().insert("luci-position", position.0.into());
         response
@@ -52,24 +52,24 @@ fn stale(body: &impl Serialize) -> Response {
     }
 }
 
-/// Waits until the read model has the position; false when patience ends first. A projector in this process tells of it
-/// at once; one elsewhere is asked again and again.
-async fn reached(app: &App, wanted: Position) -> Result<bool, Problem> {
-    let end = Instant::now() + app.options.read_patience;
-    let mut here = app.projected.clone();
+/// Waits until the read model has the position; false on timeout. A projector in this process notifies; the checkpoint of
+/// one in another process is polled.
+async fn reached(app: &App, min: Position) -> Result<bool, Problem> {
+    let end = Instant::now() + app.options.read_timeout;
+    let mut local = app.projected.clone();
     loop {
-        let told = here.as_ref().is_some_and(|position| *position.borrow() >= wanted);
-        // A projector here may be the one that stands by: the checkpoint is what holds for all.
-        if told || position::current(&mut *app.engine_pool.acquire().await?).await? >= wanted {
+        let notified = local.as_ref().is_some_and(|position| *position.borrow() >= min);
+        // The projector of this process may be the standby: the checkpoint is valid for all processes.
+        if notified || position::current(&mut *app.engine_pool.acquire().await?).await? >= min {
             return Ok(true);
         }
         if Instant::now() >= end {
             return Ok(false);
         }
-        let pause = sleep_until(end.min(Instant::now() + LOOK));
-        match &mut here {
+        let pause = sleep_until(end.min(Instant::now() + POLL_INTERVAL));
+        match &mut local {
             Some(position) => tokio::select! {
-                changed = position.changed() => if changed.is_err() { here = None },
+                changed = position.changed() => if changed.is_err() { local = None },
                 () = pause => {}
             },
             None => pause.await,
@@ -77,13 +77,13 @@ async fn reached(app: &App, wanted: Position) -> Result<bool, Problem> {
     }
 }
 
-/// The run's version in the log, or 404: the read model may not have it yet, the log is what exists.
+/// The version of the run in the log, or 404. The read model may not have the run yet.
 pub async fn run_exists(app: &App, caller: &Caller, run: RunId) -> Result<Version, Problem> {
     let head = app.log.stream_head(caller.tenant, run.into()).await?;
     head.map(|(version, _)| version).ok_or_else(|| Problem::not_found("run"))
 }
 
-/// The version that a run had at a position: a search over its stream, which is in order of both.
+/// The version that a run had at a position: a binary search over its stream, which is ordered by both.
 pub async fn version_at(
     app: &App,
     tenant: TenantId,
@@ -100,25 +100,4 @@ pub async fn version_at(
         }
     }
     Ok(Version(low))
-}
-
-impl From<LogError> for Problem {
-    fn from(error: LogError) -> Self {
-        match error {
-            damage if damage.is_damage() => Self::damaged(&damage),
-            LogError::Database(error) => error.into(),
-            error => Self::internal(&error),
-        }
-    }
-}
-
-impl From<QuestionError> for Problem {
-    fn from(error: QuestionError) -> Self {
-        match error {
-            QuestionError::Database(error) => error.into(),
-            QuestionError::Log(error) => error.into(),
-            // A cursor, an offset or a sort that cannot be answered: the caller's to mend.
-            error => Self::invalid("query", error.to_string()),
-        }
-    }
 }

@@ -1,6 +1,6 @@
-//! The accept loop around warp's service: time limits, a cap on connections, and an end that lets streams finish.
+//! The accept loop: timeouts, a limit on connections, and a bounded drain on shutdown.
 //!
-//! `warp::serve` sets no header timeout, has no cap and waits for ever on open streams, so the loop is our own.
+//! `warp::serve` has no header timeout and no connection limit, and waits for open streams without a bound.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,25 +25,25 @@ use warp::reply::Response;
 
 use crate::{App, routes};
 
-/// How long streams and requests in flight get to end.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long requests and streams in flight may take to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The place of the connection that a request came on. A stream holds it too, so that it keeps counting against the cap.
+/// The connection of a request. A stream holds it too, so that it counts against the connection limit.
 #[derive(Clone)]
 pub struct Connection {
-    /// Held, never read: dropping the last clone frees the place.
-    _place: Arc<OwnedSemaphorePermit>,
+    /// Dropping the last clone returns the permit.
+    _permit: Arc<OwnedSemaphorePermit>,
 }
 
-/// Answers on `listener` until `stop`, then drains. Returns when every connection has ended or the drain is over.
+/// Serves `listener` until `stop`, then drains. Returns when every connection has ended or the drain has timed out.
 pub async fn run(app: Arc<App>, listener: TcpListener, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(app.options.max_connections));
+    let permits = Arc::new(Semaphore::new(app.options.max_connections));
     let graceful = GracefulShutdown::new();
     loop {
-        let place = tokio::select! {
+        let permit = tokio::select! {
             () = stop.cancelled() => break,
-            place = Arc::clone(&places).acquire_owned() => match place {
-                Ok(place) => Arc::new(place),
+            permit = Arc::clone(&permits).acquire_owned() => match permit {
+                Ok(permit) => Arc::new(permit),
                 Err(_closed) => break,
             },
         };
@@ -52,10 +52,10 @@ pub async fn run(app: Arc<App>, listener: TcpListener, stop: CancellationToken) 
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _peer)) => accept(&app, &graceful, stream, Connection { _place: place }),
+            Ok((stream, _peer)) => accept(&app, &graceful, stream, Connection { _permit: permit }),
             Err(error) => {
-                // Out of file descriptors, or the client was gone already: neither may spin the loop.
-                tracing::warn!(%error, "a connection was not accepted");
+                // Out of file descriptors, or the client disconnected: the pause keeps the loop from spinning.
+                tracing::warn!(%error, "accept failed");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -63,61 +63,61 @@ pub async fn run(app: Arc<App>, listener: TcpListener, stop: CancellationToken) 
     drop(listener);
     app.streams.close();
     let ended = async { tokio::join!(graceful.shutdown(), app.streams.wait()) };
-    if tokio::time::timeout(DRAIN, ended).await.is_err() {
-        tracing::warn!(drain_s = DRAIN.as_secs(), "connections were cut at the end of the drain");
+    if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
+        tracing::warn!(timeout_s = DRAIN_TIMEOUT.as_secs(), "drain timed out, connections closed");
     }
 }
 
 fn accept(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, connection: Connection) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a socket refused nodelay");
+        tracing::debug!(%error, "TCP_NODELAY not set");
     }
     let stack = ServiceBuilder::new()
-        .layer(CatchPanicLayer::custom(Panicked))
+        .layer(CatchPanicLayer::custom(PanicResponse))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .service(warp::service(routes::filter(Arc::clone(app))));
-    let asked = CancellationToken::new();
-    let heard = asked.clone();
+    let first_request = CancellationToken::new();
+    let received = first_request.clone();
     let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        heard.cancel();
+        received.cancel();
         request.extensions_mut().insert(connection.clone());
         hyper::service::Service::call(&TowerToHyperService::new(stack.clone()), request)
     });
-    let patience = app.options.head_patience;
+    let timeout = app.options.header_timeout;
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(64 * 1024);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(patience).max_concurrent_streams(256);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(timeout).max_buf_size(64 * 1024);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(timeout).max_concurrent_streams(256);
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let serving = graceful.watch(serving);
     tokio::spawn(async move {
         tokio::select! {
             ended = serving => if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended early");
+                tracing::debug!(%error, "connection ended with an error");
             },
-            () = silence(&asked, patience) => tracing::debug!("nothing was asked on a connection"),
+            () = no_request(&first_request, timeout) => tracing::debug!("connection closed: no request received"),
         }
     });
 }
 
-/// Ends when nothing was asked for so long: hyper's own limit begins when the version of HTTP is known, which a client
-/// that says nothing, or half of HTTP/2's greeting, never tells.
-async fn silence(asked: &CancellationToken, patience: Duration) {
-    if tokio::time::timeout(patience, asked.cancelled()).await.is_ok() {
+/// Completes when no request arrives within `timeout`. The header timeout of hyper starts when the version of HTTP is known,
+/// which it never is for a client that sends nothing, or half of the HTTP/2 preface.
+async fn no_request(first_request: &CancellationToken, timeout: Duration) {
+    if tokio::time::timeout(timeout, first_request.cancelled()).await.is_ok() {
         std::future::pending::<()>().await;
     }
 }
 
-/// A panic is a bug of ours; the caller learns no more than that. (A closure or function here is "not general enough".)
+/// The response after a panic: an internal error without detail. (A closure does not satisfy the bound.)
 #[derive(Clone, Copy)]
-struct Panicked;
+struct PanicResponse;
 
-impl ResponseForPanic for Panicked {
+impl ResponseForPanic for PanicResponse {
     type ResponseBody = http_body_util::Full<bytes::Bytes>;
 
     fn response_for_panic(&mut self, _: Box<dyn std::any::Any + Send>) -> http::Response<Self::ResponseBody> {
-        tracing::error!("a handler panicked");
+        tracing::error!("handler panicked");
         metrics::counter!("luci_http_panics_total").increment(1);
-        let body = r#"{"type":"urn:luci:problem:internal","title":"Something broke on our side","status":500}"#;
+        let body = r#"{"type":"urn:luci:problem:internal","title":"Internal error","status":500}"#;
         let mut response = http::Response::new(http_body_util::Full::from(body));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         let problem = HeaderValue::from_static("application/problem+json");
@@ -126,7 +126,7 @@ impl ResponseForPanic for Panicked {
     }
 }
 
-/// An answer with a JSON body that nobody may keep.
+/// A JSON response with `Cache-Control: no-store`.
 pub fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => {

@@ -1,11 +1,11 @@
-//! Between Rust values and columns: arrays for UNNEST, and words and JSON read back with the column's name in the error.
+//! Between Rust values and columns: arrays for UNNEST; enums, counts and JSON read back with the column's name in the error.
 
 use std::{fmt::Display, str::FromStr};
 
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row as _, postgres::PgRow};
 
-/// One array of a multi-row statement: `column!(rows, |row| row.field)`.
+/// One column's array of a multi-row statement: `column!(rows, |row| row.field)`.
 macro_rules! column {
     ($rows:expr, |$row:ident| $value:expr) => {
         $rows.iter().map(|$row| $value).collect::<Vec<_>>()
@@ -17,12 +17,12 @@ fn unreadable(name: &str, error: impl Display) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: name.into(), source: error.to_string().into() }
 }
 
-/// A word of a closed list: a stage, a status.
-pub(crate) fn word<T: FromStr<Err: Display>>(row: &PgRow, name: &str) -> Result<T, sqlx::Error> {
+/// A text that a Rust type parses: a stage, a status.
+pub(crate) fn parse<T: FromStr<Err: Display>>(row: &PgRow, name: &str) -> Result<T, sqlx::Error> {
     row.try_get::<&str, _>(name)?.parse().map_err(|e| unreadable(name, e))
 }
 
-pub(crate) fn word_or_null<T: FromStr<Err: Display>>(row: &PgRow, name: &str) -> Result<Option<T>, sqlx::Error> {
+pub(crate) fn parse_or_null<T: FromStr<Err: Display>>(row: &PgRow, name: &str) -> Result<Option<T>, sqlx::Error> {
     let text = row.try_get::<Option<&str>, _>(name)?;
     text.map(str::parse).transpose().map_err(|e| unreadable(name, e))
 }
@@ -30,6 +30,11 @@ pub(crate) fn word_or_null<T: FromStr<Err: Display>>(row: &PgRow, name: &str) ->
 /// A count: never negative in the database.
 pub(crate) fn count(row: &PgRow, name: &str) -> Result<u64, sqlx::Error> {
     u64::try_from(row.try_get::<i64, _>(name)?).map_err(|e| unreadable(name, e))
+}
+
+pub(crate) fn count_or_null(row: &PgRow, name: &str) -> Result<Option<u64>, sqlx::Error> {
+    let n = row.try_get::<Option<i64>, _>(name)?;
+    n.map(u64::try_from).transpose().map_err(|e| unreadable(name, e))
 }
 
 pub(crate) fn json<T: DeserializeOwned>(row: &PgRow, name: &str) -> Result<T, sqlx::Error> {
@@ -54,7 +59,7 @@ pub(crate) fn texts<'r, R, T: Serialize + 'r>(
     rows.iter().map(|row| of(row).map(text_of).transpose()).collect()
 }
 
-/// Counts as bigint. Above i64 is no count of anything here.
-pub(crate) fn big(n: u64) -> i64 {
+/// A count as a `bigint`. Above `i64::MAX` is no count of anything here.
+pub(crate) fn bigint(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -1,19 +1,19 @@
-//! Cursors: opaque texts that say where a page ended. Base64 of JSON inside; only this crate reads them.
+//! Cursors: where a page ended, as opaque text (base64 of JSON) that only this crate reads.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// A cursor that this list did not give.
+/// A text that is no cursor of this list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the cursor is not one that this list gave: take `nextCursor` of a page with the same filter and sort")]
+#[error("not a cursor of this list: use `nextCursor` of a page with the same filter and sort")]
 pub struct BadCursor;
 
-pub(crate) fn write(at: &impl Serialize) -> Option<String> {
-    serde_json::to_vec(at).ok().map(|json| URL_SAFE_NO_PAD.encode(json))
+pub(crate) fn write(end: &impl Serialize) -> Option<String> {
+    serde_json::to_vec(end).ok().map(|json| URL_SAFE_NO_PAD.encode(json))
 }
 
 pub(crate) fn read<T: DeserializeOwned>(cursor: &str) -> Result<T, BadCursor> {
-    // Longer than any that was given out: not worth decoding.
+    // Longer than any cursor of ours.
     if cursor.len() > 1_024 {
         return Err(BadCursor);
     }
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_given_reads_back() {
+    fn only_written_cursors_are_read() {
         let text = write(&("b", 7)).unwrap();
         assert_eq!(read::<(String, i32)>(&text), Ok(("b".into(), 7)));
         for bad in ["", "!", "e30", &text[1..], &"a".repeat(2_000)] {

@@ -1,254 +1,127 @@
-//! The fold: events in, rows out, all in memory and without a clock. The projector, a rebuild, the drift check and
-//! the past of one run use this one.
+//! The fold of all projections over a batch of events: load the rows that memory lacks, apply each event, write each
+//! changed row once. No clock, no other input: the projector, a rebuild and the drift check give the same rows.
 
-use std::collections::{HashMap, HashSet};
+use std::{fmt, sync::Arc};
 
-use luci_schema::{
-    ArtifactId, BlockEvent, BlockId, Event, Position, Recorded, RunEvent, RunId, StreamId, TenantId,
-    event::{Artifact as Made, BlockQueued},
-};
+use futures::future::BoxFuture;
+use luci_schema::{BlockId, Position, Recorded, RunId, StreamId};
+use sqlx::PgConnection;
 
 use crate::{
-    artifacts::Artifact,
-    blocks::BlockRow,
-    column::big,
-    counters::Counters,
-    runs::{FailedBlock, RunRow},
-    stages::{self, Before},
+    Projection, all,
+    projector::ProjectorError,
+    run_state::{RunChange, RunState},
 };
 
-/// Rows kept after a batch, so that the next one need not load them. An open block takes about 0.6 kB, a run 3 kB.
-const KEEP_RUNS: usize = 4_000;
-const KEEP_BLOCKS: usize = 40_000;
+/// Reads or writes of a `Fold`. The connection's `search_path` is the version of the read tables that is meant.
+pub(crate) type TableFuture<'a> = BoxFuture<'a, Result<(), sqlx::Error>>;
 
-/// An event that cannot be folded. The follower stops: going on would make the tables wrong.
+/// One projection's fold: its rows in memory, and which of them the current batch changed.
+pub(crate) trait Fold: fmt::Debug + Send + Sync {
+    /// Loads the rows that the batch needs and memory lacks.
+    fn load<'a>(
+        &'a mut self,
+        _c: &'a mut PgConnection,
+        _runs: &'a mut RunState,
+        _batch: &'a [Arc<Recorded>],
+    ) -> TableFuture<'a> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Folds one event; every event of the log comes here. `run` is what it did to its run, absent for an event of another
+    /// stream. The default is for tables whose rows `RunState` holds.
+    fn apply(&mut self, _event: &Recorded, _run: Option<&RunChange<'_>>) -> Result<(), FoldError> {
+        Ok(())
+    }
+
+    /// Writes the rows that the batch changed.
+    fn write<'a>(&'a self, c: &'a mut PgConnection, runs: &'a RunState) -> TableFuture<'a>;
+
+    /// After the commit: forgets which rows changed, and rows that will hardly be needed again.
+    fn settle(&mut self) {}
+}
+
+/// The folds of a list of projections, and the rows of runs and blocks that they share.
+#[derive(Debug, Default)]
+pub(crate) struct Folds {
+    runs: RunState,
+    folds: Vec<Box<dyn Fold>>,
+}
+
+impl Folds {
+    /// Of every projection, for an empty copy of the read tables.
+    pub(crate) fn all() -> Self {
+        Self::of(all().iter())
+    }
+
+    /// Of the projections whose serving table is complete. A table that was added to a log with history is not: it stays
+    /// empty until a rebuild, since folding on from the middle would give wrong rows.
+    pub(crate) async fn of_complete(c: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        let complete = complete_tables(c).await?;
+        Ok(Self::of(all().iter().filter(|projection| complete.iter().any(|table| table == projection.table))))
+    }
+
+    fn of<'a>(projections: impl Iterator<Item = &'a Projection>) -> Self {
+        Self { runs: RunState::default(), folds: projections.map(|projection| (projection.fold)()).collect() }
+    }
+
+    /// Folds one batch inside the caller's transaction. After an error the folds hold rows of an unfinished batch: drop them.
+    pub(crate) async fn fold(&mut self, c: &mut PgConnection, batch: &[Arc<Recorded>]) -> Result<(), ProjectorError> {
+        for fold in &mut self.folds {
+            fold.load(c, &mut self.runs, batch).await?;
+        }
+        for event in batch {
+            let change = self.runs.apply(event)?;
+            for fold in &mut self.folds {
+                fold.apply(event, change.as_ref())?;
+            }
+        }
+        for fold in &self.folds {
+            fold.write(c, &self.runs).await?;
+        }
+        Ok(())
+    }
+
+    /// After the batch was committed.
+    pub(crate) fn settle(&mut self) {
+        self.runs.settle();
+        self.folds.iter_mut().for_each(|fold| fold.settle());
+    }
+}
+
+/// Read tables whose serving version holds every event since position 1, see migration 0500.
+pub(crate) async fn complete_tables(c: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("select name from public.read_tables where complete").fetch_all(c).await
+}
+
+/// An event that cannot be folded. The projector stops before it: going on would make the tables wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FoldError {
     #[error("position {at}: {event_type} of {run} comes before its run:queued")]
     NoRun { at: Position, run: RunId, event_type: String },
     #[error("position {at}: {event_type} of {block} comes before its block:queued")]
     NoBlock { at: Position, block: BlockId, event_type: String },
+    #[error("position {at}: {event_type} at version {found} of {run} must be the first event of its stream")]
+    NotFirst { at: Position, run: RunId, event_type: String, found: u64 },
     #[error("position {at}: version {found} of {run} follows version {before}")]
     Version { at: Position, run: RunId, before: i64, found: u64 },
-    #[error("position {at}: {event_type} of {run} is not known here: a newer process wrote it")]
-    Unknown { at: Position, run: RunId, event_type: String },
-    #[error("position {at}: {event_type} of {run} names a stage that its blueprint has not")]
+    #[error("position {at}: {event_type} of {stream} is of an unknown type: a newer process wrote it")]
+    Unknown { at: Position, stream: StreamId, event_type: String },
+    #[error("position {at}: {event_type} cannot be an event of {stream}")]
+    Stream { at: Position, stream: StreamId, event_type: String },
+    #[error("position {at}: {event_type} of {run} names a stage that its blueprint does not have")]
     NoStage { at: Position, run: RunId, event_type: String },
+    #[error("position {at}: {event_type} of {stream} makes {count} negative")]
+    Negative { at: Position, stream: StreamId, event_type: String, count: &'static str },
 }
 
-/// Rows in memory, and which of them the current batch changed.
-#[derive(Debug, Default)]
-pub(crate) struct Fold {
-    pub(crate) runs: HashMap<RunId, RunRow>,
-    pub(crate) blocks: HashMap<BlockId, BlockRow>,
-    pub(crate) counters: Counters,
-    pub(crate) changed_runs: HashSet<RunId>,
-    pub(crate) changed_blocks: HashSet<BlockId>,
-    /// Made in this batch.
-    pub(crate) artifacts: Vec<Artifact>,
-    /// Replaced in this batch: older, newer.
-    pub(crate) superseded: Vec<(ArtifactId, ArtifactId)>,
-}
+impl FoldError {
+    pub(crate) fn unknown(r: &Recorded) -> Self {
+        Self::Unknown { at: r.position, stream: r.stream_id, event_type: r.event_type.clone() }
+    }
 
-/// The run of an event that read models are folded from.
-pub(crate) fn run_of(r: &Recorded) -> Option<RunId> {
-    match (&r.event, r.stream_id) {
-        (Event::Config(_), _) => None,
-        (_, StreamId::Run(run)) => Some(run),
-        _ => None,
+    /// `count` says which count, as in "a count of run_counters".
+    pub(crate) fn negative(r: &Recorded, count: &'static str) -> Self {
+        Self::Negative { at: r.position, stream: r.stream_id, event_type: r.event_type.clone(), count }
     }
 }
-
-impl Fold {
-    /// Rows that a batch needs and memory lacks: runs first, since a run tells which blocks are new.
-    pub(crate) fn missing_runs(&self, batch: &[impl AsRef<Recorded>]) -> Vec<RunId> {
-        let mut missing = HashSet::new();
-        let mut born = HashSet::new();
-        for r in batch.iter().map(AsRef::as_ref) {
-            let Some(run) = run_of(r).filter(|run| !self.runs.contains_key(run) && !born.contains(run)) else {
-                continue;
-            };
-            if r.version.0 == 1 {
-                born.insert(run)
-            } else {
-                missing.insert(run)
-            };
-        }
-        missing.into_iter().collect()
-    }
-
-    pub(crate) fn missing_blocks(&self, batch: &[impl AsRef<Recorded>]) -> Vec<BlockId> {
-        let mut missing = HashSet::new();
-        let mut born = HashSet::new();
-        for r in batch.iter().map(AsRef::as_ref) {
-            let (Some(run), Event::Block(event)) = (run_of(r), &r.event) else { continue };
-            let block = event.block_id();
-            if self.blocks.contains_key(&block) || born.contains(&block) {
-                continue;
-            }
-            let newest = self.runs.get(&run).map_or(0, |row| row.blocks);
-            match event {
-                BlockEvent::Queued(e) if is_new(e, newest) => born.insert(block),
-                _ => missing.insert(block),
-            };
-        }
-        missing.into_iter().collect()
-    }
-
-    pub(crate) fn missing_tenants(&self, batch: &[impl AsRef<Recorded>]) -> Vec<TenantId> {
-        let events = batch.iter().map(AsRef::as_ref).filter(|r| run_of(r).is_some());
-        let missing: HashSet<TenantId> = events.map(|r| r.tenant_id).filter(|t| !self.counters.knows(*t)).collect();
-        missing.into_iter().collect()
-    }
-
-    pub(crate) fn apply(&mut self, r: &Recorded) -> Result<(), FoldError> {
-        let Some(run) = run_of(r) else { return Ok(()) };
-        match &r.event {
-            Event::Run(event) => self.run(run, r, event),
-            Event::Block(event) => self.block(run, r, event),
-            Event::Artifact(luci_schema::ArtifactEvent::Created(made)) => {
-                self.touch(run, r)?;
-                self.artifacts.push(Artifact::made(run, None, 1, r, made));
-                Ok(())
-            }
-            // Configuration has streams of its own.
-            Event::Config(_) => Ok(()),
-            Event::Unknown(name) => Err(FoldError::Unknown { at: r.position, run, event_type: name.clone() }),
-        }
-    }
-
-    /// The run's row, marked as changed by this event.
-    fn touch(&mut self, run: RunId, r: &Recorded) -> Result<&mut RunRow, FoldError> {
-        let row = self.runs.get_mut(&run).ok_or_else(|| FoldError::NoRun {
-            at: r.position,
-            run,
-            event_type: r.event_type.clone(),
-        })?;
-        if big(r.version.0) != row.version + 1 {
-            return Err(FoldError::Version { at: r.position, run, before: row.version, found: r.version.0 });
-        }
-        row.version += 1;
-        row.position = big(r.position.0);
-        self.changed_runs.insert(run);
-        Ok(row)
-    }
-
-    fn run(&mut self, run: RunId, r: &Recorded, event: &RunEvent) -> Result<(), FoldError> {
-        if let (RunEvent::Queued(e), 1) = (event, r.version.0) {
-            let row = RunRow::queued(run, r, e);
-            self.counters.moved(row.tenant_id, None, row.counts_as());
-            self.runs.insert(run, row);
-            self.changed_runs.insert(run);
-            return Ok(());
-        }
-        let row = self.touch(run, r)?;
-        let before = row.counts_as();
-        row.apply(r, event);
-        let (tenant, after) = (row.tenant_id, row.counts_as());
-        self.counters.moved(tenant, before, after);
-        Ok(())
-    }
-
-    fn block(&mut self, run: RunId, r: &Recorded, event: &BlockEvent) -> Result<(), FoldError> {
-        let id = event.block_id();
-        self.touch(run, r)?;
-        let (Some(run_row), before) = (self.runs.get_mut(&run), self.blocks.remove(&id)) else {
-            return Err(FoldError::NoRun { at: r.position, run, event_type: r.event_type.clone() });
-        };
-        let Some(sum) = run_row.stages.iter_mut().find(|sum| sum.stage == event.stage()) else {
-            return Err(FoldError::NoStage { at: r.position, run, event_type: r.event_type.clone() });
-        };
-        let was = before.as_ref().map(Before::of);
-        let mut block = match (before, event) {
-            (Some(block), _) => {
-                sum.take_out(&block);
-                block
-            }
-            (None, BlockEvent::Queued(e)) => {
-                run_row.blocks = run_row.blocks.max(i32::try_from(e.sequence).unwrap_or(i32::MAX));
-                BlockRow::queued(run, r, e)
-            }
-            (None, _) => {
-                return Err(FoldError::NoBlock { at: r.position, block: id, event_type: r.event_type.clone() });
-            }
-        };
-        for made in artifacts_of(event) {
-            let (version, replaced) = block.take_artifact(&made.artifact_type, made.artifact_id);
-            self.artifacts.push(Artifact::made(run, Some(id), version, r, made));
-            self.superseded.extend(replaced.map(|older| (older, made.artifact_id)));
-        }
-        block.apply(r, event);
-        sum.put_back(&block);
-        sum.note(event, was.as_ref(), r.recorded_at);
-        follow(run_row, event);
-        self.changed_blocks.insert(id);
-        self.blocks.insert(id, block);
-        Ok(())
-    }
-
-    /// After the batch was written: forgets what it changed, and rows that nothing more will happen to.
-    pub(crate) fn settle(&mut self) {
-        for id in self.changed_blocks.drain() {
-            if self.blocks.get(&id).is_some_and(|block| block.status.settled()) {
-                self.blocks.remove(&id);
-            }
-        }
-        for id in self.changed_runs.drain() {
-            if self.runs.get(&id).is_some_and(|run| run.completed_at.is_some()) {
-                self.runs.remove(&id);
-            }
-        }
-        self.artifacts.clear();
-        self.superseded.clear();
-        self.counters.settle();
-        // Rare: more open rows than are kept. All of them can be loaded again.
-        if self.blocks.len() > KEEP_BLOCKS {
-            self.blocks = HashMap::new();
-        }
-        if self.runs.len() > KEEP_RUNS {
-            self.runs = HashMap::new();
-        }
-    }
-}
-
-/// Blocks get rising sequences, so one beyond the newest has no row yet.
-fn is_new(e: &BlockQueued, newest: i32) -> bool {
-    i64::from(e.sequence) > i64::from(newest)
-}
-
-fn artifacts_of(event: &BlockEvent) -> &[Made] {
-    match event {
-        BlockEvent::Completed(e) => &e.report.artifacts,
-        BlockEvent::Failed(e) => &e.report.artifacts,
-        BlockEvent::Cancelled(e) => e.report.as_ref().map_or(&[], |report| &report.artifacts),
-        BlockEvent::Queued(_) | BlockEvent::Started(_) | BlockEvent::Retried(_) | BlockEvent::Skipped(_) => &[],
-    }
-}
-
-/// What a block's event says of its run.
-fn follow(run: &mut RunRow, event: &BlockEvent) {
-    let id = event.block_id();
-    if run.failed_block.as_ref().is_some_and(|failed| failed.block_id == id) {
-        run.failed_block = None;
-    }
-    match event {
-        BlockEvent::Queued(_) | BlockEvent::Started(_) | BlockEvent::Retried(_) => {}
-        BlockEvent::Completed(e) => run.totals(&e.totals),
-        BlockEvent::Failed(e) => {
-            run.totals(&e.totals);
-            run.failed_block.get_or_insert(FailedBlock {
-                block_id: id,
-                stage: e.stage,
-                block_number: e.block_number,
-                code: e.failure.code,
-                retry_at: e.retry_at_micros,
-            });
-        }
-        BlockEvent::Skipped(e) => run.totals(&e.totals),
-        BlockEvent::Cancelled(e) => run.totals(&e.totals),
-    }
-    run.current_stage = stages::current(&run.stages);
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,86 +1,66 @@
-//! Folds the log into tables, and answers from them. Nothing here decides, and nothing here writes a fact: any of the
-//! tables can be dropped and folded again.
+//! Projections: folds of the log into read tables, and the queries on those tables. Nothing here decides or appends: every
+//! read table can be dropped and folded again.
 //!
-//! A new projection is a file with its fold and its questions, its tables in `schema/migrations/02xx`, and a line in `all`.
+//! A new projection is a folder (`fold`, `table`, `query`), a migration that calls `read_add`, and its line in `all` (beside
+//! its `mod`).
 
 pub mod artifacts;
-mod batch;
 pub mod blocks;
 mod column;
-mod copy;
-pub mod costs;
 pub mod counters;
 mod cursor;
 pub mod drift;
 mod fold;
 pub mod metrics;
-pub mod past;
+mod numbers;
 pub mod position;
 pub mod projector;
 pub mod rebuild;
+mod run_state;
 pub mod runs;
-mod shape;
-mod stage_times;
-pub mod stages;
+mod shadow_copy;
 pub mod status;
 
 pub use cursor::BadCursor;
 pub use fold::FoldError;
 pub use projector::{Projector, ProjectorError};
+pub use runs::{costs, past};
 pub use status::{BlockStatus, RunStatus};
 
-/// The projector's name among the log's followers.
-pub const FOLLOWER: &str = "projector";
+/// Every projection, in the order in which a batch is loaded and written: a run's row says which of its blocks are new.
+pub fn all() -> &'static [Projection] {
+    &[
+        runs::PROJECTION,      // pipeline_runs
+        blocks::PROJECTION,    // block_executions
+        artifacts::PROJECTION, // artifacts
+        metrics::PROJECTION,   // run_metrics
+        counters::PROJECTION,  // run_counters
+    ]
+}
 
-/// A table that is folded from the log, and how two versions of it are compared.
+/// A read table and the fold that keeps it. The table's key, columns and indexes are in its migration alone.
 #[derive(Debug, Clone, Copy)]
 pub struct Projection {
+    /// As in the SQL table `read_tables`.
     pub table: &'static str,
-    /// Key, fresh and stored of rows where the temporary table and the serving one differ; $1 is a tenant or null.
-    pub(crate) differences: &'static str,
+    pub(crate) fold: fn() -> Box<dyn fold::Fold>,
 }
 
-macro_rules! projection {
-    ($table:literal, $key:literal) => {
-        crate::Projection {
-            table: $table,
-            differences: concat!(
-                "with fresh as (select ",
-                $key,
-                " as key, to_jsonb(t) as row from pg_temp.",
-                $table,
-                " t),
-                 stored as (select ",
-                $key,
-                " as key, to_jsonb(t) as row from public.",
-                $table,
-                " t
-                            where $1::text is null or tenant_id = $1)
-                 select key, fresh.row as fresh, stored.row as stored from fresh full join stored using (key)
-                 where fresh.row is distinct from stored.row order by key limit 100"
-            ),
-        }
-    };
-}
-pub(crate) use projection;
+/// The projector's name in `log.followers`.
+pub const FOLLOWER: &str = "projector";
 
-/// Every projection.
-pub fn all() -> [Projection; 5] {
-    [runs::PROJECTION, blocks::PROJECTION, artifacts::PROJECTION, metrics::PROJECTION, counters::PROJECTION]
-}
-
-/// Why a question was not answered.
+/// Why a query was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum QuestionError {
     #[error(transparent)]
     Cursor(#[from] BadCursor),
-    #[error("an offset goes up to {most}: use `cursor` beyond")]
+    #[error("an offset is at most {most}: use `cursor` beyond")]
     Offset { most: u32 },
     #[error(
         "more than {most} runs match: narrow the filter, or sort by created, started, completed, status, sector or name"
     )]
     TooManyToSort { most: u32 },
-    #[error("the read tables' database: {0}")]
+    #[error("read tables: database error: {0}")]
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Log(#[from] luci_schema::log::LogError),

@@ -1,11 +1,11 @@
-//! How far the read model is: the projector's checkpoint, as every answer names it.
+//! The position that the read tables reflect: the projector's checkpoint.
 
 use luci_schema::{Position, log};
 use sqlx::PgConnection;
 
 use crate::{FOLLOWER, QuestionError};
 
-/// The position that the read tables reflect at least. Ask before reading rows: what is read then is not older.
+/// A position that the read tables have reached. Query it before the rows: rows that are read after it are not older.
 pub async fn current(c: &mut PgConnection) -> Result<Position, QuestionError> {
     Ok(log::follower_position(c, FOLLOWER).await?)
 }

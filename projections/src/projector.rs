@@ -1,5 +1,5 @@
-//! The projector: follows the log under lease `projector` and keeps the read tables. Rows and checkpoint are one
-//! transaction, guarded by epoch and position, so every event is folded exactly once however often the process dies.
+//! The projector: follows the log under lease `projector` and keeps the read tables. Rows and checkpoint are written in one
+//! transaction, guarded by epoch and position, so every event is folded exactly once, whenever the process dies.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,29 +15,29 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    FOLLOWER, batch,
-    fold::{Fold, FoldError},
+    FOLLOWER,
+    fold::{FoldError, Folds},
 };
 
-/// Events a batch at most.
+/// Most events of a batch.
 const BATCH: usize = 5_000;
-/// The lease: over after so long without renewal, renewed each so often.
+/// The lease expires after `TTL` without renewal, and is renewed every `RENEW`.
 const TTL: Duration = Duration::from_secs(6);
 const RENEW: Duration = Duration::from_secs(2);
-/// Between two tries for the lease, or after a database error.
+/// Pause between two attempts to acquire the lease, and after a database error.
 const RETRY: Duration = Duration::from_secs(1);
-/// Between two looks at the active projector's position, by one that stands by.
-const LOOK: Duration = Duration::from_millis(40);
-/// Batches begin this far apart at least: under load several commits of the log become one of the tables. A projector with
-/// much to do rests as long as it works, so that the tables leave room to the work they tell of, within a bound. One that is
-/// behind by more than a batch does not rest.
-const PACE: Duration = Duration::from_millis(10);
-const SLOWEST_PACE: Duration = Duration::from_millis(200);
+/// How often a standby reads the active projector's position.
+const STANDBY_POLL: Duration = Duration::from_millis(40);
+/// Least and greatest interval between the starts of two batches: under load several commits of the log become one of the
+/// tables. Within these limits the projector pauses as long as a batch takes, to leave Postgres to the engine. A projector
+/// that is behind by more than a batch does not pause.
+const LEAST_INTERVAL: Duration = Duration::from_millis(10);
+const GREATEST_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Why the tables could not be kept.
+/// Why the read tables could not be folded.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectorError {
-    #[error("the read tables' database: {0}")]
+    #[error("read tables: database error: {0}")]
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Log(#[from] LogError),
@@ -46,8 +46,8 @@ pub enum ProjectorError {
 }
 
 impl ProjectorError {
-    /// Trying again cannot help: the event itself cannot be folded or written.
-    fn poison(&self) -> bool {
+    /// Whether a retry must fail too: the event itself cannot be folded or written.
+    fn is_permanent(&self) -> bool {
         match self {
             Self::Fold(_) | Self::Log(LogError::Hole { .. } | LogError::Corrupt(_)) => true,
             Self::Log(LogError::Database(_) | LogError::Fenced { .. }) => false,
@@ -60,7 +60,7 @@ impl ProjectorError {
     }
 }
 
-/// One process's projector. Any number may run; one is active by lease, the others stand by.
+/// The projector of one process. Any number may run; one is active, by lease, the others are standbys.
 #[derive(Debug)]
 pub struct Projector {
     log: Log,
@@ -76,50 +76,50 @@ impl Projector {
         Self { log, pool, owner: owner.into(), lease: TTL, position: watch::Sender::new(Position(0)) }
     }
 
-    /// A shorter lease, for tests of take-over.
+    /// Sets the lease's duration; tests of takeover use a short one.
     #[must_use]
     pub fn with_lease(mut self, ttl: Duration) -> Self {
         self.lease = ttl;
         self
     }
 
-    /// The committed position, told at once while this projector is the active one, and within 40 ms while it stands by.
+    /// The committed position: immediately while this projector is active, within 40 ms while it is a standby.
     pub fn position(&self) -> watch::Receiver<Position> {
         self.position.subscribe()
     }
 
-    /// Runs until stopped. After an event that cannot be folded it stands still, with the reason in
-    /// `log.followers.last_error`, and answers that error once stopped.
+    /// Runs until stopped. At an event that cannot be folded it halts, with the reason in `log.followers.last_error`, and
+    /// returns that error when it is stopped.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ProjectorError> {
         while !stop.is_cancelled() {
             match Lease::acquire(&self.pool, FOLLOWER, &self.owner, self.lease).await {
-                Ok(Some(lease)) => match self.lead(lease, &stop).await {
+                Ok(Some(lease)) => match self.run_active(lease, &stop).await {
                     Ok(()) => return Ok(()),
-                    Err(error) if error.poison() => {
-                        tracing::error!(%error, "the projector stands still: an event cannot be folded");
+                    Err(error) if error.is_permanent() => {
+                        tracing::error!(%error, "projector halted: event cannot be folded");
                         stop.cancelled().await;
                         return Err(error);
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "the projector lost its lease or its database");
-                        self.rest(&stop).await;
+                        tracing::warn!(%error, "projector failed; retrying");
+                        self.pause(&stop).await;
                     }
                 },
                 Ok(None) => self.stand_by(&stop).await,
                 Err(error) => {
-                    tracing::warn!(%error, "the projector's lease could not be asked for");
-                    self.rest(&stop).await;
+                    tracing::warn!(%error, "projector lease request failed; retrying");
+                    self.pause(&stop).await;
                 }
             }
         }
         Ok(())
     }
 
-    async fn rest(&self, stop: &CancellationToken) {
+    async fn pause(&self, stop: &CancellationToken) {
         tokio::select! { () = stop.cancelled() => {}, () = sleep(RETRY.min(self.lease)) => {} }
     }
 
-    /// For a while tells how far the active one is: reads after writes in this process wait for it.
+    /// Publishes the active projector's position until the next attempt: reads of this process wait for positions.
     async fn stand_by(&self, stop: &CancellationToken) {
         let until = Instant::now() + RETRY.min(self.lease);
         while Instant::now() < until && !stop.is_cancelled() {
@@ -127,22 +127,22 @@ impl Projector {
             let Ok(position) = log::follower_position(&mut c, FOLLOWER).await else { return };
             drop(c);
             self.position.send_if_modified(|seen| std::mem::replace(seen, position) != position);
-            sleep(LOOK).await;
+            sleep(STANDBY_POLL).await;
         }
     }
 
-    /// The active projector's life. An orderly end releases the lease.
-    async fn lead(&self, mut lease: Lease, stop: &CancellationToken) -> Result<(), ProjectorError> {
+    /// Follows the log while the lease is held. Releases it at the end.
+    async fn run_active(&self, mut lease: Lease, stop: &CancellationToken) -> Result<(), ProjectorError> {
         let mut c = connect(&self.pool).await?;
         lease.report(None).await?;
-        tracing::info!(projector.epoch = lease.epoch(), log.position = lease.position().0, "the projector is active");
+        tracing::info!(projector.epoch = lease.epoch(), log.position = lease.position().0, "projector active");
         let ended = self.follow(&mut c, &mut lease, stop).await;
         if let Err(error) = &ended
-            && error.poison()
+            && error.is_permanent()
         {
             lease.report(Some(&error.to_string())).await?;
         }
-        // A fenced lease is not ours any more; releasing is guarded by the epoch.
+        // The release of a fenced lease changes nothing: it is guarded by the epoch.
         lease.release().await;
         c.close().await.ok();
         ended
@@ -154,7 +154,7 @@ impl Projector {
         lease: &mut Lease,
         stop: &CancellationToken,
     ) -> Result<(), ProjectorError> {
-        let (mut fold, mut served) = (Fold::default(), String::new());
+        let mut tables = ServingTables::default();
         let mut position = lease.position();
         let mut limit = BATCH;
         let renew = RENEW.min(self.lease / 3);
@@ -172,13 +172,13 @@ impl Projector {
                 () = stop.cancelled() => return Ok(()),
                 head = self.log.wait_past(position, renew.saturating_sub(renewed.elapsed())) => if head <= position { continue },
             }
-            let began = Instant::now();
+            let started = Instant::now();
             let from = position;
-            match self.step(c, (&mut fold, &mut served), lease, from, limit).await {
+            match self.fold_batch(c, &mut tables, lease, from, limit).await {
                 Ok(next) => position = next,
-                // One event at a time, so that the checkpoint comes to stand right before the bad one.
-                Err(error) if error.poison() && limit > 1 => {
-                    fold = Fold::default();
+                // One event at a time, so that the checkpoint stops right before the bad one.
+                Err(error) if error.is_permanent() && limit > 1 => {
+                    tables = ServingTables::default();
                     limit = 1;
                     continue;
                 }
@@ -186,16 +186,16 @@ impl Projector {
             }
             self.position.send_replace(position);
             if position.0 - from.0 < limit as u64 {
-                sleep_until(began + (began.elapsed() * 2).clamp(PACE, SLOWEST_PACE)).await;
+                sleep_until(started + (started.elapsed() * 2).clamp(LEAST_INTERVAL, GREATEST_INTERVAL)).await;
             }
         }
     }
 
-    /// Folds the next batch; answers the position after it.
-    async fn step(
+    /// Folds the next batch and returns its last position.
+    async fn fold_batch(
         &self,
         c: &mut PgConnection,
-        (fold, served): (&mut Fold, &mut String),
+        tables: &mut ServingTables,
         lease: &Lease,
         from: Position,
         limit: usize,
@@ -204,18 +204,11 @@ impl Projector {
         let Some(last) = events.last() else { return Ok(from) };
         contiguous(&events, from)?;
         let mut tx = c.begin().await?;
-        // Which version serves, held until the commit: a swap waits for it.
-        let serving = sqlx::query_scalar("select set_config('search_path', public.read_serving(), true)");
-        let serving: String = serving.fetch_one(&mut *tx).await?;
-        if serving != *served {
-            // Rows in memory are those of another version.
-            *fold = Fold::default();
-            *served = serving;
-        }
-        batch::fold_into(&mut tx, fold, &events).await?;
+        let folds = tables.folds(&mut tx).await?;
+        folds.fold(&mut tx, &events).await?;
         log::checkpoint(&mut tx, FOLLOWER, lease.epoch(), from, last.position).await?;
         tx.commit().await?;
-        fold.settle();
+        folds.settle();
         metrics::counter!("luci_projection_events_total").increment(events.len() as u64);
         metrics::histogram!("luci_projection_batch_events").record(events.len() as f64);
         let lag = Micros::now().0.saturating_sub(last.recorded_at.0).max(0);
@@ -225,7 +218,27 @@ impl Projector {
     }
 }
 
-/// The follower's own check, beside the log's.
+/// The version of the read tables that serves, and the folds whose rows in memory are of that version.
+#[derive(Debug, Default)]
+struct ServingTables {
+    version: String,
+    folds: Folds,
+}
+
+impl ServingTables {
+    /// Sets the transaction's `search_path` to the serving version, which cannot be swapped before the transaction ends.
+    async fn folds(&mut self, tx: &mut PgConnection) -> Result<&mut Folds, sqlx::Error> {
+        let serving = sqlx::query_scalar("select set_config('search_path', public.read_serving(), true)");
+        let serving: String = serving.fetch_one(&mut *tx).await?;
+        if self.version != serving {
+            self.folds = Folds::of_complete(tx).await?;
+            self.version = serving;
+        }
+        Ok(&mut self.folds)
+    }
+}
+
+/// Checks that the batch follows `from` without a hole, though the log has checked it already.
 pub(crate) fn contiguous(events: &[Arc<Recorded>], from: Position) -> Result<(), LogError> {
     for (event, expected) in events.iter().zip(from.0 + 1..) {
         if event.position.0 != expected {
@@ -235,8 +248,8 @@ pub(crate) fn contiguous(events: &[Arc<Recorded>], from: Position) -> Result<(),
     Ok(())
 }
 
-/// A connection of its own: its settings must not reach the next borrower of the pool. What is lost of these tables in a
-/// crash is folded again, so commits need not wait for the disk.
+/// A detached connection: its settings must not reach the next user of the pool. Commits need not wait for the disk, since
+/// rows that a crash loses are folded again.
 pub(crate) async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
     let mut c = pool.acquire().await?.detach();
     sqlx::query("select set_config('synchronous_commit', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false)")

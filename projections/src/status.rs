@@ -1,27 +1,27 @@
-//! The states of runs and blocks, as the words in tables and answers.
+//! The statuses of runs and blocks, and their texts in tables and answers.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A word that is none of the states asked for.
+/// A text that is no status of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a {kind} status ({known})")]
+#[error("`{found}` is not a {kind} status ({expected})")]
 pub struct UnknownStatus {
     pub kind: &'static str,
     pub found: String,
-    pub known: String,
+    pub expected: String,
 }
 
 macro_rules! statuses {
-    ($(#[$doc:meta])* $name:ident, $kind:literal { $($(#[$case:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident, $kind:literal { $($(#[$case:meta])* $variant:ident = $text:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[$case])* #[serde(rename = $word)] $variant),* }
+        pub enum $name { $($(#[$case])* #[serde(rename = $text)] $variant),* }
 
         impl $name {
-            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$variant),*];
-            pub const fn as_str(self) -> &'static str { match self { $(Self::$variant => $word),* } }
+            pub const ALL: [Self; [$($text),*].len()] = [$(Self::$variant),*];
+            pub const fn as_str(self) -> &'static str { match self { $(Self::$variant => $text),* } }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
@@ -30,8 +30,8 @@ macro_rules! statuses {
             type Err = UnknownStatus;
             fn from_str(text: &str) -> Result<Self, UnknownStatus> {
                 match text {
-                    $($word => Ok(Self::$variant),)*
-                    _ => Err(UnknownStatus { kind: $kind, found: text.chars().take(24).collect(), known: [$($word),*].join(", ") }),
+                    $($text => Ok(Self::$variant),)*
+                    _ => Err(UnknownStatus { kind: $kind, found: text.chars().take(24).collect(), expected: [$($text),*].join(", ") }),
                 }
             }
         }
@@ -51,7 +51,7 @@ statuses! {
 
 statuses! {
     BlockStatus, "block" {
-        /// Released, and not begun.
+        /// Queued, and not started.
         Pending = "pending",
         Running = "running",
         Completed = "completed",
@@ -62,7 +62,7 @@ statuses! {
 }
 
 impl BlockStatus {
-    /// Nothing more happens to it unless somebody asks.
+    /// It changes only by a retry or a skip from now on.
     pub const fn settled(self) -> bool {
         match self {
             Self::Completed | Self::Failed | Self::Skipped | Self::Cancelled => true,
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_read_back() {
+    fn texts_parse_back() {
         for status in RunStatus::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
         }

@@ -1,4 +1,4 @@
-//! Time: microseconds since 1970 UTC, as hashed and stored. The pure core never asks for it; the shell passes it in.
+//! Time: microseconds since 1970 UTC, as hashed and stored. The pure core never reads the clock; time is passed to it.
 
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -9,7 +9,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub struct Micros(pub i64);
 
 impl Micros {
-    /// The one door to the wall clock.
+    /// The only read of the wall clock.
     #[allow(clippy::disallowed_methods)]
     pub fn now() -> Self {
         let nanos = OffsetDateTime::now_utc().unix_timestamp_nanos();
@@ -30,7 +30,7 @@ impl Micros {
         self.date_time().format(&Rfc3339).unwrap_or_default()
     }
 
-    /// `2026-11-22`, as dates stand in object keys.
+    /// `2026-11-22`, as in object keys.
     pub fn date(self) -> String {
         self.date_time().date().to_string()
     }

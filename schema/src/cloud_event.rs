@@ -1,4 +1,4 @@
-//! A recorded event as CloudEvents 1.0 in structured mode: the body of every message, from which its hash can be rebuilt.
+//! A recorded event as CloudEvents 1.0 in structured mode: the body of every message; its hash can be recomputed from it.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use crate::{Actor, CorrelationId, EventId, Recorded, StreamId, TenantId, Version
 /// The body's content type.
 pub const CLOUD_EVENT_TYPE: &str = "application/cloudevents+json";
 
-/// Bytes that all but the data takes, about.
-const HEADER: usize = 1_000;
+/// Approximate bytes of all fields but the data.
+const HEADER_BYTES: usize = 1_000;
 
-/// All but the data. Extension attributes are lower case and flat, as CloudEvents asks; `metadata` is therefore its text.
+/// All fields but the data. CloudEvents requires flat, lower-case extension attributes, so `metadata` is JSON text.
 #[derive(Serialize)]
 struct CloudEvent<'a> {
     specversion: &'static str,
@@ -36,7 +36,7 @@ struct CloudEvent<'a> {
     hash: String,
 }
 
-/// Written as text, with no `String` in between.
+/// Serialises as text without an intermediate `String`.
 struct Shown<T>(T);
 
 impl<T: fmt::Display> Serialize for Shown<T> {
@@ -67,10 +67,10 @@ impl Recorded {
             previoushash: hash_text(&self.previous_hash),
             hash: hash_text(&self.hash),
         };
-        let mut text = Vec::with_capacity(HEADER + self.data.len());
-        // A struct of strings can always be written.
-        let _written = serde_json::to_writer(&mut text, &header);
-        // The data is JSON already: it goes in as it stands in the log, behind the other fields.
+        let mut text = Vec::with_capacity(HEADER_BYTES + self.data.len());
+        // Serialising a struct of strings to memory cannot fail.
+        let _ = serde_json::to_writer(&mut text, &header);
+        // The data is JSON already and is appended byte for byte, so that its hash can be recomputed.
         text.pop();
         text.extend_from_slice(b",\"data\":");
         text.extend_from_slice(self.data.as_bytes());

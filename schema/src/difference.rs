@@ -1,11 +1,11 @@
-//! Where two JSON values differ, field by field.
+//! The differences of two JSON values, field by field.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// One field that is not the same in both; null is also said of one that is absent.
+/// One field that differs; an absent field is null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// `options.blockSize`
@@ -14,7 +14,7 @@ pub struct Difference {
     pub b: Value,
 }
 
-/// Every difference, in the order of the fields' names. Objects are entered, lists are compared whole.
+/// All differences, ordered by field name. Objects are compared field by field, arrays as a whole.
 pub fn differences(a: &Value, b: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     differ(String::new(), a, b, &mut found);
@@ -44,12 +44,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_field_is_told_by_its_path() {
+    fn a_difference_names_the_fields_path() {
         let a = json!({"run": {"status": "running", "tags": [1]}, "only": 1, "same": {"deep": true}});
         let b = json!({"run": {"status": "paused", "tags": [2]}, "same": {"deep": true}});
-        let told = differences(&a, &b);
-        let told: Vec<_> = told.iter().map(|d| (d.field.as_str(), d.a.to_string(), d.b.to_string())).collect();
-        let told: Vec<_> = told.iter().map(|(field, a, b)| format!("{field} {a} {b}")).collect();
-        assert_eq!(told, ["only 1 null", "run.status \"running\" \"paused\"", "run.tags [1] [2]"]);
+        let found: Vec<_> = differences(&a, &b).iter().map(|d| format!("{} {} {}", d.field, d.a, d.b)).collect();
+        assert_eq!(found, ["only 1 null", "run.status \"running\" \"paused\"", "run.tags [1] [2]"]);
     }
 }

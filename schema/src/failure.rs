@@ -1,4 +1,4 @@
-//! A failure: a block, or a lead in it, could not be carried out. It is data of an event, not a Rust error.
+//! Failures of blocks and leads: data of events, not Rust errors.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Micros;
 
-/// Why, in six words that every provider's errors are mapped to.
+/// The cause; every provider's errors are mapped to one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FailureCode {
@@ -33,7 +33,7 @@ impl FailureCode {
         }
     }
 
-    /// Whether trying again without a change can help.
+    /// Whether a retry without any change can succeed.
     pub const fn retryable(self) -> bool {
         match self {
             Self::RateLimit | Self::ApiError | Self::Timeout => true,
@@ -41,24 +41,24 @@ impl FailureCode {
         }
     }
 
-    /// Technical codes say that the work could not be done; `VALIDATION` says that the lead was wrong.
+    /// Whether the work could not be done, as opposed to an invalid lead (`VALIDATION`).
     pub const fn technical(self) -> bool {
         !matches!(self, Self::Validation)
     }
 }
 
-/// What an event keeps of a failure. Lead ids and vendor text are in the `failed` artifact, never here.
+/// A failure as stored in an event. Lead ids and vendor text are in the `failed` artifact only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     pub code: FailureCode,
     pub retryable: bool,
-    /// A message of our own, without personal data or vendor text.
+    /// LUCI's own message, without personal data or vendor text.
     pub message: String,
     /// Leads by reason (`missing_identity`, `no_phone`, `http_503` …).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reasons: BTreeMap<String, u64>,
-    /// Another try before this is in vain: a limit, or a provider's own word.
+    /// Earliest useful retry: the end of a limit, or the provider's `Retry-After`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before_micros: Option<Micros>,
 }

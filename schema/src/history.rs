@@ -1,7 +1,7 @@
-//! A stream's history as text: an event as the API shows it, and a file of them that proves itself without the database.
+//! A stream's history as text: an event as the API returns it, and an export file that can be verified without the database.
 //!
-//! The file has a line of JSON each: first a title that names the stream, how many events follow and the hash of the last,
-//! then the events from version 1 on. `data` and `metadata` are RFC 8785 text, the bytes that were hashed.
+//! The file has one JSON object per line: first a title with the stream, the number of events and the last hash, then the
+//! events from version 1 on. `data` and `metadata` are the RFC 8785 bytes that were hashed.
 
 use std::borrow::Cow;
 
@@ -15,10 +15,10 @@ use crate::{
     seal::{SealError, Sealed},
 };
 
-/// What a file of this kind calls itself.
+/// The `format` of the title.
 pub const FORMAT: &str = "luci-history/1";
 
-/// An event and its envelope, whole.
+/// An event with its envelope.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventText<'a> {
@@ -34,7 +34,7 @@ pub struct EventText<'a> {
     pub command_id: CommandId,
     pub correlation_id: CorrelationId,
     pub causation_id: Option<EventId>,
-    /// What was hashed; `recorded_at` says the same to people.
+    /// The hashed time; `recorded_at` is the same as text.
     pub recorded_at_micros: Micros,
     pub recorded_at: String,
     #[serde(borrow)]
@@ -48,7 +48,7 @@ pub struct EventText<'a> {
 }
 
 impl<'a> TryFrom<&'a Recorded> for EventText<'a> {
-    /// The stored data is no JSON.
+    /// When the stored data is not JSON.
     type Error = serde_json::Error;
 
     fn try_from(event: &'a Recorded) -> Result<Self, Self::Error> {
@@ -75,8 +75,8 @@ impl<'a> TryFrom<&'a Recorded> for EventText<'a> {
 }
 
 impl EventText<'_> {
-    /// For the chain, which looks at bytes only: what they mean is left unread.
-    fn unread(self) -> Recorded {
+    /// For the hash chain, which needs only the bytes: the event is not decoded.
+    fn undecoded(self) -> Recorded {
         Recorded {
             position: self.position,
             version: self.version,
@@ -106,18 +106,18 @@ pub struct Title {
     pub format: String,
     pub stream_id: StreamId,
     pub tenant_id: TenantId,
-    /// How many events follow: the version of the last.
+    /// Number of events, which is the version of the last.
     pub events: Version,
     /// The hash of the last event.
     #[serde(with = "hex::serde")]
     pub head_hash: Hash,
     pub exported_at: String,
-    /// The newest of its events that was sealed when it was exported.
+    /// The newest event that was sealed at the time of the export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Box<Sealed>>,
 }
 
-/// Why a file proves nothing, and in which line.
+/// Why a file is invalid, and in which line.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HistoryError {
     #[error("line 1 is not the title of a history ({FORMAT}): {0}")]
@@ -126,41 +126,41 @@ pub enum HistoryError {
     Line { line: u64, why: String },
     #[error("line {line}: {error}")]
     Chain { line: u64, error: ChainError },
-    #[error("line {line} is an event of {found}, the title names {expected}")]
+    #[error("line {line} is an event of {found}, but the title says {expected}")]
     Tenant { line: u64, found: TenantId, expected: TenantId },
-    #[error("line {line} comes after the {events} events that the title promises")]
+    #[error("line {line} is beyond the {events} events that the title announces")]
     More { line: u64, events: Version },
     #[error("the file ends after {found} of {events} events")]
     Cut { found: Version, events: Version },
-    #[error("the last event's hash is {found}, the title says {expected}")]
+    #[error("the last event's hash is {found}, but the title says {expected}")]
     Head { found: String, expected: String },
-    #[error("the seal of version {version} proves nothing: {error}")]
+    #[error("the seal of version {version} is invalid: {error}")]
     Seal { version: Version, error: SealError },
     #[error("version {version} is not the event that was sealed")]
     Unsealed { version: Version },
 }
 
-/// A file being checked, line by line.
+/// Verifies a file line by line.
 #[derive(Debug)]
 pub struct Proof {
     title: Title,
     chain: Chain,
-    /// The event that the title calls sealed has come.
-    met: bool,
+    /// The event that the title names as sealed was checked.
+    sealed_found: bool,
 }
 
 impl Proof {
-    /// Takes the first line.
+    /// Reads the title, the first line.
     pub fn begin(line: &str) -> Result<Self, HistoryError> {
         let title: Title = serde_json::from_str(line).map_err(|error| HistoryError::Title(error.to_string()))?;
         if title.format != FORMAT {
             return Err(HistoryError::Title(format!("its format is `{}`", title.format)));
         }
         let chain = Chain::new(title.stream_id);
-        Ok(Self { title, chain, met: false })
+        Ok(Self { title, chain, sealed_found: false })
     }
 
-    /// Takes the next event, or says what is wrong with it.
+    /// Checks the next event line.
     pub fn follow(&mut self, text: &str) -> Result<(), HistoryError> {
         let line = self.chain.version().0 + 2;
         if self.chain.version() >= self.title.events {
@@ -171,18 +171,18 @@ impl Proof {
         if event.tenant_id != self.title.tenant_id {
             return Err(HistoryError::Tenant { line, found: event.tenant_id, expected: self.title.tenant_id });
         }
-        let event = event.unread();
+        let event = event.undecoded();
         self.chain.follow(&event).map_err(|error| HistoryError::Chain { line, error })?;
         match &self.title.sealed {
             Some(sealed) if sealed.version == event.version => {
-                self.met = (sealed.position, sealed.hash) == (event.position, event.hash);
-                if self.met { Ok(()) } else { Err(HistoryError::Unsealed { version: event.version }) }
+                self.sealed_found = (sealed.position, sealed.hash) == (event.position, event.hash);
+                if self.sealed_found { Ok(()) } else { Err(HistoryError::Unsealed { version: event.version }) }
             }
             _ => Ok(()),
         }
     }
 
-    /// Events that hold so far.
+    /// The version of the last valid event.
     pub fn checked(&self) -> Version {
         self.chain.version()
     }
@@ -191,7 +191,7 @@ impl Proof {
         &self.title
     }
 
-    /// After the last line: whether all that the title promises has come.
+    /// After the last line, checks that the file is complete.
     pub fn end(self) -> Result<Title, HistoryError> {
         let (found, events) = (self.chain.version(), self.title.events);
         if found < events {
@@ -204,7 +204,7 @@ impl Proof {
         if let Some(sealed) = &self.title.sealed {
             let version = sealed.version;
             sealed.check().map_err(|error| HistoryError::Seal { version, error })?;
-            if !self.met {
+            if !self.sealed_found {
                 return Err(HistoryError::Unsealed { version });
             }
         }
@@ -236,7 +236,7 @@ mod tests {
             correlation_id: CorrelationId::generate(),
             causation_id: None,
             recorded_at: Micros(1_764_400_000_000_000),
-            // Spaces and an order of fields that no writer of ours would choose: the bytes are what counts.
+            // Not canonical on purpose: the chain covers the bytes as they are.
             data: r#"{"b": 1,"a":"\u00e4"}"#.into(),
             metadata: "{}".into(),
             previous_hash,
@@ -247,7 +247,7 @@ mod tests {
         recorded
     }
 
-    /// A title, and three events under it.
+    /// A title and three events.
     fn file() -> Vec<String> {
         let (tenant, run) = (TenantId::generate(), RunId::generate());
         let (mut lines, mut head_hash) = (vec![String::new()], GENESIS);
@@ -277,30 +277,30 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_history_proves_itself() {
+    fn a_complete_history_is_valid() {
         assert_eq!(check(&file()).unwrap().events, Version(3));
     }
 
     #[test]
-    fn the_first_thing_that_is_wrong_is_named_with_its_line() {
+    fn the_first_fault_is_reported_with_its_line() {
         let whole = file();
-        let told = |change: &dyn Fn(&mut Vec<String>)| {
+        let fault = |change: &dyn Fn(&mut Vec<String>)| {
             let mut lines = whole.clone();
             change(&mut lines);
             check(&lines).unwrap_err().to_string()
         };
         assert_eq!(
-            told(&|lines| lines[2] = lines[2].replace(r#""b": 1"#, r#""b":1"#)),
+            fault(&|lines| lines[2] = lines[2].replace(r#""b": 1"#, r#""b":1"#)),
             "line 3: the bytes of version 2 do not match its hash"
         );
-        assert_eq!(told(&|lines| drop(lines.remove(2))), "line 3: version 3 stands where 2 should");
-        assert_eq!(told(&|lines| drop(lines.pop())), "the file ends after 2 of 3 events");
+        assert_eq!(fault(&|lines| drop(lines.remove(2))), "line 3: version 3 stands where 2 should");
+        assert_eq!(fault(&|lines| drop(lines.pop())), "the file ends after 2 of 3 events");
         assert_eq!(
-            told(&|lines| lines.push(lines[3].clone())),
-            "line 5 comes after the 3 events that the title promises"
+            fault(&|lines| lines.push(lines[3].clone())),
+            "line 5 is beyond the 3 events that the title announces"
         );
         assert_eq!(
-            told(&|lines| lines[3] = "{}".into()),
+            fault(&|lines| lines[3] = "{}".into()),
             "line 4 is not an event: missing field `position` at line 1 column 2"
         );
         let shorter = |lines: &mut Vec<String>| {
@@ -308,42 +308,42 @@ mod tests {
             lines[0] = lines[0].replace(r#""events":3"#, r#""events":2"#);
         };
         assert!(
-            told(&shorter).starts_with("the last event's hash is "),
-            "the title's hash is of the event that is gone"
+            fault(&shorter).starts_with("the last event's hash is "),
+            "the title has the hash of the removed event"
         );
         let other = TenantId::generate();
         let stranger = |lines: &mut Vec<String>| {
             let title: Title = serde_json::from_str(&lines[0]).unwrap();
             lines[2] = lines[2].replace(&title.tenant_id.to_string(), &other.to_string());
         };
-        assert!(told(&stranger).starts_with(&format!("line 3 is an event of {other}")));
-        assert!(told(&|lines| lines[0] = lines[1].clone()).starts_with("line 1 is not the title of a history"));
+        assert!(fault(&stranger).starts_with(&format!("line 3 is an event of {other}")));
+        assert!(fault(&|lines| lines[0] = lines[1].clone()).starts_with("line 1 is not the title of a history"));
     }
 
     #[test]
-    fn a_sealed_event_is_the_one_that_the_file_has() {
+    fn the_sealed_event_must_be_the_one_in_the_file() {
         let mut lines = file();
         let mut title: Title = serde_json::from_str(&lines[0]).unwrap();
         let second: EventText = serde_json::from_str(&lines[2]).unwrap();
         let (version, position, hash) = (second.version, second.position, second.hash);
-        // The event stands at position 20, the seal covers 1 to 21.
+        // The event is at position 20, the seal covers 1 to 21.
         let hashes: Vec<Hash> = (1..=21).map(|at| if at == position.0 { hash } else { [7; 32] }).collect();
         let leaves: Vec<Hash> = (1..).zip(&hashes).map(|(at, hash)| merkle::leaf(Position(at), hash)).collect();
         let key = seal::SealKey::from_pem(&seal::SealKey::generate_pem().unwrap()).unwrap();
         let seal = key.seal(None, Position(21), merkle::root(&leaves), Micros(1));
         let sealed = Sealed::under(seal, &hashes, (version, position, hash));
-        let mut told = |sealed: Sealed| {
+        let mut verify = |sealed: Sealed| {
             title.sealed = Some(Box::new(sealed));
             lines[0] = serde_json::to_string(&title).unwrap();
             check(&lines).map(|title| title.sealed.is_some()).map_err(|error| error.to_string())
         };
-        assert_eq!(told(sealed.clone()), Ok(true));
+        assert_eq!(verify(sealed.clone()), Ok(true));
         let third = Sealed { version: Version(3), ..sealed.clone() };
-        assert_eq!(told(third), Err("version 3 is not the event that was sealed".into()));
-        let never = Sealed { version: Version(9), ..sealed.clone() };
-        assert_eq!(told(never), Err("version 9 is not the event that was sealed".into()));
+        assert_eq!(verify(third), Err("version 3 is not the event that was sealed".into()));
+        let missing = Sealed { version: Version(9), ..sealed.clone() };
+        assert_eq!(verify(missing), Err("version 9 is not the event that was sealed".into()));
         let mut forged = sealed;
         forged.seal.signature = [0; 64];
-        assert_eq!(told(forged), Err("the seal of version 2 proves nothing: its signature is not its key's".into()));
+        assert_eq!(verify(forged), Err("the seal of version 2 is invalid: its signature is not its key's".into()));
     }
 }

@@ -1,14 +1,14 @@
 //! Ids: `{prefix}_{ULID}`, one Rust type per kind, so that a run id can never be passed where a block id is meant.
 //!
-//! A ULID is 26 upper-case Crockford characters; ids made in one process strictly increase. Reading is strict:
-//! the text is parsed, encoded again and compared, since the parser underneath accepts lower case and overflow.
+//! A ULID is 26 upper-case Crockford characters; ids generated in one process strictly increase. Parsing is strict: the text
+//! is parsed, encoded again and compared, because the ULID parser accepts lower case and overflow.
 
 use std::{fmt, marker::PhantomData, str::FromStr, sync::Mutex};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 use ulid::{ULID_LEN, Ulid};
 
-/// Why a text is not an id of the wanted kind.
+/// Why a text is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     #[error("expected an id that starts with `{expected}_`, found `{found}`")]
@@ -25,14 +25,14 @@ pub enum IdError {
 
 static GENERATOR: Mutex<Option<ulid::Generator>> = Mutex::new(None);
 
-/// The one door to fresh ULIDs: strictly increasing in this process, even when the clock steps back.
+/// The only source of new ULIDs: strictly increasing in this process, even when the clock steps back.
 #[allow(clippy::disallowed_methods)]
 fn fresh() -> Ulid {
     let mut guard = GENERATOR.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     loop {
         match guard.get_or_insert_with(ulid::Generator::new).generate() {
             Ok(ulid) => return ulid,
-            // 2^80 ids in one millisecond: start over with the next one.
+            // More than 2^80 ids in one millisecond.
             Err(_) => *guard = None,
         }
     }
@@ -59,11 +59,14 @@ fn parse(prefixes: &[&'static str], text: &str) -> Result<Ulid, IdError> {
         return Err(IdError::Overflow { found });
     }
     let ulid = Ulid::from_string(body).map_err(|_| IdError::Length { prefix: expected, found: body.len() })?;
-    debug_assert_eq!(ulid.to_string(), body);
-    Ok(ulid)
+    let mut encoded = [0; ULID_LEN];
+    match body.chars().zip(ulid.array_to_str(&mut encoded).chars()).find(|(found, canonical)| found != canonical) {
+        Some((found, _)) => Err(IdError::Alphabet { found }),
+        None => Ok(ulid),
+    }
 }
 
-/// An id's text on the stack. A dozen ids are written for each event: none of them grows a `String` piece by piece.
+/// An id's text on the stack: a dozen ids are written per event, without allocating.
 struct Text {
     bytes: [u8; LONGEST],
     length: usize,
@@ -87,10 +90,10 @@ impl Text {
     }
 }
 
-/// Reads an id from text, wherever that stands, without a copy of it.
-struct Reads<T>(PhantomData<T>);
+/// Deserialises an id without copying its text.
+struct IdVisitor<T>(PhantomData<T>);
 
-impl<T: FromStr<Err = IdError>> Visitor<'_> for Reads<T> {
+impl<T: FromStr<Err = IdError>> Visitor<'_> for IdVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,9 +117,9 @@ macro_rules! ids {
         pub struct $name(Ulid);
 
         impl $name {
-            /// A fresh id, greater than every earlier one of this process.
+            /// A new id, greater than every earlier one of this process.
             pub fn generate() -> Self { Self(fresh()) }
-            /// The id over a ULID that was derived elsewhere (lead ids derive from their input and row).
+            /// The id with a ULID that was derived elsewhere (lead ids derive from their input and row).
             pub const fn from_ulid(ulid: Ulid) -> Self { Self(ulid) }
             pub const fn ulid(self) -> Ulid { self.0 }
         }
@@ -138,7 +141,7 @@ macro_rules! ids {
         }
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                d.deserialize_str(Reads(PhantomData))
+                d.deserialize_str(IdVisitor(PhantomData))
             }
         }
         impl sqlx::Type<sqlx::Postgres> for $name {

@@ -1,38 +1,41 @@
-//! RFC 8785 text: the one form in which event data is hashed and stored, so that any client can rebuild the bytes.
+//! RFC 8785 canonical JSON: the form in which event data is hashed and stored, so that any client can rebuild the bytes.
 
 use std::ops::Range;
 
 use serde::Serialize;
 
-/// The canonical text of a value. Fails on floats that JSON cannot say, and never on the types of this crate.
+/// The canonical text of a value.
+///
+/// # Errors
+/// Floats that JSON cannot represent; never for the types of this crate.
 pub fn canonical(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let mut text = Vec::with_capacity(USUAL);
+    let mut text = Vec::with_capacity(CAPACITY);
     serde_json::to_writer(&mut text, value)?;
-    // What serde_json writes is canonical but for numbers and for the order of fields. Where the numbers are whole and the
-    // keys plain, as in every event of ours, putting the fields in order is several times faster than the general way.
-    match Ordered::of(&text).map(String::from_utf8) {
+    // serde_json's output is canonical except for numbers and the order of fields. With integers and plain keys, as in all
+    // events, sorting the fields is several times faster than the general canonicaliser.
+    match FieldSorter::of(&text).map(String::from_utf8) {
         Some(Ok(ordered)) => Ok(ordered),
         _ => serde_json_canonicalizer::to_string(value),
     }
 }
 
-/// Bytes that most values take less than.
-const USUAL: usize = 1_024;
+/// Initial capacity; most values are smaller.
+const CAPACITY: usize = 1_024;
 
-/// Integers up to 2^53 are written alike by every JSON writer.
-const EXACT: u64 = 1 << 53;
+/// Integers up to 2^53 have the same text in every JSON implementation.
+const MAX_EXACT: u64 = 1 << 53;
 
-/// Copies the text of one value, the fields of each object sorted. Every step answers `None` at what is not plain: a number
-/// that is not whole or not exact, or a key on which the orders of UTF-8 and UTF-16 could differ.
-struct Ordered<'t> {
+/// Copies the text of one value with the fields of each object sorted. Each step returns `None` for what needs the general
+/// canonicaliser: a number that is not an exact integer, or a key whose UTF-8 and UTF-16 order could differ.
+struct FieldSorter<'t> {
     text: &'t [u8],
     at: usize,
     out: Vec<u8>,
-    /// Of the objects that are open: each field's key in `text`, and the field in `out`.
+    /// For the fields of all open objects: the key's range in `text`, and the field's range in `out`.
     fields: Vec<(Range<usize>, Range<usize>)>,
 }
 
-impl<'t> Ordered<'t> {
+impl<'t> FieldSorter<'t> {
     fn of(text: &'t [u8]) -> Option<Vec<u8>> {
         let mut whole = Self { text, at: 0, out: Vec::with_capacity(text.len()), fields: Vec::new() };
         whole.value()?;
@@ -70,7 +73,7 @@ impl<'t> Ordered<'t> {
         Some(())
     }
 
-    /// Puts the fields of the innermost object, which begin at `first`, in the order of their keys.
+    /// Sorts the fields of the innermost object, which begin at `first`, by key.
     fn sort(&mut self, open: usize, first: usize) {
         let text = self.text;
         let key = |field: &(Range<usize>, Range<usize>)| &text[field.0.clone()];
@@ -99,7 +102,7 @@ impl<'t> Ordered<'t> {
         Some(())
     }
 
-    /// Answers where the string stands, without its quotes.
+    /// Returns the string's range without its quotes.
     fn string(&mut self) -> Option<Range<usize>> {
         let begin = self.at;
         self.at += 1;
@@ -119,7 +122,7 @@ impl<'t> Ordered<'t> {
         let token = self.copy_while(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte))?;
         let digits = token.strip_prefix(b"-").unwrap_or(token);
         let whole: u64 = str::from_utf8(digits).ok()?.parse().ok()?;
-        (whole <= EXACT).then_some(())
+        (whole <= MAX_EXACT).then_some(())
     }
 
     fn copy_while(&mut self, belongs: impl Fn(u8) -> bool) -> Option<&'t [u8]> {
@@ -143,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    /// A tree whose objects write their fields in an order of their own.
+    /// A tree whose objects serialise their fields unsorted.
     #[derive(Debug, Clone)]
     struct Unsorted(Value, bool);
 
@@ -187,7 +190,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_has_one_text(tree in tree(), reversed: bool) {
+        fn every_value_has_one_canonical_text(tree in tree(), reversed: bool) {
             let standard = serde_json_canonicalizer::to_string(&tree).unwrap();
             prop_assert_eq!(&canonical(&tree).unwrap(), &standard);
             prop_assert_eq!(&canonical(&Unsorted(tree, reversed)).unwrap(), &standard);
@@ -195,8 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn plain_values_are_put_in_order_without_the_general_way() {
-        let ordered = |text: &str| Ordered::of(text.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
+    fn plain_values_are_sorted_without_the_general_canonicaliser() {
+        let ordered = |text: &str| FieldSorter::of(text.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
         let nested = r#"{"b":[{"z":-1,"a":"\"}"},null,[]],"a":{},"ab":true}"#;
         assert_eq!(ordered(nested).unwrap(), r#"{"a":{},"ab":true,"b":[{"a":"\"}","z":-1},null,[]]}"#);
         for not_plain in ["1.5", "[9007199254740993]", r#"{"é":1}"#, r#"{"\n":1}"#] {
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_keys_that_are_not_plain_are_written_as_the_standard_says() {
+    fn other_numbers_and_keys_are_canonicalised_by_the_standard() {
         let text = |text: &str| canonical(&serde_json::from_str::<Value>(text).unwrap()).unwrap();
         assert_eq!(text(r#"{"b":1.0,"a":1e21}"#), r#"{"a":1e+21,"b":1}"#);
         assert_eq!(text("18446744073709551615"), "18446744073709552000");

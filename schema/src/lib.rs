@@ -1,4 +1,4 @@
-//! What is written down: ids, stages, events, keys, subjects, migrations and the log. No decisions live here.
+//! The stored data: ids, stages, events, object keys, subjects, migrations and the log. Makes no decisions about runs.
 
 pub mod clock;
 pub mod cloud_event;
@@ -16,6 +16,8 @@ pub mod metrics;
 pub mod migrate;
 pub mod object_key;
 pub mod recorded;
+#[cfg(feature = "sample")]
+pub mod sample;
 pub mod seal;
 pub mod stage;
 pub mod subject;
@@ -26,4 +28,4 @@ pub use failure::{Failure, FailureCode};
 pub use id::*;
 pub use metrics::Counts;
 pub use recorded::{Actor, CommandId, Hash, Position, Recorded, StreamId, Version, hash_text};
-pub use stage::Stage;
+pub use stage::{BlockOrder, Stage};

@@ -1,11 +1,11 @@
-//! The tree over the log's events that seals are over: that of a certificate log (RFC 6962). SHA-256 throughout, a leaf being
-//! `0x00 ‖ position, eight bytes, the highest first ‖ event's hash`, a node `0x01 ‖ left ‖ right`.
+//! The Merkle tree that seals cover: that of Certificate Transparency (RFC 6962). Hashes are SHA-256; a leaf is the hash of
+//! `0x00 ‖ position as big-endian u64 ‖ event's hash`, a node that of `0x01 ‖ left ‖ right`.
 
 use sha2::{Digest, Sha256};
 
-use crate::{Hash, Position, log::GENESIS};
+use crate::{Hash, Position, recorded::GENESIS};
 
-/// An event in the tree.
+/// The leaf of an event.
 pub fn leaf(position: Position, hash: &Hash) -> Hash {
     Sha256::new().chain_update([0]).chain_update(position.0.to_be_bytes()).chain_update(hash).finalize().into()
 }
@@ -14,12 +14,12 @@ fn node(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
-/// Where the tree over so many leaves, two or more, is split: the greatest power of two below.
+/// The size of the left subtree over two or more leaves: the greatest power of two below their number.
 const fn split(leaves: usize) -> usize {
     leaves.next_power_of_two() / 2
 }
 
-/// The root over the leaves; zeros over none.
+/// The root over the leaves; all zeros for none.
 pub fn root(leaves: &[Hash]) -> Hash {
     match leaves {
         [] => GENESIS,
@@ -31,29 +31,29 @@ pub fn root(leaves: &[Hash]) -> Hash {
     }
 }
 
-/// What proves that a leaf is under the root, the nearest first; empty where `index` is no leaf.
+/// The audit path of a leaf, nearest sibling first; empty when `index` is out of range.
 pub fn path(leaves: &[Hash], index: usize) -> Vec<Hash> {
     if leaves.len() < 2 || index >= leaves.len() {
         return Vec::new();
     }
     let at = split(leaves.len());
     let (left, right) = leaves.split_at(at);
-    let (mut below, beside) =
+    let (mut path, sibling) =
         if index < at { (path(left, index), root(right)) } else { (path(right, index - at), root(left)) };
-    below.push(beside);
-    below
+    path.push(sibling);
+    path
 }
 
-/// The root that a leaf has by its path; `None` when the path is not as long as the tree is deep there.
+/// The root computed from a leaf and its audit path; `None` when the path has the wrong length.
 pub fn root_by(leaf: Hash, index: usize, leaves: usize, path: &[Hash]) -> Option<Hash> {
     if leaves < 2 {
         return (leaves == 1 && index == 0 && path.is_empty()).then_some(leaf);
     }
-    let ((beside, below), at) = (path.split_last()?, split(leaves));
+    let ((sibling, path), at) = (path.split_last()?, split(leaves));
     if index < at {
-        Some(node(&root_by(leaf, index, at, below)?, beside))
+        Some(node(&root_by(leaf, index, at, path)?, sibling))
     } else {
-        Some(node(beside, &root_by(leaf, index - at, leaves - at, below)?))
+        Some(node(sibling, &root_by(leaf, index - at, leaves - at, path)?))
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn every_leaf_of_every_tree_is_proved_by_its_path_and_by_no_other() {
+    fn every_leaf_is_proved_by_its_own_path_only() {
         for count in 1..=33_u64 {
             let (leaves, size) = (leaves(count), usize::try_from(count).unwrap());
             for index in 0..size {
@@ -79,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn the_tree_is_that_of_rfc_6962() {
-        // The first three leaves of Certificate Transparency's own test data, which have no position.
+    fn the_root_equals_that_of_rfc_6962() {
+        // The first three leaves of Certificate Transparency's test data, which have no position.
         let of = |bytes: &[u8]| -> Hash { Sha256::new().chain_update([0]).chain_update(bytes).finalize().into() };
         let three = [of(b""), of(&[0]), of(&[0x10])];
         assert_eq!(hex::encode(root(&three)), "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77");

@@ -1,8 +1,8 @@
-//! The counts of a block, and the two equations that always hold over them.
+//! The counts of a block, and the two equations that hold for them.
 
 use serde::{Deserialize, Serialize};
 
-/// Leads of a block (or a sum of blocks). `processed = success + no_match + failed` and `input = processed + skipped`;
+/// Numbers of leads of a block, or sums over blocks. `processed = success + no_match + failed` and `input = processed + skipped`;
 /// `output = success + no_match + skipped`: failed leads leave the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,7 +23,7 @@ impl Counts {
         self.success + self.no_match + self.skipped
     }
 
-    /// Whether every lead that went in is accounted for.
+    /// Whether every input lead is accounted for.
     pub const fn balanced(&self) -> bool {
         self.input == self.processed() + self.skipped
     }

@@ -1,4 +1,4 @@
-//! A recorded event: the event and its envelope, exactly as it stands in the log.
+//! A recorded event: the event and its envelope, as stored in the log.
 
 use std::{fmt, str::FromStr};
 
@@ -10,12 +10,12 @@ use crate::{
     RunId, TemplateId, TenantId, WebhookId,
 };
 
-/// Place in the whole log: 1, 2, 3 … without a hole, in commit order. 0 is before the first event.
+/// Number of an event in the log: 1, 2, 3 … without a hole, in commit order. 0 is before the first event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Position(pub u64);
 
-/// Place in one stream: 1, 2, 3 … without a hole. 0 is a stream that does not exist yet.
+/// Number of an event in its stream: 1, 2, 3 … without a hole. 0 is a stream that does not exist yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub u64);
@@ -54,7 +54,7 @@ macro_rules! either {
 }
 
 either! {
-    /// The stream of one entity is named by the entity's id.
+    /// The stream of an entity, named by the entity's id.
     StreamId, "run" {
         Run(RunId) = "run", Tenant(TenantId) = "tenant", Import(ImportId) = "import", Blueprint(BlueprintId) = "bp",
         Automation(AutomationId) = "auto", Key(KeyId) = "key", Webhook(WebhookId) = "wh",
@@ -110,12 +110,12 @@ impl FromStr for Actor {
     }
 }
 
-/// What a command is known by: 64 lower-case hex characters, the SHA-256 of what makes it the same command.
+/// Identity of a command: 64 lower-case hex characters, the SHA-256 of what makes it the same command.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommandId(String);
 
 impl CommandId {
-    /// SHA-256 over the parts, each ended by 0x1F so that no two lists of parts collide.
+    /// SHA-256 over the parts, each followed by 0x1F so that no two lists of parts collide.
     pub fn derive(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
@@ -150,11 +150,14 @@ impl FromStr for CommandId {
 /// SHA-256, the unit of the hash chain.
 pub type Hash = [u8; 32];
 
+/// The previous hash of a stream's first event, and of the first seal.
+pub const GENESIS: Hash = [0; 32];
+
 /// A hash as 64 lower-case hex characters.
 pub fn hash_text(hash: &Hash) -> String {
     let mut text = vec![0; 2 * hash.len()];
-    // The one error is a buffer of another length.
-    let _fits = hex::encode_to_slice(hash, &mut text);
+    // The only error is a buffer of another length.
+    let _ = hex::encode_to_slice(hash, &mut text);
     String::from_utf8(text).unwrap_or_default()
 }
 
@@ -175,12 +178,12 @@ pub struct Recorded {
     pub causation_id: Option<EventId>,
     /// The appending process's UTC clock, never less than the stream's previous event.
     pub recorded_at: Micros,
-    /// RFC 8785 text, the bytes that were hashed.
+    /// RFC 8785 text: the bytes that are hashed.
     pub data: String,
     /// RFC 8785 text of an object.
     pub metadata: String,
     pub previous_hash: Hash,
     pub hash: Hash,
-    /// `data`, read. `Event::Unknown` for a type that a newer process wrote.
+    /// `data`, decoded; `Event::Unknown` for a type that a newer process wrote.
     pub event: Event,
 }

@@ -1,8 +1,8 @@
-//! Seals: what the whole log was, signed. Each covers a range of positions by the root of a Merkle tree over their hashes,
-//! and names the seal before it, so that a log that was shortened, lost a stream or was written anew matches no longer.
+//! Seals: signed statements over the log. Each covers a range of positions by the root of a Merkle tree over their hashes and
+//! contains the previous seal's hash, so that a truncated, incomplete or rewritten log is detected.
 //!
-//! A seal's hash is SHA-256 over `0x02 ‖ previous seal ‖ id ‖ from ‖ to ‖ microseconds ‖ root`, numbers in eight bytes, the
-//! highest first; it is what Ed25519 signs (RFC 8032). The tree is that of `merkle`.
+//! A seal's hash is SHA-256 over `0x02 ‖ previous seal ‖ id ‖ from ‖ to ‖ microseconds ‖ root`, numbers as big-endian u64;
+//! Ed25519 (RFC 8032) signs it. The tree is that of `merkle`.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Hash, Micros, Position, Version,
-    log::GENESIS,
     merkle::{leaf, path, root_by},
+    recorded::GENESIS,
 };
 
-/// Events that one seal covers, at most.
-pub const MOST: usize = 10_000;
+/// Most events that one seal covers.
+pub const MAX_EVENTS: usize = 10_000;
 
-/// A seal as it is stored, exported and shown.
+/// A seal as stored, exported and returned by the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seal {
@@ -29,7 +29,7 @@ pub struct Seal {
     pub to_position: Position,
     #[serde(with = "hex::serde")]
     pub root: Hash,
-    /// Of the seal before; zeros before the first.
+    /// Hash of the previous seal; zeros for the first.
     #[serde(with = "hex::serde")]
     pub previous_hash: Hash,
     #[serde(with = "hex::serde")]
@@ -41,7 +41,7 @@ pub struct Seal {
     pub sealed_at_micros: Micros,
 }
 
-/// What is wrong with a seal, taken by itself and behind the one before.
+/// Why a seal, or an event under it, is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     #[error("it does not follow the seal before it")]
@@ -67,7 +67,7 @@ impl Seal {
         whole.finalize().into()
     }
 
-    /// Whether it says of itself what it is, and follows `before`.
+    /// Checks hash, signature, and that it follows `before`.
     pub fn check(&self, before: Option<&Self>) -> Result<(), SealError> {
         let (id, end, hash) = before.map_or((0, Position(0), GENESIS), |b| (b.seal_id, b.to_position, b.seal_hash));
         let follows = self.seal_id == id + 1 && self.from_position.0 == end.0 + 1 && self.previous_hash == hash;
@@ -77,7 +77,7 @@ impl Seal {
         self.check_alone()
     }
 
-    /// Whether its hash and signature are right.
+    /// Checks hash and signature.
     pub fn check_alone(&self) -> Result<(), SealError> {
         if self.hash() != self.seal_hash {
             return Err(SealError::Hash);
@@ -87,23 +87,23 @@ impl Seal {
     }
 }
 
-/// An event under a seal: with the key's public half alone anybody can see that it, and with it the history up to it in its
-/// stream, is what was sealed.
+/// An event with its seal: proves with the public key alone that the event, and the history of its stream up to it, is what
+/// was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sealed {
-    /// In its stream.
+    /// The event's version.
     pub version: Version,
     pub position: Position,
     #[serde(with = "hex::serde")]
     pub hash: Hash,
-    /// Hashes in hexadecimal that lead from the event's leaf to the root, the nearest first.
+    /// The audit path from the event's leaf to the root, nearest first, as hex.
     pub path: Vec<String>,
     pub seal: Seal,
 }
 
 impl Sealed {
-    /// `hashes` are those of all events that the seal covers, in order; the event is one of them.
+    /// `hashes` are those of all events that the seal covers, in order, including the event's.
     pub fn under(seal: Seal, hashes: &[Hash], (version, position, hash): (Version, Position, Hash)) -> Self {
         let leaves: Vec<Hash> =
             (seal.from_position.0..).zip(hashes).map(|(at, hash)| leaf(Position(at), hash)).collect();
@@ -112,30 +112,29 @@ impl Sealed {
         Self { version, position, hash, path, seal }
     }
 
-    /// Whether the path leads to the seal's root, and the seal says of itself what it is.
+    /// Checks the seal's hash and signature, and that the path leads to its root.
     pub fn check(&self) -> Result<(), SealError> {
         self.seal.check_alone()?;
         let (from, to) = (self.seal.from_position.0, self.seal.to_position.0);
-        let beside = self.path.iter().map(|text| {
+        let path = self.path.iter().map(|text| {
             let mut hash = GENESIS;
             hex::decode_to_slice(text, &mut hash).map(|()| hash)
         });
-        let beside: Vec<Hash> = beside.collect::<Result<_, _>>().map_err(|_| SealError::Path)?;
-        // A file may say anything: no tree is larger than those that are made.
-        let covers = to.checked_sub(from).and_then(|span| usize::try_from(span).ok()).filter(|span| *span < MOST);
+        let path: Vec<Hash> = path.collect::<Result<_, _>>().map_err(|_| SealError::Path)?;
+        // The file is not trusted: larger trees are never created.
+        let span = to.checked_sub(from).and_then(|span| usize::try_from(span).ok()).filter(|span| *span < MAX_EVENTS);
         let index = self.position.0.checked_sub(from).and_then(|index| usize::try_from(index).ok());
-        let root = covers.zip(index).filter(|(span, index)| index <= span);
-        let root = root.and_then(|(span, index)| root_by(leaf(self.position, &self.hash), index, span + 1, &beside));
+        let root = span.zip(index).filter(|(span, index)| index <= span);
+        let root = root.and_then(|(span, index)| root_by(leaf(self.position, &self.hash), index, span + 1, &path));
         if root == Some(self.seal.root) { Ok(()) } else { Err(SealError::Path) }
     }
 }
 
-/// The key that seals: Ed25519, kept as PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` writes it.
+/// The signing key: Ed25519 as PKCS#8 PEM, as written by `openssl genpkey -algorithm ed25519`.
 pub struct SealKey(Ed25519KeyPair);
 
-/// The text is no such key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an Ed25519 key in PEM, as `openssl genpkey -algorithm ed25519` makes one")]
+#[error("not an Ed25519 key in PEM; create one with `openssl genpkey -algorithm ed25519`")]
 pub struct BadSealKey;
 
 impl fmt::Debug for SealKey {
@@ -144,8 +143,8 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// What stands before the seed of an Ed25519 key in PKCS#8 (RFC 8410).
-const PKCS8: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+/// The bytes before the seed of an Ed25519 key in PKCS#8 (RFC 8410).
+const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 
 impl SealKey {
     pub fn from_pem(text: &str) -> Result<Self, BadSealKey> {
@@ -156,21 +155,21 @@ impl SealKey {
         Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map(Self).map_err(|_| BadSealKey)
     }
 
-    /// A new key's PEM. Fails when the system has no random bytes.
+    /// A new key as PEM. Fails when the system provides no random bytes.
     pub fn generate_pem() -> Result<String, BadSealKey> {
         let seed: [u8; 32] = ring::rand::generate(&ring::rand::SystemRandom::new()).map_err(|_| BadSealKey)?.expose();
-        let der = [&PKCS8[..], &seed].concat();
+        let der = [&PKCS8_PREFIX[..], &seed].concat();
         pem_rfc7468::encode_string("PRIVATE KEY", pem_rfc7468::LineEnding::LF, &der).map_err(|_| BadSealKey)
     }
 
-    /// What others check by.
+    /// The public key.
     pub fn public(&self) -> [u8; 32] {
         let mut key = [0; 32];
         key.copy_from_slice(self.0.public_key().as_ref());
         key
     }
 
-    /// Seals what follows `before`: the leaves of the positions up to `to`, in order and not none.
+    /// Seals the positions after `before` up to `to`, at least one.
     pub fn seal(&self, before: Option<&Seal>, to: Position, root: Hash, sealed_at_micros: Micros) -> Seal {
         let (id, end, hash) = before.map_or((0, Position(0), GENESIS), |b| (b.seal_id, b.to_position, b.seal_hash));
         let mut seal = Seal {
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn seals_follow_one_another_and_hold_what_they_say() {
+    fn seals_are_chained_and_tampering_is_detected() {
         let key = key();
         let first = key.seal(None, Position(7), [7; 32], Micros(1));
         let second = key.seal(Some(&first), Position(9), [9; 32], Micros(2));
@@ -212,13 +211,13 @@ mod tests {
         forged.seal_hash = forged.hash();
         assert_eq!(forged.check(Some(&first)), Err(SealError::Signature));
         forged.public_key = other.public();
-        assert_eq!(forged.check(Some(&first)), Err(SealError::Signature), "a key of one's own needs a signature of it");
+        assert_eq!(forged.check(Some(&first)), Err(SealError::Signature), "another key needs its own signature");
         let text = serde_json::to_string(&second).unwrap();
         assert_eq!(serde_json::from_str::<Seal>(&text).unwrap(), second);
     }
 
     #[test]
-    fn an_event_is_proved_to_be_under_a_seal() {
+    fn an_event_is_proved_to_be_covered_by_a_seal() {
         let hashes: Vec<Hash> = (0..21).map(|n| [n; 32]).collect();
         let leaves: Vec<Hash> = (1..).zip(&hashes).map(|(at, hash)| leaf(Position(at), hash)).collect();
         let seal = key().seal(None, Position(21), root(&leaves), Micros(1));
@@ -232,7 +231,7 @@ mod tests {
         ] {
             assert_eq!(other.check(), Err(SealError::Path), "{other:?}");
         }
-        // Signed, and of a range that no log has.
+        // A valid signature over an impossible range.
         let key = key();
         let mut wide = key.seal(None, Position(u64::MAX), sealed.seal.root, Micros(1));
         wide.from_position = Position(0);
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_what_openssl_makes() {
+    fn a_key_of_openssl_is_read() {
         let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIB0lZAxc60g6m4C4ll5L3kvD489py39EGVFkxRmSuemi\n\
                    -----END PRIVATE KEY-----\n";
         let key = SealKey::from_pem(pem).unwrap();

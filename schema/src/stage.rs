@@ -1,4 +1,4 @@
-//! The seven stages, in the order in which leads pass them.
+//! The seven stages, in pipeline order.
 
 use std::{fmt, str::FromStr};
 
@@ -32,7 +32,7 @@ impl Stage {
         }
     }
 
-    /// The type of the artifact that this stage's successful leads are written to.
+    /// The type of this stage's output artifact.
     pub const fn artifact_type(self) -> &'static str {
         match self {
             Self::Import => "parsed",
@@ -46,6 +46,31 @@ impl Stage {
     }
 }
 
+/// How many blocks of a stage may be in flight in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockOrder {
+    /// One by one: each block continues where the previous one ended.
+    Sequential,
+    /// One by one, and not while a failed block waits for its automatic retry.
+    SequentialWithRetries,
+    Parallel,
+}
+
+impl Stage {
+    pub const fn block_order(self) -> BlockOrder {
+        match self {
+            Self::Import => BlockOrder::Sequential,
+            Self::Validate => BlockOrder::SequentialWithRetries,
+            Self::Enrich | Self::SkipTrace | Self::Score | Self::Assign | Self::Push => BlockOrder::Parallel,
+        }
+    }
+
+    /// `import, validate, …`: for messages.
+    pub fn names() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -53,7 +78,7 @@ impl fmt::Display for Stage {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a stage (import, validate, enrich, skip_trace, score, assign, push)")]
+#[error("`{0}` is not a stage ({names})", names = Stage::names())]
 pub struct UnknownStage(pub String);
 
 impl FromStr for Stage {

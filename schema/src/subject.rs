@@ -1,11 +1,11 @@
-//! NATS subjects. A stream's subjects hold no run id: each distinct one costs the server memory, so their number is bounded.
-//! Watchers' subjects do, and no stream captures them.
+//! NATS subjects. Those of the JetStream stream have no run id, because each distinct subject costs the server memory.
+//! Those of watchers have one, and no stream captures them.
 
 use std::fmt::Display;
 
 use crate::{Recorded, RunId, Stage, TenantId};
 
-/// The JetStream stream of all events, and what it captures.
+/// The JetStream stream of all events, and its subjects.
 pub const EVENT_STREAM: &str = "EVT";
 pub const EVENT_STREAM_SUBJECTS: &str = "evt.>";
 
@@ -30,22 +30,22 @@ impl Recorded {
     }
 }
 
-/// Every tenant's queued blocks of a stage: the filter of the stage's workers.
+/// All tenants' queued blocks of a stage: the filter of the stage's consumer.
 pub fn work_filter(stage: Stage) -> String {
     format!("evt.*.block.queued.{stage}")
 }
 
-/// Everything that a tenant's watchers may hear of what is recorded.
+/// All events of a tenant, for watchers.
 pub fn watch_all(tenant: TenantId) -> String {
     format!("luci.{tenant}.>")
 }
 
-/// Everything that happens in one stream (a run, an import …).
+/// All events of one stream (a run, an import …), for watchers.
 pub fn watch_stream(tenant: TenantId, stream: impl Display) -> String {
     format!("luci.{tenant}.{stream}.>")
 }
 
-/// How far a run is, not recorded; `entity` is `run` or `block`.
+/// Progress of a run, not stored; `entity` is `run` or `block`.
 pub fn telemetry(tenant: TenantId, run: RunId, entity: &str) -> String {
     format!("tele.{tenant}.{run}.{entity}.progress")
 }

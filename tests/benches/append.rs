@@ -1,4 +1,4 @@
-//! Our append beside Postgres' own commits: durable, versioned, chained, with receipts checked.
+//! The log's append compared with plain Postgres commits: durable, versioned, chained, with receipts checked.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use luci_schema::{
     Actor, ArtifactId, CommandId, CorrelationId, Event, RunId, StreamId, TenantId, Version,
     event::{Artifact, ArtifactEvent},
     log::{Append, Log, LogOptions},
-    migrate::{self, Role},
+    migrate::{self, DatabaseRole},
 };
 use tokio::sync::Mutex;
 
@@ -82,10 +82,10 @@ pub async fn append(log: &Log, callers: usize, events: usize, seconds: f64) -> a
     .await
 }
 
-/// All figures of the log's append, each interleaved with the raw operation that binds it.
+/// All figures of the log's append, each interleaved with the raw operation that bounds it.
 pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()> {
     let url = servers.database().await?;
-    let pool = migrate::connect(&url, Role::Engine, 8).await?;
+    let pool = migrate::connect(&url, DatabaseRole::Engine, 8).await?;
     let owner = sqlx::PgPool::connect(&url).await?;
     let log = Log::open(pool, LogOptions::default()).await?;
 

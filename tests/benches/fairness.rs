@@ -1,4 +1,4 @@
-//! A tenant with 100 leads beside one with 200,000 waiting: how long the small one's run takes, and how long it takes alone.
+//! The run time of a tenant with 100 leads, alone and beside a tenant with 200,000 waiting leads.
 //! The real binary, its own servers, sandbox providers that answer at once.
 
 use std::{
@@ -9,10 +9,8 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use luci::{
-    sample,
-    sandbox::{Sandbox, SandboxOptions},
-};
+use luci::cli::demo::sample;
+use luci_sandbox::{Sandbox, SandboxOptions};
 use serde_json::Value;
 
 use crate::{
@@ -22,7 +20,7 @@ use crate::{
 
 const SMALL: u64 = 100;
 const LARGE: u64 = 200_000;
-/// Of the small tenant, alone and beside the other.
+/// The small tenant's run times, alone and beside the other.
 const RUNS: u64 = 5;
 
 /// `luci up` with the sandbox behind it; ended with its servers when it is dropped.
@@ -31,7 +29,7 @@ struct Up {
     data: PathBuf,
 }
 
-/// A tenant, by what its commands need.
+/// A tenant's folder and key.
 struct Tenant {
     url: String,
     key: String,
@@ -98,7 +96,7 @@ impl Up {
 impl Drop for Up {
     fn drop(&mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        // One that is gone needs no signal.
+        // The process may have ended already.
         let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ended = self.child.wait();
     }
@@ -112,21 +110,21 @@ fn json(mut command: Command) -> anyhow::Result<Value> {
 }
 
 /// A file of 100 other leads for each run.
-fn small_files(room: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn small_files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let file = |seed: u64| {
-        let path = room.join(format!("small-{seed}.csv"));
+        let path = dir.join(format!("small-{seed}.csv"));
         sample::csv(&mut File::create(&path)?, SMALL, 1, seed)?;
         Ok(path)
     };
     (1_000..1_000 + 2 * RUNS).map(file).collect()
 }
 
-pub async fn bench(room: &Path, report: &mut Report) -> anyhow::Result<()> {
+pub async fn bench(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
     let sandbox = Sandbox::start(([127, 0, 0, 1], 0).into(), SandboxOptions::default()).await?;
-    let (files, large_file) = (small_files(room)?, room.join("large.csv"));
+    let (files, large_file) = (small_files(dir)?, dir.join("large.csv"));
     let (first, second) = files.split_at(files.len() / 2);
     sample::write(&large_file, LARGE)?;
-    let up = Up::start(room.join("fairness"), &sandbox).await?;
+    let up = Up::start(dir.join("fairness"), &sandbox).await?;
     let (large, small) = (up.first()?, up.second()?);
 
     let alone = steal::once(up.small(&small, first)).await?;
@@ -141,6 +139,6 @@ pub async fn bench(room: &Path, report: &mut Report) -> anyhow::Result<()> {
     report.add("100 leads beside another tenant's 200,000", "s", &beside, Some(&alone), Bound::None);
     drop(up);
     sandbox.stop().await;
-    std::fs::remove_dir_all(room.join("fairness"))?;
+    std::fs::remove_dir_all(dir.join("fairness"))?;
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! How fast exported histories are checked, from their text, by one core.
+//! The speed of verifying exported histories from their text, on one core.
 
 use std::{collections::BTreeMap, hint::black_box, time::Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use luci_engine::issue::Issuer;
+use luci_runs::issue::Issuer;
 use luci_schema::{
     Micros, Position, TenantId, Version,
     history::{EventText, FORMAT, Proof, Title},
     log::{Log, LogOptions},
-    migrate::{self, Role},
+    migrate::{self, DatabaseRole},
 };
 
 use crate::{
@@ -23,7 +23,7 @@ const RUNS: usize = 2_000;
 
 pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()> {
     let url = servers.database().await?;
-    let log = Log::open(migrate::connect(&url, Role::Engine, 16).await?, LogOptions::default()).await?;
+    let log = Log::open(migrate::connect(&url, DatabaseRole::Engine, 16).await?, LogOptions::default()).await?;
     let (issuer, tenant) = (Issuer::new(log.clone()), TenantId::generate());
     let appended = stream::iter(0..RUNS).map(|_| runs::append_run(&issuer, tenant, |_| {}));
     appended.buffer_unordered(64).try_collect::<()>().await?;

@@ -14,21 +14,21 @@ use crate::{
     steal,
 };
 
-/// What one run of the binary showed.
+/// The figures of one run of the binary.
 struct Ran {
     /// From the run's start to its end, as the engine recorded it.
     seconds: f64,
-    /// The most memory that the process ever held, in MB (10^6 bytes).
+    /// The peak resident memory of the process, in MB (10^6 bytes).
     peak_mb: f64,
 }
 
 /// 100,000 and 1,000,000 leads, 1 % of the rows broken.
-pub async fn bench(room: &Path, report: &mut Report) -> anyhow::Result<()> {
+pub async fn bench(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
     for (leads, seconds, memory) in [
         (100_000, Bound::None, Bound::Value(Better::Less, 500.0, 200.0)),
         (1_000_000, Bound::Value(Better::Less, 300.0, 120.0), Bound::Value(Better::Less, 500.0, 200.0)),
     ] {
-        let data = room.join(format!("import-{leads}"));
+        let data = dir.join(format!("import-{leads}"));
         let mut peak_mb = 0.0;
         let took = steal::once(async {
             let ran = demo(&data, leads).await?;

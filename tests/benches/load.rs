@@ -1,11 +1,11 @@
-//! Closed-loop load: so many callers, each starting its next operation when the last has ended.
+//! Closed-loop load: each caller starts its next operation when the last has ended.
 
 use std::{
     future::Future,
     time::{Duration, Instant},
 };
 
-/// What a load did. Latencies in milliseconds, of one operation.
+/// The result of a load. Latencies in milliseconds, of one operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     pub per_second: f64,
@@ -13,7 +13,7 @@ pub struct Load {
     pub p99: f64,
 }
 
-/// Runs `callers` copies of the operation for `seconds`; an operation says how many units it did. The first tenth of the
+/// Runs `callers` copies of the operation for `seconds`; an operation returns how many units it did. The first tenth of the
 /// time warms up and does not count.
 pub async fn run<F, Fut>(callers: usize, seconds: f64, caller: impl Fn(usize) -> F) -> anyhow::Result<Load>
 where

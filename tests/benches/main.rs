@@ -1,4 +1,4 @@
-//! `make bench`: every figure of the design in one run and one report, each beside the raw operation that bounds it.
+//! `make bench`: every figure of the design in one report, each with the raw operation that bounds it.
 //!
 //! Names given as arguments choose parts: `make bench ARGS="append runs"`.
 
@@ -23,9 +23,9 @@ use servers::Servers;
 
 fn main() -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
-    // Cargo passes `--bench`; what else stands there is the user's choice.
+    // Cargo passes `--bench`; the other arguments are the user's choice.
     let chosen: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    // The servers end with this thread: the runtime's threads come and go.
+    // The servers end with this thread; the runtime's threads are not permanent.
     let servers = Servers::start(&luci::config::search())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut report = Report::default();
@@ -38,27 +38,27 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(servers: &Servers, chosen: &[String], report: &mut Report) -> anyhow::Result<()> {
-    let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|name| name == part);
-    if wanted("append") {
+    let selected = |part: &str| chosen.is_empty() || chosen.iter().any(|name| name == part);
+    if selected("append") {
         append::bench(servers, report).await?;
     }
-    if wanted("relay") {
+    if selected("relay") {
         relay::bench(servers, report).await?;
     }
-    if wanted("runs") {
+    if selected("runs") {
         runs::bench(servers, report).await?;
     }
-    if wanted("projection") {
+    if selected("projection") {
         projection::bench(servers, report).await?;
     }
-    if wanted("history") {
+    if selected("history") {
         history::bench(servers, report).await?;
     }
-    if wanted("fairness") {
-        fairness::bench(servers.room(), report).await?;
+    if selected("fairness") {
+        fairness::bench(servers.dir(), report).await?;
     }
-    if wanted("import") {
-        import::bench(servers.room(), report).await?;
+    if selected("import") {
+        import::bench(servers.dir(), report).await?;
     }
     Ok(())
 }

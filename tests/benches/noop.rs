@@ -1,9 +1,9 @@
-//! Seven stages that do nothing: what a run costs the engine itself. One lead a run, one block a stage, no object written.
+//! Seven stages without work: the engine's own cost of a run. One lead a run, one block a stage, no object written.
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use luci_engine::block::{BlockFault, BlockKind, Progress, Task, Tools};
+use luci_runs::block::{BlockFault, BlockKind, Progress, Task};
 use luci_schema::{
     Actor, BlueprintId, Counts, ImportId, RunId, Stage, TenantId,
     event::{Artifact, BlockQueued, BlockReport, RunInput, RunOptions, RunQueued, StageSpec, TriggerType},
@@ -25,16 +25,11 @@ impl BlockKind for Noop {
         "internal".to_owned()
     }
 
-    fn outside(&self) -> bool {
+    fn calls_outside(&self) -> bool {
         false
     }
 
-    fn run<'a>(
-        &'a self,
-        task: &'a Task,
-        _: &'a Tools,
-        _: &'a Progress,
-    ) -> BoxFuture<'a, Result<BlockReport, BlockFault>> {
+    fn run<'a>(&'a self, task: &'a Task, _: &'a Progress) -> BoxFuture<'a, Result<BlockReport, BlockFault>> {
         Box::pin(async { Ok(report(task.tenant, task.run_id, &task.block)) })
     }
 }

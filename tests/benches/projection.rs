@@ -1,4 +1,4 @@
-//! How far the read models are behind the log, and how fast they are folded anew.
+//! The lag of the read models behind the log, and the speed of a rebuild.
 
 use std::{
     collections::VecDeque,
@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use luci_engine::issue::Issuer;
 use luci_projections::{Projector, rebuild};
+use luci_runs::issue::Issuer;
 use luci_schema::{
     Position, TenantId,
     log::{Log, LogOptions},
-    migrate::{self, Role},
+    migrate::{self, DatabaseRole},
 };
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -29,8 +29,8 @@ const SECONDS: u64 = 10;
 
 pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()> {
     let url = servers.database().await?;
-    let log = Log::open(migrate::connect(&url, Role::Engine, 16).await?, LogOptions::default()).await?;
-    let pool = migrate::connect(&url, Role::Projector, 8).await?;
+    let log = Log::open(migrate::connect(&url, DatabaseRole::Engine, 16).await?, LogOptions::default()).await?;
+    let pool = migrate::connect(&url, DatabaseRole::Projector, 8).await?;
     let projector = Projector::new(log.clone(), pool.clone(), "bench");
     let (stop, position) = (CancellationToken::new(), projector.position());
     let task = tokio::spawn(projector.run(stop.clone()));
@@ -56,7 +56,7 @@ pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()>
 /// Positions whose commit was answered, and when.
 type Committed = Arc<Mutex<VecDeque<(Position, Instant)>>>;
 
-/// Real runs, started at an even pace; the time from each commit's answer to its position's being served.
+/// Real runs, started at an even pace; the time from each commit's answer until its position is served.
 async fn lag(log: &Log, position: watch::Receiver<Position>) -> anyhow::Result<[f64; 3]> {
     let committed = Committed::default();
     let watching = tokio::spawn(watch_positions(position, committed.clone()));
@@ -86,7 +86,7 @@ async fn lag(log: &Log, position: watch::Receiver<Position>) -> anyhow::Result<[
     Ok([percentile(&lags, 50), percentile(&lags, 99), rate])
 }
 
-/// Until the end mark is all that waits.
+/// Until only the end mark waits.
 async fn watch_positions(mut position: watch::Receiver<Position>, committed: Committed) -> Vec<Duration> {
     let mut lags = Vec::new();
     loop {
@@ -98,8 +98,8 @@ async fn watch_positions(mut position: watch::Receiver<Position>, committed: Com
     }
 }
 
-/// Takes what is served by now; whether only the end mark is left. Appends of several runs are answered in nearly their
-/// order; the few that are not wait for the next look.
+/// Removes the positions served by now; whether only the end mark is left. Appends of several runs are answered almost
+/// in order; the others wait for the next check.
 fn drain(committed: &Committed, served: Position, lags: &mut Vec<Duration>) -> bool {
     let mut waiting = lock(committed);
     while let Some((_, since)) = waiting.front().filter(|(at, _)| *at <= served) {

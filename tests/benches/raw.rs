@@ -1,4 +1,4 @@
-//! The raw operations: what Postgres does with the same payload and nothing around it, through the same driver.
+//! The raw operations: Postgres with the same payload through the same driver, without the log.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::load::{self, Load};
 
-/// About what an event of a run carries.
+/// About the size of a run's event.
 pub const DATA: &str = r#"{"blockId":"block_01JE5S9W3T4Y6Z8A0B2C4D6E8F","blockNumber":17,"counts":{"failed":12,"input":250,"noMatch":19,"skipped":63,"success":156},"costMicros":15600000,"provider":"apollo","stage":"enrich","startedAtMicros":1764000000000000,"totals":{"costMicros":93600000,"processedLeads":1200,"progress":41}}"#;
 const METADATA: &str =
     r#"{"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","worker":"engine-1"}"#;
@@ -23,7 +23,7 @@ const MANY: &str = "insert into raw_events (tenant_id, stream_id, version, event
     select $1, $2, u.version, u.event_id, $5, u.data::json, u.metadata::json
     from unnest($3::bigint[], $4::text[], $6::text[], $7::text[]) u(version, event_id, data, metadata)";
 
-/// One caller's connection and the place in its stream.
+/// One caller's connection and its position in its stream.
 struct Caller {
     connection: PgConnection,
     stream: String,
@@ -80,7 +80,7 @@ pub async fn insert(url: &str, connections: usize, rows: i64) -> anyhow::Result<
     .await
 }
 
-/// An empty table, and the disk given a moment to finish what came before.
+/// An empty table, after a moment for the disk to finish earlier writes.
 pub async fn fresh(pool: &PgPool) -> anyhow::Result<()> {
     sqlx::query(TABLE).execute(pool).await?;
     sqlx::query("truncate raw_events").execute(pool).await?;

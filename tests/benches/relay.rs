@@ -1,4 +1,4 @@
-//! The log onto JetStream, beside a bare publisher that keeps as many acknowledgements in flight and expects sequences too.
+//! The relay compared with a plain JetStream publisher with as many acknowledgements in flight and expected sequences.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -6,14 +6,17 @@ use std::{
 };
 
 use anyhow::ensure;
-use async_nats::{HeaderMap, jetstream, jetstream::stream};
+use async_nats::{
+    HeaderMap,
+    jetstream::{self, stream},
+};
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesOrdered};
-use luci_engine::relay::{self, RelayOptions};
+use luci_runs::relay::{self, RelayOptions};
 use luci_schema::{
     Position,
     log::{Log, LogOptions},
-    migrate::{self, Role},
+    migrate::{self, DatabaseRole},
     subject::EVENT_STREAM,
 };
 use tokio_util::sync::CancellationToken;
@@ -30,7 +33,7 @@ const WINDOW: usize = 256;
 
 pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()> {
     let url = servers.database().await?;
-    let log = Log::open(migrate::connect(&url, Role::Engine, 8).await?, LogOptions::default()).await?;
+    let log = Log::open(migrate::connect(&url, DatabaseRole::Engine, 8).await?, LogOptions::default()).await?;
     while log.head() < Position(MESSAGES) {
         append::append(&log, 256, 4, 1.0).await?;
     }

@@ -1,17 +1,17 @@
-//! The report: one list of figures, each beside its raw operation where there is one, as Markdown and as JSON.
+//! The report: a list of figures, each with its raw operation where there is one, as Markdown and as JSON.
 
 use std::{fmt::Write, fs, io, path::Path};
 
 use serde::Serialize;
 
-/// Whether more or less of the figure is better.
+/// Whether a higher or a lower value is better.
 #[derive(Debug, Clone, Copy)]
 pub enum Better {
     More,
     Less,
 }
 
-/// What `floor` and `goal` are said of: the value itself, or its ratio to the raw operation of the same run.
+/// What `floor` and `goal` refer to: the value itself, or its ratio to the raw operation of the same run.
 #[derive(Debug, Clone, Copy)]
 pub enum Bound {
     Value(Better, f64, f64),
@@ -31,7 +31,7 @@ pub struct Figure {
     pub ratio: Option<f64>,
     pub floor: Option<f64>,
     pub goal: Option<f64>,
-    /// `goal`, `floor` or `no`; absent where nothing is asked.
+    /// `goal`, `floor` or `no`; absent without a requirement.
     pub met: Option<&'static str>,
     pub steal: f64,
     /// Runs taken; the value is their median.
@@ -45,7 +45,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds a figure, says it, and returns its value. `raw` was measured in the same rounds.
+    /// Adds a figure, prints it, and returns its value. `raw` was measured in the same rounds.
     pub fn add(&mut self, name: &str, unit: &'static str, sample: &Sample, raw: Option<&Sample>, bound: Bound) -> f64 {
         let ratio = raw.map(|raw| sample.beside(raw));
         let (floor, goal, met) = match bound {
@@ -91,7 +91,7 @@ impl Report {
     }
 }
 
-/// What was measured: the median of the rounds that the host left alone, and the most that it stole in one of them.
+/// A measurement: the median of the rounds without CPU steal, and the highest steal in one of them.
 #[derive(Debug, Clone)]
 pub struct Sample {
     pub value: f64,
@@ -115,9 +115,9 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 pub const HEADER: &str = "| figure | value | unit | raw | ratio | floor | goal | met | steal % | n | note |\n|---|---|---|---|---|---|---|---|---|---|---|";
 
 fn met(better: Better, value: f64, floor: f64, goal: f64) -> &'static str {
-    let reaches = |wanted: f64| match better {
-        Better::More => value >= wanted,
-        Better::Less => value <= wanted,
+    let reaches = |target: f64| match better {
+        Better::More => value >= target,
+        Better::Less => value <= target,
     };
     if reaches(goal) {
         "goal"

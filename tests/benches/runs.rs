@@ -1,4 +1,4 @@
-//! Seven-block no-op runs: durable, projected and published, beside what the engine does when it only appends.
+//! Seven-block no-op runs: durable, projected and published, compared with appends alone.
 
 use std::{
     collections::HashMap,
@@ -7,24 +7,21 @@ use std::{
 };
 
 use anyhow::Context;
-use luci_engine::{
-    admin::vault::Vault,
-    block::Tools,
+use luci_projections::Projector;
+use luci_runs::{
     clock::{self, ClockOptions},
+    core::{Completion, RunCommand},
     issue::{Cause, Issuer},
-    provider::{Providers, ProvidersConfig},
     relay::{self, RelayOptions},
-    run::{Completion, RunCommand},
-    storage::Storage,
     worker::{self, WorkerOptions},
 };
-use luci_projections::Projector;
 use luci_schema::{
     Actor, BlockEvent, CommandId, Event, Micros, Position, RunEvent, RunId, StreamId, TenantId, Version,
     event::BlockQueued,
     log::{Log, LogOptions},
-    migrate::{self, Role},
+    migrate::{self, DatabaseRole},
 };
+use luci_storage::Storage;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -51,7 +48,7 @@ struct Engine {
     roles: JoinSet<anyhow::Result<()>>,
 }
 
-/// Who waits for which run's end.
+/// Who waits for the end of each run.
 #[derive(Clone, Default)]
 struct Ended(Arc<Mutex<HashMap<RunId, oneshot::Sender<()>>>>);
 
@@ -66,7 +63,7 @@ impl Ended {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Tells the waiting of every `run:completed` as it enters the log.
+    /// Notifies the waiting tasks of each `run:completed` in the log.
     async fn follow(self, log: Log, stop: CancellationToken) -> anyhow::Result<()> {
         let mut at = log.head();
         while !stop.is_cancelled() {
@@ -76,7 +73,7 @@ impl Ended {
                 if let (Event::Run(RunEvent::Completed(_)), StreamId::Run(run)) = (&recorded.event, recorded.stream_id)
                     && let Some(waiting) = self.lock().remove(&run)
                 {
-                    // The load may be over: nobody waits then.
+                    // The load may be over, and its receiver dropped.
                     let _ = waiting.send(());
                 }
             }
@@ -88,33 +85,24 @@ impl Ended {
 impl Engine {
     async fn start(servers: &Servers) -> anyhow::Result<Self> {
         let url = servers.database().await?;
-        let pool = migrate::connect(&url, Role::Engine, 16).await?;
+        let pool = migrate::connect(&url, DatabaseRole::Engine, 16).await?;
         let log = Log::open(pool.clone(), LogOptions::default()).await?;
         let issuer = Issuer::new(log.clone());
         let (stop, ended) = (CancellationToken::new(), Ended::default());
         servers.forget_events().await?;
-        let vault = Vault::new(&"5a".repeat(32).into())?;
-        let tools = Tools {
-            storage: Storage::local(servers.room().join("objects"), "unused".into(), String::new())?,
-            providers: Providers::new(pool.clone(), vault.into(), ProvidersConfig::default())
-                .map_err(anyhow::Error::msg)?,
-            log: log.clone(),
-            pool,
-        };
-        let projector_pool = migrate::connect(&url, Role::Projector, 4).await?;
-        let storage = tools.storage.clone();
+        let projector_pool = migrate::connect(&url, DatabaseRole::Projector, 4).await?;
+        let storage = Storage::local(servers.dir().join("objects"), "unused".into(), String::new())?;
         let mut roles = JoinSet::new();
         let (a, b, c) = (stop.clone(), stop.clone(), stop.clone());
         let (relay_client, worker_client) = (servers.nats().await?, servers.nats().await?);
-        let logs = [log.clone(), log.clone(), log.clone()];
-        let issuers = [issuer.clone(), issuer.clone()];
-        let [for_relay, for_clock, for_projector] = logs;
-        let [for_worker, for_firing] = issuers;
+        let [for_relay, for_clock, for_worker, for_projector] = [(); 4].map(|()| log.clone());
+        let (issuer_of_worker, reactors) = (issuer.clone(), luci_stages::reactors(&issuer, &log, &storage));
         roles.spawn(async move { Ok(relay::run(RelayOptions::owned_by("bench"), for_relay, relay_client, a).await?) });
         let clock = ClockOptions::owned_by("bench");
-        roles.spawn(async move { Ok(clock::run(clock, for_firing, (for_clock, storage), b).await?) });
+        roles.spawn(async move { Ok(clock::run(clock, reactors, for_clock, b).await?) });
         roles.spawn(async move {
-            Ok(worker::run(WorkerOptions::default(), for_worker, tools, noop::kinds(), worker_client, c).await?)
+            let options = WorkerOptions::default();
+            Ok(worker::run(options, issuer_of_worker, for_worker, noop::kinds(), worker_client, c).await?)
         });
         let d = stop.clone();
         roles.spawn(async move { Ok(Projector::new(for_projector, projector_pool, "bench").run(d).await?) });
@@ -161,7 +149,7 @@ async fn at_once(engine: &Arc<Engine>, in_flight: usize) -> anyhow::Result<f64> 
 /// The engine's own ceiling: the same commands by the same issuer, nobody following, nothing published.
 async fn appends_only(servers: &Servers, in_flight: usize) -> anyhow::Result<f64> {
     let url = servers.database().await?;
-    let log = Log::open(migrate::connect(&url, Role::Engine, 16).await?, LogOptions::default()).await?;
+    let log = Log::open(migrate::connect(&url, DatabaseRole::Engine, 16).await?, LogOptions::default()).await?;
     let issuer = Issuer::new(log.clone());
     let tenant = TenantId::generate();
     let load = crate::load::run(in_flight, SECONDS, |_| {
@@ -182,7 +170,7 @@ async fn appends_only(servers: &Servers, in_flight: usize) -> anyhow::Result<f64
 /// Events that a run makes here: queued, started, seven times queued and completed, completed.
 pub const EVENTS_PER_RUN: f64 = 17.0;
 
-/// A run by commands alone; `committed` hears of each append's last position.
+/// A run by commands alone; `committed` gets each append's last position.
 pub async fn append_run(issuer: &Issuer, tenant: TenantId, committed: impl Fn(Position)) -> anyhow::Result<()> {
     let run = RunId::generate();
     let name = run.to_string();
@@ -203,7 +191,7 @@ pub async fn append_run(issuer: &Issuer, tenant: TenantId, committed: impl Fn(Po
     Ok(())
 }
 
-/// The engine's own doing, named by these parts.
+/// The time spent in the engine, by these parts.
 fn cause(parts: &[&str]) -> Cause {
     Cause {
         actor: Actor::System,
@@ -282,7 +270,7 @@ async fn alone(servers: &Servers, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every load is over: this is the last handle.
+/// Ends the engine after all loads: this is the last handle.
 async fn stop(engine: Arc<Engine>, servers: &Servers) -> anyhow::Result<()> {
     let engine = Arc::into_inner(engine).context("the engine is still in use")?;
     anyhow::ensure!(engine.log.head() > Position(0), "nothing ran");

@@ -1,11 +1,11 @@
-//! The servers that figures are taken on: those of `luci up`, fsync on, in folders that go when the benches end.
+//! The servers under measurement: those of `luci up`, with fsync, in temporary folders.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use anyhow::Context;
 use async_nats::jetstream;
 use luci::local::{Durability, Folder, Lifetime, Nats, Postgres, Search};
-use luci_engine::broker;
+use luci_runs::broker;
 use luci_schema::{RunId, migrate, subject::EVENT_STREAM};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
@@ -14,23 +14,23 @@ pub struct Servers {
     postgres: Postgres,
     nats_url: String,
     _folders: Folder,
-    _room: tempfile::TempDir,
+    _dir: tempfile::TempDir,
 }
 
 impl Servers {
     /// To be called on the main thread: the servers end with the thread that started them.
     pub fn start(search: &Search) -> anyhow::Result<Self> {
-        let room = tempfile::Builder::new().prefix("luci-bench-").tempdir_in("/var/tmp")?;
-        fs::set_permissions(room.path(), fs::Permissions::from_mode(0o755))?;
-        let folder = Folder::open(&room.path().join("data"))?;
+        let dir = tempfile::Builder::new().prefix("luci-bench-").tempdir_in("/var/tmp")?;
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+        let folder = Folder::open(&dir.path().join("data"))?;
         let postgres = Postgres::start(search, &folder, Durability::Fsync, Lifetime::WithStarter)?;
         let nats = Nats::start(search, &folder, Lifetime::WithStarter)?;
         let nats_url = nats.url();
         std::mem::forget(nats);
-        Ok(Self { postgres, nats_url, _folders: folder, _room: room })
+        Ok(Self { postgres, nats_url, _folders: folder, _dir: dir })
     }
 
-    /// A new database, migrated. Answers its URL as the owner.
+    /// A new, migrated database. Returns the owner's URL.
     pub async fn database(&self) -> anyhow::Result<String> {
         let name = RunId::generate().to_string().to_lowercase();
         let mut connection = PgConnection::connect(&self.postgres.url("luci")).await?;
@@ -42,8 +42,8 @@ impl Servers {
         Ok(url)
     }
 
-    /// Ends a load: its database goes, with all that Postgres would still do for it (vacuum, ANALYZE, dirty pages), so that
-    /// the next load pays for nothing but itself.
+    /// Ends a load: drops its database with all pending work of Postgres (vacuum, ANALYZE, dirty pages), so that the next
+    /// load is not slowed by it.
     pub async fn settle(&self, url: &str) -> anyhow::Result<()> {
         let (_, name) = url.rsplit_once('/').context("a database's URL")?;
         let mut connection = PgConnection::connect(&self.postgres.url("luci")).await?;
@@ -69,7 +69,7 @@ impl Servers {
         Ok(())
     }
 
-    pub fn room(&self) -> &Path {
-        self._room.path()
+    pub fn dir(&self) -> &Path {
+        self._dir.path()
     }
 }

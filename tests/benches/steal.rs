@@ -1,4 +1,4 @@
-//! What the host took: CPU steal while something was measured, and the choice of rounds that were left alone.
+//! CPU steal during a measurement, and the choice of rounds without it.
 
 use std::{fs, future::Future};
 
@@ -17,7 +17,7 @@ fn ticks() -> (u64, u64) {
     (cpu.get(7).copied().unwrap_or_default(), cpu.iter().take(8).sum())
 }
 
-/// What `work` answered, and the percentage of CPU time stolen meanwhile.
+/// The result of `work`, and the percentage of CPU time stolen meanwhile.
 pub async fn during<T>(work: impl Future<Output = T>) -> (T, f64) {
     let before = ticks();
     let value = work.await;

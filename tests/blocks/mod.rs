@@ -1,9 +1,9 @@
-//! The seven stages on real rows: what goes in comes out or is accounted for, and doing a block twice is doing it once.
+//! The seven stages on real rows: every lead is accounted for, and blocks are idempotent.
 
-mod book;
 mod duplicates;
-pub mod ground;
+pub mod fixture;
 mod providers;
 mod push;
 mod sources;
 mod stages;
+mod tables;

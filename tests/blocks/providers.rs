@@ -1,10 +1,10 @@
-//! ENRICH and SKIP_TRACE against the sandbox: matches, failures, and answers that are paid for once.
+//! ENRICH and SKIP_TRACE against the sandbox: matches, failures, and answers that are paid once.
 
-use luci::sandbox::Fault;
-use luci_engine::lead::line::FailedLine;
+use luci_leads::lead::line::FailedLine;
+use luci_sandbox::Fault;
 use luci_schema::{FailureCode, Stage, event::BlockInput};
 
-use super::ground::{ground, input, outputs};
+use super::fixture::{fixture, input, outputs};
 
 /// Leads that both providers can be asked about.
 fn people(count: u32) -> String {
@@ -15,38 +15,38 @@ fn people(count: u32) -> String {
 
 #[tokio::test]
 async fn matches_are_merged_stored_and_paid_once() {
-    let ground = ground().await;
-    let run = ground.import(people(40)).await;
+    let fixture = fixture().await;
+    let run = fixture.import(people(40)).await;
     let all = run.through(Stage::Assign).await;
     let (enriched, traced) = (&all[&Stage::Enrich], &all[&Stage::SkipTrace]);
     assert_eq!((enriched.counts().processed(), traced.counts().processed()), (40, 40));
     let matches = enriched.counts().success;
     assert!(matches > 20 && matches < 40, "{matches}");
     assert_eq!(enriched.reports[0].cost_micros, matches * 100_000);
-    assert_eq!(ground.count("select count(*) from contacts").await, matches as i64);
+    assert_eq!(fixture.count("select count(*) from contacts").await, matches as i64);
     let completed = "select count(*) from leads where enrichment_status = 'completed'";
-    assert!(ground.count(completed).await >= matches as i64);
-    let paid = ground.sandbox.ledger();
+    assert!(fixture.count(completed).await >= matches as i64);
+    let paid = fixture.sandbox.ledger();
     for (block, report) in enriched.tasks.iter().zip(&enriched.reports) {
         assert_eq!(run.block(block).await.expect("again"), *report);
     }
-    assert_eq!(ground.sandbox.ledger(), paid, "nothing was asked again");
-    let leads = ground.leads(traced.artifacts("skip-traced")[0]).await;
+    assert_eq!(fixture.sandbox.ledger(), paid, "nothing was asked again");
+    let leads = fixture.leads(traced.artifacts("skip-traced")[0]).await;
     assert!(leads.iter().any(|lead| lead.matched_by == ["apollo", "realestate"]));
     assert!(leads.iter().flat_map(|lead| &lead.phones).all(|phone| phone.number.len() == 12));
 }
 
 #[tokio::test]
 async fn a_lead_that_fails_leaves_and_the_others_go_on() {
-    let ground = ground().await;
-    let run = ground.import(people(40)).await;
+    let fixture = fixture().await;
+    let run = fixture.import(people(40)).await;
     let validated = run.through(Stage::Validate).await;
-    ground.sandbox.fault_next(Fault::Unavailable, 1);
+    fixture.sandbox.fault_next(Fault::Unavailable, 1);
     let enriched = run.stage(Stage::Enrich, outputs(&validated[&Stage::Validate], Stage::Validate)).await;
     assert_eq!(enriched.counts().failed, 10, "one call of ten people");
     assert_eq!(enriched.reports[0].failures[&FailureCode::ApiError], 10);
     let failed = enriched.artifacts("failed")[0];
-    let line: FailedLine = serde_json::from_str(&ground.lines(failed).await[0]).expect("a failed line");
+    let line: FailedLine = serde_json::from_str(&fixture.lines(failed).await[0]).expect("a failed line");
     assert_eq!((line.code, line.lead_id), (FailureCode::ApiError, line.lead.lead_id));
     // Sent again, as a retry of the block does.
     let again = run.stage(Stage::Enrich, vec![input(failed)]).await;
@@ -55,16 +55,16 @@ async fn a_lead_that_fails_leaves_and_the_others_go_on() {
 
 #[tokio::test]
 async fn a_block_in_which_every_lead_failed_failed() {
-    let ground = ground().await;
+    let fixture = fixture().await;
     let mut csv = people(20);
     csv.push_str("Nobody Inc,,,,1 Elm St,Albany,NY,12207\n");
-    let run = ground.import(csv).await;
+    let run = fixture.import(csv).await;
     let validated = run.through(Stage::Validate).await;
     for (stage, fault, code, retryable) in [
         (Stage::Enrich, Fault::NoCredits, FailureCode::Auth, false),
         (Stage::SkipTrace, Fault::RateLimited, FailureCode::RateLimit, true),
     ] {
-        ground.sandbox.fault_next(fault, 100);
+        fixture.sandbox.fault_next(fault, 100);
         let input = outputs(&validated[&Stage::Validate], Stage::Validate).remove(0);
         let fault = run.block(&run.queued(stage, input)).await.expect_err("all failed");
         assert_eq!((fault.failure.code, fault.failure.retryable), (code, retryable), "{stage}");
@@ -72,13 +72,13 @@ async fn a_block_in_which_every_lead_failed_failed() {
         assert_eq!((counts.failed, counts.skipped, counts.input), (20, 1, 21));
         let kinds: Vec<_> = fault.report.artifacts.iter().map(|a| (a.artifact_type.as_str(), a.leads)).collect();
         assert_eq!(kinds, [(stage.artifact_type(), 1), ("failed", 20)]);
-        clear(&ground).await;
+        clear(&fixture).await;
     }
 }
 
-/// Uses up the faults that were ordered.
-async fn clear(ground: &super::ground::Ground) {
-    let run = ground.import(people(1)).await;
+/// Uses up the sandbox's remaining faults.
+async fn clear(fixture: &super::fixture::Fixture) {
+    let run = fixture.import(people(1)).await;
     let validated = run.through(Stage::Validate).await;
     let inputs: Vec<BlockInput> = outputs(&validated[&Stage::Validate], Stage::Validate);
     for _ in 0..200 {
@@ -91,17 +91,17 @@ async fn clear(ground: &super::ground::Ground) {
 
 #[tokio::test]
 async fn numbers_from_another_provider_are_verified_where_the_blueprint_says_so() {
-    let ground = ground().await;
-    let mut run = ground.import(people(20)).await;
+    let fixture = fixture().await;
+    let mut run = fixture.import(people(20)).await;
     run.configure(Stage::SkipTrace, serde_json::json!({"provider": "tracerfy", "verify": "trestle"}));
     let all = run.through(Stage::SkipTrace).await;
-    let ledger = ground.sandbox.ledger();
+    let ledger = fixture.sandbox.ledger();
     let (traced, verified) = (ledger.providers["tracerfy"], ledger.providers["trestle"]);
     assert_eq!((traced.asked, ledger.providers.contains_key("realestate")), (20, false));
     assert!(verified.billed > 0);
     let cost: u64 = all[&Stage::SkipTrace].reports.iter().map(|report| report.cost_micros).sum();
     assert_eq!(cost, traced.billed * 20_000 + verified.billed * 15_000);
-    let leads = ground.leads(all[&Stage::SkipTrace].artifacts("skip-traced")[0]).await;
+    let leads = fixture.leads(all[&Stage::SkipTrace].artifacts("skip-traced")[0]).await;
     assert!(leads.iter().any(|lead| lead.matched_by.contains(&"tracerfy".to_owned())));
     run.configure(Stage::SkipTrace, serde_json::json!({"verify": "equifax"}));
     let inputs = outputs(&all[&Stage::Enrich], Stage::Enrich);

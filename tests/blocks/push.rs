@@ -1,10 +1,10 @@
-//! PUSH: who is queued for what, who is not and why, and nobody twice.
+//! PUSH: who is queued for which channel, who is skipped and why, and nobody twice.
 
-use luci_engine::book::suppressions::{self, Kind, Reason};
+use luci_leads::store::suppressions::{self, Kind, Reason};
 use luci_schema::Stage;
 use serde_json::json;
 
-use super::ground::{Done, Ground, Pipeline, ground, outputs};
+use super::fixture::{Done, Fixture, Pipeline, fixture, outputs};
 
 const CSV: &str = "Company,First Name,Phone,Cell,Title,Email\n\
 Mobile,Ann,,9175550101,Owner,\n\
@@ -18,12 +18,12 @@ async fn pushed(run: &Pipeline<'_>) -> Done {
     run.through(Stage::Push).await.remove(&Stage::Push).expect("pushed")
 }
 
-async fn suppress(ground: &Ground, number: &str) {
-    let mut c = ground.tools.pool.acquire().await.expect("a connection");
-    suppressions::add(&mut c, ground.tenant, Kind::Phone, number, Reason::OptOut, None).await.expect("suppressed");
+async fn suppress(fixture: &Fixture, number: &str) {
+    let mut c = fixture.tools.pool.acquire().await.expect("a connection");
+    suppressions::add(&mut c, fixture.tenant, Kind::Phone, number, Reason::OptOut, None).await.expect("suppressed");
 }
 
-/// The run without the stages that ask outside.
+/// The run without the stages that call providers.
 fn inside(mut run: Pipeline<'_>) -> Pipeline<'_> {
     run.run.stages.retain(|spec| !matches!(spec.stage, Stage::Enrich | Stage::SkipTrace));
     run
@@ -31,14 +31,14 @@ fn inside(mut run: Pipeline<'_>) -> Pipeline<'_> {
 
 #[tokio::test]
 async fn each_lead_is_queued_once_or_skipped_with_a_reason() {
-    let ground = ground().await;
-    suppress(&ground, "+19175550104").await;
-    suppress(&ground, "+19175550105").await;
-    let run = inside(ground.import(CSV).await);
+    let fixture = fixture().await;
+    suppress(&fixture, "+19175550104").await;
+    suppress(&fixture, "+19175550105").await;
+    let run = inside(fixture.import(CSV).await);
     let validated = run.through(Stage::Validate).await;
     assert_eq!(validated[&Stage::Validate].warnings()["suppressed"], 2);
     sqlx::query("update leads set status = 'dnc' where company_name = 'Gone'")
-        .execute(&ground.pool)
+        .execute(&fixture.pool)
         .await
         .expect("dnc");
 
@@ -47,31 +47,32 @@ async fn each_lead_is_queued_once_or_skipped_with_a_reason() {
     assert_eq!((done.reasons()["no_phone"], done.reasons()["suppressed"]), (1, 2));
     let texts: Vec<(String, String, String, i16)> =
         sqlx::query_as("select to_number, body, status, priority from sms_queue")
-            .fetch_all(&ground.pool)
+            .fetch_all(&fixture.pool)
             .await
             .expect("rows");
     assert_eq!(texts.len(), 1, "mobiles only, and the suppressed one not");
     assert_eq!((texts[0].0.as_str(), texts[0].2.as_str(), texts[0].3), ("+19175550101", "draft", 7));
     assert!(texts[0].1.starts_with("Hi Ann,") && texts[0].1.contains("STOP"), "{}", texts[0].1);
     let calls: Vec<String> = sqlx::query_scalar("select phone from dialer_queue order by phone")
-        .fetch_all(&ground.pool)
+        .fetch_all(&fixture.pool)
         .await
         .expect("rows");
     assert_eq!(calls, ["+12125550102", "+12125550105", "+19175550101"]);
     assert_eq!(
-        ground.count("select count(*) from attempt_logs where channel = 'call' and not approval_required").await,
+        fixture.count("select count(*) from attempt_logs where channel = 'call' and not approval_required").await,
         3
     );
-    assert_eq!(ground.count("select count(*) from attempt_logs where channel = 'sms' and approval_required").await, 1);
+    assert_eq!(fixture.count("select count(*) from attempt_logs where channel = 'sms' and approval_required").await, 1);
 }
 
 #[tokio::test]
-async fn what_belongs_to_an_erased_lead_goes_with_it_and_nothing_more_is_queued() {
-    let ground = ground().await;
-    let run = inside(ground.import(CSV).await);
+async fn erasing_a_lead_deletes_its_data_and_queues_nothing_more() {
+    let fixture = fixture().await;
+    let run = inside(fixture.import(CSV).await);
     let ready = outputs(&run.through(Stage::Assign).await[&Stage::Assign], Stage::Assign);
     let erase = async |company: &str| {
-        let erased = sqlx::query("delete from leads where company_name = $1").bind(company).execute(&ground.pool).await;
+        let erased =
+            sqlx::query("delete from leads where company_name = $1").bind(company).execute(&fixture.pool).await;
         assert_eq!(erased.expect("erased").rows_affected(), 1);
     };
     erase("Mobile").await;
@@ -81,66 +82,66 @@ async fn what_belongs_to_an_erased_lead_goes_with_it_and_nothing_more_is_queued(
     let of_half =
         "select (select count(*) from attempt_logs a join leads l on l.id = a.lead_id where company_name = 'Half')
                         + (select count(*) from sms_queue) + (select count(*) from dialer_queue)";
-    let before = ground.count(of_half).await;
+    let before = fixture.count(of_half).await;
     erase("Half").await;
-    // Its message and its call went, and with them its two attempts.
-    assert_eq!(before - ground.count(of_half).await, 4);
+    // Its message, its call and their two attempts are deleted.
+    assert_eq!(before - fixture.count(of_half).await, 4);
     let orphans = "select count(*) from attempt_logs a where not exists (select from leads where id = a.lead_id)";
-    assert_eq!(ground.count(orphans).await, 0);
+    assert_eq!(fixture.count(orphans).await, 0);
     let keys = "select count(*) from lead_keys k where not exists (select from leads where id = k.lead_id)";
-    assert_eq!(ground.count(keys).await, 0, "who comes again is a new lead");
+    assert_eq!(fixture.count(keys).await, 0, "who comes again is a new lead");
 }
 
 #[tokio::test]
 async fn a_sector_with_leads_is_not_deleted() {
-    let ground = ground().await;
-    inside(ground.import(CSV).await).through(Stage::Validate).await;
+    let fixture = fixture().await;
+    inside(fixture.import(CSV).await).through(Stage::Validate).await;
     let made =
         "insert into sectors (tenant_id, id, slug, name) select tenant_id, 'sector_1', 'one', 'One' from leads limit 1";
-    sqlx::query(made).execute(&ground.pool).await.expect("made");
-    sqlx::query("update leads set sector_id = 'sector_1'").execute(&ground.pool).await.expect("placed");
+    sqlx::query(made).execute(&fixture.pool).await.expect("made");
+    sqlx::query("update leads set sector_id = 'sector_1'").execute(&fixture.pool).await.expect("placed");
     let delete = "delete from sectors where id = 'sector_1'";
-    let refused = sqlx::query(delete).execute(&ground.pool).await.expect_err("leads are in it");
+    let refused = sqlx::query(delete).execute(&fixture.pool).await.expect_err("leads are in it");
     assert_eq!(refused.as_database_error().and_then(|e| e.code()).as_deref(), Some("23503"));
-    sqlx::query("update leads set sector_id = null").execute(&ground.pool).await.expect("taken out");
-    assert_eq!(sqlx::query(delete).execute(&ground.pool).await.expect("deleted").rows_affected(), 1);
+    sqlx::query("update leads set sector_id = null").execute(&fixture.pool).await.expect("taken out");
+    assert_eq!(sqlx::query(delete).execute(&fixture.pool).await.expect("deleted").rows_affected(), 1);
 }
 
 #[tokio::test]
 async fn a_replay_of_the_lineage_queues_nobody_again_but_another_campaign_does() {
-    let ground = ground().await;
-    let run = inside(ground.import(CSV).await);
+    let fixture = fixture().await;
+    let run = inside(fixture.import(CSV).await);
     assert_eq!(pushed(&run).await.counts().success, 5);
-    let mut replay = inside(ground.pipeline(run.run.input.clone(), run.run.root_input_id.clone()));
+    let mut replay = inside(fixture.pipeline(run.run.input.clone(), run.run.root_input_id.clone()));
     replay.run.root_run_id = run.run.root_run_id;
     let done = pushed(&replay).await;
     assert_eq!((done.counts().success, done.counts().skipped), (0, 6));
     assert_eq!(done.reasons()["already_queued"], 5);
-    let other = inside(ground.pipeline(run.run.input.clone(), run.run.root_input_id.clone()));
+    let other = inside(fixture.pipeline(run.run.input.clone(), run.run.root_input_id.clone()));
     assert_eq!(pushed(&other).await.counts().success, 5);
-    assert_eq!(ground.count("select max(previous_attempts)::bigint from attempt_logs").await, 2);
-    assert_eq!(ground.count("select count(*) from sms_queue").await, 8);
+    assert_eq!(fixture.count("select max(previous_attempts)::bigint from attempt_logs").await, 2);
+    assert_eq!(fixture.count("select count(*) from sms_queue").await, 8);
 }
 
 #[tokio::test]
 async fn channels_mode_and_template_come_from_the_blueprint() {
-    let ground = ground().await;
-    let mut run = inside(ground.import(CSV).await);
+    let fixture = fixture().await;
+    let mut run = inside(fixture.import(CSV).await);
     run.configure(Stage::Push, json!({"channels": ["sms"], "mode": "immediate", "template": "Dear {{name}}"}));
     let done = pushed(&run).await;
     assert_eq!((done.counts().success, done.reasons()["no_phone"]), (4, 2));
-    assert_eq!(ground.count("select count(*) from dialer_queue").await, 0);
+    assert_eq!(fixture.count("select count(*) from dialer_queue").await, 0);
     let sent = "select count(*) from sms_queue where status = 'pending' and body like 'Dear % Reply STOP to opt out.'";
-    assert_eq!(ground.count(sent).await, 4);
+    assert_eq!(fixture.count(sent).await, 4);
 }
 
 #[tokio::test]
-async fn a_setting_that_cannot_be_fails_the_block_and_names_it() {
-    let ground = ground().await;
-    let mut run = inside(ground.import(CSV).await);
+async fn an_invalid_setting_fails_the_block_and_is_named() {
+    let fixture = fixture().await;
+    let mut run = inside(fixture.import(CSV).await);
     run.configure(Stage::Push, json!({"retarget": {"hours": 0}}));
     let before = run.through(Stage::Assign).await;
-    let input = super::ground::outputs(&before[&Stage::Assign], Stage::Assign).remove(0);
+    let input = super::fixture::outputs(&before[&Stage::Assign], Stage::Assign).remove(0);
     let fault = run.block(&run.queued(Stage::Push, input.clone())).await.expect_err("refused");
     assert!(fault.failure.message.contains("retarget.hours: expected 1 to 8760"), "{}", fault.failure.message);
     run.configure(Stage::Push, json!({"templateId": luci_schema::TemplateId::generate()}));
@@ -150,10 +151,10 @@ async fn a_setting_that_cannot_be_fails_the_block_and_names_it() {
 }
 
 #[tokio::test]
-async fn a_send_is_recorded_with_all_that_it_was_made_of() {
-    let ground = ground().await;
+async fn a_send_is_recorded_with_everything_that_produced_it() {
+    let fixture = fixture().await;
     let csv = "Company,First Name,Cell,State\nAcme,Ann,9175550101,CA\nBolt,Bob,9175550102,\n";
-    let mut run = inside(ground.import(csv).await);
+    let mut run = inside(fixture.import(csv).await);
     run.configure(Stage::Push, json!({"context": "book_appointment", "campaignName": "Spring", "agent": "sabrina"}));
     assert_eq!(pushed(&run).await.counts().success, 2);
     type Row = (String, String, i32, i16, Option<String>, String, Option<String>);
@@ -161,7 +162,7 @@ async fn a_send_is_recorded_with_all_that_it_was_made_of() {
         "select q.context, q.template_category, q.attempt_number, q.segments, q.template_id, q.agent, q.time_zone
            from sms_queue q order by q.to_number",
     )
-    .fetch_all(&ground.pool)
+    .fetch_all(&fixture.pool)
     .await
     .expect("rows");
     let zone = Some("America/Los_Angeles".to_owned());
@@ -172,17 +173,17 @@ async fn a_send_is_recorded_with_all_that_it_was_made_of() {
     let logged = "select count(*) from attempt_logs where campaign_name = 'Spring' and context = 'book_appointment'
                   and template_category = 'sms_book_appointment' and agent = 'sabrina' and status = 'queued'
                   and scheduled_at is not null and (channel = 'call' or segments = 1)";
-    assert_eq!(ground.count(logged).await, 4);
+    assert_eq!(fixture.count(logged).await, 4);
 }
 
 #[tokio::test]
-async fn silent_leads_are_retargeted_as_a_new_attempt_and_a_repeated_block_changes_nothing() {
-    let ground = ground().await;
+async fn leads_without_an_answer_are_retargeted_and_a_repeated_block_changes_nothing() {
+    let fixture = fixture().await;
     let csv = "Company,First Name,Cell\nSilent,Ann,9175550101\nSpoke,Bob,9175550102\nFresh,Cid,9175550103\n";
-    let first = inside(ground.import(csv).await);
+    let first = inside(fixture.import(csv).await);
     let campaign = first.run_id;
     let again = |context: &str, attempt: u32| {
-        let mut run = inside(ground.pipeline(first.run.input.clone(), first.run.root_input_id.clone()));
+        let mut run = inside(fixture.pipeline(first.run.input.clone(), first.run.root_input_id.clone()));
         run.run.root_run_id = campaign;
         run.configure(
             Stage::Push,
@@ -194,10 +195,10 @@ async fn silent_leads_are_retargeted_as_a_new_attempt_and_a_repeated_block_chang
     assert_eq!(pushed(&first).await.counts().success, 3);
     let usual = "select count(*) from attempt_logs
                   where (retarget_threshold, retarget_max, retarget_hours) = (3, 5, 48)";
-    assert_eq!(ground.count(usual).await, 6, "texts and calls");
+    assert_eq!(fixture.count(usual).await, 6, "texts and calls");
     assert_eq!(pushed(&again("follow_up", 2)).await.counts().success, 3);
     let own = "select count(*) from attempt_logs where attempt_number = 2 and retarget_threshold = 2";
-    assert_eq!(ground.count(own).await, 3, "what the blueprint says is kept for the sender");
+    assert_eq!(fixture.count(own).await, 3, "what the blueprint says is kept for the sender");
     let too_soon = pushed(&again("retarget", 1)).await;
     assert_eq!(too_soon.reasons()["retarget_too_soon"], 3);
     for sql in [
@@ -205,7 +206,7 @@ async fn silent_leads_are_retargeted_as_a_new_attempt_and_a_repeated_block_chang
         "update attempt_logs set contact_made = true where lead_id = (select lead_id from sms_queue where to_number like '%102' limit 1)",
         "update attempt_logs set status = 'failed' where attempt_number = 2 and lead_id = (select lead_id from sms_queue where to_number like '%103' limit 1)",
     ] {
-        sqlx::query(sql).execute(&ground.pool).await.expect("time goes by");
+        sqlx::query(sql).execute(&fixture.pool).await.expect("time goes by");
     }
     let run = again("retarget", 1);
     let done = pushed(&run).await;
@@ -214,9 +215,9 @@ async fn silent_leads_are_retargeted_as_a_new_attempt_and_a_repeated_block_chang
     let retargeted =
         "select count(*) from sms_queue where attempt_number = 3 and context = 'retarget' and status = 'draft'
                       and template_id = 'ghost_day_3'";
-    assert_eq!(ground.count(retargeted).await, 1, "and it waits for a person");
+    assert_eq!(fixture.count(retargeted).await, 1, "and it waits for a person");
     // The same block, delivered again after a crash.
     let report = run.block(&done.tasks[0]).await.expect("repeated");
     assert_eq!(report.counts.success, 1);
-    assert_eq!(ground.count("select count(*) from sms_queue").await, 7);
+    assert_eq!(fixture.count("select count(*) from sms_queue").await, 7);
 }

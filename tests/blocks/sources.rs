@@ -1,15 +1,15 @@
-//! Runs that read no file: from the members of a sector, and from what an earlier run recorded.
+//! Runs without a file: from the leads of a sector, and from an earlier run's artifacts.
 
-use luci_engine::book::{leads, sectors};
+use luci_leads::store::{leads, sectors};
 use luci_schema::{
     Actor, BlockEvent, CommandId, CorrelationId, Event, Micros, SectorId, Stage, Version,
     event::{BlockCompleted, BlockFailed, BlockSkipped, RunInput, RunTotals},
     log::Append,
 };
 
-use super::ground::{Ground, Pipeline, ground};
+use super::fixture::{Fixture, Pipeline, fixture};
 
-async fn sector(ground: &Ground, slug: &str, state: Option<&str>, code: &str) -> SectorId {
+async fn sector(fixture: &Fixture, slug: &str, state: Option<&str>, code: &str) -> SectorId {
     let sector = sectors::Sector {
         id: SectorId::generate(),
         slug: slug.into(),
@@ -19,10 +19,10 @@ async fn sector(ground: &Ground, slug: &str, state: Option<&str>, code: &str) ->
         legacy_bucket_id: None,
         created_at: Micros::now(),
     };
-    let mut c = ground.tools.pool.acquire().await.expect("a connection");
-    sectors::create(&mut c, ground.tenant, &sector).await.expect("a sector");
-    assert_eq!(sectors::get(&mut c, ground.tenant, slug).await.expect("read"), Some(sector.clone()));
-    assert_eq!(sectors::get(&mut c, ground.tenant, &sector.id.to_string()).await.expect("read"), Some(sector.clone()));
+    let mut c = fixture.tools.pool.acquire().await.expect("a connection");
+    sectors::create(&mut c, fixture.tenant, &sector).await.expect("a sector");
+    assert_eq!(sectors::get(&mut c, fixture.tenant, slug).await.expect("read"), Some(sector.clone()));
+    assert_eq!(sectors::get(&mut c, fixture.tenant, &sector.id.to_string()).await.expect("read"), Some(sector.clone()));
     sector.id
 }
 
@@ -33,69 +33,69 @@ fn plumbers(count: u32) -> String {
 
 #[tokio::test]
 async fn leads_are_assigned_and_a_run_from_the_sector_reads_them() {
-    let ground = ground().await;
-    let ours = sector(&ground, "ny-plumbers", Some("NY"), "1711").await;
-    sector(&ground, "us-trades", None, "17").await;
-    let mut run = ground.import(plumbers(50)).await;
+    let fixture = fixture().await;
+    let ours = sector(&fixture, "ny-plumbers", Some("NY"), "1711").await;
+    sector(&fixture, "us-trades", None, "17").await;
+    let mut run = fixture.import(plumbers(50)).await;
     run.run.options.block_size = 20;
     let all = run.through(Stage::Push).await;
     let assigned = all[&Stage::Assign].counts();
     assert_eq!((assigned.success, assigned.no_match), (40, 10));
     sqlx::query("update leads set status = 'dnc' where company_name = 'Firm 1'")
-        .execute(&ground.pool)
+        .execute(&fixture.pool)
         .await
         .expect("dnc");
-    let mut c = ground.tools.pool.acquire().await.expect("a connection");
-    assert_eq!(leads::count_members(&mut c, ground.tenant, ours).await.expect("a count"), 39);
+    let mut c = fixture.tools.pool.acquire().await.expect("a connection");
+    assert_eq!(leads::count_members(&mut c, fixture.tenant, ours).await.expect("a count"), 39);
     drop(c);
-    let list = format!("{}/sectors/{ours}/leads_2026-09-21", ground.tenant);
+    let list = format!("{}/sectors/{ours}/leads_2026-09-21", fixture.tenant);
     for path in [format!("{list}.json"), format!("{list}_{}.json", run.run_id)] {
-        let bytes = ground.tools.storage.get(&path).await.expect("a list");
+        let bytes = fixture.tools.storage.get(&path).await.expect("a list");
         let list: serde_json::Value = serde_json::from_slice(&bytes).expect("json");
         assert_eq!((&list["count"], list["leads"].as_array().expect("leads").len()), (&40.into(), 40));
         assert_eq!(list["leads"][0]["companyName"], "Firm 1");
     }
     let scored = "select count(*) from leads where score > 0 and priority = 'low' and 'blue-collar' = any(tags)";
-    assert_eq!(ground.count(scored).await, 40);
+    assert_eq!(fixture.count(scored).await, 40);
 
-    let mut again = ground.pipeline(RunInput::Sector { sector_id: ours }, ours.to_string());
+    let mut again = fixture.pipeline(RunInput::Sector { sector_id: ours }, ours.to_string());
     again.run.sector_id = Some(ours);
     again.run.options.block_size = 13;
-    let keys = ground.count("select count(*) from lead_keys").await;
+    let keys = fixture.count("select count(*) from lead_keys").await;
     let read = again.through(Stage::Push).await;
     let sizes: Vec<_> = read[&Stage::Import].reports.iter().map(|report| report.counts.input).collect();
     assert_eq!(sizes, [13, 13, 13]);
     assert_eq!(read[&Stage::Validate].counts().success, 39);
     assert!(read[&Stage::Validate].warnings().is_empty());
-    assert_eq!(ground.count("select count(*) from lead_keys").await, keys, "sector runs claim nothing");
+    assert_eq!(fixture.count("select count(*) from lead_keys").await, keys, "sector runs claim nothing");
     assert_eq!(read[&Stage::Assign].counts().success, 39);
-    let ids: Vec<_> = ground.leads(read[&Stage::Import].artifacts("parsed")[0]).await;
+    let ids: Vec<_> = fixture.leads(read[&Stage::Import].artifacts("parsed")[0]).await;
     assert!(ids.windows(2).all(|pair| pair[0].lead_id < pair[1].lead_id && pair[0].row < pair[1].row));
 }
 
 #[tokio::test]
 async fn an_earlier_runs_artifacts_are_read_in_the_order_of_its_history() {
-    let ground = ground().await;
-    let mut run = ground.import(plumbers(95)).await;
+    let fixture = fixture().await;
+    let mut run = fixture.import(plumbers(95)).await;
     run.run.options.block_size = 20;
     let all = run.through(Stage::Validate).await;
-    record(&ground, &run, &all[&Stage::Validate]).await;
+    record(&fixture, &run, &all[&Stage::Validate]).await;
     for (size, blocks) in [(7, 14), (20, 5), (1_000, 1)] {
         let input = RunInput::Artifacts { run_id: run.run_id, stage: Stage::Validate };
-        let mut later = ground.pipeline(input, run.run.root_input_id.clone());
+        let mut later = fixture.pipeline(input, run.run.root_input_id.clone());
         later.run.options.block_size = size;
         let read = later.read().await;
         assert_eq!((read.counts().success, read.reports.len()), (95, blocks), "blocks of {size}");
         let mut rows = Vec::new();
         for artifact in read.artifacts("parsed") {
-            rows.extend(ground.leads(artifact).await.into_iter().map(|lead| lead.row));
+            rows.extend(fixture.leads(artifact).await.into_iter().map(|lead| lead.row));
         }
         assert_eq!(rows, (1..=95).collect::<Vec<_>>());
     }
 }
 
 /// Writes the run's history: all blocks completed but the last, which failed half-way and was skipped.
-async fn record(ground: &Ground, run: &Pipeline<'_>, done: &super::ground::Done) {
+async fn record(fixture: &Fixture, run: &Pipeline<'_>, done: &super::fixture::Done) {
     let mut events: Vec<Event> = Vec::new();
     let last = done.tasks.len() - 1;
     for (n, (block, report)) in done.tasks.iter().zip(&done.reports).enumerate() {
@@ -134,7 +134,7 @@ async fn record(ground: &Ground, run: &Pipeline<'_>, done: &super::ground::Done)
         events.push(BlockEvent::Skipped(BlockSkipped { block_id, stage, block_number, totals }).into());
     }
     let append = Append {
-        tenant: ground.tenant,
+        tenant: fixture.tenant,
         stream: run.run_id.into(),
         expected: Version(0),
         events,
@@ -144,5 +144,5 @@ async fn record(ground: &Ground, run: &Pipeline<'_>, done: &super::ground::Done)
         causation: None,
         receipt: None,
     };
-    ground.tools.log.append(append).await.expect("appended");
+    fixture.tools.log.append(append).await.expect("appended");
 }

@@ -1,20 +1,20 @@
-//! A sample of a thousand rows, a tenth of them broken, through all seven stages.
+//! A sample of a thousand rows, a tenth of them invalid, through all seven stages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use luci::sample;
-use luci_engine::lead::line::FailedLine;
+use luci::cli::demo::sample;
+use luci_leads::lead::line::FailedLine;
 use luci_schema::{FailureCode, Stage, event::BlockInput};
 use tokio_util::sync::CancellationToken;
 
-use super::ground::{ground, input, outputs};
+use super::fixture::{fixture, input, outputs};
 
 #[tokio::test]
-async fn every_row_is_accounted_for_and_doing_a_block_again_changes_nothing() {
-    let ground = ground().await;
+async fn every_row_is_accounted_for_and_repeating_a_block_changes_nothing() {
+    let fixture = fixture().await;
     let mut file = Vec::new();
     let broken = sample::csv(&mut file, 1_000, 10, 3).expect("memory");
-    let run = ground.import(file).await;
+    let run = fixture.import(file).await;
     let all = run.through(Stage::Push).await;
 
     assert_eq!(all[&Stage::Import].counts().success, 1_000);
@@ -27,39 +27,39 @@ async fn every_row_is_accounted_for_and_doing_a_block_again_changes_nothing() {
     assert!(all[&Stage::Enrich].counts().no_match > 0 && all[&Stage::SkipTrace].counts().skipped > 0);
 
     // Each broken row with its line and reason.
-    let mut said = BTreeMap::new();
+    let mut reported = BTreeMap::new();
     for artifact in validated.artifacts("rejected") {
-        for text in ground.lines(artifact).await {
+        for text in fixture.lines(artifact).await {
             let line: FailedLine = serde_json::from_str(&text).expect("a failed line");
             assert_eq!(line.code, FailureCode::Validation);
             assert!(line.detail.is_some_and(|detail| detail.expected.is_some()));
-            said.insert(line.row, (line.line, line.reason));
+            reported.insert(line.row, (line.line, line.reason));
         }
     }
     let want = broken.iter().map(|b| (b.row, (b.line, b.kind.reason().to_owned()))).collect::<BTreeMap<_, _>>();
-    assert_eq!(said, want);
+    assert_eq!(reported, want);
 
     let queued = "select (select count(*) from sms_queue) + (select count(*) from dialer_queue)";
-    let before = (ground.count(queued).await, ground.count("select count(*) from leads").await);
+    let before = (fixture.count(queued).await, fixture.count("select count(*) from leads").await);
     assert_eq!(before.1, 1_000 - broken.len() as i64);
-    assert_eq!(ground.count("select count(*) from attempt_logs").await, before.0);
-    assert_eq!(ground.count("select count(distinct lead_id) from attempt_logs").await, last.success as i64);
+    assert_eq!(fixture.count("select count(*) from attempt_logs").await, before.0);
+    assert_eq!(fixture.count("select count(distinct lead_id) from attempt_logs").await, last.success as i64);
     for done in all.values() {
         for (block, report) in done.tasks.iter().zip(&done.reports) {
             let again = run.block(block).await.expect("as before");
             assert_eq!(again, *report, "{}", block.stage);
         }
     }
-    assert_eq!((ground.count(queued).await, ground.count("select count(*) from leads").await), before);
-    assert_eq!(ground.count("select count(*) from attempt_logs").await, before.0);
+    assert_eq!((fixture.count(queued).await, fixture.count("select count(*) from leads").await), before);
+    assert_eq!(fixture.count("select count(*) from attempt_logs").await, before.0);
 }
 
 #[tokio::test]
-async fn blocks_begin_where_the_one_before_ended_whatever_their_size() {
-    let ground = ground().await;
+async fn blocks_continue_where_the_previous_one_ended_whatever_their_size() {
+    let fixture = fixture().await;
     let mut file = Vec::new();
     sample::csv(&mut file, 300, 20, 5).expect("memory");
-    let mut run = ground.import(file).await;
+    let mut run = fixture.import(file).await;
     let mut seen = Vec::new();
     for size in [1, 7, 1_000] {
         run.run.options.block_size = size;
@@ -67,7 +67,7 @@ async fn blocks_begin_where_the_one_before_ended_whatever_their_size() {
         assert_eq!(done.reports.len(), 300_usize.div_ceil(size as usize));
         let mut leads = Vec::new();
         for artifact in done.artifacts("parsed") {
-            leads.extend(ground.leads(artifact).await);
+            leads.extend(fixture.leads(artifact).await);
         }
         assert_eq!(leads.len(), 300);
         seen.push(leads);
@@ -79,10 +79,10 @@ async fn blocks_begin_where_the_one_before_ended_whatever_their_size() {
 
 #[tokio::test]
 async fn a_stopped_block_reports_what_was_done() {
-    let ground = ground().await;
+    let fixture = fixture().await;
     let mut file = Vec::new();
     sample::csv(&mut file, 50, 0, 5).expect("memory");
-    let mut run = ground.import(file).await;
+    let mut run = fixture.import(file).await;
     let all = run.through(Stage::Push).await;
     run.stop = CancellationToken::new();
     run.stop.cancel();
@@ -95,16 +95,16 @@ async fn a_stopped_block_reports_what_was_done() {
 
 #[tokio::test]
 async fn settings_are_read_and_wrong_ones_are_refused() {
-    let ground = ground().await;
+    let fixture = fixture().await;
     let csv = "Company,Phone,SIC\nAcme,2125550147,1711\n";
-    let mut run = ground.import(csv).await;
+    let mut run = fixture.import(csv).await;
     let profile = serde_json::json!({"scoringProfile": {"name": "mine", "version": 4, "high": 9, "medium": 5,
         "factors": [{"name": "trade", "points": 9, "on": "sic_prefix", "prefixes": ["17"]}]}});
     run.configure(Stage::Score, profile);
     let all = run.through(Stage::Score).await;
     let scored = &all[&Stage::Score];
     assert_eq!(scored.reports[0].score_sum, Some(9));
-    let lead = &ground.leads(scored.artifacts("scored")[0]).await[0];
+    let lead = &fixture.leads(scored.artifacts("scored")[0]).await[0];
     let score = lead.scored.as_ref().expect("a score");
     assert_eq!((score.profile.as_str(), score.priority.as_str()), ("mine/4", "high"));
 
@@ -116,12 +116,12 @@ async fn settings_are_read_and_wrong_ones_are_refused() {
 }
 
 #[tokio::test]
-async fn old_encodings_and_odd_line_ends_are_read() {
-    let ground = ground().await;
+async fn old_encodings_and_unusual_line_ends_are_read() {
+    let fixture = fixture().await;
     let csv = b"\xef\xbb\xbfBusiness Name;Phone;Town\r\nCaf\xe9 Z\xfcrich;(212) 555-0147;x\r\n\r\n\"Two\r\nlines\";9175550101;\"a;b\"\r\n";
-    let run = ground.import(&csv[..]).await;
+    let run = fixture.import(&csv[..]).await;
     let all = run.through(Stage::Validate).await;
-    let leads = ground.leads(all[&Stage::Validate].artifacts("validated")[0]).await;
+    let leads = fixture.leads(all[&Stage::Validate].artifacts("validated")[0]).await;
     let names: Vec<_> = leads.iter().map(|lead| (lead.firm.company_name.clone().expect("a name"), lead.line)).collect();
     assert_eq!(names, [("Café Zürich".to_owned(), 2), ("Two\r\nlines".to_owned(), 4)]);
     assert_eq!(leads[1].extra["Town"], "a;b");
@@ -129,19 +129,19 @@ async fn old_encodings_and_odd_line_ends_are_read() {
 
 #[tokio::test]
 async fn an_input_that_is_gone_or_no_lead_fails_the_block() {
-    let ground = ground().await;
-    let run = ground.import("City\nx\n").await;
+    let fixture = fixture().await;
+    let run = fixture.import("City\nx\n").await;
     let gone = BlockInput::Artifact {
         artifact_id: luci_schema::ArtifactId::generate(),
-        object_path: format!("{}/nowhere.ndjson", ground.tenant),
+        object_path: format!("{}/nowhere.ndjson", fixture.tenant),
         leads: 1,
     };
     for stage in [Stage::Validate, Stage::Enrich, Stage::SkipTrace, Stage::Score, Stage::Assign, Stage::Push] {
         let fault = run.block(&run.queued(stage, gone.clone())).await.expect_err("nothing there");
         assert_eq!(fault.failure.code, FailureCode::Validation, "{stage}");
     }
-    let writer = ground.tools.storage.write_artifact(
-        ground.tenant,
+    let writer = fixture.tools.storage.write_artifact(
+        fixture.tenant,
         run.run_id,
         "scored",
         1,

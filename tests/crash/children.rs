@@ -1,4 +1,4 @@
-//! This test binary, started again as a process of its own that does one thing until it is killed.
+//! Child processes: this test binary, started again for one test until it is killed.
 
 use std::{
     env,
@@ -20,7 +20,7 @@ pub fn spawn(test: &str, url: &str) -> Child {
         .expect("a process")
 }
 
-/// Within a child that was started for `test`: the database's URL. Elsewhere none, and the test has nothing to do.
+/// In a child that was started for `test`: the database's URL. Elsewhere none, and the test does nothing.
 #[allow(clippy::disallowed_methods, reason = "how a child learns its task")]
 pub fn url_for(test: &str) -> Option<String> {
     (env::var(ROLE).ok()? == test).then(|| env::var(URL).expect("set with the role"))

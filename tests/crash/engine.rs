@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use luci::sandbox::SandboxOptions;
+use luci_sandbox::SandboxOptions;
 
-use super::{children, evidence, ground::ground};
+use super::{children, evidence, fixture::fixture};
 
 const LEADS: u64 = 3_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_a_run_completes_and_pushes_nobody_twice() {
     // Slow enough that kills fall into every stage.
-    let mut ground = ground(SandboxOptions { delay: Duration::from_millis(30), ..SandboxOptions::default() }).await;
-    let run = ground.start_run(LEADS, 100).await;
+    let mut fixture = fixture(SandboxOptions { delay: Duration::from_millis(30), ..SandboxOptions::default() }).await;
+    let run = fixture.start_run(LEADS, 100).await;
     for turn in 0..kills() {
         // 150 to 1,850 ms after the start, in no order.
         tokio::time::sleep(Duration::from_millis(150 + turn * 7_919 % 1_700)).await;
-        ground.luci.kill().await;
-        ground.luci.start().await;
+        fixture.luci.kill().await;
+        fixture.luci.start().await;
     }
-    evidence::came_through(&ground, &run, LEADS).await;
+    evidence::came_through(&fixture, &run, LEADS).await;
 }
 
 /// Five, or as many as LUCI_TEST_SECONDS says seconds.

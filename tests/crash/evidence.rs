@@ -1,6 +1,4 @@
-//! What a run must show when it has come through: nothing lost, nothing twice, tables as a fresh fold makes them.
-
-use std::time::Duration;
+//! Checks after a crash: nothing lost, nothing twice, tables equal to a fresh fold.
 
 use async_nats::jetstream;
 use futures::StreamExt;
@@ -8,32 +6,32 @@ use luci_projections::drift;
 use luci_schema::{
     Position,
     log::{Log, LogOptions},
-    migrate::{self, Role},
+    migrate::{self, DatabaseRole},
 };
 use serde_json::Value;
 
-use super::ground::Ground;
-use crate::support::{Database, Nats, output};
+use super::fixture::Fixture;
+use crate::support::{DEADLINE, Database, Nats, found, output};
 
 /// Completed, every lead accounted for at every stage, and everything below holds.
-pub async fn came_through(ground: &Ground, run: &str, leads: u64) {
-    let detail = ground.luci.api().run_ended(run).await;
+pub async fn came_through(fixture: &Fixture, run: &str, leads: u64) {
+    let detail = fixture.luci.api().run_ended(run).await;
     assert_eq!(detail["run"]["status"], "completed", "{:#}", detail["run"]);
     assert_eq!(detail["run"]["totalLeads"], leads);
     assert_eq!(detail["run"]["processedLeads"], leads);
     balanced(&detail, leads);
-    nothing_twice(&ground.database).await;
-    let log = open(&ground.database).await;
-    whole(&ground.database).await;
-    tables_equal_a_fresh_fold(&ground.database, &log).await;
-    stream_equals_the_log(&log, &ground.nats).await;
-    as_it_was_sealed(ground).await;
+    nothing_twice(&fixture.database).await;
+    let log = open(&fixture.database).await;
+    whole(&fixture.database).await;
+    tables_equal_a_fresh_fold(&fixture.database, &log).await;
+    stream_equals_the_log(&log, &fixture.nats).await;
+    as_it_was_sealed(fixture).await;
 }
 
 /// Database and store hold the same seals, over the events that the log has.
-async fn as_it_was_sealed(ground: &Ground) {
-    let database = [("LUCI_DATABASE_URL", ground.database.url())];
-    let audit = output(&ground.luci.data_dir, &["audit", "seals"], &database).await;
+async fn as_it_was_sealed(fixture: &Fixture) {
+    let database = [("LUCI_DATABASE_URL", fixture.database.url())];
+    let audit = output(&fixture.luci.data_dir, &["audit", "seals"], &database).await;
     assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
 }
 
@@ -73,7 +71,7 @@ async fn nothing_twice(database: &Database) {
 }
 
 pub async fn open(database: &Database) -> Log {
-    let pool = migrate::connect(database.url(), Role::Engine, 4).await.expect("a pool");
+    let pool = migrate::connect(database.url(), DatabaseRole::Engine, 4).await.expect("a pool");
     Log::open(pool, LogOptions::default()).await.expect("the log")
 }
 
@@ -96,7 +94,7 @@ pub async fn whole(database: &Database) {
 }
 
 async fn tables_equal_a_fresh_fold(database: &Database, log: &Log) {
-    let pool = migrate::connect(database.url(), Role::Projector, 4).await.expect("a pool");
+    let pool = migrate::connect(database.url(), DatabaseRole::Projector, 4).await.expect("a pool");
     let drift = drift::check(&pool, log, None, &|_| {}).await.expect("checked");
     assert!(drift.rows > 0);
     assert!(drift.differences.is_empty(), "{:#?}", drift.differences);
@@ -104,26 +102,21 @@ async fn tables_equal_a_fresh_fold(database: &Database, log: &Log) {
 
 /// Message by message: sequence and body. The relay is given a minute to catch up.
 pub async fn stream_equals_the_log(log: &Log, nats: &Nats) {
-    let head = log.head();
+    let head = log.newest().await.expect("the head");
     let context = jetstream::new(nats.client().await);
-    let mut stream = context.get_stream("EVT").await;
-    for _ in 0..600 {
-        if let Ok(stream) = &stream
-            && stream.cached_info().state.last_sequence >= head.0
-        {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        stream = context.get_stream("EVT").await;
-    }
-    let stream = stream.expect("the stream");
+    let stream = found("the stream has the whole log", async || {
+        let stream = context.get_stream("EVT").await.ok()?;
+        (stream.cached_info().state.last_sequence >= head.0).then_some(stream)
+    })
+    .await;
     let config = jetstream::consumer::pull::OrderedConfig::default();
     let consumer = stream.create_consumer(config).await.expect("a consumer");
     let mut messages = consumer.messages().await.expect("messages");
     let mut position = Position(0);
     while position < head {
         for event in log.read(position, 1_000).await.expect("events") {
-            let message = messages.next().await.expect("as many messages as events").expect("a message");
+            let message = tokio::time::timeout(DEADLINE, messages.next()).await.expect("a message in time");
+            let message = message.expect("as many messages as events").expect("a message");
             assert_eq!(message.info().expect("of JetStream").stream_sequence, event.position.0);
             assert_eq!(message.payload, event.cloud_event().as_bytes());
             position = event.position;

@@ -5,5 +5,5 @@ mod broker;
 mod children;
 mod engine;
 mod evidence;
-mod ground;
+mod fixture;
 mod sends;

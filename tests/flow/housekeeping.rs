@@ -1,4 +1,4 @@
-//! What the clock clears away.
+//! The clock's cleanup of old rows.
 
 use luci_schema::{
     Actor, CommandId, CorrelationId, TenantId, Version,
@@ -6,11 +6,8 @@ use luci_schema::{
     log::{Append, NewReceipt},
 };
 
-use super::{
-    ground::eventually,
-    process::{Caller, Process, Role},
-};
-use crate::support;
+use super::process::{Caller, Process, Role};
+use crate::support::{self, eventually};
 
 #[tokio::test]
 async fn receipts_are_kept_for_thirty_days() {

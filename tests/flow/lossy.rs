@@ -1,4 +1,4 @@
-//! A line that breaks: what was written to it last never arrives, in the middle of a share of messages or of one message.
+//! Connections that break: the last bytes written never arrive, between messages or within one.
 
 use std::{
     collections::VecDeque,
@@ -12,10 +12,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::ground::{assert_equal, chatter, log, quick, relay, relayed};
+use super::fixture::{assert_equal, chatter, log, quick, relay, relayed};
 use crate::support;
 
-/// Listens, and passes connections on to `to`. Each of the first ones breaks when it has carried so many bytes.
+/// A proxy to `to`. Each of the first connections breaks after its number of bytes.
 async fn line(to: SocketAddr, breaks: &[u64]) -> (SocketAddr, Arc<Mutex<VecDeque<u64>>>, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -41,7 +41,7 @@ async fn line(to: SocketAddr, breaks: &[u64]) -> (SocketAddr, Arc<Mutex<VecDeque
 }
 
 #[tokio::test]
-async fn what_a_broken_line_lost_is_published_again_and_nothing_twice() {
+async fn messages_lost_with_a_connection_are_published_again_and_none_twice() {
     let (database, nats) = (support::database().await, support::nats().await);
     let log = log(&database).await;
     chatter(&log, 600).await;

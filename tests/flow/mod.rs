@@ -1,7 +1,7 @@
 //! Relay, workers and clock against a real log and a real broker, which is stopped and wiped under them.
 
 mod clock;
-mod ground;
+pub mod fixture;
 mod housekeeping;
 mod lossy;
 mod process;

@@ -2,15 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use luci_engine::{
-    block::{BlockKind, Tools},
+use luci_runs::{
+    block::BlockKind,
     broker,
     clock::{self, ClockOptions},
+    core::RunCommand,
     issue::{Cause, Issued, Issuer},
-    provider::{Providers, ProvidersConfig},
     relay::{self, RelayOptions},
-    run::RunCommand,
-    storage::Storage,
     worker::{self, WorkerOptions},
 };
 use luci_schema::{
@@ -18,10 +16,11 @@ use luci_schema::{
     event::{RunQueued, StageSpec},
     log::Log,
 };
+use luci_storage::Storage;
 use tokio::runtime::Runtime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{ground, stages::STAGES};
+use super::{fixture, stages::STAGES};
 use crate::support::{self, Database, Nats};
 
 /// What a process does.
@@ -73,28 +72,24 @@ impl Drop for Process {
 }
 
 async fn be(name: &'static str, role: Role, url: String, nats: String, stop: CancellationToken) {
-    let log = ground::log_at(&url).await;
+    let log = fixture::log_at(&url).await;
     let client = broker::connect(&nats, name).await.expect("an address");
     match role {
         Role::Relay => {
-            let options = RelayOptions { tenure: ground::quick(name).tenure, ..RelayOptions::owned_by(name) };
+            let options = RelayOptions { lease: fixture::quick(name).lease, ..RelayOptions::owned_by(name) };
             relay::run(options, log, client, stop).await.expect("no operator is needed");
         }
         Role::Clock => {
             let mut options = ClockOptions::owned_by(name);
-            options.tenure = ground::quick(name).tenure;
-            let storage = Storage::local(support::room("store"), "key".to_owned().into(), String::new());
+            options.lease = fixture::quick(name).lease;
+            let storage = Storage::local(support::temp_dir("store"), "key".to_owned().into(), String::new());
             let storage = storage.expect("a folder");
-            clock::run(options, Issuer::new(log.clone()), (log, storage), stop).await.expect("the log can be followed");
+            clock::run(options, luci_stages::reactors(&Issuer::new(log.clone()), &log, &storage), log, stop)
+                .await
+                .expect("the log can be followed");
         }
         Role::Worker(kinds) => {
-            let pool = log.pool().clone();
-            let storage = Storage::local(support::room("store"), "key".to_owned().into(), String::new());
-            let providers = Providers::new(pool.clone(), crate::support::vault(), ProvidersConfig::default())
-                .expect("no endpoints");
-            let storage = storage.expect("a folder");
-            let tools = Tools { pool, log: log.clone(), storage, providers };
-            worker::run(options(), Issuer::new(log), tools, kinds, client, stop).await.expect("a broker");
+            worker::run(options(), Issuer::new(log.clone()), log, kinds, client, stop).await.expect("a broker");
         }
     }
 }
@@ -104,13 +99,13 @@ fn options() -> WorkerOptions {
         concurrency: 8,
         ack_wait: Duration::from_secs(2),
         heartbeat: Duration::from_millis(400),
-        quick: Duration::from_millis(50),
+        record_start_after: Duration::from_millis(50),
         drain: Duration::from_millis(500),
         ..WorkerOptions::default()
     }
 }
 
-/// Who gives commands, from a process of its own.
+/// Issues commands, as a process of its own.
 pub struct Caller {
     pub log: Log,
     issuer: Issuer,
@@ -119,7 +114,7 @@ pub struct Caller {
 
 impl Caller {
     pub async fn new(database: &Database) -> Self {
-        let log = ground::log(database).await;
+        let log = fixture::log(database).await;
         Self { issuer: Issuer::new(log.clone()), log, tenant: TenantId::generate() }
     }
 
@@ -162,7 +157,7 @@ impl Caller {
 
     pub async fn comes(&self, run: RunId, event_type: &str) {
         let look = async || self.count(run, event_type).await > 0;
-        ground::eventually(&format!("{event_type} of {run}"), look).await;
+        support::eventually(&format!("{event_type} of {run}"), look).await;
     }
 
     /// The run completed, each of its blocks exactly once.

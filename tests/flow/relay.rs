@@ -1,12 +1,11 @@
 //! The stream equals the log, whatever happens to relay and broker; what the log does not hold is never overwritten.
 
-use std::time::Duration;
-
 use futures::StreamExt as _;
-use luci_engine::relay::{RelayError, RelayState};
+use luci_runs::relay::{RelayError, RelayState};
+use luci_schema::log::followers;
 
-use super::ground::{assert_equal, chatter, eventually, log, quick, relay, relayed};
-use crate::support;
+use super::fixture::{assert_equal, chatter, log, log_named, quick, relay, relayed};
+use crate::support::{self, DEADLINE, eventually};
 
 #[tokio::test]
 async fn the_stream_equals_the_log_after_kills_of_the_relay() {
@@ -16,7 +15,7 @@ async fn the_stream_equals_the_log_after_kills_of_the_relay() {
         let relaying = relay(quick("one"), &log, nats.url()).await;
         chatter(&log, 200).await;
         if round % 2 == 0 {
-            // In the middle of publishing: nothing is drained, no lease is given back.
+            // During publishing: nothing is drained, the lease is not released.
             relaying.task.abort();
         } else {
             relaying.end().await;
@@ -53,7 +52,7 @@ async fn a_wiped_broker_gets_the_whole_log_again() {
 }
 
 #[tokio::test]
-async fn one_standing_by_takes_over() {
+async fn a_standby_takes_over() {
     let (database, nats) = (support::database().await, support::nats().await);
     let log = log(&database).await;
     let (first, second) = (quick("one"), quick("two"));
@@ -62,8 +61,17 @@ async fn one_standing_by_takes_over() {
     let client = nats.client().await;
     chatter(&log, 20).await;
     relayed(&client, &log).await;
-    let standby = relay(second, &log, nats.url()).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let standby = relay(second, &log_named("standby", &database).await, nats.url()).await;
+    // Only the lease's own pool ends each use of a connection with a rollback.
+    let tried = "select exists (select from pg_stat_activity
+                  where datname = current_database() and application_name = 'standby' and query like '%rollback%')";
+    let owner = database.pool().await;
+    eventually("the standby has tried to take the lease", async || {
+        sqlx::query_scalar(tried).fetch_one(&owner).await.expect("connections")
+    })
+    .await;
+    let held = followers(&mut owner.acquire().await.expect("a connection")).await.expect("followers");
+    assert_eq!(held[0].owner.as_deref(), Some("one"));
     assert_eq!(health.state(), RelayState::Standby);
     active.task.abort();
     chatter(&log, 20).await;
@@ -74,24 +82,24 @@ async fn one_standing_by_takes_over() {
 }
 
 #[tokio::test]
-async fn watchers_hear_each_event_once_though_the_stream_is_made_again() {
+async fn subscribers_get_each_event_once_although_the_stream_is_rebuilt() {
     let (database, mut nats) = (support::database().await, support::nats().await);
     let log = log(&database).await;
-    let mut heard = nats.client().await.subscribe("luci.>").await.expect("subscribed");
+    let mut events = nats.client().await.subscribe("luci.>").await.expect("subscribed");
     let relaying = relay(quick("one"), &log, nats.url()).await;
     chatter(&log, 20).await;
     relayed(&nats.client().await, &log).await;
     for position in 1..=20 {
-        let message = tokio::time::timeout(Duration::from_secs(5), heard.next()).await.expect("heard").expect("one");
+        let message = tokio::time::timeout(DEADLINE, events.next()).await.expect("in time").expect("an event");
         let body: serde_json::Value = serde_json::from_slice(&message.payload).expect("JSON");
         assert_eq!(body["sequence"], format!("{position:020}"));
     }
     nats.wipe().await;
     nats.restart().await;
-    let mut heard = nats.client().await.subscribe("luci.>").await.expect("subscribed");
+    let mut events = nats.client().await.subscribe("luci.>").await.expect("subscribed");
     relayed(&nats.client().await, &log).await;
     chatter(&log, 1).await;
-    let message = tokio::time::timeout(Duration::from_secs(5), heard.next()).await.expect("heard").expect("one");
+    let message = tokio::time::timeout(DEADLINE, events.next()).await.expect("in time").expect("an event");
     let body: serde_json::Value = serde_json::from_slice(&message.payload).expect("JSON");
     assert_eq!(body["sequence"], format!("{:020}", 21));
     relaying.end().await;
@@ -118,13 +126,13 @@ async fn a_stream_ahead_of_the_log_stops_the_relay() {
     let relaying = relay(quick("one"), &empty, nats.url()).await;
     let error = relaying.task.await.expect("no panic").expect_err("as long, but another history");
     assert!(matches!(error, RelayError::Diverged { .. }), "{error}");
-    let told = luci_schema::log::followers(&mut empty.pool().acquire().await.expect("a connection")).await;
-    let told = told.expect("followers").into_iter().find(|f| f.name == "relay").expect("the relay");
-    assert!(told.last_error.expect("the reason stays in the database").contains("do not"));
+    let all = luci_schema::log::followers(&mut empty.pool().acquire().await.expect("a connection")).await;
+    let stopped = all.expect("followers").into_iter().find(|f| f.name == "relay").expect("the relay");
+    assert!(stopped.last_error.expect("the reason stays in the database").contains("do not"));
 }
 
 #[tokio::test]
-async fn another_programs_stream_is_left_alone() {
+async fn another_programs_stream_is_not_touched() {
     let (database, nats) = (support::database().await, support::nats().await);
     let log = log(&database).await;
     let context = async_nats::jetstream::new(nats.client().await);

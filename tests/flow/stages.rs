@@ -1,19 +1,19 @@
-//! Block kinds that pass ten leads on, after doing whatever a test wants done.
+//! Block kinds that output ten leads after an action given by the test.
 
 use std::sync::{Arc, Mutex};
 
 use futures::future::{BoxFuture, FutureExt as _};
-use luci_engine::block::{BlockFault, BlockKind, Progress, Task, Tools};
+use luci_runs::block::{BlockFault, BlockKind, Progress, Task};
 use luci_schema::{
     Counts, Stage,
     event::{Artifact, BlockReport},
 };
 use tokio::sync::Semaphore;
 
-/// The stages of the tests' runs: one inside, one inside, one that calls out.
+/// The stages of the tests' runs: two internal ones and one that calls a provider.
 pub const STAGES: [Stage; 3] = [Stage::Import, Stage::Validate, Stage::Enrich];
 
-/// What a kind does before it reports, told how often it was called before.
+/// What a kind does before it reports; it gets the number of earlier calls.
 pub type Act = Arc<dyn Fn(Called) -> BoxFuture<'static, Result<(), BlockFault>> + Send + Sync>;
 
 /// One call of a kind.
@@ -36,7 +36,7 @@ pub fn kinds(calls: &Arc<Mutex<Vec<Stage>>>, act: &Act) -> Vec<Arc<dyn BlockKind
     STAGES.map(kind).into()
 }
 
-/// Kinds that only pass on.
+/// Kinds that do nothing but output their leads.
 pub fn passing() -> Vec<Arc<dyn BlockKind>> {
     acting(|_| async { Ok(()) }.boxed())
 }
@@ -48,7 +48,7 @@ pub fn acting(
     kinds(&Arc::default(), &act)
 }
 
-/// An act that waits at a stage until it is let through, one call for each permit of the gate.
+/// An action that waits at one stage for a permit of the gate, one for each call.
 pub fn gated(at: Stage) -> (Arc<Semaphore>, Act) {
     let gate = Arc::new(Semaphore::new(0));
     let waiting = Arc::clone(&gate);
@@ -74,16 +74,11 @@ impl BlockKind for Kind {
         "internal".into()
     }
 
-    fn outside(&self) -> bool {
+    fn calls_outside(&self) -> bool {
         self.stage == Stage::Enrich
     }
 
-    fn run<'a>(
-        &'a self,
-        task: &'a Task,
-        _: &'a Tools,
-        progress: &'a Progress,
-    ) -> BoxFuture<'a, Result<BlockReport, BlockFault>> {
+    fn run<'a>(&'a self, task: &'a Task, progress: &'a Progress) -> BoxFuture<'a, Result<BlockReport, BlockFault>> {
         let before = {
             let mut calls = self.calls.lock().expect("no test panics with it");
             calls.push(self.stage);

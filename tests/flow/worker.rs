@@ -1,29 +1,30 @@
-//! Blocks are worked on however often workers die, and recorded once.
+//! Blocks are executed although workers die, and recorded once.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use futures::FutureExt as _;
-use luci_engine::run::RunCommand;
+use futures::{FutureExt as _, StreamExt as _};
+use luci_runs::core::RunCommand;
 use luci_schema::{BlockEvent, Event, Stage};
 
 use super::{
-    ground::{assert_equal, eventually, relayed},
+    fixture::{assert_equal, relayed},
     process::{Caller, Process, Role},
     stages::{Act, acting, gated, kinds, passing},
 };
-use crate::support;
+use crate::support::{self, eventually};
 
 const FOREVER: Duration = Duration::from_secs(3_600);
 
-fn all(kinds: Vec<Arc<dyn luci_engine::block::BlockKind>>) -> [Role; 3] {
+fn all(kinds: Vec<Arc<dyn luci_runs::block::BlockKind>>) -> [Role; 3] {
     [Role::Relay, Role::Clock, Role::Worker(kinds)]
 }
 
 #[tokio::test]
-async fn a_run_goes_through_its_stages() {
+async fn a_run_passes_all_its_stages() {
     let (database, nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;
     let process = Process::start("one", &database, &nats, &all(passing()));
@@ -38,7 +39,7 @@ async fn a_run_goes_through_its_stages() {
 }
 
 #[tokio::test]
-async fn blocks_of_a_dead_worker_are_worked_on_by_another() {
+async fn blocks_of_a_dead_worker_are_executed_by_another() {
     let (database, nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;
     // The first call of each stage never ends.
@@ -103,7 +104,7 @@ async fn a_cancelled_run_stops_its_workers_and_their_work_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_block_that_breaks_fails_and_harms_nothing_else() {
+async fn a_block_that_panics_fails_and_affects_no_other_block() {
     let (database, nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;
     let kinds = acting(|called| {
@@ -144,7 +145,7 @@ async fn a_broker_wiped_under_a_run_loses_nothing() {
     nats.wipe().await;
     let after = caller.queue(4).await;
     nats.restart().await;
-    // Stale deliveries of everything that ever was, the block in hand twice, and new work.
+    // Stale deliveries of all earlier blocks, a second delivery of the running block, and new work.
     gate.add_permits(100);
     for run in [early, late, after] {
         caller.comes(run, "run:completed").await;
@@ -163,8 +164,23 @@ async fn a_broker_wiped_under_a_run_loses_nothing() {
     assert_equal(&client, &caller.log).await;
 }
 
+/// Waits until one delivery of a consumer has had so many heartbeats.
+async fn heartbeats(client: &async_nats::Client, consumer: &str, many: usize) {
+    let mut acks = client.subscribe(format!("$JS.ACK.EVT.{consumer}.>")).await.expect("subscribed");
+    let mut beats: HashMap<String, usize> = HashMap::new();
+    let enough = async {
+        while beats.values().all(|of_one| *of_one < many) {
+            let ack = acks.next().await.expect("connected");
+            if ack.payload.as_ref() == b"+WPI" {
+                *beats.entry(ack.subject.to_string()).or_default() += 1;
+            }
+        }
+    };
+    tokio::time::timeout(support::DEADLINE, enough).await.expect("heartbeats in time");
+}
+
 #[tokio::test]
-async fn a_block_in_another_process_hand_is_not_begun_again_when_the_broker_was_lost() {
+async fn a_block_in_another_process_is_not_started_again_after_the_broker_was_lost() {
     let (database, mut nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;
     let (gate, act) = gated(Stage::Enrich);
@@ -178,7 +194,7 @@ async fn a_block_in_another_process_hand_is_not_begun_again_when_the_broker_was_
     for run in &runs {
         caller.comes(*run, "block:started").await;
     }
-    // A second process gets some of what the first has in hand.
+    // A second process is delivered some of the blocks that the first is executing.
     let two = Process::start("two", &database, &nats, &[Role::Worker(kinds(&calls, &act))]);
     nats.wipe().await;
     nats.restart().await;
@@ -188,8 +204,8 @@ async fn a_block_in_another_process_hand_is_not_begun_again_when_the_broker_was_
         stream.consumer_info("worker_enrich").await.is_ok_and(|info| info.num_ack_pending == runs.len())
     })
     .await;
-    // Longer than silence is believed to be a death, three times.
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    // Fifteen heartbeats take three times `ack_wait`, after which the broker redelivers a block without heartbeats.
+    heartbeats(&nats.client().await, "worker_enrich", 15).await;
     gate.add_permits(100);
     for run in &runs {
         caller.comes(*run, "run:completed").await;
@@ -203,7 +219,7 @@ async fn a_block_in_another_process_hand_is_not_begun_again_when_the_broker_was_
 }
 
 #[tokio::test]
-async fn a_worker_told_to_stop_gives_back_what_lasts_too_long() {
+async fn a_stopped_worker_returns_blocks_that_exceed_the_drain_time() {
     let (database, nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;
     let _others = Process::start("others", &database, &nats, &[Role::Relay, Role::Clock]);
@@ -219,7 +235,7 @@ async fn a_worker_told_to_stop_gives_back_what_lasts_too_long() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_for_a_while_is_waited_for() {
+async fn a_run_survives_a_database_outage() {
     let (database, nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;
     let (gate, act) = gated(Stage::Validate);
@@ -229,6 +245,7 @@ async fn a_database_that_is_away_for_a_while_is_waited_for() {
     caller.comes(run, "block:started").await;
     database.close().await;
     gate.add_permits(100);
+    // The length of the outage: longer than one retry.
     tokio::time::sleep(Duration::from_secs(4)).await;
     database.open().await;
     caller.comes(run, "run:completed").await;

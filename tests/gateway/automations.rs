@@ -1,24 +1,31 @@
-//! Automations: what is wrong is named, a trial starts nothing, new leads and due times each start one run.
+//! Automations: validation, tests that start nothing, one run for new leads and for each due time.
 
-use luci_engine::{
-    book::{
+use luci_leads::{
+    Lead,
+    lead::assignment::{AssignmentRule, SectorAssignment},
+    lead_id,
+    store::{
         leads,
         sectors::{self, Sector},
     },
+};
+use luci_runs::{
     clock::{self, ClockOptions},
     issue::Issuer,
-    lead::{Lead, lead_id, record::Placed, sector::Rule},
 };
 use luci_schema::{
     Micros, Position, SectorId,
-    log::{Log, LogOptions},
-    migrate::{self, Role},
+    log::{Log, LogOptions, follower_position},
+    migrate::{self, DatabaseRole},
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::ground::{import, start, still, whole};
-use crate::support::Api;
+use super::fixture::{import, start, still, whole};
+use crate::{
+    flow::fixture::chatter,
+    support::{Api, eventually, found},
+};
 
 pub async fn made(api: &Api, spec: &Value) -> String {
     let (status, answer) = api.post("/api/automations", spec).await;
@@ -31,15 +38,12 @@ pub async fn made(api: &Api, spec: &Value) -> String {
 
 /// Types and data of its history, the newest first, once `done` says so.
 pub async fn history(api: &Api, id: &str, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    for _ in 0..600 {
+    found(&format!("the history of {id}"), async || {
         let (_, detail) = api.get(&format!("/api/automations/{id}")).await;
         let recent = detail["recent"].as_array().expect("a history").clone();
-        if done(&recent) {
-            return recent;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("{id} did not get there");
+        done(&recent).then_some(recent)
+    })
+    .await
 }
 
 pub fn of<'a>(recent: &'a [Value], kind: &str) -> Vec<&'a Value> {
@@ -97,7 +101,7 @@ async fn everything_that_is_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn a_trial_starts_nothing_and_a_removed_one_is_gone() {
+async fn a_test_starts_nothing_and_a_removed_automation_is_gone() {
     let system = still().await;
     let api = &system.api;
     let spec = json!({
@@ -145,7 +149,7 @@ async fn new_leads_start_one_run_a_block_and_the_leads_of_that_run_start_none() 
     }
     assert_eq!(leads, 27, "each lead in one of them");
     api.run_ended(first["runId"].as_str().expect("a run")).await;
-    // Another run by hand: two leads are below the condition. When it has ended, the clock has seen all there was.
+    // Another manual run: two leads are below the condition. When it has ended, the clock has read everything before.
     let (small, _) = start(api, 2).await;
     api.run_ended(&small).await;
     let (_, page) = api.get("/api/pipelines").await;
@@ -157,17 +161,11 @@ async fn new_leads_start_one_run_a_block_and_the_leads_of_that_run_start_none() 
 
 /// Waits until `kind` is in the log.
 async fn after(log: &Log, kind: &str) {
-    for _ in 0..600 {
-        if types(log).await.iter().any(|found| found == kind) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("no {kind}");
+    eventually(kind, async || types(log).await.iter().any(|found| found == kind)).await;
 }
 
 #[tokio::test]
-async fn a_due_time_that_passed_without_a_clock_starts_one_run_however_often_it_is_looked_at() {
+async fn a_due_time_missed_without_a_clock_starts_exactly_one_run() {
     let (system, _sandbox) = whole().await;
     let api = &system.api;
     let sector = Sector {
@@ -195,48 +193,51 @@ async fn a_due_time_that_passed_without_a_clock_starts_one_run_however_often_it_
     let storage = system.storage.clone();
     let (database, _nats) = system.stop().await;
 
-    // Three years without a clock, twice: the second time as if nothing of the first had been saved.
+    // Three years without a clock, twice: the second time with the table as it was before, so that it is due again.
     let pool = database.pool().await;
+    let aged: String = sqlx::query_scalar(
+        "select jsonb_set(state::jsonb, '{since}', to_jsonb($1::bigint))::text from automation_watch",
+    )
+    .bind(Micros::now().0 - 3 * 366 * 86_400_000_000)
+    .fetch_one(&pool)
+    .await
+    .expect("a state");
     for round in 0..2 {
-        sqlx::query(
-            "update automation_watch set state = jsonb_set(state::jsonb, '{since}', to_jsonb($1::bigint))::json",
-        )
-        .bind(Micros::now().0 - 3 * 366 * 86_400_000_000)
-        .execute(&pool)
-        .await
-        .expect("aged");
-        let engine = migrate::connect(database.url(), Role::Engine, 8).await.expect("a pool");
+        let restore = sqlx::query("update automation_watch set state = $1::json").bind(&aged).execute(&pool).await;
+        assert_eq!(restore.expect("restored").rows_affected(), 1);
+        let engine = migrate::connect(database.url(), DatabaseRole::Engine, 8).await.expect("a pool");
         let log = Log::open(engine, LogOptions::default()).await.expect("a log");
         let stop = CancellationToken::new();
         let options = ClockOptions::owned_by(format!("clock {round}"));
-        let kept = (log.clone(), storage.clone());
-        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), kept, stop.clone()));
+        let reactors = luci_stages::reactors(&Issuer::new(log.clone()), &log, &storage);
+        let clock = tokio::spawn(clock::run(options, reactors, log.clone(), stop.clone()));
         after(&log, "automation:fired").await;
-        if round == 1 {
-            // It was fired before: nothing will tell that the clock has looked again.
-            tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
-        }
+        // In the second round nothing is fired. The clock's checkpoint passes an event that is new only after the clock has
+        // looked at what is due, and it finishes what it has begun before it ends.
+        chatter(&log, 1).await;
+        saved(&pool, &log).await;
         stop.cancel();
         clock.await.expect("no panic").expect("no error");
         let types = types(&log).await;
-        assert_eq!(types.iter().filter(|kind| *kind == "automation:fired").count(), 1);
-        assert_eq!(types.iter().filter(|kind| *kind == "run:queued").count(), 2);
+        let count = |kind: &str| types.iter().filter(|found| *found == kind).count();
+        let counts = (count("automation:fired"), count("automation:skipped"), count("run:queued"));
+        assert_eq!(counts, (1, 0, 2), "round {round}");
     }
 }
 
-/// A sector with one lead, as a run had left it.
+/// A sector with one lead, as a run leaves it.
 async fn sector_of_one(system: &crate::support::System) -> SectorId {
     let mut c = system.running.log.pool().acquire().await.expect("a connection");
-    let id = sectors::list(&mut c, system.tenant).await.expect("the default set")[0].id;
+    let id = sectors::page(&mut c, system.tenant, None, None, 1_000).await.expect("the default set")[0].id;
     let mut lead = Lead::bare(lead_id("import_a", 1), 1, 2);
     leads::save(&mut c, system.tenant, "import_a", &[&lead]).await.expect("saved");
-    lead.sector = Some(Placed { sector_id: Some(id), rule: Rule::Run, confidence: 100 });
+    lead.sector = Some(SectorAssignment { sector_id: Some(id), rule: AssignmentRule::Run, confidence: 100 });
     leads::update(&mut c, system.tenant, &[&lead]).await.expect("placed");
     id
 }
 
 #[tokio::test]
-async fn what_was_missed_and_what_overlaps_follows_the_two_policies() {
+async fn missed_and_overlapping_times_follow_the_two_policies() {
     // No engine: a run that is queued has not ended.
     let system = still().await;
     let (api, log) = (&system.api, &system.running.log);
@@ -252,8 +253,8 @@ async fn what_was_missed_and_what_overlaps_follows_the_two_policies() {
     for round in ["of now", "after three years"] {
         let stop = CancellationToken::new();
         let options = ClockOptions::owned_by(round);
-        let kept = (log.clone(), system.storage.clone());
-        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), kept, stop.clone()));
+        let reactors = luci_stages::reactors(&Issuer::new(log.clone()), log, &system.storage);
+        let clock = tokio::spawn(clock::run(options, reactors, log.clone(), stop.clone()));
         if round == "after three years" {
             history(api, &allow, |recent| of(recent, "automation:fired").len() == 3).await;
             history(api, &skip, |recent| of(recent, "automation:skipped").len() == 2).await;
@@ -271,27 +272,24 @@ async fn what_was_missed_and_what_overlaps_follows_the_two_policies() {
         .await
         .expect("aged");
     }
-    let told = async |id: &str| {
+    let fired_and_skipped = async |id: &str| {
         let recent = history(api, id, |_| true).await;
         (of(&recent, "automation:fired").len(), of(&recent, "automation:skipped").len())
     };
-    assert_eq!((told(&skip).await, told(&allow).await, told(&queue).await), ((1, 2), (3, 0), (1, 0)));
-    assert_eq!((told(&last).await, told(&none).await), ((1, 0), (0, 0)));
+    assert_eq!(
+        (fired_and_skipped(&skip).await, fired_and_skipped(&allow).await, fired_and_skipped(&queue).await),
+        ((1, 2), (3, 0), (1, 0))
+    );
+    assert_eq!((fired_and_skipped(&last).await, fired_and_skipped(&none).await), ((1, 0), (0, 0)));
     let reasons = history(api, &skip, |_| true).await;
     assert!(of(&reasons, "automation:skipped").iter().all(|skipped| skipped["reason"] == "overlap"), "{reasons:?}");
 }
 
 /// Waits until the clock has saved what it read.
 pub async fn saved(pool: &sqlx::PgPool, log: &Log) {
-    for _ in 0..600 {
-        let at: Option<i64> = sqlx::query_scalar("select position from log.followers where name = 'clock'")
-            .fetch_optional(pool)
-            .await
-            .expect("a query");
-        if at.is_some_and(|at| u64::try_from(at).is_ok_and(|at| at >= log.head().0)) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("the clock did not get to the end of the log");
+    eventually("the clock's checkpoint is the log's end", async || {
+        let mut c = pool.acquire().await.expect("a connection");
+        follower_position(&mut c, "clock").await.expect("a position") >= log.newest().await.expect("a head")
+    })
+    .await;
 }

@@ -1,8 +1,8 @@
-//! Blueprints: what is wrong is named, versions are activated, the system's own is fixed, a run pins what was active.
+//! Blueprints: validation, activation of versions, the read-only system blueprint, pinning by runs.
 
 use serde_json::{Value, json};
 
-use super::ground::{import, still};
+use super::fixture::{import, still};
 use crate::support::Api;
 
 fn stages(names: &[&str]) -> Value {
@@ -48,7 +48,7 @@ async fn a_run_pins_the_version_that_is_active() {
         assert_eq!(status, 202, "{run}");
         let path = format!("/api/pipelines/{}", run["runId"].as_str().expect("an id"));
         let at = run["position"].as_u64().expect("a position");
-        super::ground::get_at(api, &path, at).await["run"]["blueprintVersion"].clone()
+        super::fixture::get_at(api, &path, at).await["run"]["blueprintVersion"].clone()
     };
     assert_eq!(pinned().await, 1, "the second waits to be activated");
     let at = format!("/api/blueprints/{id}/activate");
@@ -72,7 +72,7 @@ async fn a_run_pins_the_version_that_is_active() {
 }
 
 #[tokio::test]
-async fn the_system_blueprint_is_neither_changed_nor_put_away() {
+async fn the_system_blueprint_can_be_neither_changed_nor_archived() {
     let system = still().await;
     let (_, list) = system.api.get("/api/blueprints").await;
     let id = list["blueprints"][0]["blueprintId"].as_str().expect("an id").to_owned();

@@ -1,9 +1,9 @@
-//! One command for many runs: each decided by itself, tried out before, and done once a key.
+//! Bulk commands: each run is decided by itself, with a dry run and an idempotency key.
 
 use serde_json::{Value, json};
 
-use super::ground::{import, issue, still};
-use crate::support::Api;
+use super::fixture::{import, issue, still};
+use crate::support::{Api, eventually};
 
 async fn queued(api: &Api, import: &str, runs: usize) -> Vec<String> {
     let mut ids = Vec::new();
@@ -27,31 +27,28 @@ fn counts(answer: &Value) -> (u64, usize, usize, u64) {
 }
 
 /// Waits until the list shows so many.
-async fn listed(api: &Api, query: &str, wanted: u64) {
-    for _ in 0..600 {
-        if api.get(&format!("/api/pipelines?{query}")).await.1["total"] == wanted {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("never {wanted} with {query}");
+async fn listed(api: &Api, query: &str, expected: u64) {
+    eventually(&format!("{expected} runs with {query}"), async || {
+        api.get(&format!("/api/pipelines?{query}")).await.1["total"] == expected
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn each_run_is_decided_by_itself_and_a_dry_run_tells_what_would_come() {
+async fn each_run_is_decided_by_itself_and_a_dry_run_predicts_the_result() {
     let system = still().await;
     let api = &system.api;
     let import = import(api, 2).await;
     let runs = queued(api, &import, 5).await;
-    issue(&system, &runs[0], luci_engine::run::RunCommand::Start).await;
+    issue(&system, &runs[0], luci_runs::core::RunCommand::Start).await;
     listed(api, "status=running", 1).await;
     let all = json!({"status": ["queued", "running"]});
     let dry = json!({"action": "pause", "filter": all, "dryRun": true});
-    let (status, told) = bulk(api, dry).await;
+    let (status, answer) = bulk(api, dry).await;
     // One that waits for its slot cannot be paused.
-    assert_eq!((status, counts(&told)), (200, (5, 1, 4, 0)), "{told}");
-    assert_eq!(told["done"], json!([{"runId": runs[0], "status": "paused"}]));
-    let why = &told["refused"][0]["problem"];
+    assert_eq!((status, counts(&answer)), (200, (5, 1, 4, 0)), "{answer}");
+    assert_eq!(answer["done"], json!([{"runId": runs[0], "status": "paused"}]));
+    let why = &answer["refused"][0]["problem"];
     assert_eq!((&why["type"], &why["status"]), (&json!("urn:luci:problem:illegal-status"), &json!(409)), "{why}");
     let (_, still) = api.get(&format!("/api/pipelines/{}", runs[0])).await;
     assert_eq!(still["run"]["status"], "running", "nothing was carried out");

@@ -1,13 +1,13 @@
-//! Commands on runs: in effect already, illegal, another version, by roles.
+//! Commands on runs: already in effect, illegal, wrong version, roles.
 
-use luci_engine::run::RunCommand;
+use luci_runs::core::RunCommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ground::{issue, start, still};
+use super::fixture::{issue, start, still};
 
 #[tokio::test]
-async fn pause_and_resume_and_what_is_not_possible() {
+async fn pause_resume_and_illegal_commands() {
     let system = still().await;
     let (run, _) = start(&system.api, 3).await;
     let at = |verb: &str| format!("/api/pipelines/{run}/{verb}");
@@ -37,9 +37,9 @@ async fn a_deleted_run_leaves_the_list_and_keeps_its_history() {
     system.api.post(&format!("/api/pipelines/{run}/cancel"), &json!({})).await;
     let (_, gone) = system.api.delete(&format!("/api/pipelines/{run}")).await;
     let position = gone["position"].as_u64().expect("a position");
-    let page = super::ground::get_at(&system.api, "/api/pipelines", position).await;
+    let page = super::fixture::get_at(&system.api, "/api/pipelines", position).await;
     assert_eq!(page["total"], 0);
-    let detail = super::ground::get_at(&system.api, &format!("/api/pipelines/{run}"), position).await;
+    let detail = super::fixture::get_at(&system.api, &format!("/api/pipelines/{run}"), position).await;
     assert!(detail["run"]["deletedAt"].is_string());
     let (status, events) = system.api.get(&format!("/api/pipelines/{run}/events")).await;
     assert_eq!(status, 200);

@@ -1,15 +1,15 @@
-//! Two runs side by side: in total, by stage, and what they had pinned.
+//! The comparison of two runs: totals, stages and pinned options.
 
 use serde_json::{Value, json};
 
-use super::ground::{import, whole};
+use super::fixture::{import, whole};
 
 fn named<'a>(figures: &'a Value, name: &str) -> &'a Value {
     figures.as_array().and_then(|all| all.iter().find(|one| one["figure"] == name)).expect("a figure")
 }
 
 #[tokio::test]
-async fn figures_stages_and_pinned_options_are_told_apart() {
+async fn differing_figures_stages_and_pinned_options_are_shown() {
     let (system, _sandbox) = whole().await;
     let api = &system.api;
     let import = import(api, 4).await;
@@ -30,7 +30,7 @@ async fn figures_stages_and_pinned_options_are_told_apart() {
     assert_eq!(blocks, &json!({"figure": "totalBlocks", "a": 1, "b": 2, "difference": 1}));
     assert_eq!(both["pinned"], json!([{"field": "options.blockSize", "a": 250, "b": 2}]));
 
-    // The second run's later stages alone, once more: what was asked before is not paid again.
+    // The second run's later stages once more: stored answers are not paid again.
     let (_, third) = api.post(&format!("/api/pipelines/{a}/retry"), &json!({"fromStage": "score"})).await;
     let c = third["runId"].as_str().expect("an id");
     api.run_ended(c).await;

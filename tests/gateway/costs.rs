@@ -1,8 +1,8 @@
-//! What a run costs: the same sum at every level, held below a budget, foretold by an estimate.
+//! The cost of a run: the same sum at every level, limited by a budget, predicted by an estimate.
 
 use serde_json::{Value, json};
 
-use super::ground::{get_at, import, whole};
+use super::fixture::{get_at, import, whole};
 
 fn sum(list: &Value, of: &str) -> u64 {
     list.as_array().expect("a list").iter().map(|entry| entry[of].as_u64().expect("micro-dollars")).sum()
@@ -50,7 +50,7 @@ async fn a_budget_holds_a_run_back_and_every_level_says_the_same() {
 async fn a_replay_finds_what_was_paid_for_and_costs_nothing() {
     let (system, sandbox) = whole().await;
     let api = &system.api;
-    let (run, _) = super::ground::start(api, 30).await;
+    let (run, _) = super::fixture::start(api, 30).await;
     let first = api.run_ended(&run).await;
     let (status, again) = api.post(&format!("/api/pipelines/{run}/replay"), &json!({})).await;
     assert_eq!(status, 202, "{again}");
@@ -64,22 +64,22 @@ async fn an_estimate_starts_nothing_and_learns_from_earlier_runs() {
     let (system, sandbox) = whole().await;
     let api = &system.api;
     let import = import(api, 40).await;
-    let ask = async || -> Value {
+    let estimate = async || -> Value {
         let (status, estimate) = api.post("/api/pipelines/estimate", &json!({"importId": import})).await;
         assert_eq!(status, 200, "{estimate}");
         estimate
     };
-    let blank = ask().await;
-    assert_eq!((&blank["leads"], &blank["basis"]["runs"]), (&json!(40), &json!(0)));
+    let without_history = estimate().await;
+    assert_eq!((&without_history["leads"], &without_history["basis"]["runs"]), (&json!(40), &json!(0)));
     // Two stages that may find every lead, at ten cents each.
-    assert_eq!(blank["cost"]["mostMicros"], 8_000_000);
+    assert_eq!(without_history["cost"]["mostMicros"], 8_000_000);
     assert_eq!(api.get("/api/pipelines").await.1["total"], 0);
     let (_, run) = api.post("/api/pipelines", &json!({"importId": import})).await;
     let ended = api.run_ended(run["runId"].as_str().expect("an id")).await;
-    let known = ask().await;
+    let with_history = estimate().await;
     let cost = &ended["run"]["costMicros"];
     assert_eq!(
-        (&known["basis"]["runs"], &known["cost"]["lowMicros"], &known["cost"]["highMicros"]),
+        (&with_history["basis"]["runs"], &with_history["cost"]["lowMicros"], &with_history["cost"]["highMicros"]),
         (&json!(1), cost, cost)
     );
     assert!(sandbox.ledger().billed > 0);

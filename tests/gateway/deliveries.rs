@@ -1,4 +1,4 @@
-//! Deliveries as each source makes them, rightly signed and wrongly.
+//! Webhook deliveries of each source, with valid and invalid signatures.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::{Method, StatusCode};
@@ -21,7 +21,7 @@ pub struct Sent {
 pub async fn deliver(api: &Api, path: &str, sent: &Sent) -> (StatusCode, String) {
     let form = !sent.body.starts_with(['{', '[']);
     let kind = if form { "application/x-www-form-urlencoded" } else { "application/json" };
-    // No key: what is sent must prove itself.
+    // No API key: the signature authenticates the delivery.
     let url = format!("{}{path}", api.url);
     let mut request = reqwest::Client::new().request(Method::POST, url).header("content-type", kind);
     for (name, value) in &sent.headers {
@@ -53,7 +53,7 @@ pub fn now() -> i64 {
     luci_schema::Micros::now().seconds()
 }
 
-/// A key pair as SendGrid has it: what signs, and the public half as it is shown.
+/// A key pair like SendGrid's: the signing key and the public key as text.
 pub fn sendgrid_key() -> (EcdsaKeyPair, String) {
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).expect("a key");
@@ -63,7 +63,7 @@ pub fn sendgrid_key() -> (EcdsaKeyPair, String) {
     (pair, BASE64_STANDARD.encode(der))
 }
 
-/// For every source that takes a token: its secret, a rightly signed delivery, and one whose proof is wrong.
+/// For every source with a token: its secret, a delivery with a valid signature, and one with an invalid one.
 pub fn signed() -> Vec<(&'static str, String, Sent, Sent)> {
     let sent = |name, value: String, body: &str| Sent { headers: vec![(name, value)], body: body.to_owned() };
     let simple =

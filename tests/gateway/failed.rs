@@ -1,15 +1,13 @@
-//! Failed leads: each broken row by line and reason, mended and sent in again as the lead it was, retried, given up.
+//! Failed leads: reported by line and reason, corrected and imported again as the same lead, retried, skipped.
 
 use std::collections::BTreeMap;
 
-use luci::{
-    sample::{self, Broken},
-    sandbox::Fault,
-};
+use luci::cli::demo::sample::{self, Broken};
+use luci_sandbox::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ground::{send_csv, start, whole};
+use super::fixture::{send_csv, start, whole};
 use crate::support::{Api, System};
 
 /// The rows of an export, by header.
@@ -71,12 +69,12 @@ async fn every_broken_row_of_ten_kinds_is_reported_with_its_line_and_reason() {
     assert_eq!(detail["run"]["status"], "completed", "{detail:#}");
     let (_, rows) = export(&system.api, &run).await;
     let number = |row: &BTreeMap<String, String>, name: &str| row[name].parse::<u64>().expect("a number");
-    let told: Vec<_> = rows
+    let reported: Vec<_> = rows
         .iter()
         .map(|row| (number(row, "luciRow"), number(row, "failedLine"), row["failedReason"].as_str()))
         .collect();
     let made: Vec<_> = broken.iter().map(|b| (b.row, b.line, b.kind.reason())).collect();
-    assert_eq!(told, made);
+    assert_eq!(reported, made);
     assert!(rows.iter().all(|row| row["failedCode"] == "VALIDATION" && !row["failedExpected"].is_empty()));
 }
 
@@ -86,8 +84,8 @@ Fine,Ada,L,(212) 555-0100,New York,NY,met,\n\
 Bolt,Bob,B,555-12,,,\"@home, \"\"x\"\"\",\n\
 Fine Too,,,212-555-0100,,,,\n";
 
-/// Mends each row of the export of `FILE`.
-fn mended(rows: &mut Rows) {
+/// Corrects each row of the export of `FILE`.
+fn correct(rows: &mut Rows) {
     let set = |row: &mut BTreeMap<String, String>, name: &str, text: &str| {
         row.insert(name.to_owned(), text.to_owned());
     };
@@ -98,22 +96,22 @@ fn mended(rows: &mut Rows) {
 }
 
 #[tokio::test]
-async fn mended_rows_come_back_as_the_leads_they_were() {
+async fn corrected_rows_come_back_as_the_same_leads() {
     let (system, _sandbox) = whole().await;
     let api = &system.api;
     let first = imported(api, FILE.into()).await;
     let (run, _) = ended(api, json!({"importId": first["importId"]})).await;
     let (headers, mut rows) = export(api, &run).await;
     let root = first["importId"].as_str().expect("an id");
-    let told: Vec<_> = rows.iter().map(|row| (row["luciRow"].as_str(), row["failedLine"].as_str())).collect();
-    assert_eq!(told, [("2", "3"), ("3", "4"), ("4", "5")]);
+    let reported: Vec<_> = rows.iter().map(|row| (row["luciRow"].as_str(), row["failedLine"].as_str())).collect();
+    assert_eq!(reported, [("2", "3"), ("3", "4"), ("4", "5")]);
     for (row, number) in rows.iter().zip(2..) {
-        assert_eq!(row["luciLeadId"], luci_engine::lead::lead_id(root, number).to_string());
+        assert_eq!(row["luciLeadId"], luci_leads::lead_id(root, number).to_string());
     }
     let notes: Vec<_> = rows.iter().map(|row| (row["Notes"].as_str(), row["Business"].as_str())).collect();
     assert_eq!(notes, [("'+see below", "'=cmd()"), ("'@home, \"x\"", ""), ("", "")], "no formula gets through");
 
-    mended(&mut rows);
+    correct(&mut rows);
     let text = written(&headers, &rows);
     for again in [false, true] {
         let import = imported(api, text.clone()).await;
@@ -131,7 +129,7 @@ async fn mended_rows_come_back_as_the_leads_they_were() {
         .fetch_all(&system.database.pool().await)
         .await
         .expect("leads");
-    let kept = (1..=4).filter(|row| ids.contains(&luci_engine::lead::lead_id(root, *row).to_string())).count();
+    let kept = (1..=4).filter(|row| ids.contains(&luci_leads::lead_id(root, *row).to_string())).count();
     assert_eq!((ids.len(), kept), (5, 4), "the row that was added by hand is a lead of its own");
     assert_eq!(count(&system, "select count(distinct campaign_id) from attempt_logs").await, 1, "one campaign");
     let remark = "select count(*) from leads where data->'extra'->>'Notes' = '+see below'
@@ -140,7 +138,7 @@ async fn mended_rows_come_back_as_the_leads_they_were() {
 }
 
 #[tokio::test]
-async fn a_lead_that_was_never_in_the_book_is_written_once_when_two_mended_rows_name_it() {
+async fn a_lead_never_stored_is_written_once_when_two_corrected_rows_name_it() {
     let (system, _sandbox) = whole().await;
     let api = &system.api;
     let first = imported(api, FILE.into()).await;
@@ -155,7 +153,7 @@ async fn a_lead_that_was_never_in_the_book_is_written_once_when_two_mended_rows_
     let (_, detail) = ended(api, json!({"importId": import["importId"], "parentRunId": run})).await;
     assert_eq!(detail["run"]["status"], "completed", "{detail:#}");
     assert_eq!(detail["stages"][1]["metrics"]["successCount"], 2, "{detail:#}");
-    // Beside it the one row of the file that was whole from the beginning.
+    // And the one row of the file that was valid from the start.
     assert_eq!(count(&system, "select count(*) from leads").await, 2);
 }
 
@@ -170,12 +168,12 @@ async fn a_parent_must_be_the_run_that_the_file_names() {
     let absent = "run_7ZZZZZZZZZZZZZZZZZZZZZZZZZ";
     let no_export = json!({"importId": import["importId"], "parentRunId": run});
     let another = json!({"importId": export["importId"], "parentRunId": absent});
-    for (body, said) in [(no_export, "luciLeadId"), (another, run.as_str())] {
+    for (body, expected) in [(no_export, "luciLeadId"), (another, run.as_str())] {
         let (status, problem) = api.post("/api/pipelines", &body).await;
         assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("parentRunId")), "{problem}");
-        assert!(problem["detail"].as_str().is_some_and(|text| text.contains(said)), "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|text| text.contains(expected)), "{problem}");
     }
-    // Elsewhere its rows are leads like any others, whatever they say of themselves.
+    // In another run its rows are new leads, whatever lineage they claim.
     let (_, stranger) = system.other_tenant("stranger").await;
     let theirs = imported(&stranger, written(&headers, &rows)).await;
     let (_, detail) = ended(&stranger, json!({"importId": theirs["importId"]})).await;
@@ -183,14 +181,14 @@ async fn a_parent_must_be_the_run_that_the_file_names() {
 }
 
 #[tokio::test]
-async fn a_retry_that_mends_takes_the_leads_off_the_list() {
+async fn a_successful_retry_removes_the_leads_from_the_list() {
     let (system, sandbox) = whole().await;
     sandbox.fault_next(Fault::NoCredits, 1);
     let (run, _) = start(&system.api, 10).await;
     let detail = system.api.run_ended(&run).await;
     assert_eq!((&detail["run"]["status"], &detail["run"]["error"]["code"]), (&json!("failed"), &json!("AUTH")));
-    let told = total(&system.api, &run).await;
-    assert_eq!((&told[0], &told[1]), (&json!(10), &json!({"AUTH": 10})));
+    let reported = total(&system.api, &run).await;
+    assert_eq!((&reported[0], &reported[1]), (&json!(10), &json!({"AUTH": 10})));
     let (status, _) = system.api.post(&format!("/api/pipelines/{run}/retry"), &json!({})).await;
     assert_eq!(status, 202);
     let detail = system.api.run_when(&run, |detail| detail["run"]["status"] == "completed").await;
@@ -200,19 +198,16 @@ async fn a_retry_that_mends_takes_the_leads_off_the_list() {
 }
 
 #[tokio::test]
-async fn a_block_that_broke_before_it_wrote_a_line_leaves_its_leads_to_be_sent_again() {
+async fn a_block_that_failed_before_its_first_line_leaves_its_leads_to_be_retried() {
     let (system, _sandbox) = whole().await;
     let api = &system.api;
     let stage = |stage: &str, config: Value| json!({"name": stage, "stage": stage, "config": config});
-    let stages = [stage("import", json!({})), stage("validate", json!({})), stage("push", json!({"channels": []}))];
-    let (status, blueprint) = api.post("/api/blueprints", &json!({"name": "typo", "stages": stages})).await;
+    // The template is looked up by the block.
+    let push = json!({"channels": ["sms"], "templateId": luci_schema::TemplateId::generate()});
+    let stages = [stage("import", json!({})), stage("validate", json!({})), stage("push", push)];
+    let (status, blueprint) = api.post("/api/blueprints", &json!({"name": "no template", "stages": stages})).await;
     assert_eq!(status, 201, "{blueprint}");
-    // A setting that is refused today may stand in a version that was published before it was.
-    let misspelt =
-        "update blueprints set stages = replace(stages::text, 'channels', 'chanels')::json where name = 'typo'";
-    let pool = system.database.pool().await;
-    assert_eq!(sqlx::query(misspelt).execute(&pool).await.expect("misspelt").rows_affected(), 1);
-    let import = imported(api, super::ground::csv(5)).await;
+    let import = imported(api, super::fixture::csv(5)).await;
     let (run, detail) =
         ended(api, json!({"importId": import["importId"], "blueprintId": blueprint["blueprintId"]})).await;
     assert_eq!((&detail["run"]["status"], &detail["run"]["error"]["stage"]), (&json!("failed"), &json!("push")));
@@ -234,4 +229,29 @@ async fn a_block_that_broke_before_it_wrote_a_line_leaves_its_leads_to_be_sent_a
     let push = &detail["stages"][6]["metrics"];
     assert_eq!((&detail["run"]["status"], &push["successCount"]), (&json!("completed"), &json!(5)), "{detail:#}");
     assert_eq!(count(&system, "select count(*) from leads").await, 5);
+}
+
+#[tokio::test]
+async fn settings_are_checked_at_publish_and_at_start_by_one_rule() {
+    let (system, _sandbox) = whole().await;
+    let api = &system.api;
+    let stage = |stage: &str, config: Value| json!({"name": stage, "stage": stage, "config": config});
+    let publish = async |config: Value| {
+        let stages = [stage("import", json!({})), stage("validate", json!({})), stage("push", config)];
+        api.post("/api/blueprints", &json!({"name": "push", "stages": stages})).await
+    };
+    let (status, problem) = publish(json!({"channels": []})).await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("stages[2].config")), "{problem}");
+    let (status, blueprint) = publish(json!({"channels": ["sms"]})).await;
+    assert_eq!(status, 201, "{blueprint}");
+    // A version that was published earlier may hold a setting that is refused today.
+    let misspelt =
+        "update blueprints set stages = replace(stages::text, 'channels', 'chanels')::json where name = 'push'";
+    let pool = system.database.pool().await;
+    assert_eq!(sqlx::query(misspelt).execute(&pool).await.expect("misspelt").rows_affected(), 1);
+    let import = imported(api, super::fixture::csv(5)).await;
+    let body = json!({"importId": import["importId"], "blueprintId": blueprint["blueprintId"]});
+    let (status, problem) = api.post("/api/pipelines", &body).await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("blueprintId")), "{problem}");
+    assert!(problem.to_string().contains("chanels"), "{problem}");
 }

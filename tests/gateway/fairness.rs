@@ -1,9 +1,9 @@
-//! A tenant with a backlog beside one with a few leads: who starts when, read from the log.
+//! A tenant with a backlog and one with a few leads: the order of their starts, read from the log.
 
 use luci_schema::{BlockEvent, Event, Micros, Position, TenantId, log::Log};
 use serde_json::json;
 
-use super::ground::{import, whole};
+use super::fixture::{import, whole};
 use crate::support::Api;
 
 /// Runs of a tenant that are active at once, and blocks of a run that are queued or running at once, by default.
@@ -18,7 +18,7 @@ async fn start(api: &Api, rows: usize) -> String {
     answer["runId"].as_str().expect("an id").to_owned()
 }
 
-/// When each block began, and whose it was, in that order.
+/// The tenant of each block, in the order of their starts.
 async fn starts(log: &Log) -> Vec<(Micros, TenantId)> {
     let (mut starts, mut at) = (Vec::new(), Position(0));
     loop {

@@ -1,11 +1,11 @@
-//! Uploads: announced, put, completed, refused; and a CSV in one call.
+//! Uploads: announced, put, completed, refused; and a CSV in one request.
 
 use futures::TryStreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::ground::{csv, send_csv, still};
+use super::fixture::{csv, send_csv, still};
 use crate::support::Api;
 
 async fn put(url: &Value, content_type: &str, body: String) -> reqwest::StatusCode {

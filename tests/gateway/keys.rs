@@ -1,9 +1,9 @@
-//! Keys and sessions: shown once, stored hashed, ended at once.
+//! Keys and sessions: shown once, stored hashed, revoked at once.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::ground::still;
+use super::fixture::still;
 use crate::support::Api;
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_revoked_key_ends_at_once_with_its_sessions() {
 }
 
 #[tokio::test]
-async fn secrets_are_stored_hashed_and_asked_again_not_shown() {
+async fn secrets_are_stored_hashed_and_shown_only_once() {
     let system = still().await;
     let (_, made) = system.api.post_once("/api/keys", &json!({"role": "viewer"}), "k").await;
     let (status, again) = system.api.post_once("/api/keys", &json!({"role": "viewer"}), "k").await;

@@ -1,8 +1,8 @@
-//! Leads: pages without hole or repeat, one in full, and where each stands.
+//! Leads: pages without gap or repetition, one in full, and its status.
 
 use serde_json::{Value, json};
 
-use super::ground::{start, whole};
+use super::fixture::{start, whole};
 use crate::support::Api;
 
 async fn patch(api: &Api, id: &str, status: &str) -> (u16, Value) {
@@ -52,7 +52,7 @@ async fn leads_are_listed_in_pages_and_shown_in_full() {
 }
 
 #[tokio::test]
-async fn a_lead_goes_forwards_and_dnc_is_final() {
+async fn a_lead_s_status_only_advances_and_dnc_is_final() {
     let (system, _sandbox) = whole().await;
     let api = &system.api;
     let (run, _) = start(api, 3).await;
@@ -66,11 +66,11 @@ async fn a_lead_goes_forwards_and_dnc_is_final() {
     assert_eq!(patch(api, &all[0], "converted").await.0, 409);
     assert_eq!(patch(api, &all[1], "hot").await.0, 422);
     assert_eq!(ids(&api.get("/api/leads?status=dnc").await.1), [all[0].clone()]);
-    let told: i64 = sqlx::query_scalar("select count(*) from log.events where event_type = 'lead:updated'")
+    let events: i64 = sqlx::query_scalar("select count(*) from log.events where event_type = 'lead:updated'")
         .fetch_one(&system.database.pool().await)
         .await
         .expect("a count");
-    assert_eq!(told, 2);
+    assert_eq!(events, 2);
     let (_, again) = api.post(&format!("/api/pipelines/{run}/replay"), &json!({})).await;
     api.run_ended(again["runId"].as_str().expect("an id")).await;
     let (_, lead) = api.get(&format!("/api/leads/{}", all[0])).await;

@@ -4,9 +4,9 @@ use luci_schema::Micros;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ground::still;
+use super::fixture::still;
 use crate::{
-    sender::ground::{noon, queue, to},
+    sender::fixture::{noon, queue, to},
     support::{Api, System},
 };
 
@@ -31,7 +31,7 @@ async fn a_draft_is_approved_edited_or_rejected_once() {
     let (api, ids) = (&system.api, drafts(&system, 3).await);
     let (status, answer) = api.post(&format!("/api/messages/{}/approve", ids[0]), &json!({})).await;
     assert_eq!((status.as_u16(), &answer["status"]), (202, &json!("approved")), "{answer}");
-    // In effect already: nothing is appended.
+    // Already in effect: nothing is appended.
     assert_eq!(api.post(&format!("/api/messages/{}/approve", ids[0]), &json!({})).await.0, 202);
     let approved = "select count(*) from log.events where event_type = 'message:approved'";
     let appended: i64 = sqlx::query_scalar(approved).fetch_one(&system.database.pool().await).await.expect("a count");
@@ -73,7 +73,7 @@ async fn drafts_of_a_run_are_decided_together() {
     let (status, answer) = system.api.post_once("/api/messages/approve", &two, "k").await;
     assert_eq!((status.as_u16(), tally(&answer)), (202, [5, 2, 3]), "{answer}");
     assert_eq!(system.api.post_once("/api/messages/approve", &two, "k").await.1, answer, "the same command again");
-    // Another tenant has no such drafts, and says so the second time, too.
+    // For another tenant the drafts do not exist, also when asked a second time.
     let (_, stranger) = system.other_tenant("stranger").await;
     for _ in 0..2 {
         let (status, answer) = stranger.post_once("/api/messages/approve", &json!({"runId": run}), "k").await;
@@ -104,7 +104,7 @@ async fn drafts_of_a_run_are_decided_together() {
 }
 
 #[tokio::test]
-async fn only_admins_let_messages_go() {
+async fn only_admins_approve_messages() {
     let system = still().await;
     let ids = drafts(&system, 1).await;
     let (_, key) = system.api.post("/api/keys", &json!({"role": "member"})).await;
@@ -119,7 +119,7 @@ async fn only_admins_let_messages_go() {
 }
 
 #[tokio::test]
-async fn a_message_of_unknown_fate_is_settled_by_a_person() {
+async fn a_message_with_unknown_outcome_is_settled_by_a_person() {
     let system = still().await;
     let ids = drafts(&system, 2).await;
     set(&system, "update sms_queue set status = 'failed', error_code = 'unknown_outcome'").await;
@@ -208,7 +208,7 @@ async fn suppressions_are_added_and_taken_away_where_they_can_be_reviewed() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_are_named_and_a_number_is_one_tenant_s() {
+async fn invalid_settings_are_named_and_a_number_belongs_to_one_tenant() {
     let system = still().await;
     for (change, field) in [
         (json!({"windowFrom": "9"}), "windowFrom"),

@@ -1,4 +1,4 @@
-//! The gateway as its callers see it, on a whole system.
+//! The gateway's API on a whole system.
 
 mod automations;
 mod blueprints;
@@ -9,7 +9,7 @@ mod costs;
 pub mod deliveries;
 mod failed;
 mod fairness;
-pub mod ground;
+pub mod fixture;
 mod imports;
 mod keys;
 mod leads;

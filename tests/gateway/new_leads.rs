@@ -1,10 +1,10 @@
-//! Leads by an API call: all or none, each settled as the rows of a file are, once a key, and told to automations once.
+//! Leads from an API call: all or none, handled like the rows of a file, idempotent by key, one trigger for automations.
 
 use serde_json::{Value, json};
 
 use super::{
     automations::{history, made, of, types},
-    ground::{send_csv, still, whole},
+    fixture::{send_csv, still, whole},
 };
 use crate::support::{Api, System};
 
@@ -18,8 +18,8 @@ fn leads(numbers: impl Iterator<Item = u64>) -> Value {
 }
 
 fn fates(answer: &Value) -> Vec<&str> {
-    let told = answer["leads"].as_array().expect("leads").iter();
-    told.map(|told| told["status"].as_str().expect("a word")).collect()
+    let leads_answered = answer["leads"].as_array().expect("leads").iter();
+    leads_answered.map(|leads_answered| leads_answered["status"].as_str().expect("a name")).collect()
 }
 
 async fn count(system: &System, sql: &'static str) -> i64 {
@@ -27,14 +27,14 @@ async fn count(system: &System, sql: &'static str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_lead_is_tidy_and_settled_as_the_row_of_a_file_is() {
+async fn a_lead_is_normalised_and_settled_like_the_row_of_a_file() {
     let (system, _sandbox) = whole().await;
     let api = &system.api;
-    // The fifth is known from a file, and nothing of shoes.
+    // The fifth is known from a file; unknown fields are ignored.
     let (_, import) = send_csv(api, "Company,First Name,Last Name,Cell\nOld Firm,Bo,Lee,9175550005\n".into()).await;
     let (_, run) = api.post("/api/pipelines", &json!({"importId": import["importId"]})).await;
     api.run_ended(run["runId"].as_str().expect("a run")).await;
-    let known = api.get("/api/leads").await.1["leads"][0]["leadId"].clone();
+    let existing = api.get("/api/leads").await.1["leads"][0]["leadId"].clone();
     let blocked = json!({"kind": "phone", "value": "+19175550002", "reason": "OPT_OUT"});
     assert_eq!(api.post("/api/suppressions", &blocked).await.0, 202);
     let mut body = leads([1, 2, 1, 5].into_iter());
@@ -45,19 +45,25 @@ async fn a_lead_is_tidy_and_settled_as_the_row_of_a_file_is() {
     assert_eq!(fates(&answer), ["created", "created", "duplicate", "existing"]);
     let counts = ["created", "existing", "duplicates", "leftOut"].map(|name| answer[name].as_u64().expect("a count"));
     assert_eq!(counts, [2, 1, 1, 0]);
-    let told = &answer["leads"];
-    assert_eq!((&told[2]["duplicateOf"], &told[2]["leadId"]), (&json!(0), &told[0]["leadId"]));
-    assert_eq!((&told[3]["leadId"], &told[3]["warnings"]), (&known, &json!(["duplicate_existing"])));
-    assert_eq!(told[1]["warnings"], json!(["suppressed"]));
+    let leads_answered = &answer["leads"];
+    assert_eq!(
+        (&leads_answered[2]["duplicateOf"], &leads_answered[2]["leadId"]),
+        (&json!(0), &leads_answered[0]["leadId"])
+    );
+    assert_eq!(
+        (&leads_answered[3]["leadId"], &leads_answered[3]["warnings"]),
+        (&existing, &json!(["duplicate_existing"]))
+    );
+    assert_eq!(leads_answered[1]["warnings"], json!(["suppressed"]));
     let of_lead = async |id: &Value| api.get(&format!("/api/leads/{}", id.as_str().expect("an id"))).await.1;
-    let (new, old) = (of_lead(&told[0]["leadId"]).await, of_lead(&known).await);
+    let (new, old) = (of_lead(&leads_answered[0]["leadId"]).await, of_lead(&existing).await);
     let shown = ["companyName", "contactName", "phone", "state", "status"].map(|name| new[name].clone());
     assert_eq!(shown, ["Firm 1", "Ada L1", "+19175550001", "NY", "new"]);
     assert_eq!((&new["lead"]["firstName"], &new["rootInputId"]), (&json!("Ada"), &answer["importId"]));
     let filled = (&old["companyName"], &old["lead"]["extra"]["Shoe"]);
     assert_eq!(filled, (&json!("Old Firm"), &json!("44")), "blanks alone: {old}");
     assert!(old.to_string().contains("bo@lee.co"), "one more address");
-    // A run on them settles each as the call did.
+    // A run on them gives each the same result as the call.
     let (status, run) = api.post("/api/pipelines", &json!({"importId": answer["importId"]})).await;
     assert_eq!(status, 202, "{run}");
     let ended = api.run_ended(run["runId"].as_str().expect("a run")).await;
@@ -109,7 +115,7 @@ async fn the_same_key_brings_the_same_answer_and_no_second_lead() {
     assert_eq!(system.api.post_once("/api/leads", &leads(1..5), "k1").await.0, 422, "another body");
     let reader = key_of(&system.api, "viewer").await;
     assert_eq!(reader.post("/api/leads", &body).await.0, 403);
-    // The same people are other leads for another tenant, under the same key.
+    // For another tenant the same people are other leads, under the same key.
     let (_, theirs) = other.post_once("/api/leads", &body, "k1").await;
     assert_eq!(fates(&theirs), ["created"; 3]);
     let ours = first["leads"][0]["leadId"].as_str().expect("an id");
@@ -143,7 +149,7 @@ async fn an_automation_starts_one_run_a_call_on_the_leads_of_the_call() {
     let ended = api.run_ended(&run).await;
     let shown = ["status", "totalLeads", "triggeredBy"].map(|name| ended["run"][name].clone());
     assert_eq!(shown, [json!("completed"), json!(3), json!(format!("automation:{id}"))]);
-    // A run by hand on the same leads announces them no second time; the next call does.
+    // A manual run on the same leads does not trigger again; the next call does.
     let (_, hand) = api.post("/api/pipelines", &json!({"importId": first["importId"]})).await;
     api.run_ended(hand["runId"].as_str().expect("a run")).await;
     api.post("/api/leads", &leads(20..25)).await;

@@ -1,11 +1,11 @@
-//! The old orchestrator's two actions, as runs: enrich a bucket, then push what came of it.
+//! The legacy orchestrator's two actions as runs: enrich a bucket, then push its result.
 
 use serde_json::{Value, json};
 
-use super::ground::{send_csv, whole};
+use super::fixture::{send_csv, whole};
 use crate::support::Api;
 
-/// A sector with three members that nobody was asked about yet.
+/// A sector with three leads that were not enriched yet.
 async fn bucket(api: &Api) -> String {
     let sector = json!({"name": "Old Bucket", "legacyBucketId": "bucket-77"});
     let (status, sector) = api.post("/api/sectors", &sector).await;

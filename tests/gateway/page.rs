@@ -1,6 +1,6 @@
-//! The page and its files: there, typed, cached by content, under a strict policy.
+//! The page and its files: content types, caching by content, content security policy.
 
-use super::ground::still;
+use super::fixture::still;
 
 #[tokio::test]
 async fn the_page_and_every_file_it_names_are_served() {

@@ -1,19 +1,14 @@
-//! Providers' credentials: set by admins, sealed at rest, never shown, one tenant's own.
+//! Providers' credentials: set by admins, encrypted at rest, never shown, bound to one tenant.
 
 use std::sync::Arc;
 
-use luci_engine::{
-    admin::{
-        credentials,
-        vault::{Purpose, Sealed, Vault, VaultError},
-    },
-    provider::ProviderName,
-};
+use luci_config::vault::{Purpose, Sealed, Vault, VaultError};
+use luci_providers::{ProviderName, credentials};
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::ground::still;
+use super::fixture::still;
 use crate::support::{Api, System};
 
 const SECRET: &str = "ap-SECRET-8842";
@@ -47,13 +42,13 @@ async fn a_credential_is_set_replaced_and_removed_and_never_shown() {
     let row = listed(api, "apollo").await;
     assert_eq!((&row["configured"], &row["credential"]), (&json!(true), &json!("tenant")));
     let mut c = system.running.pool.acquire().await.expect("a connection");
-    let read = credentials::of(&mut c, system.tenant, &vault(), ProviderName::Apollo).await.expect("opens");
+    let read = credentials::of(&mut c, system.tenant, &vault(), ProviderName::APOLLO).await.expect("opens");
     assert_eq!(read.expect("kept").key.expose_secret(), SECRET);
     let stored = format!("{:?}", dump(&system).await);
     assert!(!stored.contains(SECRET) && !stored.contains(&hex::encode(SECRET)), "{stored}");
 
     put(api, "apollo", &json!({"key": "another"})).await;
-    let read = credentials::of(&mut c, system.tenant, &vault(), ProviderName::Apollo).await.expect("opens");
+    let read = credentials::of(&mut c, system.tenant, &vault(), ProviderName::APOLLO).await.expect("opens");
     assert_eq!(read.expect("kept").key.expose_secret(), "another");
     let (status, gone) = api.delete("/api/providers/apollo").await;
     assert_eq!((status.as_u16(), &gone["configured"]), (202, &json!(false)));
@@ -68,7 +63,7 @@ async fn dump(system: &System) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_credential_is_said_by_field() {
+async fn errors_of_a_credential_are_reported_by_field() {
     let system = still().await;
     for (provider, body, field) in [
         ("apollo", json!({"key": ""}), "key"),
@@ -86,14 +81,14 @@ async fn what_is_wrong_with_a_credential_is_said_by_field() {
 }
 
 #[tokio::test]
-async fn a_tenant_limits_itself_and_sees_the_weather() {
+async fn a_tenant_sets_its_own_limits_and_sees_provider_health() {
     let system = still().await;
     let api = &system.api;
     let (status, set) = put(api, "apollo/limits", &json!({"perMinute": 60, "perDay": null})).await;
     assert_eq!((status, &set["limits"]["perMinute"]), (202, &json!(60)), "{set}");
     let row = listed(api, "apollo").await;
     assert_eq!((&row["limits"]["perMinute"], &row["limits"]["perDay"]), (&json!(60), &Value::Null));
-    assert_eq!((&row["weather"]["state"], &row["weather"]["calls"]), (&json!("ok"), &json!(0)));
+    assert_eq!((&row["health"]["state"], &row["health"]["calls"]), (&json!("ok"), &json!(0)));
     for (body, field) in [(json!({"perDay": 0}), "perDay"), (json!({"perHour": 1}), "perHour")] {
         let (status, problem) = put(api, "apollo/limits", &body).await;
         assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!(field)), "{problem}");
@@ -123,7 +118,7 @@ async fn a_blueprint_names_providers_that_can_do_the_work() {
 }
 
 #[tokio::test]
-async fn members_look_and_only_admins_set() {
+async fn members_read_and_only_admins_write() {
     let system = still().await;
     let (_, made) = system.api.post("/api/keys", &json!({"name": "m", "role": "member"})).await;
     let member = Api::new(system.api.url.clone(), made["key"].as_str().expect("a secret"));
@@ -133,14 +128,14 @@ async fn members_look_and_only_admins_set() {
 }
 
 #[tokio::test]
-async fn one_tenant_s_secret_opens_for_no_other() {
+async fn one_tenant_s_secret_cannot_be_decrypted_for_another() {
     let system = still().await;
     let (other, api) = system.other_tenant("other").await;
     put(&system.api, "apollo", &json!({"key": SECRET})).await;
     assert_eq!(listed(&api, "apollo").await["configured"], false);
     let mut c = system.running.pool.acquire().await.expect("a connection");
-    assert!(credentials::of(&mut c, other, &vault(), ProviderName::Apollo).await.expect("none").is_none());
-    // Even a row that was moved in the database opens only where it was sealed, for what it was sealed, and with its key.
+    assert!(credentials::of(&mut c, other, &vault(), ProviderName::APOLLO).await.expect("none").is_none());
+    // A row moved in the database decrypts only for the tenant and provider it was encrypted for.
     let vault = vault();
     let sealed =
         vault.seal(&mut c, system.tenant, Purpose::Webhook("a"), &SECRET.to_owned().into()).await.expect("sealed");

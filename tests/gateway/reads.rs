@@ -1,9 +1,9 @@
-//! Reads of a run that went through: detail now and then, history, verification, artifacts, failed leads, metrics.
+//! Reads of a completed run: detail now and in the past, history, verification, artifacts, failed leads, metrics.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ground::{start, whole};
+use super::fixture::{start, whole};
 
 #[tokio::test]
 async fn a_finished_run_can_be_read_from_every_side() {
@@ -62,7 +62,7 @@ async fn an_artifact_is_a_download_or_a_preview() {
     let moved = plain.get(format!("{}{path}", system.api.url)).bearer_auth(&system.api.key).send().await.expect("one");
     assert_eq!(moved.status(), 302);
     let location = moved.headers()["location"].to_str().expect("text").to_owned();
-    // The address alone is enough, and only it.
+    // The presigned address needs no key, and works only unchanged.
     let object = reqwest::get(&location).await.expect("an answer");
     assert_eq!(object.status(), 200);
     assert!(object.headers()["content-disposition"].to_str().expect("text").starts_with("attachment"));
@@ -74,7 +74,7 @@ async fn an_artifact_is_a_download_or_a_preview() {
 
 #[tokio::test]
 async fn a_read_that_cannot_wait_for_its_position_says_so() {
-    let system = super::ground::still().await;
+    let system = super::fixture::still().await;
     let request = system.api.request(Method::GET, "/api/pipelines").header("luci-min-position", 1_000_000);
     let begun = std::time::Instant::now();
     let response = request.send().await.expect("an answer");

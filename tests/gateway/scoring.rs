@@ -1,8 +1,8 @@
-//! Scoring profiles: published, chosen, pinned by a run, and the same numbers again in a replay.
+//! Scoring profiles: published, chosen, pinned by a run, and the same scores in a replay.
 
 use serde_json::{Value, json};
 
-use super::ground::{import, still, whole};
+use super::fixture::{import, still, whole};
 use crate::support::Api;
 
 fn profile(points: u8) -> Value {
@@ -18,7 +18,7 @@ async fn publish(api: &Api, points: u8) {
     assert_eq!(status, 202, "{active}");
 }
 
-/// Ends a run and answers what SCORE put out: profile, score and breakdown of each lead.
+/// Waits for the end of a run; returns the output of SCORE: profile, score and breakdown of each lead.
 async fn scored(api: &Api, run: &str) -> Vec<(Value, Value, Value)> {
     let detail = api.run_ended(run).await;
     assert_eq!(detail["run"]["status"], "completed", "{detail:#}");
@@ -73,7 +73,7 @@ async fn a_profile_that_makes_no_sense_is_refused_by_field() {
         factor.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
         json!({"name": "mine", "factors": [{"name": "first", "points": 1, "on": "email"}, factor]})
     };
-    for (body, field, said) in [
+    for (body, field, expected) in [
         (json!({"name": "Mine!", "factors": [{"name": "a", "points": 5, "on": "email"}]}), "name", "a-z"),
         (json!({"name": "mine", "factors": []}), "factors", "1 to 100"),
         (json!({"name": "mine", "high": 10, "factors": [{"name": "a", "points": 5, "on": "email"}]}), "high", "medium"),
@@ -85,7 +85,7 @@ async fn a_profile_that_makes_no_sense_is_refused_by_field() {
     ] {
         let (status, problem) = api.post("/api/scoring-profiles", &body).await;
         assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!(field)), "{body} {problem}");
-        assert!(problem["detail"].as_str().is_some_and(|text| text.contains(said)), "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|text| text.contains(expected)), "{problem}");
     }
     assert_eq!(api.post("/api/scoring-profiles/none/activate", &json!({})).await.0, 404);
     assert_eq!(api.post("/api/scoring-profiles/fit/activate", &json!({"version": 2})).await.0, 404);

@@ -1,8 +1,8 @@
-//! Sectors: the default set, sectors of the tenant's own, and which of them a lead falls into, by which rule.
+//! Sectors: the default set, the tenant's own, and the assignment of leads with its rule.
 
 use serde_json::{Value, json};
 
-use super::ground::{send_csv, still, whole};
+use super::fixture::{send_csv, still, whole};
 use crate::support::Api;
 
 const FILE: &str = "Company,Phone,State,SIC\n\

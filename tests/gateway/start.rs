@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ground::{get_at, import, start, still};
+use super::fixture::{get_at, import, start, still};
 
 #[tokio::test]
 async fn a_run_is_queued_and_seen_at_its_position() {
@@ -73,8 +73,8 @@ async fn the_same_key_starts_one_run_and_another_body_is_refused() {
 async fn many_at_once_with_one_key_start_one_run() {
     let system = still().await;
     let body = json!({"importId": import(&system.api, 2).await});
-    let asked = (0..8).map(|_| system.api.post_once("/api/pipelines", &body, "storm"));
-    let answers = futures::future::join_all(asked).await;
+    let requests = (0..8).map(|_| system.api.post_once("/api/pipelines", &body, "storm"));
+    let answers = futures::future::join_all(requests).await;
     for (status, answer) in &answers {
         assert_eq!(*status, 202, "{answer}");
         assert_eq!(answer["runId"], answers[0].1["runId"]);

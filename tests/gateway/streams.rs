@@ -1,9 +1,9 @@
-//! The streams: snapshot, then every event once and in order; resumed without a hole; the same over SSE.
+//! Event streams: snapshot, then every event once and in order; resumed without a gap; the same over SSE.
 
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use luci_engine::run::RunCommand;
+use luci_runs::core::RunCommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
@@ -12,7 +12,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-use super::ground::{issue, start, still, whole};
+use super::fixture::{issue, start, still, whole};
 use crate::support::Api;
 
 struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -75,7 +75,7 @@ async fn a_run_is_watched_from_its_first_event_to_its_last() {
     let done = frames.iter().find(|f| f["type"] == "block:completed").expect("one");
     assert!(done["metrics"]["processedCount"].is_u64() && done["progress"].is_u64(), "{done}");
 
-    // A second client, which saw the first five events, goes on from there.
+    // A second client resumes after the first five events.
     let after = frames.iter().find(|f| f["version"] == 5).expect("the fifth")["position"].clone();
     let mut late = Socket::open(&system.api, &format!("?runId={run}&after={after}")).await;
     assert_eq!(late.frame().await["type"], "snapshot");
@@ -125,7 +125,7 @@ async fn without_a_broker_the_log_is_followed() {
 }
 
 #[tokio::test]
-async fn another_tenant_hears_nothing() {
+async fn another_tenant_gets_no_events() {
     let system = still().await;
     let (_, stranger) = system.other_tenant("stranger").await;
     let mut theirs = Socket::open(&stranger, "").await;
@@ -134,12 +134,12 @@ async fn another_tenant_hears_nothing() {
     mine.frame().await;
     start(&system.api, 2).await;
     assert_eq!(mine.frame().await["type"], "run:queued");
-    let heard = timeout(Duration::from_millis(300), theirs.0.next()).await;
-    assert!(heard.is_err(), "{heard:?}");
+    let received = timeout(Duration::from_millis(300), theirs.0.next()).await;
+    assert!(received.is_err(), "{received:?}");
 }
 
 #[tokio::test]
-async fn heartbeats_say_where_the_stream_stands() {
+async fn heartbeats_carry_the_position_of_the_stream() {
     let system = still().await;
     let (_, position) = start(&system.api, 2).await;
     let mut socket = Socket::open(&system.api, "").await;
@@ -176,7 +176,7 @@ async fn server_sent_events_carry_the_same_and_resume_by_their_ids() {
 }
 
 #[tokio::test]
-async fn a_plain_request_for_a_socket_is_told_to_upgrade() {
+async fn a_plain_request_to_the_socket_gets_upgrade_required() {
     let system = still().await;
     let (status, problem) = system.api.get("/ws/pipelines").await;
     assert_eq!(status, 426, "{problem}");

@@ -1,12 +1,12 @@
-//! A history that somebody with the database's own rights changed: the first bad event is named, whatever was done to it.
+//! A history changed by somebody with the database owner's rights: the first bad event is named.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use super::ground::{start, still};
+use super::fixture::{start, still};
 use crate::support::System;
 
-/// The owner of the database, with the log's guard taken away.
+/// The owner of the database, with the log's triggers disabled.
 async fn intruder(system: &System) -> PgPool {
     let pool = system.database.pool().await;
     let guarded: Vec<String> = sqlx::query_scalar("select relid::regclass::text from pg_partition_tree('log.events')")
@@ -46,18 +46,18 @@ async fn the_first_bad_event_is_named() {
         (
             "update log.events set data = '[1]'::json where stream_id = $1 and version = 1",
             1,
-            "version 1 cannot be read as an event",
+            "version 1 cannot be decoded",
         ),
         (
             "update log.events set correlation_id = 'nobody' where stream_id = $1 and version = 2",
             2,
-            "version 2 cannot be read as an event",
+            "version 2 cannot be decoded",
         ),
         ("delete from log.events where stream_id = $1 and version = 1", 2, "version 2 stands where 1 should"),
         (
             "delete from log.events where stream_id = $1 and version = 2",
             2,
-            "the history ends at version 1, and its head is 2",
+            "the history ends at version 1, but its head is version 2",
         ),
     ] {
         assert_eq!(verified(change).await, json!({"version": version, "reason": reason}), "{change}");
@@ -65,7 +65,7 @@ async fn the_first_bad_event_is_named() {
 }
 
 #[tokio::test]
-async fn a_history_that_cannot_be_read_is_told_as_such() {
+async fn an_unreadable_history_is_reported_as_unreadable() {
     let system = still().await;
     let (run, _) = start(&system.api, 3).await;
     let pool = intruder(&system).await;

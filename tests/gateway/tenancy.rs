@@ -1,12 +1,12 @@
-//! Another tenant's ids are 404 on every route: one sweep over the list of routes.
+//! Another tenant's ids are 404 on every route of the list.
 
-use luci_gateway::routes::ROUTES;
+use luci_gateway::routes::{Handler, ROUTES};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::ground::start;
+use super::fixture::start;
 use crate::{
-    sender::ground::queue,
+    sender::fixture::queue,
     support::{Api, System, system},
 };
 
@@ -53,7 +53,7 @@ fn filled(template: &str, ids: &[(&str, String)]) -> String {
     ids.iter().fold(template.to_owned(), |path, (name, id)| path.replace(name, id))
 }
 
-async fn ask(api: &Api, method: &Method, path: &str) -> (StatusCode, Value) {
+async fn request(api: &Api, method: &Method, path: &str) -> (StatusCode, Value) {
     let mut request = api.request(method.clone(), path);
     if *method == Method::POST {
         request = request.json(&json!({}));
@@ -63,7 +63,7 @@ async fn ask(api: &Api, method: &Method, path: &str) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn every_route_hides_what_is_another_tenant_s() {
+async fn every_route_hides_other_tenants_data() {
     let system = system().await;
     let mut mine = ids(&system.api).await;
     mine.extend(ids_of_sends(&system).await);
@@ -72,9 +72,9 @@ async fn every_route_hides_what_is_another_tenant_s() {
     let mut swept = 0;
     for route in ROUTES.iter().filter(|route| route.template.starts_with("/api/") && route.template.contains("Id}")) {
         let (path, nowhere) = (filled(route.template, &mine), filled(route.template, &absent));
-        let (status, mut problem) = ask(&stranger, &route.method, &path).await;
+        let (status, mut problem) = request(&stranger, &route.method, &path).await;
         assert_eq!(status, 404, "{} {path}: {problem}", route.method);
-        let (_, mut other) = ask(&stranger, &route.method, &nowhere).await;
+        let (_, mut other) = request(&stranger, &route.method, &nowhere).await;
         problem["requestId"] = Value::Null;
         other["requestId"] = Value::Null;
         assert_eq!(problem, other, "{} {}: another's id differs from none", route.method, route.template);
@@ -82,7 +82,7 @@ async fn every_route_hides_what_is_another_tenant_s() {
     }
     assert!(swept >= 18, "only {swept} routes have ids");
     let run = &mine[0].1;
-    assert_eq!(ask(&stranger, &Method::GET, &format!("/api/stream?runId={run}")).await.0, 404);
+    assert_eq!(request(&stranger, &Method::GET, &format!("/api/stream?runId={run}")).await.0, 404);
     let (status, started) = stranger.post("/api/pipelines", &json!({"importId": mine[4].1})).await;
     assert_eq!((status.as_u16(), &started["errors"][0]["field"]), (422, &json!("importId")));
     let (_, page) = stranger.get("/api/pipelines").await;
@@ -101,8 +101,8 @@ fn absent(id: &str) -> String {
 
 #[tokio::test]
 async fn nothing_is_answered_without_a_key() {
-    let system = super::ground::still().await;
-    for route in ROUTES.iter().filter(|route| matches!(route.handle, luci_gateway::routes::Handle::For(..))) {
+    let system = super::fixture::still().await;
+    for route in ROUTES.iter().filter(|route| matches!(route.handler, Handler::Authenticated(..))) {
         let path = route.template.replace(['{', '}'], "");
         let url = format!("{}{path}", system.api.url);
         let response = reqwest::Client::new().request(route.method.clone(), url).send().await.expect("an answer");

@@ -1,7 +1,8 @@
-//! HTTP itself: methods, ids of requests, limits, health, figures, the document of the API.
+//! HTTP: methods, request ids, limits, health, metrics, the API document.
 
 use std::time::Duration;
 
+use luci::process::ProcessRole;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -9,9 +10,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::ground::{csv, still};
-use crate::support::{System, SystemOptions, system_with};
-use luci::roles::Role;
+use super::fixture::{csv, still};
+use crate::support::{System, SystemOptions, eventually, system_with};
 
 #[tokio::test]
 async fn methods_that_do_not_apply_name_those_that_do() {
@@ -56,18 +56,19 @@ async fn bodies_are_bounded_and_typed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_that_loses_its_database_half_way_is_asked_to_come_again() {
+async fn a_read_that_loses_its_database_is_answered_with_retry_after() {
     let system = still().await;
     let owner = system.database.pool().await;
     let mut held = owner.begin().await.expect("a transaction");
     sqlx::query("lock table pipeline_runs in access exclusive mode").execute(&mut *held).await.expect("locked");
-    let asked = tokio::spawn(system.api.request(Method::GET, "/api/pipelines").send());
+    let request = tokio::spawn(system.api.request(Method::GET, "/api/pipelines").send());
     let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
                 where datname = current_database() and wait_event_type = 'Lock'";
-    while sqlx::query_scalar::<_, i64>(cut).fetch_one(&owner).await.expect("a count") == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let answer = asked.await.expect("joined").expect("an answer");
+    eventually("a query waits for the table and is cut", async || {
+        sqlx::query_scalar::<_, i64>(cut).fetch_one(&owner).await.expect("a count") > 0
+    })
+    .await;
+    let answer = request.await.expect("joined").expect("an answer");
     assert_eq!((answer.status().as_u16(), answer.headers().get("retry-after").is_some()), (503, true));
     let problem: Value = answer.json().await.expect("JSON");
     assert_eq!(problem["type"], "urn:luci:problem:unavailable", "{problem}");
@@ -76,7 +77,7 @@ async fn a_question_that_loses_its_database_half_way_is_asked_to_come_again() {
 }
 
 #[tokio::test]
-async fn health_readiness_figures_and_the_document_are_open() {
+async fn health_readiness_metrics_and_the_api_document_need_no_key() {
     let mut system = still().await;
     let url = system.api.url.clone();
     let get = async |path: &str| {
@@ -99,7 +100,7 @@ async fn health_readiness_figures_and_the_document_are_open() {
 }
 
 #[tokio::test]
-async fn large_answers_are_compressed_when_asked() {
+async fn large_answers_are_compressed_on_request() {
     let system = still().await;
     let request = system.api.request(Method::GET, "/api/openapi.json").header("accept-encoding", "gzip");
     let answer = request.send().await.expect("an answer");
@@ -110,7 +111,7 @@ async fn connection(system: &System) -> TcpStream {
     TcpStream::connect(system.api.url.trim_start_matches("http://")).await.expect("a connection")
 }
 
-/// What comes until the text is there, or the other end closes.
+/// Reads until the text has arrived or the server closes.
 async fn read_until(stream: &mut TcpStream, text: &str) -> String {
     let mut read = Vec::new();
     let mut buffer = [0; 4096];
@@ -127,7 +128,7 @@ async fn read_until(stream: &mut TcpStream, text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_connection_outlives_a_body_that_nobody_read() {
+async fn a_connection_survives_an_unread_body() {
     let system = still().await;
     let mut stream = connection(&system).await;
     for method in ["POST /api/nothing", "DELETE /api/pipelines/x", "POST /api/pipelines", "PATCH /api/pipelines"] {
@@ -147,15 +148,15 @@ async fn a_connection_outlives_a_body_that_nobody_read() {
 }
 
 #[tokio::test]
-async fn a_connection_on_which_nothing_is_asked_is_closed() {
+async fn an_idle_new_connection_is_closed() {
     let gateway =
-        luci_gateway::Options { head_patience: Duration::from_millis(300), ..luci_gateway::Options::default() };
-    let roles = vec![Role::Gateway];
+        luci_gateway::Options { header_timeout: Duration::from_millis(300), ..luci_gateway::Options::default() };
+    let roles = vec![ProcessRole::Gateway];
     let system = system_with(SystemOptions { roles, gateway, ..SystemOptions::default() }).await;
-    for said in ["", "P", "PRI * HTTP/2.0\r\n", "GET /healthz HTTP/1.1\r\n"] {
+    for sent in ["", "P", "PRI * HTTP/2.0\r\n", "GET /healthz HTTP/1.1\r\n"] {
         let mut stream = connection(&system).await;
-        stream.write_all(said.as_bytes()).await.expect("open");
-        assert_eq!(read_until(&mut stream, "never").await, "", "closed without an answer: {said:?}");
+        stream.write_all(sent.as_bytes()).await.expect("open");
+        assert_eq!(read_until(&mut stream, "never").await, "", "closed without an answer: {sent:?}");
     }
 }
 

@@ -1,22 +1,20 @@
-//! Automations that wait for deliveries: a signed message or webhook, through the gateway, to the end of the run.
+//! Automations triggered by deliveries: a signed message or webhook, through the gateway, to the end of the run.
 
-use luci::{
-    roles::Role,
-    sandbox::{Sandbox, SandboxOptions},
-};
-use luci_engine::{
+use luci::process::ProcessRole;
+use luci_providers::ProvidersConfig;
+use luci_runs::{
     clock::{self, ClockOptions},
+    core::RunCommand,
     issue::Issuer,
-    provider::ProvidersConfig,
-    run::RunCommand,
 };
+use luci_sandbox::{Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     automations::{history, made, of, saved, types},
     deliveries::{SECRET, Sent, deliver, hex_mac, token, twilio},
-    ground::{import, issue, still, whole},
+    fixture::{import, issue, still, whole},
 };
 use crate::support::{Api, System, SystemOptions, system_with};
 
@@ -51,7 +49,7 @@ fn generic(id: &str, event: &str) -> Sent {
     Sent { headers, body }
 }
 
-/// Takes a delivery; whether it was one that came before.
+/// Sends a delivery; whether it was a duplicate.
 async fn taken(api: &Api, path: &str, sent: &Sent) -> bool {
     let (status, answer) = deliver(api, path, sent).await;
     assert_eq!(status, 200, "{answer}");
@@ -80,14 +78,15 @@ async fn a_message_starts_one_run_where_both_sets_of_conditions_hold() {
     let api = &system.api;
     let sector = sector(&system).await;
     let interest = json!({"field": "class", "op": "in", "value": ["interest", "question"]});
-    let known = json!({"field": "leadId", "op": "exists"});
+    let has_lead = json!({"field": "leadId", "op": "exists"});
     let trigger = json!({"type": "message_received", "conditions": [interest]});
-    let id = made(api, &json!({"name": "warm", "sectorId": sector, "trigger": trigger, "conditions": [known]})).await;
+    let id =
+        made(api, &json!({"name": "warm", "sectorId": sector, "trigger": trigger, "conditions": [has_lead]})).await;
     let path = token(api, &json!({"source": "signalhouse", "signingSecret": SECRET})).await;
     let mut forged = message("in0", "+12125550000", "Yes, call me");
     forged.body = forged.body.replace("0000", "0001");
     assert_eq!(deliver(api, &path, &forged).await.0, 403);
-    // The trigger's own condition does not hold, then the automation's: nobody known has that number.
+    // First the trigger's condition does not hold, then the automation's: no lead has that number.
     assert!(!taken(api, &path, &message("in1", "+12125550002", "wrong number")).await);
     assert!(!taken(api, &path, &message("in2", "+12129990000", "Yes, call me")).await);
     let yes = message("in3", "+12125550000", "Yes, call me");
@@ -142,7 +141,7 @@ async fn a_webhook_starts_the_automation_that_its_address_was_made_for() {
 }
 
 #[tokio::test]
-async fn conditions_ask_what_a_webhook_said_and_the_log_keeps_none_of_it() {
+async fn conditions_read_the_webhook_payload_and_the_log_does_not_store_it() {
     let (system, _sandbox) = whole().await;
     let api = &system.api;
     let sector = sector(&system).await;
@@ -163,8 +162,9 @@ async fn conditions_ask_what_a_webhook_said_and_the_log_keeps_none_of_it() {
     let count = |sql: &'static str| sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool);
     assert_eq!(fired(&recent).len(), 1);
     let webhooks = "select count(*) from log.events where event_type = 'webhook:received'";
-    let told = "select count(*) from log.events where data::text ~ 'Lee' and event_type ~ '^(webhook|automation|run):'";
-    assert_eq!((count(webhooks).await.expect("a count"), count(told).await.expect("a count")), (3, 0));
+    let leaked =
+        "select count(*) from log.events where data::text ~ 'Lee' and event_type ~ '^(webhook|automation|run):'";
+    assert_eq!((count(webhooks).await.expect("a count"), count(leaked).await.expect("a count")), (3, 0));
 }
 
 #[tokio::test]
@@ -175,21 +175,21 @@ async fn an_address_is_made_only_for_an_automation_that_waits_for_webhooks() {
     let sector = &sectors["sectors"][0]["sectorId"];
     let hook = made(&system.api, &json!({"name": "h", "sectorId": sector, "trigger": {"type": "webhook"}})).await;
     let leads = made(&system.api, &json!({"name": "l", "trigger": {"type": "lead_created"}})).await;
-    let ask = async |api: &Api, id: &str| {
+    let create_token = async |api: &Api, id: &str| {
         let body = json!({"source": "generic", "signingSecret": SECRET, "purpose": format!("automation:{id}")});
         let (status, answer) = api.post("/api/webhook-tokens", &body).await;
         (status.as_u16(), answer["errors"][0]["field"].clone())
     };
-    assert_eq!(ask(&system.api, &hook).await, (201, Value::Null));
-    assert_eq!(ask(&system.api, &leads).await, (422, json!("purpose")));
-    assert_eq!(ask(&other, &hook).await, (422, json!("purpose")), "another tenant's is nobody's");
+    assert_eq!(create_token(&system.api, &hook).await, (201, Value::Null));
+    assert_eq!(create_token(&system.api, &leads).await, (422, json!("purpose")));
+    assert_eq!(create_token(&other, &hook).await, (422, json!("purpose")), "another tenant's is nobody's");
     assert_eq!(system.api.delete(&format!("/api/automations/{hook}")).await.0, 202);
-    assert_eq!(ask(&system.api, &hook).await, (422, json!("purpose")));
+    assert_eq!(create_token(&system.api, &hook).await, (422, json!("purpose")));
 }
 
 #[tokio::test]
 async fn deliveries_that_came_while_no_clock_ran_start_one_run_each_when_one_does() {
-    let roles = Role::ALL.into_iter().filter(|role| *role != Role::Clock).collect();
+    let roles = ProcessRole::ALL.into_iter().filter(|role| *role != ProcessRole::Clock).collect();
     let sandbox = Sandbox::start("127.0.0.1:0".parse().expect("an address"), SandboxOptions::default()).await;
     let sandbox = sandbox.expect("a sandbox");
     let providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
@@ -209,13 +209,13 @@ async fn deliveries_that_came_while_no_clock_ran_start_one_run_each_when_one_doe
     for round in 0..2 {
         let stop = CancellationToken::new();
         let options = ClockOptions::owned_by(format!("clock {round}"));
-        let kept = (log.clone(), system.storage.clone());
-        let clock = tokio::spawn(clock::run(options, Issuer::new(log.clone()), kept, stop.clone()));
+        let reactors = luci_stages::reactors(&Issuer::new(log.clone()), log, &system.storage);
+        let clock = tokio::spawn(clock::run(options, reactors, log.clone(), stop.clone()));
         completed(api, &id, 2, "webhook").await;
         saved(&pool, log).await;
         stop.cancel();
         clock.await.expect("no panic").expect("no error");
-        // As if nothing of the first clock had been saved.
+        // As if the first clock had saved nothing.
         for sql in [
             "delete from automation_watch",
             "delete from admissions",

@@ -1,14 +1,14 @@
-//! Deliveries of every source: taken when proved, refused when not, once for ever, and each for its own tenant.
+//! Webhook deliveries of every source: accepted once with a valid signature, refused otherwise, separate by tenant.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
     deliveries::{SECRET, Sent, deliver, now, signed, stripe, token, twilio},
-    ground::still,
+    fixture::still,
 };
 use crate::{
-    sender::ground::{queue, to},
+    sender::fixture::{queue, to},
     support::System,
 };
 
@@ -19,7 +19,7 @@ async fn count(system: &System, sql: &'static str) -> i64 {
 }
 
 #[tokio::test]
-async fn each_source_is_believed_when_it_proves_itself_and_once() {
+async fn each_source_is_accepted_once_when_its_signature_is_valid() {
     let system = still().await;
     let (_, other) = system.other_tenant("other").await;
     for (source, secret, good, bad) in signed() {
@@ -88,7 +88,7 @@ async fn an_old_stripe_signature_is_refused() {
 }
 
 #[tokio::test]
-async fn twilio_is_found_by_the_receiving_number_and_answered_in_its_own_words() {
+async fn twilio_is_found_by_the_receiving_number_and_answered_in_its_format() {
     let system = still().await;
     let number = json!({"number": OURS, "provider": "twilio"});
     assert_eq!(system.api.post("/api/sending/numbers", &number).await.0, 202);
@@ -131,7 +131,7 @@ async fn other_queue(system: &System) -> i64 {
 }
 
 #[tokio::test]
-async fn opt_outs_silence_what_is_queued_and_start_ends_them() {
+async fn opt_outs_cancel_queued_messages_and_start_lifts_them() {
     let system = still().await;
     let path = token(&system.api, &json!({"source": "signalhouse"})).await;
     queue(&system.running.pool, system.tenant, "import_house", 3).await;

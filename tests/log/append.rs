@@ -1,4 +1,4 @@
-//! One append, one answer: conflicts, receipts, other tenants, and members that spoil a batch for nobody else.
+//! Answers to appends: conflicts, receipts, other tenants, and a member of a batch that fails alone.
 
 use futures::future::join_all;
 use luci_schema::{
@@ -21,7 +21,7 @@ async fn an_append_is_placed_versioned_and_chained() {
     assert_eq!(second.events[0].previous_hash, first.events[1].hash);
     assert!(second.events[0].recorded_at >= first.events[1].recorded_at);
     assert_eq!(log.head(), second.position());
-    let head = log.stream_head(tenant, run.into()).await.expect("asked");
+    let head = log.stream_head(tenant, run.into()).await.expect("answered");
     assert_eq!(head, Some((Version(3), second.events[0].hash)));
     assert_whole(&database.pool().await, 3).await;
 }
@@ -38,7 +38,7 @@ async fn appends_to_one_stream_share_a_batch() {
 }
 
 #[tokio::test]
-async fn a_conflict_names_the_version_and_harms_nobody() {
+async fn a_conflict_names_the_version_and_fails_no_other_append() {
     let database = support::database().await;
     let (log, tenant) = (open(&database).await, TenantId::generate());
     let (run, other) = (RunId::generate(), RunId::generate());
@@ -69,7 +69,7 @@ async fn another_tenants_stream_is_not_found() {
         }
     }
     assert!(log.read_stream(other, run.into(), Version(0), 10).await.expect("read").is_empty());
-    assert_eq!(log.stream_head(other, run.into()).await.expect("asked"), None);
+    assert_eq!(log.stream_head(other, run.into()).await.expect("answered"), None);
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn the_same_command_again_is_answered_by_its_receipt() {
     let (log, tenant, run) = (open(&database).await, TenantId::generate(), RunId::generate());
     let done = log.append(command(tenant, run, 0, "start")).await.expect("appended");
     log.append(append(tenant, run, 1, 1)).await.expect("the run goes on");
-    // As decided before, as decided now, and by a process that remembers nothing.
+    // From the receipt in memory, from the receipt in the database, and in a process with empty caches.
     for (log, expected) in [(&log, 0), (&log, 2), (&open(&database).await, 0), (&open(&database).await, 2)] {
         match log.append(command(tenant, run, expected, "start")).await {
             Err(AppendError::AlreadyDone(receipt)) => {
@@ -103,15 +103,15 @@ async fn a_command_without_events_is_remembered() {
     let done = log.append(nothing()).await.expect("remembered");
     assert_eq!((done.position().0, done.version(), done.events.len()), (1, Version(1), 0));
     assert!(matches!(log.append(nothing()).await, Err(AppendError::AlreadyDone(_))));
-    let receipt = log.receipt(tenant, &nothing().command).await.expect("asked").expect("a receipt");
+    let receipt = log.receipt(tenant, &nothing().command).await.expect("answered").expect("a receipt");
     assert_eq!(receipt.position.0, 1);
     assert_eq!(log.forget_receipts(luci_schema::Micros::now().plus_millis(1_000)).await.expect("forgotten"), 1);
-    assert_eq!(log.receipt(tenant, &nothing().command).await.expect("asked"), None);
+    assert_eq!(log.receipt(tenant, &nothing().command).await.expect("answered"), None);
     assert_whole(&database.pool().await, 1).await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_append_is_refused_at_once() {
+async fn an_invalid_append_is_refused_at_once() {
     let database = support::database().await;
     let (log, tenant, run) = (open(&database).await, TenantId::generate(), RunId::generate());
     let with = |events: Vec<Event>| Append { events, ..append(tenant, run, 0, 0) };

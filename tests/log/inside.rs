@@ -1,6 +1,4 @@
-//! The door inside the caller's transaction: its table and its event, both or neither.
-
-use std::time::Duration;
+//! `append_in`, an append in the caller's transaction: table and event are written together or not at all.
 
 use luci_schema::{KeyId, Position, RunId, TenantId, Version, log::AppendError};
 
@@ -8,7 +6,7 @@ use super::{append, assert_whole, command, open};
 use crate::support;
 
 #[tokio::test]
-async fn a_commit_shows_it_and_a_rollback_leaves_no_hole() {
+async fn append_in_shows_with_the_commit_and_a_rollback_leaves_no_hole() {
     let database = support::database().await;
     let (log, other) = (open(&database).await, open(&database).await);
     let (tenant, key) = (TenantId::generate(), KeyId::generate());
@@ -24,22 +22,22 @@ async fn a_commit_shows_it_and_a_rollback_leaves_no_hole() {
     log.wake();
     assert_eq!((kept.position().0, kept.version()), (3, Version(2)));
     for log in [&log, &other] {
-        assert_eq!(log.wait_past(Position(2), Duration::from_secs(5)).await.0, 3);
+        assert_eq!(log.wait_past(Position(2), support::DEADLINE).await.0, 3);
         assert_eq!(log.read(Position(0), 10).await.expect("read").len(), 3);
     }
-    // The appender had not heard of that stream, and goes on with it; and so does this door after the appender.
+    // The appender does not know the stream and continues it; `append_in` then continues after the appender.
     assert_eq!(log.append(append(tenant, key, 2, 1)).await.expect("appended").position().0, 4);
     let mut tx = log.pool().begin().await.expect("a transaction");
     log.append_in(&mut tx, append(tenant, key, 3, 1)).await.expect("appended");
     tx.commit().await.expect("committed");
-    // What the appender remembers is out of date now: it looks again before it tells anybody of a conflict.
+    // The appender's cache is stale now: it reads the stream's version before it reports a conflict.
     assert_eq!(log.append(append(tenant, key, 4, 1)).await.expect("appended").version(), Version(5));
     assert_eq!(log.read(Position(0), 10).await.expect("read").len(), 6);
     assert_whole(&database.pool().await, 6).await;
 }
 
 #[tokio::test]
-async fn conflicts_and_receipts_are_told_inside_too() {
+async fn append_in_reports_conflicts_and_receipts() {
     let database = support::database().await;
     let log = open(&database).await;
     let (tenant, key) = (TenantId::generate(), KeyId::generate());
@@ -69,7 +67,13 @@ async fn two_transactions_race_for_one_command_and_one_wins() {
             log.append_in(&mut tx, command(tenant, key, 0, "make a key")).await
         })
     };
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let owner = database.pool().await;
+    let waiting = "select exists (select from pg_locks where not granted
+                    and pid in (select pid from pg_stat_activity where datname = current_database()))";
+    support::eventually("the second transaction waits for the first", async || {
+        sqlx::query_scalar(waiting).fetch_one(&owner).await.expect("the locks")
+    })
+    .await;
     first.commit().await.expect("committed");
     let second = second.await.expect("no panic");
     assert!(matches!(&second, Err(AppendError::AlreadyDone(r)) if r.position == done.position()), "{second:?}");
@@ -77,7 +81,7 @@ async fn two_transactions_race_for_one_command_and_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn both_doors_at_once_make_one_dense_log() {
+async fn append_and_append_in_together_make_one_dense_log() {
     let database = support::database().await;
     let log = open(&database).await;
     let tenant = TenantId::generate();
@@ -102,7 +106,7 @@ async fn both_doors_at_once_make_one_dense_log() {
     for caller in callers {
         caller.await.expect("no panic");
     }
-    log.wait_past(Position(159), Duration::from_secs(5)).await;
+    log.wait_past(Position(159), support::DEADLINE).await;
     assert_eq!(log.read(Position(0), 1_000).await.expect("no hole").len(), 160);
     assert_whole(&database.pool().await, 160).await;
 }

@@ -1,17 +1,14 @@
-//! The connection is lost in the middle: each append is in the log exactly once, and its caller is told so.
+//! The connection is lost during appends: each append is in the log exactly once, and its caller gets the answer.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use luci_schema::{
     Position, RunId, TenantId,
     log::{AppendError, Log, LogOptions},
-    migrate::{self, Role},
+    migrate::{self, DatabaseRole},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -25,41 +22,44 @@ use crate::support;
 async fn appends_survive_the_loss_of_their_connection() {
     let database = support::database().await;
     let (log, owner, tenant) = (open(&database).await, database.pool().await, TenantId::generate());
+    let enough = Arc::new(AtomicBool::new(false));
     let callers: Vec<_> = (0..8)
         .map(|_| {
-            let log = log.clone();
+            let (log, enough) = (log.clone(), enough.clone());
             tokio::spawn(async move {
-                let run = RunId::generate();
-                for version in 0..40 {
+                let (run, mut version) = (RunId::generate(), 0);
+                while !enough.load(Ordering::SeqCst) {
                     let appended = log.append(append(tenant, run, version, 1)).await.expect("appended");
-                    assert_eq!(appended.version().0, version + 1);
+                    version += 1;
+                    assert_eq!(appended.version().0, version);
                 }
+                version
             })
         })
         .collect();
-    for _ in 0..15 {
-        tokio::time::sleep(Duration::from_millis(15)).await;
-        sqlx::query(
-            "select pg_terminate_backend(pid) from pg_stat_activity
-              where datname = current_database() and application_name = 'luci-append'",
-        )
-        .execute(&owner)
-        .await
-        .expect("terminated");
-    }
+    let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                where datname = current_database() and application_name = 'luci-append'";
+    let mut cuts = 0;
+    support::eventually("fifteen connections were cut", async || {
+        cuts += sqlx::query_scalar::<_, i64>(cut).fetch_one(&owner).await.expect("cut");
+        cuts >= 15
+    })
+    .await;
+    enough.store(true, Ordering::SeqCst);
+    let mut events = 0;
     for caller in callers {
-        caller.await.expect("no panic");
+        events += caller.await.expect("no panic");
     }
-    assert_whole(&owner, 320).await;
+    assert_whole(&owner, events as i64).await;
 }
 
-/// A cable to Postgres that can be cut: after `cut`, the next words of a client still arrive and their answer does not.
-struct Cable {
+/// A proxy to Postgres that can be cut: after `cut`, the next request still arrives and its answer does not.
+struct Proxy {
     url: String,
     cut: Arc<AtomicBool>,
 }
 
-impl Cable {
+impl Proxy {
     async fn to(url: &str) -> Self {
         let mut address: url::Url = url.parse().expect("our own url");
         let server = (address.host_str().expect("a host").to_owned(), address.port().expect("a port"));
@@ -75,22 +75,22 @@ impl Cable {
 async fn listen(listener: TcpListener, server: (String, u16), cut: Arc<AtomicBool>) {
     while let Ok((client, _)) = listener.accept().await {
         let server = TcpStream::connect(server.clone()).await.expect("the server");
-        tokio::spawn(carry(client, server, cut.clone()));
+        tokio::spawn(forward(client, server, cut.clone()));
     }
 }
 
-async fn carry(client: TcpStream, server: TcpStream, cut: Arc<AtomicBool>) {
+async fn forward(client: TcpStream, server: TcpStream, cut: Arc<AtomicBool>) {
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
         (client.into_split(), server.into_split());
-    let (mut asked, mut answer) = (vec![0; 65_536], vec![0; 65_536]);
+    let (mut request, mut answer) = (vec![0; 65_536], vec![0; 65_536]);
     let mut severed = false;
     loop {
         tokio::select! {
-            read = from_client.read(&mut asked) => {
+            read = from_client.read(&mut request) => {
                 let Ok(length @ 1..) = read else { return };
-                // Only the append statement's first word is worth cutting for: it is long, polls and rollbacks are short.
+                // Cut only at the start of an append: that message is long, polls and rollbacks are short.
                 severed = length > 400 && cut.swap(false, Ordering::SeqCst);
-                if to_server.write_all(&asked[..length]).await.is_err() { return }
+                if to_server.write_all(&request[..length]).await.is_err() { return }
             }
             read = from_server.read(&mut answer) => {
                 let Ok(length @ 1..) = read else { return };
@@ -103,19 +103,19 @@ async fn carry(client: TcpStream, server: TcpStream, cut: Arc<AtomicBool>) {
 #[tokio::test]
 async fn an_append_that_landed_before_the_loss_is_found_again() {
     let database = support::database().await;
-    let cable = Cable::to(database.url()).await;
-    let pool = migrate::connect(&cable.url, Role::Engine, 2).await.expect("a pool");
+    let proxy = Proxy::to(database.url()).await;
+    let pool = migrate::connect(&proxy.url, DatabaseRole::Engine, 2).await.expect("a pool");
     let (log, tenant) = (Log::open(pool, LogOptions::default()).await.expect("a log"), TenantId::generate());
     let run = RunId::generate();
     log.append(append(tenant, run, 0, 1)).await.expect("appended");
     for version in 1..6 {
-        cable.cut.store(true, Ordering::SeqCst);
+        proxy.cut.store(true, Ordering::SeqCst);
         let name = format!("go on to {version}");
         let next =
             if version % 2 == 0 { append(tenant, run, version, 2) } else { command(tenant, run, version, &name) };
         let next = luci_schema::log::Append { events: vec![super::event("internal")], ..next };
         let appended = log.append(next).await.expect("appended once");
-        assert!(!cable.cut.load(Ordering::SeqCst), "the cable was cut");
+        assert!(!proxy.cut.load(Ordering::SeqCst), "the connection was cut");
         assert_eq!((appended.version().0, appended.position().0), (version + 1, version + 1));
         assert_eq!(log.read(Position(version), 10).await.expect("read"), appended.events);
     }

@@ -1,4 +1,4 @@
-//! The log's promises, against a real Postgres.
+//! The log against a real Postgres.
 
 mod append;
 mod follow;
@@ -14,7 +14,7 @@ use luci_schema::{
     Actor, BlockEvent, BlockId, CommandId, CorrelationId, Event, RunId, Stage, StreamId, TenantId, Version,
     event::BlockStarted,
     log::{Append, Log, LogOptions, NewReceipt},
-    migrate::{self, Role},
+    migrate::{self, DatabaseRole},
 };
 use sqlx::PgPool;
 
@@ -22,11 +22,11 @@ use crate::support::Database;
 
 /// A log as another process would open it.
 async fn open(database: &Database) -> Log {
-    let pool = migrate::connect(database.url(), Role::Engine, 5).await.expect("a pool");
+    let pool = migrate::connect(database.url(), DatabaseRole::Engine, 5).await.expect("a pool");
     Log::open(pool, LogOptions::default()).await.expect("a log")
 }
 
-/// An event; `provider` tells it from others.
+/// An event that `provider` distinguishes from others.
 fn event(provider: &str) -> Event {
     let started = BlockStarted {
         block_id: BlockId::generate(),
@@ -52,7 +52,7 @@ fn append(tenant: TenantId, stream: impl Into<StreamId>, expected: u64, events: 
     }
 }
 
-/// The same, with a receipt under a command of that name.
+/// An append with a receipt for the command of this name.
 fn command(tenant: TenantId, stream: impl Into<StreamId>, expected: u64, name: &str) -> Append {
     Append {
         command: CommandId::derive(&[name]),

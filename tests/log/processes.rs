@@ -1,13 +1,12 @@
-//! Several processes append at once: one dense order, seen the same by all who follow it.
+//! Several processes append at once: all followers see the same dense order.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use futures::future::join_all;
 use luci_schema::{
     Position, RunId, TenantId,
     log::{AppendError, Chain, Log},
 };
-use std::collections::HashMap;
 
 use super::{append, assert_whole, open};
 use crate::support;
@@ -16,7 +15,7 @@ use crate::support;
 async fn follow(log: Log, until: u64) -> Vec<luci_schema::Hash> {
     let (mut at, mut chains, mut hashes) = (Position(0), HashMap::new(), Vec::new());
     while at.0 < until {
-        log.wait_past(at, Duration::from_secs(5)).await;
+        log.wait_past(at, support::DEADLINE).await;
         for event in log.read(at, 100).await.expect("no hole") {
             assert_eq!(event.position.0, at.0 + 1);
             chains
@@ -70,13 +69,13 @@ async fn three_processes_make_one_dense_log() {
 }
 
 #[tokio::test]
-async fn another_process_is_told_of_an_append() {
+async fn another_process_learns_of_an_append() {
     let database = support::database().await;
     let (here, there) = (open(&database).await, open(&database).await);
-    // The listener may still be connecting: then the poll finds it. Both are promised.
+    // If the listener is not connected yet, the poll finds the event.
     for position in 1..=5 {
         here.append(append(TenantId::generate(), RunId::generate(), 0, 1)).await.expect("appended");
-        let head = there.wait_past(Position(position - 1), Duration::from_secs(5)).await;
+        let head = there.wait_past(Position(position - 1), support::DEADLINE).await;
         assert_eq!(head.0, position);
         assert_eq!(there.read(Position(position - 1), 10).await.expect("read").len(), 1);
     }

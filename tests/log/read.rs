@@ -1,20 +1,20 @@
-//! Reading: from memory and from Postgres alike, in order, and never past a hole.
+//! Reads from memory and from Postgres: in order, and never past a hole.
 
 use std::time::Duration;
 
 use luci_schema::{
     Position, RunId, TenantId, Version,
     log::{Log, LogError, LogOptions},
-    migrate::{self, Role},
+    migrate::{self, DatabaseRole},
 };
 
 use super::{append, open};
 use crate::support;
 
 #[tokio::test]
-async fn memory_and_postgres_tell_the_same() {
+async fn memory_and_postgres_return_the_same_events() {
     let database = support::database().await;
-    let pool = migrate::connect(database.url(), Role::Engine, 5).await.expect("a pool");
+    let pool = migrate::connect(database.url(), DatabaseRole::Engine, 5).await.expect("a pool");
     let short = Log::open(pool, LogOptions { tail_events: 7, ..LogOptions::default() }).await.expect("a log");
     let (tenant, run) = (TenantId::generate(), RunId::generate());
     for version in 0..10 {
@@ -58,7 +58,7 @@ async fn waiting_ends_with_an_append_or_with_the_time() {
     assert_eq!(log.wait_past(Position(0), Duration::from_millis(20)).await, Position(0));
     let waiting = tokio::spawn({
         let log = log.clone();
-        async move { log.wait_past(Position(0), Duration::from_secs(20)).await }
+        async move { log.wait_past(Position(0), support::DEADLINE).await }
     });
     let appended = log.append(append(TenantId::generate(), RunId::generate(), 0, 1)).await.expect("appended");
     assert_eq!(waiting.await.expect("no panic"), appended.position());

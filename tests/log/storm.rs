@@ -1,4 +1,4 @@
-//! Everybody at once: one winner per version, one set of events per command.
+//! Concurrent appends: one winner per version, one set of events per command.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ async fn the_same_command_100_times_at_once_is_carried_out_once() {
     let (tenant, run) = (TenantId::generate(), RunId::generate());
     let callers = (0..100).map(|caller| {
         let log = logs[caller % 2].clone();
-        // Half of them make a run of their own for it, as a start without a run id would.
+        // Half of them use a new run, as a start without a run id does.
         let run = if caller % 4 < 2 { run } else { RunId::generate() };
         tokio::spawn(async move { log.append(command(tenant, run, 0, "start")).await })
     });

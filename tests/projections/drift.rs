@@ -1,21 +1,21 @@
-//! An edited, a missing and an invented row are found, and named.
+//! The drift check reports a changed, a missing and an extra row by table and key.
 
 use luci_projections::drift;
 use luci_schema::TenantId;
 
-use super::{ground::ground, history::History};
+use super::{fixture::fixture, history::History};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_drift_is_named() {
-    let ground = ground().await;
+async fn every_kind_of_drift_is_reported() {
+    let fixture = fixture().await;
     let (tenant, other) = (TenantId::generate(), TenantId::generate());
-    let mut run = History::completed(tenant, "looked at", 500, 250);
-    run.append_to(&ground.log).await;
-    History::completed(other, "other", 500, 250).append_to(&ground.log).await;
-    ground.caught_up().await;
-    ground.assert_no_drift().await;
+    let mut run = History::completed(tenant, "checked", 500, 250);
+    run.append_to(&fixture.log).await;
+    History::completed(other, "other", 500, 250).append_to(&fixture.log).await;
+    fixture.caught_up().await;
+    fixture.assert_no_drift().await;
 
-    let admin = ground.database.pool().await;
+    let admin = fixture.database.pool().await;
     let tenant_text = tenant.to_string();
     for edit in [
         "update block_executions set success_count = success_count - 1 where tenant_id = $1 and sequence = 3",
@@ -24,10 +24,10 @@ async fn every_kind_of_drift_is_named() {
     ] {
         sqlx::query(edit).bind(&tenant_text).execute(&admin).await.expect("edited");
     }
-    let found = drift::check(&ground.pool, &ground.log, Some(tenant), &|_| {}).await.expect("checked").differences;
+    let found = drift::check(&fixture.pool, &fixture.log, Some(tenant), &|_| {}).await.expect("checked").differences;
     let named: Vec<_> = found.iter().map(|d| (d.table, d.fresh.is_some(), d.stored.is_some())).collect();
     assert_eq!(named, [("block_executions", true, true), ("artifacts", true, false), ("run_counters", false, true)]);
     assert_eq!(found[2].key, format!("{tenant}/paused"));
-    let clean = drift::check(&ground.pool, &ground.log, Some(other), &|_| {}).await.expect("checked");
-    assert!(clean.rows > 0 && clean.differences.is_empty(), "the other tenant's rows are right");
+    let clean = drift::check(&fixture.pool, &fixture.log, Some(other), &|_| {}).await.expect("checked");
+    assert!(clean.rows > 0 && clean.differences.is_empty(), "the other tenant's rows are unchanged");
 }

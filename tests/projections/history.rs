@@ -1,8 +1,8 @@
-//! Histories to fold: runs that the real core decides, with workers that are told how their blocks turn out.
+//! Run histories to fold: decided by the real run core, with simulated workers whose outcomes a test sets.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use luci_engine::run::{Completion, Context, Run, RunCommand, decide, evolve};
+use luci_runs::core::{Completion, Context, Run, RunCommand, decide, evolve};
 use luci_schema::{
     Actor, ActorId, ArtifactId, BlueprintId, CommandId, CorrelationId, Counts, Event, EventId, Failure, FailureCode,
     ImportId, Micros, Position, Recorded, RunId, SectorId, Stage, TenantId, Version,
@@ -13,11 +13,11 @@ use luci_schema::{
     log::{Append, Log},
 };
 
-/// What becomes of a delivered block: so many of its leads fail, or the block does.
+/// The outcome of a delivered block: some of its leads fail, or the whole block does.
 #[derive(Debug, Clone, Copy)]
-pub enum Fate {
+pub enum Outcome {
     Done { failed: u64 },
-    Broken(FailureCode),
+    Failed(FailureCode),
 }
 
 pub fn queued(name: &str, leads: u64, block_size: u32) -> RunQueued {
@@ -50,7 +50,7 @@ pub fn queued(name: &str, leads: u64, block_size: u32) -> RunQueued {
     }
 }
 
-/// One run in the making.
+/// One run, and the events that are not yet appended.
 pub struct History {
     pub tenant: TenantId,
     pub id: RunId,
@@ -74,29 +74,29 @@ impl History {
             appended: 0,
             correlation: CorrelationId::generate(),
         };
-        history.ask(RunCommand::Queue(Box::new(queued)));
+        history.issue(RunCommand::Queue(Box::new(queued)));
         history
     }
 
     pub fn started(tenant: TenantId, name: &str, leads: u64, block_size: u32) -> Self {
         let mut history = Self::queued(tenant, queued(name, leads, block_size));
-        history.ask(RunCommand::Start);
+        history.issue(RunCommand::Start);
         history
     }
 
-    /// A run from its start to its end, all leads through.
+    /// A completed run without failed leads.
     pub fn completed(tenant: TenantId, name: &str, leads: u64, block_size: u32) -> Self {
         let mut history = Self::started(tenant, name, leads, block_size);
-        history.work(usize::MAX, |_| Fate::Done { failed: 0 });
+        history.work(usize::MAX, |_| Outcome::Done { failed: 0 });
         history
     }
 
-    pub fn ask(&mut self, command: RunCommand) {
+    pub fn issue(&mut self, command: RunCommand) {
         self.now.0 += 50_000;
         let actor = Actor::Actor(ActorId::generate());
         let context = Context { now: self.now, seed: EventId::generate().ulid(), actor };
-        for event in decide(&self.run, &command, &context).expect("the core agrees") {
-            evolve(&mut self.run, &event);
+        for event in decide(&self.run, &command, &context).expect("accepted by the core") {
+            evolve(&mut self.run, &event).expect("folds");
             if let Event::Block(BlockEvent::Queued(queued)) = &event {
                 self.deliveries.push_back(((**queued).clone(), self.run.version()));
             }
@@ -104,19 +104,19 @@ impl History {
         }
     }
 
-    /// Carries out up to `blocks` deliveries, in the order of their release.
-    pub fn work(&mut self, blocks: usize, fate: impl Fn(&BlockQueued) -> Fate) {
+    /// Executes up to `blocks` deliveries, in the order in which they were queued.
+    pub fn work(&mut self, blocks: usize, outcome: impl Fn(&BlockQueued) -> Outcome) {
         for _ in 0..blocks {
             let Some((block, version)) = self.deliveries.pop_front() else { return };
             let outside = matches!(block.stage, Stage::Enrich | Stage::SkipTrace);
             if outside {
                 let (id, queued, provider) = (block.block_id, version, "apollo".into());
                 let after = self.run.open_block(id).map_or(0, |block| block.attempt);
-                self.ask(RunCommand::StartBlock { block: id, queued, after, provider });
+                self.issue(RunCommand::StartBlock { block: id, queued, after, provider });
             }
-            let (failed, code) = match fate(&block) {
-                Fate::Done { failed } => (failed, None),
-                Fate::Broken(code) => (0, Some(code)),
+            let (failed, code) = match outcome(&block) {
+                Outcome::Done { failed } => (failed, None),
+                Outcome::Failed(code) => (0, Some(code)),
             };
             let completion = Box::new(Completion {
                 block: block.block_id,
@@ -124,10 +124,10 @@ impl History {
                 attempt: outside.then_some(block.attempt + 1),
                 provider: if outside { "apollo".into() } else { "internal".into() },
                 started_at: Micros(self.now.0 - 20_000),
-                report: if code.is_some() { nothing() } else { self.report(&block, failed) },
+                report: if code.is_some() { empty_report() } else { self.report(&block, failed) },
             });
-            self.ask(match code {
-                Some(code) => RunCommand::FailBlock(completion, Failure::new(code, "it broke")),
+            self.issue(match code {
+                Some(code) => RunCommand::FailBlock(completion, Failure::new(code, "a failure of the test")),
                 None => RunCommand::CompleteBlock(completion),
             });
         }
@@ -163,16 +163,16 @@ impl History {
         }
     }
 
-    /// The events not yet given, as an append.
+    /// The events that are not yet appended, as one append.
     pub fn append(&mut self) -> Append {
-        let fresh = self.events[self.appended..].to_vec();
+        let events = self.events[self.appended..].to_vec();
         let expected = Version(self.appended as u64);
         self.appended = self.events.len();
         Append {
             tenant: self.tenant,
             stream: self.id.into(),
             expected,
-            events: fresh,
+            events,
             actor: Actor::System,
             command: CommandId::derive(&[&self.id.to_string(), &expected.to_string()]),
             correlation: self.correlation,
@@ -181,20 +181,20 @@ impl History {
         }
     }
 
-    /// Appends what is new, in pieces that the log takes.
+    /// Appends them, in chunks that the log accepts.
     pub async fn append_to(&mut self, log: &Log) -> Position {
         let mut position = Position(0);
-        let whole = self.append();
-        for (n, events) in whole.events.chunks(500).enumerate() {
-            let expected = Version(whole.expected.0 + 500 * n as u64);
+        let all = self.append();
+        for (n, events) in all.events.chunks(500).enumerate() {
+            let expected = Version(all.expected.0 + 500 * n as u64);
             let command = CommandId::derive(&[&self.id.to_string(), &expected.to_string()]);
-            let piece = Append { events: events.to_vec(), expected, command, receipt: None, ..copy(&whole) };
-            position = log.append(piece).await.expect("appended").position();
+            let chunk = Append { events: events.to_vec(), expected, command, receipt: None, ..copy(&all) };
+            position = log.append(chunk).await.expect("appended").position();
         }
         position
     }
 
-    /// The events as the log would answer them, from a position on.
+    /// All events as the log would return them, at the positions after `after`.
     pub fn recorded(&self, after: u64) -> Vec<std::sync::Arc<Recorded>> {
         let envelope = |(event, n): (&Event, u64)| {
             std::sync::Arc::new(Recorded {
@@ -235,7 +235,7 @@ fn copy(append: &Append) -> Append {
     }
 }
 
-fn nothing() -> BlockReport {
+fn empty_report() -> BlockReport {
     BlockReport {
         counts: Counts::default(),
         failures: BTreeMap::new(),

@@ -1,9 +1,11 @@
-//! The read tables: folded exactly once, equal to a fresh fold, rebuilt without a failed read, and asked by index.
+//! The read tables: folded exactly once, equal to a fresh fold, rebuilt without a failed read, and queried by index.
 
+mod costs;
 mod drift;
-pub mod ground;
+pub mod fixture;
 pub mod history;
 mod list;
+mod list_of_tables;
 mod past;
 mod projector;
 mod rebuild;

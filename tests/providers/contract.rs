@@ -1,26 +1,26 @@
-//! The same cases over every adapter: found, not found, and each way in which a provider does not answer.
+//! The same cases for every adapter: found, not found, and each kind of failure.
 
 use std::time::Duration;
 
-use luci::sandbox::{Fault, Faults};
-use luci_engine::provider::{
-    Answer, Asked, Asking, Handing, OrganizationQuery, PhoneQuery, PhoneSource, ProviderError, ProviderName, Providers,
-    ProvidersConfig, RetryPolicy, realestate_async_item,
+use luci_providers::{
+    Answer, CallState, LookupContext, OrganizationQuery, PhoneQuery, PhoneSource, ProviderError, ProviderName,
+    Providers, ProvidersConfig, RetryPolicy, realestate_async_item, submit_batch::BatchSubmission,
 };
+use luci_sandbox::{Fault, Faults};
 use luci_schema::{ArtifactId, BlockId, FailureCode, LeadId};
 
-use super::ground::{Ground, addresses, at_once, people};
+use super::fixture::{Fixture, addresses, at_once, people};
 use crate::support::vault;
 
-/// Every adapter, each asked in one call.
+/// Every adapter with one call's queries.
 const ADAPTERS: [Adapter; 7] = [
     Adapter::Apollo,
     Adapter::Companies,
     Adapter::RealEstate,
     Adapter::Tracerfy,
-    Adapter::Phone(PhoneSource::TrestlePhone),
-    Adapter::Phone(PhoneSource::TrestleContact),
-    Adapter::Phone(PhoneSource::Twilio),
+    Adapter::Phone(PhoneSource::TRESTLE_PHONE),
+    Adapter::Phone(PhoneSource::TRESTLE_CONTACT),
+    Adapter::Phone(PhoneSource::TWILIO),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ fn founds<T>(answers: Vec<Result<Answer<T>, ProviderError>>) -> Vec<Result<bool,
 }
 
 impl Adapter {
-    /// How many one call takes, at least ten where it takes more.
+    /// The number of queries in one call, ten at most.
     fn one_call(self) -> usize {
         match self {
             Self::Phone(_) => 1,
@@ -46,14 +46,14 @@ impl Adapter {
     }
 
     /// Whether each was found.
-    async fn ask(self, ground: &Ground, providers: &Providers, count: usize) -> Vec<Result<bool, ProviderError>> {
-        let (asking, realestate, tracerfy) = (ground.asking(), ProviderName::RealEstate, ProviderName::Tracerfy);
+    async fn call(self, fixture: &Fixture, providers: &Providers, count: usize) -> Vec<Result<bool, ProviderError>> {
+        let (request, realestate, tracerfy) = (fixture.request(), ProviderName::REALESTATE, ProviderName::TRACERFY);
         match self {
-            Self::Apollo => founds(providers.people_match(asking, &people(count)).await),
-            Self::Companies => founds(providers.organizations(asking, &companies(count)).await),
-            Self::RealEstate => founds(providers.skip_trace(asking, realestate, &addresses(count)).await),
-            Self::Tracerfy => founds(providers.skip_trace(asking, tracerfy, &addresses(count)).await),
-            Self::Phone(source) => founds(providers.phone_facts(asking, source, &numbers(count)).await),
+            Self::Apollo => founds(providers.people_match(request, ProviderName::APOLLO, &people(count)).await),
+            Self::Companies => founds(providers.organizations(request, ProviderName::APOLLO, &companies(count)).await),
+            Self::RealEstate => founds(providers.skip_trace(request, realestate, &addresses(count)).await),
+            Self::Tracerfy => founds(providers.skip_trace(request, tracerfy, &addresses(count)).await),
+            Self::Phone(source) => founds(providers.phone_facts(request, source, &numbers(count)).await),
         }
     }
 }
@@ -72,34 +72,34 @@ fn numbers(count: usize) -> Vec<PhoneQuery> {
     (0..count).map(number).collect()
 }
 
-fn providers(ground: &Ground, retries: u32) -> std::sync::Arc<Providers> {
+fn providers(fixture: &Fixture, retries: u32) -> std::sync::Arc<Providers> {
     let config = ProvidersConfig {
         retry: RetryPolicy { retries, ..at_once() },
         timeout: Duration::from_millis(500),
-        ..ProvidersConfig::all_at(&ground.sandbox.url(), ground.sandbox.key())
+        ..ProvidersConfig::all_at(&fixture.sandbox.url(), fixture.sandbox.key())
     };
-    Providers::new(ground.pool.clone(), vault(), config).expect("an address")
+    Providers::new(fixture.pool.clone(), vault(), config).expect("an address")
 }
 
 #[tokio::test]
-async fn some_are_found_and_some_are_not_and_nobody_is_asked_twice() {
-    let ground = Ground::new().await;
+async fn some_are_found_and_some_are_not_and_no_query_is_sent_twice() {
+    let fixture = Fixture::new().await;
     for adapter in ADAPTERS {
-        let before = ground.sandbox.ledger().asked;
-        let answers = adapter.ask(&ground, &ground.providers, 60).await;
+        let before = fixture.sandbox.ledger().asked;
+        let answers = adapter.call(&fixture, &fixture.providers, 60).await;
         let found = answers.iter().filter(|answer| *answer.as_ref().expect("answered")).count();
         match adapter {
             Adapter::Phone(_) => assert_eq!(found, 60, "{adapter:?}"),
             _ => assert!((35..60).contains(&found), "{adapter:?}: {found} of 60"),
         }
-        assert_eq!(ground.sandbox.ledger().asked - before, 60, "{adapter:?}");
+        assert_eq!(fixture.sandbox.ledger().asked - before, 60, "{adapter:?}");
     }
 }
 
 #[tokio::test]
 async fn each_way_of_not_answering_has_its_code() {
-    let ground = Ground::new().await;
-    let providers = providers(&ground, 0);
+    let fixture = Fixture::new().await;
+    let providers = providers(&fixture, 0);
     for adapter in ADAPTERS {
         for (fault, code, reasons) in [
             (Fault::BadKey, FailureCode::Auth, &["http_401"][..]),
@@ -110,9 +110,9 @@ async fn each_way_of_not_answering_has_its_code() {
             (Fault::Partial, FailureCode::ApiError, &["bad_answer", "missing_answer"]),
             (Fault::Timeout, FailureCode::Timeout, &["timeout"]),
         ] {
-            ground.sandbox.set_faults(Faults { retry_after: 7, ..Faults::default() });
-            ground.sandbox.fault_next(fault, 1);
-            let answers = adapter.ask(&ground, &providers, adapter.one_call()).await;
+            fixture.sandbox.set_faults(Faults { retry_after: 7, ..Faults::default() });
+            fixture.sandbox.fault_next(fault, 1);
+            let answers = adapter.call(&fixture, &providers, adapter.one_call()).await;
             if matches!((adapter, fault), (Adapter::Companies | Adapter::Tracerfy, Fault::Partial)) {
                 // A company that is left out is one that is not known: there is nothing to tell the two apart by. A queue
                 // whose number was not understood is found in the list of queues.
@@ -122,7 +122,7 @@ async fn each_way_of_not_answering_has_its_code() {
             let errors: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
             assert!(!errors.is_empty(), "{adapter:?} {fault:?}");
             for error in errors {
-                assert_eq!((error.code, error.asked), (code, Asked::Yes), "{adapter:?} {fault:?} {error:?}");
+                assert_eq!((error.code, error.call), (code, CallState::Made), "{adapter:?} {fault:?} {error:?}");
                 assert!(reasons.contains(&error.reason.as_str()), "{adapter:?} {fault:?} {error:?}");
                 let after = (fault == Fault::RateLimited).then(|| Duration::from_secs(7));
                 assert_eq!(error.retry_after, after, "{adapter:?} {fault:?}");
@@ -132,33 +132,33 @@ async fn each_way_of_not_answering_has_its_code() {
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_again() {
-    let ground = Ground::new().await;
-    ground.sandbox.set_faults(Faults { retry_after: 0, ..Faults::default() });
+async fn transient_failures_are_retried() {
+    let fixture = Fixture::new().await;
+    fixture.sandbox.set_faults(Faults { retry_after: 0, ..Faults::default() });
     for adapter in ADAPTERS {
         for fault in [Fault::RateLimited, Fault::Unavailable, Fault::Garbage] {
             if (adapter, fault) == (Adapter::Tracerfy, Fault::Garbage) {
-                // It may have been taken: see `queues`.
+                // The upload may have been accepted: see `queues`.
                 continue;
             }
-            ground.sandbox.fault_next(fault, 1);
-            let before = ground.sandbox.ledger().asked;
-            let answers = adapter.ask(&ground, &ground.providers, adapter.one_call()).await;
+            fixture.sandbox.fault_next(fault, 1);
+            let before = fixture.sandbox.ledger().asked;
+            let answers = adapter.call(&fixture, &fixture.providers, adapter.one_call()).await;
             assert!(answers.iter().all(Result::is_ok), "{adapter:?} {fault:?}");
-            let asked = ground.sandbox.ledger().asked - before;
-            assert_eq!(asked, answers.len() as u64, "{adapter:?} {fault:?}: a call that failed was not worked on");
+            let queries = fixture.sandbox.ledger().asked - before;
+            assert_eq!(queries, answers.len() as u64, "{adapter:?} {fault:?}: a call that failed was not worked on");
         }
     }
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_is_an_error_of_the_api() {
-    let ground = Ground::new().await;
-    let providers = providers(&ground, 0);
-    let Ground { sandbox, .. } = &ground;
+async fn an_unreachable_address_is_an_api_error() {
+    let fixture = Fixture::new().await;
+    let providers = providers(&fixture, 0);
+    let Fixture { sandbox, .. } = &fixture;
     sandbox.close().await;
     for adapter in ADAPTERS {
-        let answers = adapter.ask(&ground, &providers, adapter.one_call()).await;
+        let answers = adapter.call(&fixture, &providers, adapter.one_call()).await;
         for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
             assert_eq!((error.code, error.reason.as_str()), (FailureCode::ApiError, "connection"), "{adapter:?}");
         }
@@ -168,22 +168,22 @@ async fn nobody_at_the_address_is_an_error_of_the_api() {
 
 #[tokio::test]
 async fn fewer_than_ten_leads_are_a_whole_queue_of_tracerfy() {
-    let ground = Ground::new().await;
-    let answers = ground.providers.skip_trace(ground.asking(), ProviderName::Tracerfy, &addresses(3)).await;
+    let fixture = Fixture::new().await;
+    let answers = fixture.providers.skip_trace(fixture.request(), ProviderName::TRACERFY, &addresses(3)).await;
     assert_eq!(answers.len(), 3);
     assert!(answers.iter().all(Result::is_ok));
-    assert_eq!(ground.sandbox.ledger().asked, 3, "each is worked on once");
+    assert_eq!(fixture.sandbox.ledger().asked, 3, "each is worked on once");
 }
 
 #[tokio::test]
-async fn a_batch_that_is_handed_over_comes_back_item_by_item() {
+async fn a_submitted_batch_comes_back_item_by_item() {
     use std::sync::{Arc, Mutex};
     use warp::Filter;
 
-    let ground = Ground::new().await;
-    let heard: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
-    let (posted, done) = (Arc::clone(&heard), Arc::new(tokio::sync::Notify::new()));
-    let told = Arc::clone(&done);
+    let fixture = Fixture::new().await;
+    let items_posted: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
+    let (posted, done) = (Arc::clone(&items_posted), Arc::new(tokio::sync::Notify::new()));
+    let notify = Arc::clone(&done);
     let path = || warp::path!("api" / "webhooks" / "realestate" / String);
     let hook = path().and(warp::body::json()).map(move |_token, item| {
         posted.lock().expect("a list").push(item);
@@ -194,7 +194,7 @@ async fn a_batch_that_is_handed_over_comes_back_item_by_item() {
         _ => Err(warp::reject()),
     });
     let complete = path().and(query).map(move |_token, ()| {
-        told.notify_one();
+        notify.notify_one();
         "ok"
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -202,30 +202,42 @@ async fn a_batch_that_is_handed_over_comes_back_item_by_item() {
     let server = tokio::spawn(warp::serve(complete.or(hook)).incoming(listener).run());
     let config = ProvidersConfig {
         callback_url: Some(url),
-        ..ProvidersConfig::all_at(&ground.sandbox.url(), ground.sandbox.key())
+        ..ProvidersConfig::all_at(&fixture.sandbox.url(), fixture.sandbox.key())
     };
-    let providers = Providers::new(ground.pool.clone(), vault(), config).expect("an address");
-    let (run, deadline) = (ground.run, Duration::from_secs(3_600));
-    let handing = Handing { run, block: BlockId::generate(), attempt: 1, deadline };
-    let (tenant, asked) = (ground.founded().await, addresses(12));
-    let asking = Asking { tenant, ..ground.asking() };
-    let few = providers.hand_over(asking, &handing, &asked[..9]).await;
-    assert!(few.waits_for.is_empty() && few.closed.is_none(), "too few: {few:?}");
-    let handed = providers.hand_over(asking, &handing, &asked).await;
-    assert!(handed.waits_for.len() == 1 && handed.closed.is_none(), "{handed:?}");
-    assert_eq!(providers.hand_over(asking, &handing, &asked).await.waits_for, handed.waits_for, "once, and no more");
-    let later = Asking { release: ArtifactId::generate(), ..asking };
-    assert_eq!(providers.hand_over(later, &handing, &asked).await.waits_for, handed.waits_for, "nor for another");
-    assert_eq!(ground.calls("/v1/SkipTraceBatch"), 1);
+    let providers = Providers::new(fixture.pool.clone(), vault(), config).expect("an address");
+    let (run, deadline) = (fixture.run, Duration::from_secs(3_600));
+    let batch = BatchSubmission { run, block: BlockId::generate(), attempt: 1, deadline };
+    let (tenant, queries) = (fixture.founded().await, addresses(12));
+    let request = LookupContext { tenant, ..fixture.request() };
+    let few = providers.submit_batches(request, &batch, &queries[..9]).await;
+    assert!(few.waits_for.is_empty() && few.stopped_by.is_none(), "too few: {few:?}");
+    let submitted = providers.submit_batches(request, &batch, &queries).await;
+    assert!(submitted.waits_for.len() == 1 && submitted.stopped_by.is_none(), "{submitted:?}");
+    assert_eq!(
+        providers.submit_batches(request, &batch, &queries).await.waits_for,
+        submitted.waits_for,
+        "once, and no more"
+    );
+    let later = LookupContext { release: ArtifactId::generate(), ..request };
+    assert_eq!(
+        providers.submit_batches(later, &batch, &queries).await.waits_for,
+        submitted.waits_for,
+        "nor for another"
+    );
+    assert_eq!(fixture.calls("/v1/SkipTraceBatch"), 1);
     done.notified().await;
-    let items = std::mem::take(&mut *heard.lock().expect("a list"));
+    let items = std::mem::take(&mut *items_posted.lock().expect("a list"));
     let answers: std::collections::HashMap<_, _> =
         items.iter().map(|item| realestate_async_item(item).expect("a lead's item")).collect();
-    let awaited = ground.providers.skip_trace(ground.asking(), ProviderName::RealEstate, &asked).await;
+    let awaited = fixture.providers.skip_trace(fixture.request(), ProviderName::REALESTATE, &queries).await;
     assert_eq!(answers.len(), 12);
-    for (query, answer) in asked.iter().zip(&awaited) {
+    for (query, answer) in queries.iter().zip(&awaited) {
         assert_eq!(answers[&query.lead_id].as_ref().expect("an answer"), &answer.as_ref().expect("answered").found);
     }
-    assert!(realestate_async_item(&serde_json::json!({"match": true})).is_err());
     server.abort();
+}
+
+#[test]
+fn an_item_without_a_lead_is_refused() {
+    assert!(realestate_async_item(&serde_json::json!({"match": true})).is_err());
 }

@@ -1,10 +1,10 @@
 //! The adapters against the sandbox, over HTTP and with answers stored in Postgres.
 
-mod asking;
 mod contract;
 mod faults;
-mod filing;
-mod ground;
+mod fixture;
 mod limits;
+mod lookups;
 mod queues;
+mod result_writer;
 mod storm;

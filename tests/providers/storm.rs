@@ -1,16 +1,16 @@
-//! Runs through a provider that often refuses, fails or talks nonsense: every lead is accounted for, none is paid twice.
+//! Runs with a provider that often refuses, fails or returns garbage: every lead is accounted for, none is paid twice.
 
 use std::time::Duration;
 
-use luci::sandbox::{Fault, Sandbox, SandboxOptions};
-use luci_engine::provider::{ProvidersConfig, RetryPolicy};
+use luci_providers::{ProvidersConfig, RetryPolicy};
+use luci_sandbox::{Fault, Sandbox, SandboxOptions};
 use luci_schema::Stage;
 use serde_json::json;
 
-use super::ground::at_once;
+use super::fixture::at_once;
 use crate::{
     blocks,
-    gateway::ground::{import, start},
+    gateway::fixture::{import, start},
     support::{System, SystemOptions, system_with},
 };
 
@@ -44,29 +44,29 @@ async fn a_run_through_a_storm_completes_with_every_lead_accounted_for() {
 
 #[tokio::test]
 async fn a_retry_asks_about_the_twelve_that_failed_and_nobody_else() {
-    let ground = blocks::ground::ground().await;
+    let fixture = blocks::fixture::fixture().await;
     let rows: String = (0..250).map(|n| format!("F{n},Ann,Lee{n},{n} Main St,Albany,NY,12207\n")).collect();
-    let mut run = ground.import(format!("Company,First Name,Last Name,Address,City,State,Zip\n{rows}")).await;
+    let mut run = fixture.import(format!("Company,First Name,Last Name,Address,City,State,Zip\n{rows}")).await;
     run.run.options.block_size = 250;
     let validated = run.through(Stage::Validate).await;
-    let inputs = blocks::ground::outputs(&validated[&Stage::Validate], Stage::Validate);
-    ground.sandbox.fault_next(Fault::Without(12), 1);
+    let inputs = blocks::fixture::outputs(&validated[&Stage::Validate], Stage::Validate);
+    fixture.sandbox.fault_next(Fault::Without(12), 1);
     let traced = run.stage(Stage::SkipTrace, inputs).await;
     assert_eq!((traced.counts().input, traced.counts().failed), (250, 12));
     let failed = traced.artifacts("failed");
-    let again = run.stage(Stage::SkipTrace, vec![blocks::ground::input(failed[0])]).await;
+    let again = run.stage(Stage::SkipTrace, vec![blocks::fixture::input(failed[0])]).await;
     assert_eq!((again.counts().input, again.counts().failed), (12, 0));
-    let ledger = ground.sandbox.ledger();
+    let ledger = fixture.sandbox.ledger();
     let times = |sent: u32| ledger.people.values().filter(|entry| entry.sent == sent).count();
     assert_eq!((times(1), times(2), ledger.people.len()), (238, 12, 250));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_meets_a_limit_waits_for_it_and_is_told_so() {
+async fn a_run_at_a_limit_waits_and_says_so() {
     let options = SandboxOptions::default();
     let sandbox = Sandbox::start(([127, 0, 0, 1], 0).into(), options).await.expect("a port");
     let mut providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
-    providers.patience = Duration::ZERO;
+    providers.max_quota_wait = Duration::ZERO;
     for site in providers.sites.values_mut() {
         site.limits.tenant_per_day = Some(30);
     }
@@ -79,7 +79,7 @@ async fn a_run_that_meets_a_limit_waits_for_it_and_is_told_so() {
     assert_eq!(detail["run"]["waitingFor"]["provider"], "apollo");
     assert_eq!(detail["run"]["status"], "running");
     assert_eq!(sandbox.ledger().providers["apollo"].asked, 30);
-    // As when midnight has passed: the block goes on by itself, and asks about the other twenty.
+    // As after midnight: the block continues by itself with the other twenty.
     let pool = system.database.pool().await;
     sqlx::query("update provider_days set day = day - 1").execute(&pool).await.expect("moved");
     let block = detail["run"]["waitingFor"]["blockId"].as_str();

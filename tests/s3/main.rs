@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use luci_engine::storage::{BlobRefused, Storage, UploadExpected, UploadRefused};
 use luci_s3_tests::Bucket;
 use luci_schema::{
     ArtifactId, ImportId, Micros, RunId, TenantId,
-    object_key::{Day, FileName, ObjectKey, Place},
+    object_key::{Day, FileName, ObjectKey, ObjectLocation},
 };
+use luci_storage::{BlobRefused, Storage, UploadExpected, UploadRefused};
 use sha2::{Digest, Sha256};
 
 fn import_key() -> ObjectKey {
     let day = Day::of(Micros::now());
-    let place = Place::Import { day, import_id: ImportId::generate(), file: FileName::sanitise("Leads.csv") };
+    let place = ObjectLocation::Import { day, import_id: ImportId::generate(), file: FileName::sanitise("Leads.csv") };
     ObjectKey::new(TenantId::generate(), place)
 }
 
@@ -24,7 +24,7 @@ async fn an_artifact_reads_back_from_s3_and_is_replaced_by_its_repetition() {
     let (tenant, run, id) = (TenantId::generate(), RunId::generate(), ArtifactId::generate());
     let mut path = String::new();
     for round in 0..2 {
-        let mut writer = bucket.storage.write_artifact(tenant, run, "scored", 1_795_370_400, id).expect("a word");
+        let mut writer = bucket.storage.write_artifact(tenant, run, "scored", 1_795_370_400, id).expect("a name");
         for row in 0..500 {
             writer.line(&serde_json::json!({ "row": row, "round": round })).await.expect("written");
         }
@@ -37,7 +37,7 @@ async fn an_artifact_reads_back_from_s3_and_is_replaced_by_its_repetition() {
     assert_eq!((lines.len(), &lines[499][..]), (500, &br#"{"round":1,"row":499}"#[..]));
     bucket.storage.delete(&path).await.expect("deleted");
     bucket.storage.delete(&path).await.expect("gone already");
-    assert_eq!(bucket.storage.head(&path).await.expect("asked"), None);
+    assert_eq!(bucket.storage.head(&path).await.expect("answered"), None);
 }
 
 #[tokio::test]
@@ -49,13 +49,22 @@ async fn a_large_object_goes_to_s3_in_parts_and_is_read_from_any_offset() {
     for piece in whole.chunks(3_000_000) {
         writer.write(piece).await.expect("written");
     }
-    assert_eq!(bucket.storage.head(&key.to_string()).await.expect("asked"), None, "visible before its end");
+    assert_eq!(bucket.storage.head(&key.to_string()).await.expect("answered"), None, "visible before its end");
     let written = writer.finish().await.expect("finished");
     assert_eq!(written.checksum, hex::encode(Sha256::digest(&whole)));
     for offset in [0, 5_000_001, whole.len() - 1, whole.len(), whole.len() + 1] {
         let read = bucket.storage.read_from(&key.to_string(), offset as u64);
         let read: Vec<Bytes> = read.try_collect().await.expect("read");
         assert!(read.concat() == whole.get(offset..).unwrap_or_default(), "from {offset}");
+    }
+}
+
+/// Checks until the condition holds; panics after ten seconds.
+async fn eventually(condition: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    while !holds().await {
+        assert!(std::time::Instant::now() < end, "not within 10 s: {condition}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 
@@ -74,14 +83,8 @@ async fn an_abandoned_upload_leaves_no_object() {
     assert!(parts(&bucket) >= 2, "sent as it was written");
     drop(writer);
     // The abort is sent in the background; a bucket would keep and bill parts that nobody ended.
-    for _ in 0..200 {
-        if parts(&bucket) == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(parts(&bucket), 0);
-    assert_eq!(bucket.storage.head(&key.to_string()).await.expect("asked"), None);
+    eventually("the parts are deleted", async || parts(&bucket) == 0).await;
+    assert_eq!(bucket.storage.head(&key.to_string()).await.expect("answered"), None);
 }
 
 async fn put(url: &str, content_type: &str, body: &'static str) -> u16 {
@@ -109,8 +112,8 @@ async fn presigned_addresses_hold_to_key_type_and_time() {
     assert_eq!(bucket.storage.blob_access("GET", &key.to_string(), ""), Err(BlobRefused::NotLocal));
 
     let short = bucket.storage.download_url(&key.to_string(), "x", Duration::ZERO).await.expect("signed");
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    assert_eq!(reqwest::get(&short.url).await.expect("an answer").status(), 403, "expired");
+    eventually("the address expires", async || reqwest::get(&short.url).await.expect("an answer").status() == 403)
+        .await;
 }
 
 #[tokio::test]
@@ -127,7 +130,7 @@ async fn an_upload_to_s3_is_verified_when_it_is_completed() {
     assert_eq!(bucket.storage.complete_upload(&key, &expected(100)).await.expect("verified").size_bytes, 8);
     let refused = bucket.storage.complete_upload(&key, &expected(7)).await.expect_err("too large");
     assert!(matches!(refused, UploadRefused::TooLarge { found: 8, max: 7 }));
-    assert_eq!(bucket.storage.head(&key.to_string()).await.expect("asked"), None, "deleted");
+    assert_eq!(bucket.storage.head(&key.to_string()).await.expect("answered"), None, "deleted");
     bucket.storage.put(&key, "a,b\n1,2\n".into(), "text/html").await.expect("put");
     let refused = bucket.storage.complete_upload(&key, &expected(100)).await.expect_err("another type");
     assert!(matches!(refused, UploadRefused::ContentType { .. }), "{refused}");

@@ -1,25 +1,25 @@
 //! Picture messages through each carrier, from the run to the carrier's report: the ledger, the attempt, the lead.
 
-use luci::sandbox::{CarrierFault, Carriers, Taken};
-use luci_engine::{provider::ProvidersConfig, sender::SendersConfig};
+use luci_messaging::carriers::SendersConfig;
+use luci_sandbox::{CarrierFault, Carriers, Taken};
 use serde_json::{Value, json};
 
-use super::ground::{NUMBER, noon, quick, to};
+use super::fixture::{NUMBER, noon, quick, to};
 use crate::{
     gateway::{
         deliveries::{SECRET, Sent, deliver, hex_mac, token, twilio},
-        ground::send_csv,
+        fixture::send_csv,
     },
-    support::{Api, System, SystemOptions, system_with},
+    support::{Api, System, SystemOptions, found, system_with},
 };
 
 const PICTURE: &str = "https://pictures.example/roof.png";
 
 /// A system whose sender reaches the carriers of a sandbox.
 async fn system(carriers: &Carriers) -> System {
-    let senders = SendersConfig { public_url: Some("https://luci.example".into()), ..carriers.config() };
-    let providers = ProvidersConfig { senders, ..ProvidersConfig::default() };
-    system_with(SystemOptions { providers, sender: quick(), ..SystemOptions::default() }).await
+    let senders =
+        SendersConfig { public_url: Some("https://luci.example".into()), ..luci::cli::sandbox::senders(carriers) };
+    system_with(SystemOptions { senders, sender: quick(), ..SystemOptions::default() }).await
 }
 
 /// A run that pushes three leads at once, with a picture, from a number at the provider.
@@ -29,8 +29,9 @@ async fn push(api: &Api, provider: &str) -> String {
     assert_eq!(api.post("/api/sending", &window).await.0, 202);
     assert_eq!(api.post("/api/sending/numbers", &json!({"number": NUMBER, "provider": provider})).await.0, 202);
     let stage = |stage: &str, config: Value| json!({"name": stage, "stage": stage, "config": config});
-    let words = json!({"channels": ["sms"], "mode": "immediate", "mediaUrl": PICTURE, "template": "Look, {name}"});
-    let stages = [stage("import", json!({})), stage("validate", json!({})), stage("push", words)];
+    let push_config =
+        json!({"channels": ["sms"], "mode": "immediate", "mediaUrl": PICTURE, "template": "Look, {name}"});
+    let stages = [stage("import", json!({})), stage("validate", json!({})), stage("push", push_config)];
     let (_, made) = api.post("/api/blueprints", &json!({"name": "pictures", "stages": stages})).await;
     let rows: String = (1..=3).map(|row| format!("Firm {row},Ann,{}\n", to(row))).collect();
     let (_, import) = send_csv(api, format!("Company,First Name,Cell\n{rows}")).await;
@@ -42,28 +43,29 @@ async fn push(api: &Api, provider: &str) -> String {
     run
 }
 
-/// The run's attempts by the last digit of the lead's number, once all are as `wanted` says.
-async fn attempts(api: &Api, run: &str, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
-    for _ in 0..600 {
+/// The run's three attempts, once all are as `wanted` says.
+async fn attempts(api: &Api, run: &str, expected: impl Fn(&Value) -> bool) -> Vec<Value> {
+    found("the attempts of the run", async || {
         let (_, page) = api.get(&format!("/api/attempts?runId={run}")).await;
-        let found = page["attempts"].as_array().expect("attempts");
-        if found.len() == 3 && found.iter().all(&wanted) {
-            return found.clone();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("{:#}", api.get(&format!("/api/attempts?runId={run}")).await.1);
+        let attempts = page["attempts"].as_array().expect("attempts");
+        (attempts.len() == 3 && attempts.iter().all(&expected)).then(|| attempts.clone())
+    })
+    .await
 }
 
-/// What a carrier reports of a message, as it does.
-fn report(api: &Api, path: &str, provider: &str, taken: &Taken, word: &str, error: &str) -> Sent {
+/// A carrier's delivery report of a message, in the carrier's format.
+fn report(api: &Api, path: &str, provider: &str, taken: &Taken, status: &str, error: &str) -> Sent {
     if provider == "twilio" {
-        let mut fields =
-            vec![("MessageSid", taken.id.as_str()), ("MessageStatus", word), ("From", &taken.from), ("To", &taken.to)];
+        let mut fields = vec![
+            ("MessageSid", taken.id.as_str()),
+            ("MessageStatus", status),
+            ("From", &taken.from),
+            ("To", &taken.to),
+        ];
         fields.extend((!error.is_empty()).then_some(("ErrorCode", error)));
         return twilio(api, path, &fields);
     }
-    let body = json!({"event": format!("MMS_{}", word.to_uppercase()), "data": {"message_id": taken.id,
+    let body = json!({"event": format!("MMS_{}", status.to_uppercase()), "data": {"message_id": taken.id,
         "from": taken.from, "to": taken.to, "error_code": error}})
     .to_string();
     Sent { headers: vec![("x-signalhouse-signature", format!("sha256={}", hex_mac(&body)))], body }
@@ -73,25 +75,25 @@ async fn carried_by(provider: &'static str) {
     let carriers = Carriers::start(([127, 0, 0, 1], 0).into(), std::time::Duration::ZERO).await.expect("a port");
     let system = system(&carriers).await;
     let api = &system.api;
-    // The first is taken, but nobody hears it: the carrier's own list tells.
+    // The first is accepted, but the answer is lost: the sender finds it in the carrier's list.
     carriers.fault_next(CarrierFault::Lost, 1);
     let run = push(api, provider).await;
     let sent = attempts(api, &run, |attempt| attempt["status"] == "sent").await;
     let taken = carriers.taken();
     assert_eq!(taken.len(), 3, "each once");
     for one in &taken {
-        let told = (one.provider, one.channel, one.from.as_str(), one.media_url.as_deref());
-        assert_eq!(told, (provider, "mms", NUMBER, Some(PICTURE)));
+        let sent_as = (one.provider, one.channel, one.from.as_str(), one.media_url.as_deref());
+        assert_eq!(sent_as, (provider, "mms", NUMBER, Some(PICTURE)));
         assert_eq!(one.body, "Look, Ann Reply STOP to opt out.");
         assert_eq!(one.report_to.as_deref(), Some(format!("https://luci.example/api/webhooks/{provider}").as_str()));
         let of = sent.iter().find(|attempt| attempt["providerMessageId"] == one.id.as_str()).expect("an attempt");
         assert_eq!((&of["provider"], &of["channel"]), (&json!(provider), &json!("sms")));
     }
     let path = token(api, &json!({"source": provider, "signingSecret": SECRET})).await;
-    for (one, word, error) in
+    for (one, status, error) in
         [(&taken[0], "delivered", ""), (&taken[1], "undelivered", "30003"), (&taken[2], "failed", "30007")]
     {
-        let sent = report(api, &path, provider, one, word, error);
+        let sent = report(api, &path, provider, one, status, error);
         let (status, answer) = deliver(api, &path, &sent).await;
         assert_eq!(status, 200, "{answer}");
     }

@@ -1,8 +1,8 @@
-//! The sender against carriers over HTTP: what goes out, what does not, and what is never sent again.
+//! The sender against carriers over HTTP: what is sent, what is not, and what is never sent again.
 
 mod calls;
 mod carriers;
-pub mod ground;
+pub mod fixture;
 mod limits;
 mod reports;
 mod retargets;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-/// How long a test waits for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::wait::DEADLINE;
 
 /// A gateway and a key.
 #[derive(Debug, Clone)]
@@ -44,9 +43,9 @@ impl Api {
         answer(self.request(Method::DELETE, path)).await
     }
 
-    /// The run's detail, once `done` says so; fails after a minute with the last detail seen.
+    /// The run's detail, once `done` says so; panics after `DEADLINE` with the last detail.
     pub async fn run_when(&self, run: &str, done: impl Fn(&Value) -> bool) -> Value {
-        let until = tokio::time::Instant::now() + PATIENCE;
+        let until = tokio::time::Instant::now() + DEADLINE;
         loop {
             let (status, detail) = self.get(&format!("/api/pipelines/{run}")).await;
             if status.is_success() && done(&detail) {

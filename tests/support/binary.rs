@@ -1,28 +1,34 @@
 //! The real binary, to be killed: `luci up` in a data folder of its own.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    time::Duration,
 };
 
 use serde_json::Value;
 
-use super::{api::Api, database::Database, nats::Nats, servers::on_starter, servers::room};
+use super::{
+    api::Api,
+    database::Database,
+    nats::Nats,
+    servers::{on_server_thread, temp_dir},
+    wait::eventually,
+};
 
-/// What `luci up` stands on.
+/// The servers that `luci up` uses.
 #[derive(Debug, Clone)]
-pub enum Stand {
-    /// Servers that it starts itself in its data folder, with fsync.
+pub enum Servers {
+    /// Private ones in its data folder, with fsync.
     Private,
-    /// Those of the test.
-    Given { database_url: String, nats_url: String },
+    /// The test's.
+    Of { database_url: String, nats_url: String },
 }
 
-impl Stand {
+impl Servers {
     pub fn on(database: &Database, nats: &Nats) -> Self {
-        Self::Given { database_url: database.url().to_owned(), nats_url: nats.url().to_owned() }
+        Self::Of { database_url: database.url().to_owned(), nats_url: nats.url().to_owned() }
     }
 }
 
@@ -30,22 +36,22 @@ impl Stand {
 #[derive(Debug)]
 pub struct Luci {
     pub data_dir: PathBuf,
-    stand: Stand,
-    /// Settings beside those of the stand.
+    servers: Servers,
+    /// Further settings.
     variables: Vec<(&'static str, String)>,
     child: Option<Child>,
-    /// What it said when it was ready: `{url, dataDir, readyMs}`.
+    /// Its output when it was ready: `{url, dataDir, readyMs}`.
     pub ready: Value,
 }
 
 /// Starts `luci up` and waits until it is ready.
-pub async fn luci(stand: Stand) -> Luci {
-    luci_with(stand, Vec::new()).await
+pub async fn luci(servers: Servers) -> Luci {
+    luci_with(servers, Vec::new()).await
 }
 
 /// The same with settings of its own.
-pub async fn luci_with(stand: Stand, variables: Vec<(&'static str, String)>) -> Luci {
-    let mut luci = Luci { data_dir: room("luci"), stand, variables, child: None, ready: Value::Null };
+pub async fn luci_with(servers: Servers, variables: Vec<(&'static str, String)>) -> Luci {
+    let mut luci = Luci { data_dir: temp_dir("luci"), servers, variables, child: None, ready: Value::Null };
     luci.start().await;
     luci
 }
@@ -66,14 +72,16 @@ pub fn command(data_dir: &Path, arguments: &[&str]) -> Command {
 pub async fn output(data_dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = command(data_dir, arguments);
     command.envs(variables.iter().copied());
-    tokio::task::spawn_blocking(move || on_starter(move || command.output().expect("it runs"))).await.expect("it ends")
+    tokio::task::spawn_blocking(move || on_server_thread(move || command.output().expect("it runs")))
+        .await
+        .expect("it ends")
 }
 
 /// Starts the program in an environment of its own, to be killed; it ends with the tests.
 pub async fn process(arguments: &[&str], variables: Vec<(&'static str, String)>) -> Child {
-    let mut command = command(&room("process"), arguments);
+    let mut command = command(&temp_dir("process"), arguments);
     command.envs(variables).stdout(Stdio::null()).stderr(Stdio::null());
-    let started = tokio::task::spawn_blocking(move || on_starter(move || command.spawn().expect("it starts")));
+    let started = tokio::task::spawn_blocking(move || on_server_thread(move || command.spawn().expect("it starts")));
     started.await.expect("it starts")
 }
 
@@ -82,7 +90,7 @@ impl Luci {
     pub async fn start(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let mut command = command(&self.data_dir, &["up", "--json", "--listen", "127.0.0.1:0"]);
-        if let Stand::Given { database_url, nats_url } = &self.stand {
+        if let Servers::Of { database_url, nats_url } = &self.servers {
             command.env("LUCI_DATABASE_URL", database_url).env("LUCI_NATS_URL", nats_url);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -91,32 +99,36 @@ impl Luci {
         command.stdout(Stdio::piped()).stderr(log);
         let log = self.data_dir.join("luci.log");
         let started = tokio::task::spawn_blocking(move || {
-            let mut child = on_starter(move || command.spawn().expect("it starts"));
+            let mut child = on_server_thread(move || command.spawn().expect("it starts"));
             let mut line = String::new();
             BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
             (child, line)
         });
         let (child, line) = started.await.expect("it starts");
-        let said = || std::fs::read_to_string(&log).unwrap_or_default();
-        self.ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready, it said:\n{}", said()));
+        let stderr = || std::fs::read_to_string(&log).unwrap_or_default();
+        self.ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready, stderr:\n{}", stderr()));
         self.child = Some(child);
     }
 
     /// The processes of its private servers that live now.
     pub fn servers(&self) -> Vec<u32> {
         let files = ["postgres/postmaster.pid", "nats/nats.pid"].map(|file| self.data_dir.join(file));
-        // What has ended and was not waited for yet has no arguments any more.
+        // A zombie has no arguments any more.
         let lives =
             |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| !arguments.is_empty());
         files.iter().filter_map(|file| pid_in(file)).filter(lives).collect()
     }
 
-    /// kill -9 of its private Postgres, the postmaster first and with it all that it serves.
+    /// kill -9 of its private Postgres; the other server processes end when they notice that the postmaster is gone.
     pub async fn kill_postgres(&self) -> u32 {
-        let pid = pid_in(&self.data_dir.join("postgres/postmaster.pid")).expect("a Postgres of its own");
+        let folder = self.data_dir.join("postgres");
+        let pid = pid_in(&folder.join("postmaster.pid")).expect("a Postgres of its own");
+        let servers = processes_in(&folder);
         signal("-KILL", pid);
-        // Those who serve notice by themselves that they are alone.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        eventually("all processes of the killed Postgres have ended", async || {
+            processes_in(&folder).is_disjoint(&servers)
+        })
+        .await;
         pid
     }
 
@@ -148,8 +160,16 @@ impl Luci {
 }
 
 fn signal(signal: &str, pid: u32) {
-    // The shell's own: a small machine has no program `kill`.
+    // The shell's builtin: a small machine has no program `kill`.
     let _gone = Command::new("sh").args(["-c", &format!("kill {signal} {pid}")]).stderr(Stdio::null()).status();
+}
+
+/// The processes that work in a folder.
+fn processes_in(folder: &Path) -> BTreeSet<u32> {
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    let inside =
+        processes.filter(|process| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == folder));
+    inside.filter_map(|process| process.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The first line of a file, as a process id.
@@ -163,7 +183,7 @@ impl Drop for Luci {
             let _gone = child.kill();
             let _reaped = child.wait();
         }
-        // Private servers outlive a killed process, as they should; not this test, though.
+        // Private servers outlive a killed process; they must not outlive the test.
         for pid in self.servers() {
             signal("-QUIT", pid);
         }

@@ -1,4 +1,4 @@
-//! A headless chromium, driven over its DevTools protocol: what a person would see and do.
+//! A headless chromium, driven over its DevTools protocol.
 
 use std::{
     io::{BufRead, BufReader},
@@ -12,24 +12,24 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
-use super::servers::{on_starter, room};
-
-/// How long something may take to appear.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::{
+    servers::{on_server_thread, temp_dir},
+    wait::DEADLINE,
+};
 
 /// One tab of a browser of its own.
 pub struct Browser {
     child: Child,
     tab: WebSocketStream<MaybeTlsStream<TcpStream>>,
     sent: u64,
-    /// What the page complained of: uncaught exceptions and refused resources.
-    pub complaints: Vec<String>,
+    /// Uncaught exceptions and refused resources of the page.
+    pub errors: Vec<String>,
 }
 
 /// Starts chromium with one empty tab. Fails when there is none: `make test` installs it.
 pub async fn browser() -> Browser {
     let program = program().expect("a chromium; `deploy/setup.sh page` installs one");
-    let profile = room("chromium");
+    let profile = temp_dir("chromium");
     let started = tokio::task::spawn_blocking(move || start(&program, &profile)).await.expect("joined");
     let (child, port) = started;
     let new = format!("http://127.0.0.1:{port}/json/new?about:blank");
@@ -38,7 +38,7 @@ pub async fn browser() -> Browser {
     )
     .expect("JSON");
     let (tab, _) = connect_async(tab["webSocketDebuggerUrl"].as_str().expect("an address")).await.expect("a tab");
-    let mut browser = Browser { child, tab, sent: 0, complaints: Vec::new() };
+    let mut browser = Browser { child, tab, sent: 0, errors: Vec::new() };
     for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
         browser.send(domain, json!({})).await;
     }
@@ -59,7 +59,7 @@ fn start(program: &Path, profile: &Path) -> (Child, u16) {
     command.args(["--remote-debugging-port=0", "--window-size=1280,900"]);
     command.arg(format!("--user-data-dir={}", profile.display())).arg("about:blank");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = on_starter(move || command.spawn().expect("it starts"));
+    let mut child = on_server_thread(move || command.spawn().expect("it starts"));
     let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
     // `DevTools listening on ws://127.0.0.1:PORT/devtools/browser/…`
     let port = lines.map_while(Result::ok).find_map(|line| {
@@ -85,11 +85,11 @@ impl Browser {
 
     /// Waits until a JavaScript expression is true; fails with what the page shows.
     pub async fn until(&mut self, expression: &str) {
-        let end = tokio::time::Instant::now() + PATIENCE;
+        let end = tokio::time::Instant::now() + DEADLINE;
         while self.eval(&format!("Boolean({expression})")).await != true {
             if tokio::time::Instant::now() > end {
                 let text = self.eval("document.body.innerText").await;
-                panic!("not so: {expression}\n{}\n{:?}", text.as_str().unwrap_or_default(), self.complaints);
+                panic!("not so: {expression}\n{}\n{:?}", text.as_str().unwrap_or_default(), self.errors);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -102,19 +102,19 @@ impl Browser {
         loop {
             let message = self.tab.next().await.expect("the tab is open").expect("a message");
             let Ok(text) = message.to_text() else { continue };
-            let heard: Value = serde_json::from_str(text).unwrap_or_default();
-            if heard["id"] == self.sent {
-                return heard["result"].clone();
+            let received: Value = serde_json::from_str(text).unwrap_or_default();
+            if received["id"] == self.sent {
+                return received["result"].clone();
             }
-            self.hear(&heard);
+            self.record(&received);
         }
     }
 
-    fn hear(&mut self, event: &Value) {
+    fn record(&mut self, event: &Value) {
         match event["method"].as_str() {
-            Some("Runtime.exceptionThrown") => self.complaints.push(event["params"]["exceptionDetails"].to_string()),
+            Some("Runtime.exceptionThrown") => self.errors.push(event["params"]["exceptionDetails"].to_string()),
             Some("Log.entryAdded") if event["params"]["entry"]["level"] == "error" => {
-                self.complaints.push(event["params"]["entry"].to_string());
+                self.errors.push(event["params"]["entry"].to_string());
             }
             _ => {}
         }

@@ -1,6 +1,10 @@
 //! A database per test, copied from one that was migrated once.
 
-use std::{str::FromStr, sync::LazyLock, sync::mpsc, thread};
+use std::{
+    str::FromStr,
+    sync::{LazyLock, mpsc},
+    thread,
+};
 
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;

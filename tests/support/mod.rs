@@ -1,10 +1,10 @@
-//! What every test may ask for: a database, a broker, a whole system, the real binary.
+//! Shared test support: a database, a broker, a whole system, the real binary.
 //!
 //! ```ignore
 //! let database = support::database().await; // fresh and migrated; luci_schema::migrate::connect(database.url(), …)
 //! let nats = support::nats().await;         // private; .url(), .client(), .stop(), .wipe(), .restart()
 //! let system = support::system_with(SystemOptions::default()).await; // every role in this process; system.api.post("/api/pipelines", …)
-//! let luci = support::luci(Stand::on(&database, &nats)).await; // the real binary; .kill(), .stop(), .start()
+//! let luci = support::luci(Servers::on(&database, &nats)).await; // the real binary; .kill(), .stop(), .start()
 //! ```
 
 mod api;
@@ -15,11 +15,13 @@ mod nats;
 mod selftest;
 mod servers;
 mod system;
+mod wait;
 
 pub use api::Api;
-pub use binary::{Luci, Stand, luci, luci_with, output, process};
+pub use binary::{Luci, Servers, luci, luci_with, output, process};
 pub use browser::{Browser, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
-pub use servers::room;
+pub use servers::temp_dir;
 pub use system::{MASTER_KEY, System, SystemOptions, seal_key, system, system_with, vault};
+pub use wait::{DEADLINE, eventually, found};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use luci::local::{Folder, Lifetime, Nats as Server};
 
-use super::servers::{on_starter, room, search};
+use super::servers::{on_server_thread, search, temp_dir};
 
 /// A private nats-server with JetStream; ended when this value goes.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Nats {
 /// Starts a nats-server for this test alone.
 pub async fn nats() -> Nats {
     let mut nats =
-        Nats { folder: Some(Folder::open(&room("nats")).expect("a folder")), server: None, url: String::new() };
+        Nats { folder: Some(Folder::open(&temp_dir("nats")).expect("a folder")), server: None, url: String::new() };
     nats.restart().await;
     nats
 }
@@ -64,7 +64,7 @@ impl Nats {
         self.stop().await;
         let folder = self.folder.take().expect("held");
         let (server, folder) = tokio::task::spawn_blocking(move || {
-            on_starter(move || {
+            on_server_thread(move || {
                 let server = Server::start(&search(), &folder, Lifetime::WithStarter);
                 (server.unwrap_or_else(|error| panic!("{error}")), folder)
             })

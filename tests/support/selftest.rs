@@ -1,4 +1,4 @@
-//! The ground under the other tests: a database is fresh, a broker keeps its address.
+//! Tests of the support: a database is new, a broker keeps its address.
 
 use super::{database, nats};
 

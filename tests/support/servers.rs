@@ -26,29 +26,29 @@ static STARTER: LazyLock<mpsc::Sender<Job>> = LazyLock::new(|| {
 });
 
 /// Runs `job` on the thread that may start servers.
-pub fn on_starter<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+pub fn on_server_thread<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
     let (answer, wait) = mpsc::channel();
     let job = Box::new(move || answer.send(job()).expect("the caller waits"));
     STARTER.send(job).expect("the starter lives as long as the process");
     wait.recv().expect("a server starts")
 }
 
-/// A fresh folder of this test process, where also an unprivileged user may go.
-pub fn room(name: &str) -> PathBuf {
+/// A new temporary folder of this test process that unprivileged users can open.
+pub fn temp_dir(name: &str) -> PathBuf {
     static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
     let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let path = process_room().join(format!("{name}-{number}"));
+    let path = process_dir().join(format!("{name}-{number}"));
     fs::create_dir_all(&path).expect("a folder");
     path
 }
 
-fn process_room() -> &'static Path {
-    static ROOM: OnceLock<PathBuf> = OnceLock::new();
-    ROOM.get_or_init(|| {
+fn process_dir() -> &'static Path {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    DIR.get_or_init(|| {
         sweep();
-        let room = PathBuf::from(format!("/var/tmp/luci-tests-{}", std::process::id()));
-        fs::create_dir_all(&room).expect("a folder");
-        room
+        let dir = PathBuf::from(format!("/var/tmp/luci-tests-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a folder");
+        dir
     })
 }
 
@@ -72,8 +72,8 @@ pub fn search() -> Search {
 pub fn postgres_url(database: &str) -> String {
     static SERVER: OnceLock<(Postgres, Folder)> = OnceLock::new();
     let (server, _) = SERVER.get_or_init(|| {
-        on_starter(|| {
-            let folder = Folder::open(&room("postgres")).expect("a folder");
+        on_server_thread(|| {
+            let folder = Folder::open(&temp_dir("postgres")).expect("a folder");
             let server = Postgres::start(&search(), &folder, Durability::None, Lifetime::WithStarter);
             (server.unwrap_or_else(|error| panic!("{error}")), folder)
         })

@@ -7,21 +7,15 @@ use std::{
     time::Duration,
 };
 
-use luci::{
-    roles::Role,
-    system::{Setup, System as Running},
-};
-use luci_engine::{
-    admin::{tenants, vault::Vault},
-    block::BlockKind,
-    blocks,
-    provider::ProvidersConfig,
-    sealer::SealerOptions,
-    sender::SenderOptions,
-    storage::Storage,
-    worker::WorkerOptions,
-};
+use luci::process::{ProcessRole, Setup, System as Running};
+use luci_config::{tenants, vault::Vault};
+use luci_leads::commands::sectors;
+use luci_messaging::carriers::SendersConfig;
+use luci_messaging::sender::SenderOptions;
+use luci_providers::ProvidersConfig;
+use luci_runs::{sealer::SealerOptions, worker::WorkerOptions};
 use luci_schema::{RunId, TenantId, seal::SealKey};
+use luci_storage::Storage;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 
@@ -29,14 +23,14 @@ use super::{
     api::Api,
     database::{Database, database},
     nats::{Nats, nats},
-    servers::room,
+    servers::temp_dir,
 };
 
-/// What a test may want otherwise.
+/// What a test can change.
 pub struct SystemOptions {
-    pub roles: Vec<Role>,
-    pub kinds: Vec<std::sync::Arc<dyn BlockKind>>,
+    pub roles: Vec<ProcessRole>,
     pub providers: ProvidersConfig,
+    pub senders: SendersConfig,
     pub workers: WorkerOptions,
     pub sender: SenderOptions,
     pub gateway: luci_gateway::Options,
@@ -47,9 +41,9 @@ pub struct SystemOptions {
 impl Default for SystemOptions {
     fn default() -> Self {
         Self {
-            roles: Role::ALL.to_vec(),
-            kinds: blocks::all(),
+            roles: ProcessRole::ALL.to_vec(),
             providers: ProvidersConfig::default(),
+            senders: SendersConfig::default(),
             workers: WorkerOptions::default(),
             sender: SenderOptions::default(),
             gateway: luci_gateway::Options::default(),
@@ -58,7 +52,7 @@ impl Default for SystemOptions {
     }
 }
 
-/// A system at work, with one tenant and its owner's key.
+/// A running system with one tenant and its owner's key.
 pub struct System {
     pub api: Api,
     pub tenant: TenantId,
@@ -96,7 +90,7 @@ pub async fn system_with(options: SystemOptions) -> System {
     let (database, nats) = tokio::join!(database(), nats());
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
-    let objects = room("objects");
+    let objects = temp_dir("objects");
     let storage =
         Storage::local(objects.clone(), "signing key of a test".to_owned().into(), url.clone()).expect("a store");
     let instance = RunId::generate().to_string();
@@ -108,17 +102,17 @@ pub async fn system_with(options: SystemOptions) -> System {
         vault: vault(),
         sealing: Some(sealing),
         providers: ProvidersConfig { callback_url: Some(url.clone()), ..options.providers },
-        kinds: options.kinds,
+        senders: options.senders,
         listener: Some(listener),
         instance,
         roles: options.roles,
         workers: options.workers,
         sender: options.sender,
         gateway: options.gateway,
-        figures: figures(),
+        metrics: figures(),
     };
     let running = Running::start(setup).await.expect("a system");
-    let founded = tenants::found(&running.log, "Test", "test").await.expect("a tenant");
+    let founded = tenants::create(&running.log, "Test", "test", sectors::seed_new_tenant).await.expect("a tenant");
     let api = Api::new(url, founded.key.secret.expose_secret());
     System { api, tenant: founded.tenant, storage, objects, database, nats, running }
 }
@@ -126,7 +120,7 @@ pub async fn system_with(options: SystemOptions) -> System {
 impl System {
     /// Another tenant of the same system, and its owner's key.
     pub async fn other_tenant(&self, slug: &str) -> (TenantId, Api) {
-        let founded = tenants::found(&self.running.log, slug, slug).await.expect("a tenant");
+        let founded = tenants::create(&self.running.log, slug, slug, sectors::seed_new_tenant).await.expect("a tenant");
         (founded.tenant, Api::new(self.api.url.clone(), founded.key.secret.expose_secret()))
     }
 
@@ -137,7 +131,7 @@ impl System {
     }
 }
 
-/// One recorder a process, as in production; figures of all its systems come together in it.
+/// One recorder a process, as in production; the metrics of all its systems go there.
 fn figures() -> PrometheusHandle {
     static FIGURES: OnceLock<PrometheusHandle> = OnceLock::new();
     FIGURES.get_or_init(|| PrometheusBuilder::new().install_recorder().expect("the first recorder")).clone()

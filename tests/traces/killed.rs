@@ -1,17 +1,17 @@
-//! kill -9 of an engine whose blocks wait: their answers are taken meanwhile, and the next engine waits on for the rest.
+//! kill -9 of an engine with waiting blocks: answers are accepted meanwhile, and the next engine waits for the rest.
 
 use std::process::Child;
 
-use luci::roles::Role;
+use luci::process::ProcessRole;
 use serde_json::json;
 
-use super::ground::{BATCHES, PRICE, calls, held, matches, metric, paid, post_all, sandbox, start, system_at, traced};
+use super::fixture::{BATCHES, PRICE, calls, held, matches, metric, paid, post_all, sandbox, start, system_at, traced};
 use crate::support::{self, SystemOptions};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_is_killed_while_it_waits_hands_nothing_over_again() {
+async fn an_engine_killed_while_waiting_submits_nothing_again() {
     let sandbox = sandbox().await;
-    let roles = vec![Role::Gateway, Role::Projections, Role::Relay, Role::Clock];
+    let roles = vec![ProcessRole::Gateway, ProcessRole::Projections, ProcessRole::Relay, ProcessRole::Clock];
     let system = system_at(&sandbox, SystemOptions { roles, ..SystemOptions::default() }).await;
     let engine = async || -> Child {
         let variables = vec![
@@ -31,7 +31,7 @@ async fn an_engine_that_is_killed_while_it_waits_hands_nothing_over_again() {
     let posts = held(&sandbox, 42).await;
     first.kill().expect("it ran");
     first.wait().expect("it ended");
-    // While no engine lives, all of one batch is answered, and a part of the other.
+    // While no engine runs, one batch is answered whole and the other in part.
     let (early, late) = posts.split_at(30);
     post_all(&sandbox, early).await;
     let mut second = engine().await;

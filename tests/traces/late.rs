@@ -1,13 +1,13 @@
-//! Answers that come late, or never: the deadline, what a retry uses, what is paid once and what was paid again.
+//! Late and missing answers: the deadline, what a retry uses, what is paid once and what twice.
 
-use luci::sandbox::Fault;
+use luci_sandbox::Fault;
 use serde_json::{Value, json};
 
-use super::ground::{BATCHES, PRICE, calls, ground, held, matches, metric, paid, post_all, start, traced};
+use super::fixture::{BATCHES, PRICE, calls, fixture, held, matches, metric, paid, post_all, start, traced};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_its_deadline_a_block_fails_and_its_retry_asks_for_what_nobody_answered() {
-    let (system, sandbox) = ground().await;
+async fn a_block_fails_at_its_deadline_and_the_retry_requests_the_missing_answers() {
+    let (system, sandbox) = fixture().await;
     let api = &system.api;
     sandbox.hold_posts();
     let run = start(api, 25, 25, json!({"mode": "webhook", "deadlineSeconds": 3})).await;
@@ -30,7 +30,7 @@ async fn at_its_deadline_a_block_fails_and_its_retry_asks_for_what_nobody_answer
     let (status, _) = api.post(&format!("/api/pipelines/{run}/resume"), &json!({})).await;
     assert_eq!(status, 202);
     let again = held(&sandbox, 13).await;
-    let keys = |posts: &[luci::sandbox::Post]| {
+    let keys = |posts: &[luci_sandbox::Post]| {
         let mut keys: Vec<String> =
             posts.iter().filter_map(|post| Some(post.body.get("key")?.as_str()?.to_owned())).collect();
         keys.sort();
@@ -45,7 +45,7 @@ async fn at_its_deadline_a_block_fails_and_its_retry_asks_for_what_nobody_answer
     let total = matches(&posts) * PRICE;
     assert_eq!(ended["run"]["costMicros"], json!(total));
     assert_eq!(paid(&system).await, (total, 0));
-    // What the first batch brings after all was paid again, and changes nothing else.
+    // Late answers of the first batch were paid twice, and change nothing else.
     post_all(&sandbox, lost).await;
     assert_eq!(paid(&system).await, (total, matches(lost) * PRICE));
     assert_eq!(api.get(&format!("/api/pipelines/{run}")).await.1["run"]["costMicros"], json!(total));
@@ -53,7 +53,7 @@ async fn at_its_deadline_a_block_fails_and_its_retry_asks_for_what_nobody_answer
 
 #[tokio::test(flavor = "multi_thread")]
 async fn items_that_the_completion_leaves_out_are_failed_leads_of_a_completed_block() {
-    let (system, sandbox) = ground().await;
+    let (system, sandbox) = fixture().await;
     sandbox.fault_next(Fault::Without(3), 1);
     let run = start(&system.api, 20, 20, json!({"mode": "webhook"})).await;
     let ended = system.api.run_ended(&run).await;
@@ -68,13 +68,13 @@ async fn items_that_the_completion_leaves_out_are_failed_leads_of_a_completed_bl
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_that_says_why_there_is_no_answer_fails_its_lead() {
-    let (system, sandbox) = ground().await;
+    let (system, sandbox) = fixture().await;
     sandbox.hold_posts();
     let run = start(&system.api, 12, 12, json!({"mode": "webhook"})).await;
     let mut posts = held(&sandbox, 13).await;
     posts[0].body["error"] = json!("internal");
     posts[0].body["statusCode"] = json!(500);
-    // An item of a lead that was never handed over is nobody's.
+    // An item of a lead that was never submitted is ignored.
     let mut stranger = posts[1].clone();
     stranger.body["key"] = json!(luci_schema::LeadId::generate());
     post_all(&sandbox, &[stranger]).await;
@@ -87,7 +87,7 @@ async fn an_item_that_says_why_there_is_no_answer_fails_its_lead() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_forgotten_a_month_after_its_deadline_and_its_answers_stay() {
-    let (system, _sandbox) = ground().await;
+    let (system, _sandbox) = fixture().await;
     let run = start(&system.api, 20, 20, json!({"mode": "webhook"})).await;
     assert_eq!(system.api.run_ended(&run).await["run"]["status"], "completed");
     let pool = system.database.pool().await;
@@ -101,7 +101,7 @@ async fn a_batch_is_forgotten_a_month_after_its_deadline_and_its_answers_stay() 
     for (age, left) in [("29 days", 20), ("31 days", 0)] {
         let aged = sqlx::AssertSqlSafe(format!("update trace_batches set deadline = now() - interval '{age}'"));
         sqlx::query(aged).execute(&mut *c).await.expect("aged");
-        luci_engine::provider::forget_old_traces(&mut c).await.expect("forgotten");
+        luci_providers::delete_old_traces(&mut c).await.expect("forgotten");
         assert_eq!(count(&mut c, "trace_leads").await, left, "{age}");
     }
     assert_eq!(count(&mut c, "provider_results where stage = 'skip_trace'").await, answers);

@@ -1,6 +1,6 @@
-//! SKIP_TRACE by hand-over: leads go to the sandbox in batches, which posts their answers to the gateway.
+//! SKIP_TRACE by asynchronous batches: the sandbox posts their answers to the gateway.
 
-mod ground;
+mod fixture;
 mod killed;
 mod late;
 mod refused;

@@ -1,21 +1,21 @@
-//! Calls that hand over and are refused, lost or limited; addresses that are nobody's; settings that cannot be.
+//! Submissions that are refused, lost or limited; unknown callback addresses; invalid settings.
 
-use luci::sandbox::Fault;
+use luci_sandbox::Fault;
 use serde_json::{Value, json};
 
-use super::ground::{BATCHES, PRICE, calls, ground, held, paid, post_all, start};
+use super::fixture::{BATCHES, PRICE, calls, fixture, held, paid, post_all, start};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hand_over_is_made_once_however_its_call_ends() {
+async fn a_batch_is_submitted_once_however_the_call_ends() {
     for (fault, batches, awaited) in [
-        // Taken, though nobody heard so.
+        // Accepted, but the answer was lost.
         (Fault::Lost, 1, 0),
-        // A certain no, that passes.
+        // A refusal that is transient.
         (Fault::Unavailable, 2, 0),
-        // Called wrong as a whole: asked in the usual way.
+        // Refused as a whole: the leads are looked up without a batch.
         (Fault::Refused, 1, 1),
     ] {
-        let (system, sandbox) = ground().await;
+        let (system, sandbox) = fixture().await;
         sandbox.fault_next(fault, 1);
         let run = start(&system.api, 20, 20, json!({"mode": "webhook"})).await;
         let ended = system.api.run_ended(&run).await;
@@ -30,8 +30,8 @@ async fn a_hand_over_is_made_once_however_its_call_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_without_credits_fails_the_block_and_hands_nothing_over() {
-    let (system, sandbox) = ground().await;
+async fn an_account_without_credits_fails_the_block_and_submits_nothing() {
+    let (system, sandbox) = fixture().await;
     sandbox.fault_next(Fault::NoCredits, 1);
     let run = start(&system.api, 20, 20, json!({"mode": "webhook"})).await;
     let ended = system.api.run_ended(&run).await;
@@ -49,7 +49,7 @@ async fn an_account_without_credits_fails_the_block_and_hands_nothing_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_batch_s_own_address_and_the_account_s_own_key_answer() {
-    let (system, sandbox) = ground().await;
+    let (system, sandbox) = fixture().await;
     sandbox.hold_posts();
     let run = start(&system.api, 10, 10, json!({"mode": "webhook"})).await;
     let posts = held(&sandbox, 11).await;
@@ -65,7 +65,7 @@ async fn only_the_batch_s_own_address_and_the_account_s_own_key_answer() {
     assert_eq!(answered(posts[0].url.replace("/realestate/", "/tracerfy/"), key).await, 404);
     assert_eq!(answered(posts[0].url.clone(), "another key").await, 403);
     assert_eq!(answered(posts[0].url.clone(), "").await, 403);
-    // An address of another tenant's own takes the item for what it is there: a delivery that answers nobody.
+    // At another tenant's address the item is a delivery that answers no block.
     let (_, other) = system.other_tenant("other").await;
     let made = json!({"source": "realestate", "signingSecret": key});
     let (status, theirs) = other.post("/api/webhook-tokens", &made).await;
@@ -74,11 +74,11 @@ async fn only_the_batch_s_own_address_and_the_account_s_own_key_answer() {
     assert_eq!(answered(theirs, key).await, 200);
     assert_eq!(paid(&system).await, (0, 0));
     assert_eq!(other.get(&format!("/api/pipelines/{run}")).await.0, 404);
-    // A tenant that is no longer served is answered nobody's.
-    let status = async |word: &str| {
+    // The callbacks of an inactive tenant answer no block.
+    let status = async |text: &str| {
         let sql = "update tenants set status = $2 where id = $1";
         let pool = system.database.pool().await;
-        sqlx::query(sql).bind(system.tenant).bind(word).execute(&pool).await.expect("changed");
+        sqlx::query(sql).bind(system.tenant).bind(text).execute(&pool).await.expect("changed");
     };
     status("suspended").await;
     assert_eq!(answered(posts[0].url.clone(), key).await, 404);
@@ -88,9 +88,9 @@ async fn only_the_batch_s_own_address_and_the_account_s_own_key_answer() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_are_refused_when_they_are_published() {
-    let system = crate::gateway::ground::still().await;
-    for (config, word) in [
+async fn invalid_settings_are_refused_when_they_are_published() {
+    let system = crate::gateway::fixture::still().await;
+    for (config, text) in [
         (json!({"mode": "post"}), "webhook"),
         (json!({"mode": "webhook", "provider": "tracerfy"}), "tracerfy"),
         (json!({"mode": "webhook", "deadlineSeconds": 0}), "deadlineSeconds"),
@@ -103,6 +103,6 @@ async fn settings_that_cannot_be_are_refused_when_they_are_published() {
         assert_eq!(status, 422, "{config}");
         let error = &problem["errors"][0];
         assert_eq!(error["field"], "stages[1].config", "{problem}");
-        assert!(error.to_string().contains(word), "{config}: {error}");
+        assert!(error.to_string().contains(text), "{config}: {error}");
     }
 }

@@ -1,9 +1,9 @@
-//! Runs whose answers come by webhook, watched from outside: counts, costs, places, and what may be commanded meanwhile.
+//! Runs whose answers come by webhook: counts, costs, permits, and commands while a block waits.
 
-use luci_engine::provider::ProvidersConfig;
+use luci_providers::ProvidersConfig;
 use serde_json::{Value, json};
 
-use super::ground::{BATCHES, PRICE, calls, ground, held, matches, metric, paid, post_all, sandbox, start, traced};
+use super::fixture::{BATCHES, PRICE, calls, fixture, held, matches, metric, paid, post_all, sandbox, start, traced};
 use crate::support::{SystemOptions, system_with};
 
 fn sum(list: &Value, of: &str) -> u64 {
@@ -12,9 +12,9 @@ fn sum(list: &Value, of: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_posted_and_counts_and_costs_agree_at_every_level() {
-    let (system, sandbox) = ground().await;
+    let (system, sandbox) = fixture().await;
     let api = &system.api;
-    // Two batches, and five leads that no batch takes.
+    // Two batches, and five leads in no batch.
     let run = start(api, 65, 30, json!({"mode": "webhook"})).await;
     let ended = api.run_ended(&run).await;
     assert_eq!(ended["run"]["status"], "completed", "{ended:#}");
@@ -34,7 +34,7 @@ async fn answers_are_posted_and_counts_and_costs_agree_at_every_level() {
     for block in traced(&ended) {
         assert_eq!((&block["attempt"], &block["provider"]), (&json!(1), &json!("realestate")), "{block}");
     }
-    // Each item and each completion is a delivery like any other.
+    // Each item and each completion is a webhook delivery.
     let pool = system.database.pool().await;
     let taken: i64 = sqlx::query_scalar("select count(*) from webhook_events where purpose like 'block:%'")
         .fetch_one(&pool)
@@ -44,12 +44,12 @@ async fn answers_are_posted_and_counts_and_costs_agree_at_every_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_block_that_waits_holds_no_place_and_its_run_says_until_when() {
-    let (system, sandbox) = ground().await;
+async fn a_waiting_block_holds_no_permit_and_its_run_says_until_when() {
+    let (system, sandbox) = fixture().await;
     let api = &system.api;
     sandbox.hold_posts();
     let run = start(api, 40, 20, json!({"mode": "webhook"})).await;
-    // There is one place, and both blocks have handed over.
+    // There is one permit, and both blocks have submitted.
     let posts = held(&sandbox, 42).await;
     let waits = |detail: &Value| detail["run"]["waitingFor"]["reason"] == "provider";
     let waiting = api.run_when(&run, waits).await["run"]["waitingFor"].clone();
@@ -58,7 +58,7 @@ async fn a_block_that_waits_holds_no_place_and_its_run_says_until_when() {
     assert!(until > waiting["since"].as_str().expect("a time"), "{waiting}");
     assert_eq!(api.get("/api/pipelines").await.1["runs"][0]["waitingFor"], waiting);
 
-    // A pause lets begun blocks finish; what is posted meanwhile is taken.
+    // During a pause begun blocks finish; posted answers are accepted.
     let (status, _) = api.post(&format!("/api/pipelines/{run}/pause"), &json!({})).await;
     assert_eq!(status, 202);
     assert_eq!(post_all(&sandbox, &posts).await, 42);
@@ -76,7 +76,7 @@ async fn a_block_that_waits_holds_no_place_and_its_run_says_until_when() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_run_keeps_what_was_answered_and_a_replay_waits_for_the_rest() {
-    let (system, sandbox) = ground().await;
+    let (system, sandbox) = fixture().await;
     let api = &system.api;
     sandbox.hold_posts();
     let run = start(api, 20, 20, json!({"mode": "webhook"})).await;
@@ -103,10 +103,10 @@ async fn a_cancelled_run_keeps_what_was_answered_and_a_replay_waits_for_the_rest
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_handed_over_counts_against_limits() {
+async fn submitted_batches_count_against_limits() {
     let sandbox = sandbox().await;
     let mut providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
-    providers.patience = std::time::Duration::ZERO;
+    providers.max_quota_wait = std::time::Duration::ZERO;
     providers.sites.values_mut().for_each(|site| site.limits.tenant_per_day = Some(30));
     let system = system_with(SystemOptions { providers, ..SystemOptions::default() }).await;
     let run = start(&system.api, 50, 50, json!({"mode": "webhook"})).await;

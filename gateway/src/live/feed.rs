@@ -1,7 +1,7 @@
-//! What feeds the hub: core NATS while there is a broker, else the log itself; the log also fills every hole.
+//! Feeds the hub: from core NATS while the broker is connected, else from the log, which also fills every gap.
 //!
-//! NATS spares the database one read per gateway and batch. It promises nothing, so positions decide: a message that
-//! is not the next one is ignored, and whatever is missing a moment after it was committed is read from the log.
+//! NATS saves the database one read per gateway and batch. It guarantees nothing, so positions decide: a message that is not
+//! the next one is ignored, and an event that does not arrive in time after its commit is read from the log.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Hub,
-    frame::{Bundle, Seen},
+    frame::{Bundle, WatchedEvent},
 };
 
 /// How long a committed event may take through the broker before it is read from the log.
-const PATIENCE: Duration = Duration::from_millis(150);
-/// How often the log is looked at when nothing wakes us.
-const LOOK: Duration = Duration::from_millis(500);
+const BROKER_TIMEOUT: Duration = Duration::from_millis(150);
+/// How often the log is polled without a notification.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Events read from the log at once.
 const PAGE: usize = 512;
 
@@ -34,18 +34,18 @@ pub async fn run(hub: Arc<Hub>, log: Log, nats: Option<Client>, stop: Cancellati
     if let Some(client) = &nats {
         messages = subscribe(client).await;
     }
-    // Where the log was when the hub was first seen behind it, and when patience ends.
+    // When the log is to be read, and its head at the time at which the hub was first behind it.
     let mut due: Option<(Instant, Position)> = None;
     loop {
         let connected = nats.as_ref().is_some_and(|client| client.connection_state() == State::Connected);
-        let patience = if connected && !messages.is_empty() { PATIENCE } else { Duration::ZERO };
+        let timeout = if connected && !messages.is_empty() { BROKER_TIMEOUT } else { Duration::ZERO };
         let last = hub.last();
         tokio::select! {
             () = stop.cancelled() => return,
-            Some(message) = messages.next(), if !messages.is_empty() => take(&hub, &message),
-            head = log.wait_past(last, LOOK), if due.is_none() => {
-                hub.note_head(head);
-                due = (head > last).then(|| (Instant::now() + patience, head));
+            Some(message) = messages.next(), if !messages.is_empty() => publish(&hub, &message),
+            head = log.wait_past(last, POLL_INTERVAL), if due.is_none() => {
+                hub.record_head(head);
+                due = (head > last).then(|| (Instant::now() + timeout, head));
             }
             () = until(due) => {
                 due = None;
@@ -68,42 +68,42 @@ async fn subscribe(client: &Client) -> Messages {
     for subject in ["luci.>", "tele.>"] {
         match client.subscribe(subject).await {
             Ok(subscriber) => messages.push(subscriber),
-            Err(error) => tracing::warn!(%error, subject, "not subscribed; the log is followed instead"),
+            Err(error) => tracing::warn!(%error, subject, "subscription failed, falling back to the log"),
         }
     }
     messages
 }
 
-/// Reads what the hub lacks from the log.
+/// Publishes the events that the hub lacks from the log.
 async fn catch_up(hub: &Hub, log: &Log) {
     loop {
         let last = hub.last();
         match log.read(last, PAGE).await {
             Ok(events) => {
                 for recorded in &events {
-                    hub.publish(&Seen::from(recorded.as_ref()));
+                    hub.publish(&WatchedEvent::from(recorded.as_ref()));
                 }
                 if events.len() < PAGE {
                     return;
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, position = last.0, "the log could not be read for watchers");
-                tokio::time::sleep(LOOK).await;
+                tracing::warn!(%error, position = last.0, "log read for watchers failed");
+                tokio::time::sleep(POLL_INTERVAL).await;
                 return;
             }
         }
     }
 }
 
-/// Hands a message on; what is not the next event is ignored, and a hole is filled when patience ends.
-fn take(hub: &Hub, message: &Message) {
+/// Publishes a message. An event that is not the next one is ignored; the gap is filled from the log after the timeout.
+fn publish(hub: &Hub, message: &Message) {
     if message.subject.starts_with("luci.") {
-        if let Some(seen) = read_event(&message.subject, &message.payload) {
-            hub.publish(&seen);
+        if let Some(event) = read_event(&message.subject, &message.payload) {
+            hub.publish(&event);
         }
     } else if let Some((tenant, bundle)) = read_telemetry(&message.subject, &message.payload, hub.last()) {
-        hub.tell(tenant, bundle);
+        hub.publish_telemetry(tenant, bundle);
     }
 }
 
@@ -119,23 +119,23 @@ struct Body<'a> {
     data: &'a RawValue,
 }
 
-fn read_event(subject: &str, payload: &[u8]) -> Option<Seen> {
+fn read_event(subject: &str, payload: &[u8]) -> Option<WatchedEvent> {
     let mut tokens = subject.split('.').skip(1);
     let tenant: TenantId = tokens.next()?.parse().ok()?;
     let stream: StreamId = tokens.next()?.parse().ok()?;
     let body: Body<'_> = serde_json::from_slice(payload).ok()?;
-    // `luci.block.completed.v1` is `block:completed`, shape 1.
+    // `luci.block.completed.v1` is `block:completed`, schema version 1.
     let mut kind = body.kind.strip_prefix("luci.")?.splitn(3, '.');
     let name = format!("{}:{}", kind.next()?, kind.next()?);
-    let shape = kind.next()?.strip_prefix('v')?.parse().ok()?;
+    let schema_version = kind.next()?.strip_prefix('v')?.parse().ok()?;
     let version = body.version.as_u64().or_else(|| body.version.as_str()?.parse().ok())?;
-    Some(Seen {
+    Some(WatchedEvent {
         tenant,
         stream,
         position: Position(body.sequence.parse().ok()?),
         version: Version(version),
         at: Micros::from(OffsetDateTime::parse(body.time, &Rfc3339).ok()?),
-        event: Event::decode(&name, shape, body.data.get()).ok()?,
+        event: Event::decode(&name, schema_version, body.data.get()).ok()?,
     })
 }
 
@@ -159,20 +159,20 @@ mod tests {
         let (tenant, run) = (TenantId::generate(), RunId::generate());
         let body = r#"{"specversion":"1.0","id":"ev_x","source":"/x","type":"luci.run.paused.v1",
             "time":"2026-11-22T20:54:01.000123Z","sequence":"00000000000000000042","version":"5","data":{}}"#;
-        let seen = read_event(&format!("luci.{tenant}.{run}.run.paused"), body.as_bytes()).unwrap();
-        assert_eq!((seen.position, seen.version), (Position(42), Version(5)));
-        assert_eq!(seen.event.type_name(), "run:paused");
-        assert_eq!(seen.at.rfc3339(), "2026-11-22T20:54:01.000123Z");
+        let event = read_event(&format!("luci.{tenant}.{run}.run.paused"), body.as_bytes()).unwrap();
+        assert_eq!((event.position, event.version), (Position(42), Version(5)));
+        assert_eq!(event.event.type_name(), "run:paused");
+        assert_eq!(event.at.rfc3339(), "2026-11-22T20:54:01.000123Z");
         assert!(read_event("luci.x.y.run.paused", body.as_bytes()).is_none());
     }
 
     #[test]
-    fn telemetry_keeps_its_fields_and_says_no_tenant() {
+    fn telemetry_keeps_its_fields_without_the_tenant() {
         let (tenant, run) = (TenantId::generate(), RunId::generate());
         let body = format!(r#"{{"type":"run:progress","tenantId":"{tenant}","runId":"{run}","progress":40}}"#);
-        let (to, bundle) =
+        let (topic_tenant, bundle) =
             read_telemetry(&format!("tele.{tenant}.{run}.run.progress"), body.as_bytes(), Position(3)).unwrap();
-        assert_eq!(to, tenant);
+        assert_eq!(topic_tenant, tenant);
         assert_eq!(bundle.position, None);
         assert!(bundle.frames[0].contains("\"progress\":40") && !bundle.frames[0].contains("tenant_"));
     }

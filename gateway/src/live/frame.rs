@@ -1,4 +1,4 @@
-//! What watchers are sent: the frames of spec S6, made once per event and shared by all who see it.
+//! The frames of spec S6, built once per event and shared by all watchers.
 
 use luci_schema::{
     BlockEvent, BlockId, Counts, Event, Micros, Position, Recorded, RunEvent, RunId, StreamId, TenantId, Version,
@@ -7,9 +7,9 @@ use luci_schema::{
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// An event of a run as far as watchers need it; read from the log or from NATS.
+/// The parts of an event that watchers need, from the log or from NATS.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct WatchedEvent {
     pub tenant: TenantId,
     pub stream: StreamId,
     pub position: Position,
@@ -18,7 +18,7 @@ pub struct Seen {
     pub event: Event,
 }
 
-impl From<&Recorded> for Seen {
+impl From<&Recorded> for WatchedEvent {
     fn from(recorded: &Recorded) -> Self {
         Self {
             tenant: recorded.tenant_id,
@@ -31,19 +31,19 @@ impl From<&Recorded> for Seen {
     }
 }
 
-/// The frames of one event, or one message of telemetry.
+/// The frames of one event, or of one telemetry message.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     pub run: RunId,
-    /// For telemetry, which has no place in the log: none.
+    /// `None` for telemetry, which is not in the log.
     pub position: Option<Position>,
     pub frames: Vec<Utf8Bytes>,
 }
 
-/// The frames of an event; none for events that are not of a run.
-pub fn bundle(seen: &Seen) -> Option<Bundle> {
-    let StreamId::Run(run) = seen.stream else { return None };
-    let bodies = match &seen.event {
+/// The frames of an event; `None` if it is not an event of a run.
+pub fn bundle(event: &WatchedEvent) -> Option<Bundle> {
+    let StreamId::Run(run) = event.stream else { return None };
+    let bodies = match &event.event {
         Event::Run(event) => vec![run_body(event)],
         Event::Block(event) => block_bodies(event),
         Event::Artifact(event) => {
@@ -55,17 +55,17 @@ pub fn bundle(seen: &Seen) -> Option<Bundle> {
     let mut frames = Vec::with_capacity(bodies.len());
     for (index, mut body) in bodies.into_iter().enumerate() {
         if let Value::Object(fields) = &mut body {
-            // The first frame is the event's own; those after it are the artifacts it carried.
-            let name = if index == 0 { seen.event.type_name() } else { "artifact:created" };
+            // The first frame is the event itself; the others are its artifacts.
+            let name = if index == 0 { event.event.type_name() } else { "artifact:created" };
             fields.insert("type".into(), name.into());
             fields.insert("runId".into(), json!(run));
-            fields.insert("position".into(), json!(seen.position));
-            fields.insert("version".into(), json!(seen.version));
-            fields.insert("at".into(), seen.at.rfc3339().into());
+            fields.insert("position".into(), json!(event.position));
+            fields.insert("version".into(), json!(event.version));
+            fields.insert("at".into(), event.at.rfc3339().into());
         }
         frames.push(body.to_string().into());
     }
-    Some(Bundle { run, position: Some(seen.position), frames })
+    Some(Bundle { run, position: Some(event.position), frames })
 }
 
 fn run_body(event: &RunEvent) -> Value {
@@ -153,7 +153,7 @@ fn artifact_body(artifact: &Artifact, block: Option<BlockId>) -> Value {
         "sizeBytes": artifact.size_bytes, "checksum": artifact.checksum})
 }
 
-/// Counts in the words of the API.
+/// Counts under the names of the API.
 pub fn metrics(counts: &Counts) -> Value {
     json!({"inputCount": counts.input, "processedCount": counts.processed(), "successCount": counts.success,
         "noMatchCount": counts.no_match, "failedCount": counts.failed, "skippedCount": counts.skipped,
@@ -167,14 +167,14 @@ pub fn heartbeat(position: Position, lag_ms: u64) -> Utf8Bytes {
         .into()
 }
 
-/// The watcher was too slow: it has everything up to `after` and must come again from there.
+/// The watcher was too slow: it has every event up to `after` and must reconnect from there.
 pub fn resume(after: Position) -> Utf8Bytes {
     json!({"type": "resume", "after": after, "reason": "too slow"}).to_string().into()
 }
 
-/// A client's message was not understood or not allowed.
-pub fn refused(why: &str) -> Utf8Bytes {
-    json!({"type": "error", "reason": why}).to_string().into()
+/// A message of the client is malformed or not allowed.
+pub fn error(reason: &str) -> Utf8Bytes {
+    json!({"type": "error", "reason": reason}).to_string().into()
 }
 
 #[cfg(test)]
@@ -183,8 +183,8 @@ mod tests {
 
     use super::*;
 
-    fn seen(event: impl Into<Event>) -> Seen {
-        Seen {
+    fn watched(event: impl Into<Event>) -> WatchedEvent {
+        WatchedEvent {
             tenant: TenantId::generate(),
             stream: RunId::generate().into(),
             position: Position(7),
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_run_event_is_one_frame() {
-        let bundle = bundle(&seen(RunEvent::Started(event::RunStarted { sector_id: None }))).unwrap();
+        let bundle = bundle(&watched(RunEvent::Started(event::RunStarted { sector_id: None }))).unwrap();
         let frame: Value = serde_json::from_str(&bundle.frames[0]).unwrap();
         assert_eq!(frame["type"], "run:started");
         assert_eq!((frame["position"].as_u64(), frame["version"].as_u64()), (Some(7), Some(3)));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_completion_shows_its_artifacts_after_it() {
+    fn a_completed_block_is_followed_by_its_artifacts() {
         let artifact = Artifact {
             artifact_id: ArtifactId::generate(),
             artifact_type: "parsed".into(),
@@ -229,7 +229,7 @@ mod tests {
             merged: counts,
             totals: event::RunTotals { processed_leads: 0, progress: 14, cost_micros: 5 },
         };
-        let bundle = bundle(&seen(BlockEvent::Completed(Box::new(completed)))).unwrap();
+        let bundle = bundle(&watched(BlockEvent::Completed(Box::new(completed)))).unwrap();
         let frames: Vec<Value> = bundle.frames.iter().map(|frame| serde_json::from_str(frame).unwrap()).collect();
         assert_eq!(frames.len(), 2);
         assert_eq!((&frames[0]["type"], &frames[1]["type"]), (&json!("block:completed"), &json!("artifact:created")));
@@ -239,8 +239,8 @@ mod tests {
     }
 
     #[test]
-    fn events_of_configuration_are_not_shown() {
-        let mut config = seen(RunEvent::Paused(serde_json::from_str("{}").unwrap()));
+    fn events_of_configuration_have_no_frames() {
+        let mut config = watched(RunEvent::Paused(serde_json::from_str("{}").unwrap()));
         config.stream = luci_schema::KeyId::generate().into();
         assert!(bundle(&config).is_none());
     }

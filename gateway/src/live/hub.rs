@@ -1,7 +1,7 @@
-//! The fan-out: each topic is one bounded ring that all its watchers read at their own pace.
+//! The fan-out: each topic is one bounded ring buffer, which its watchers read independently.
 //!
-//! Publishing and subscribing take the same lock, so that a new watcher knows exactly which position its live part
-//! begins after. A topic exists only while somebody watches it.
+//! Publishing and subscribing take the same lock, so that a new watcher knows the exact position after which its live events
+//! start. A topic exists only while it has a watcher.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,17 +11,17 @@ use std::{
 use luci_schema::{ConfigEvent, Event, KeyId, Micros, Position, RunId, StreamId, TenantId};
 use tokio::sync::broadcast;
 
-use super::frame::{self, Bundle, Seen};
+use super::frame::{self, Bundle, WatchedEvent};
 
-/// Bundles that a watcher may be behind before it is told to resume.
-const RING: usize = 1_024;
+/// Bundles that a watcher may lag behind before it has to resume.
+const RING_SIZE: usize = 1_024;
 
 /// What can be watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
     /// All runs of a tenant.
     Runs(TenantId),
-    /// One run; the tenant is part of the topic, so that no other tenant can ever meet it.
+    /// One run. The tenant is part of the topic, so that no other tenant can subscribe to it.
     Run(TenantId, RunId),
 }
 
@@ -33,17 +33,17 @@ pub struct Hub {
 #[derive(Default)]
 struct State {
     last: Position,
-    /// Since when the log is known to be further than `last`.
+    /// Since when the head of the log is known to be beyond `last`.
     behind_since: Option<Micros>,
     topics: HashMap<Topic, broadcast::Sender<Arc<Bundle>>>,
     revoked: HashSet<KeyId>,
 }
 
-/// A place in a topic. Dropping it gives the place back.
+/// A subscription to a topic, ended by dropping it.
 pub struct Subscription {
     hub: Arc<Hub>,
     topic: Topic,
-    /// Bundles after this position come through `live`.
+    /// The receiver gets every bundle after this position.
     pub cut: Position,
 }
 
@@ -54,23 +54,23 @@ impl Hub {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while holding the lock leaves whole values only.
+        // The state is consistent even after a panic while the lock was held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The position of the last event that was handed out.
+    /// The position of the last published event.
     pub fn last(&self) -> Position {
         self.lock().last
     }
 
-    /// How long events have been waiting to be handed out, in milliseconds; 0 when none is.
+    /// How long the oldest unpublished event has been waiting, in milliseconds; 0 if there is none.
     pub fn lag_ms(&self) -> u64 {
         let since = self.lock().behind_since;
         since.map_or(0, |since| u64::try_from((Micros::now().0 - since.0) / 1_000).unwrap_or(0))
     }
 
-    /// Notes that the log has reached `head`.
-    pub fn note_head(&self, head: Position) {
+    /// Records the head of the log.
+    pub fn record_head(&self, head: Position) {
         let mut state = self.lock();
         if head <= state.last {
             state.behind_since = None;
@@ -79,30 +79,30 @@ impl Hub {
         }
     }
 
-    /// Hands out the next event of the log. False when it is not the next one: older ones are repeats, newer ones
-    /// show a hole that the feed fills first.
-    pub fn publish(&self, seen: &Seen) -> bool {
+    /// Publishes the next event of the log. False if it is not the next one: an older one is a repeat, a newer one follows a
+    /// gap that the feed fills first.
+    pub fn publish(&self, event: &WatchedEvent) -> bool {
         let mut state = self.lock();
-        if seen.position.0 != state.last.0 + 1 {
+        if event.position.0 != state.last.0 + 1 {
             return false;
         }
-        state.last = seen.position;
+        state.last = event.position;
         state.behind_since = None;
-        if let Event::Config(ConfigEvent::KeyRevoked(revoked)) = &seen.event {
+        if let Event::Config(ConfigEvent::KeyRevoked(revoked)) = &event.event {
             state.revoked.insert(revoked.key_id);
         }
-        let StreamId::Run(run) = seen.stream else { return true };
-        let topics = [Topic::Runs(seen.tenant), Topic::Run(seen.tenant, run)];
+        let StreamId::Run(run) = event.stream else { return true };
+        let topics = [Topic::Runs(event.tenant), Topic::Run(event.tenant, run)];
         if topics.iter().any(|topic| state.topics.contains_key(topic))
-            && let Some(bundle) = frame::bundle(seen)
+            && let Some(bundle) = frame::bundle(event)
         {
             send(&state, topics, bundle);
         }
         true
     }
 
-    /// Hands out telemetry: lost when nobody is there, never repeated.
-    pub fn tell(&self, tenant: TenantId, bundle: Bundle) {
+    /// Publishes telemetry: lost without a watcher, never repeated.
+    pub fn publish_telemetry(&self, tenant: TenantId, bundle: Bundle) {
         let state = self.lock();
         send(&state, [Topic::Runs(tenant), Topic::Run(tenant, bundle.run)], bundle);
     }
@@ -112,26 +112,26 @@ impl Hub {
         self.lock().revoked.contains(&key)
     }
 
-    /// Joins a topic; everything after the subscription's `cut` will come through the receiver.
+    /// Subscribes to a topic: the receiver gets every bundle after `cut` of the subscription.
     pub fn subscribe(self: &Arc<Self>, topic: Topic) -> (Subscription, broadcast::Receiver<Arc<Bundle>>) {
         let mut state = self.lock();
         let cut = state.last;
-        let sender = state.topics.entry(topic).or_insert_with(|| broadcast::Sender::new(ring(topic)));
+        let sender = state.topics.entry(topic).or_insert_with(|| broadcast::Sender::new(ring_size(topic)));
         let live = sender.subscribe();
         (Subscription { hub: Arc::clone(self), topic, cut }, live)
     }
 
-    /// Topics that are watched now.
+    /// The number of topics with a watcher.
     pub fn topics(&self) -> usize {
         self.lock().topics.len()
     }
 }
 
-/// A run alone needs a smaller ring than all runs of a tenant.
-fn ring(topic: Topic) -> usize {
+/// One run needs a smaller buffer than all runs of a tenant.
+fn ring_size(topic: Topic) -> usize {
     match topic {
-        Topic::Runs(_) => RING,
-        Topic::Run(..) => RING / 4,
+        Topic::Runs(_) => RING_SIZE,
+        Topic::Run(..) => RING_SIZE / 4,
     }
 }
 
@@ -139,7 +139,7 @@ fn send(state: &State, topics: [Topic; 2], bundle: Bundle) {
     let bundle = Arc::new(bundle);
     for topic in topics {
         if let Some(sender) = state.topics.get(&topic) {
-            // An error says that the last watcher is leaving: nobody misses anything.
+            // Fails when the last watcher is being dropped.
             let _ = sender.send(Arc::clone(&bundle));
         }
     }
@@ -160,8 +160,8 @@ mod tests {
 
     use super::*;
 
-    fn seen(tenant: TenantId, run: RunId, position: u64) -> Seen {
-        Seen {
+    fn event(tenant: TenantId, run: RunId, position: u64) -> WatchedEvent {
+        WatchedEvent {
             tenant,
             stream: run.into(),
             position: Position(position),
@@ -172,18 +172,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_next_event_is_handed_out_and_only_to_its_tenant() {
+    async fn only_the_next_event_is_published_and_only_to_its_tenant() {
         let (mine, other, run) = (TenantId::generate(), TenantId::generate(), RunId::generate());
         let hub = Hub::starting_at(Position(10));
-        let (place, mut runs) = hub.subscribe(Topic::Runs(mine));
-        let (_elsewhere, mut strange) = hub.subscribe(Topic::Run(other, run));
-        assert_eq!(place.cut, Position(10));
-        assert!(!hub.publish(&seen(mine, run, 10)), "a repeat");
-        assert!(!hub.publish(&seen(mine, run, 12)), "a hole");
-        assert!(hub.publish(&seen(mine, run, 11)));
+        let (subscription, mut runs) = hub.subscribe(Topic::Runs(mine));
+        let (_other, mut foreign) = hub.subscribe(Topic::Run(other, run));
+        assert_eq!(subscription.cut, Position(10));
+        assert!(!hub.publish(&event(mine, run, 10)), "a repeat");
+        assert!(!hub.publish(&event(mine, run, 12)), "a gap");
+        assert!(hub.publish(&event(mine, run, 11)));
         assert_eq!(runs.try_recv().unwrap().position, Some(Position(11)));
         assert!(runs.try_recv().is_err());
-        assert!(strange.try_recv().is_err(), "the run's id alone opens nothing");
+        assert!(foreign.try_recv().is_err(), "the id of the run is not enough");
     }
 
     #[tokio::test]
@@ -200,12 +200,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_watcher_lags_and_harms_nobody() {
+    async fn a_slow_watcher_lags_without_blocking_the_publisher() {
         let hub = Hub::starting_at(Position(0));
         let (tenant, run) = (TenantId::generate(), RunId::generate());
-        let (_place, mut live) = hub.subscribe(Topic::Run(tenant, run));
-        for position in 1..=(RING as u64) {
-            assert!(hub.publish(&seen(tenant, run, position)));
+        let (_subscription, mut live) = hub.subscribe(Topic::Run(tenant, run));
+        for position in 1..=(RING_SIZE as u64) {
+            assert!(hub.publish(&event(tenant, run, position)));
         }
         assert!(matches!(live.recv().await, Err(broadcast::error::RecvError::Lagged(_))));
     }

@@ -1,7 +1,7 @@
-//! Live streams: one feed a process, a fan-out with bounded queues, and watchers that start from a snapshot.
+//! Live streams: one feed a process, a fan-out with bounded queues, and watchers that start with a snapshot.
 //!
-//! What a watcher is promised: a snapshot, then every event after the position it named (or the snapshot's), each
-//! once and in order. One that cannot keep up is told to resume from where it is, and never fed stale data.
+//! Guarantee: a watcher gets a snapshot, then every event after the requested position (or that of the snapshot), each once
+//! and in order. A watcher that is too slow gets a `resume` frame with its position and is disconnected.
 
 pub mod feed;
 pub mod frame;

@@ -1,24 +1,24 @@
-//! The first frame of a stream: what stands in the read model, and the position it reflects.
+//! The first frame of a stream: the state of the read model and the position that it reflects.
 
 use luci_projections::runs::{self, RunFilter};
 use luci_schema::{Position, RunId, TenantId, Version, migrate::tenant_tx};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::{App, problem::Problem, waiting};
+use crate::{App, problem::Problem, provider_waits};
 
-/// Runs that the snapshot of all runs holds, the newest.
+/// The number of newest runs in the snapshot of all runs.
 const RUNS: u32 = 100;
 
 pub struct Snapshot {
     pub frame: Utf8Bytes,
-    /// Everything up to here is in it.
+    /// The snapshot includes every event up to here.
     pub position: Position,
-    /// Of one run: the version that the snapshot shows; 0 when the read model has not seen the run yet.
+    /// The version of the run in the snapshot; 0 if the read model does not have the run yet, and for all runs.
     pub version: Version,
 }
 
-/// Reads a snapshot of one run, or of the tenant's newest runs. A run that is not there is a 404.
+/// The snapshot of one run, or of the newest runs of the tenant. An unknown run is a 404.
 pub async fn take(app: &App, tenant: TenantId, run: Option<RunId>) -> Result<Snapshot, Problem> {
     match run {
         Some(run) => of_run(app, tenant, run).await,
@@ -29,7 +29,7 @@ pub async fn take(app: &App, tenant: TenantId, run: Option<RunId>) -> Result<Sna
 async fn of_runs(app: &App, tenant: TenantId) -> Result<Snapshot, Problem> {
     let mut tx = tenant_tx(&app.read_pool, tenant).await?;
     let mut page = runs::list(&mut tx, tenant, &RunFilter { limit: RUNS, ..RunFilter::default() }).await?;
-    waiting::tell(app, tenant, page.runs.iter_mut()).await?;
+    provider_waits::add(app, tenant, page.runs.iter_mut()).await?;
     let position = page.position;
     let body = json!({"type": "snapshot", "topic": "runs", "position": position, "runs": page.runs,
         "counts": page.counts, "total": page.total, "totalCapped": page.total_capped});
@@ -42,12 +42,12 @@ async fn of_run(app: &App, tenant: TenantId, run: RunId) -> Result<Snapshot, Pro
     }
     let mut tx = tenant_tx(&app.read_pool, tenant).await?;
     let Some(mut detail) = runs::get(&mut tx, tenant, run).await? else {
-        // Queued a moment ago: its events follow from the first one on.
+        // Just queued: the watcher gets its events from the first one on.
         let body = json!({"type": "snapshot", "topic": format!("run:{run}"), "position": 0, "runId": run,
             "run": Value::Null});
         return Ok(Snapshot { frame: body.to_string().into(), position: Position(0), version: Version(0) });
     };
-    waiting::tell(app, tenant, [&mut detail.run].into_iter()).await?;
+    provider_waits::add(app, tenant, [&mut detail.run].into_iter()).await?;
     let version = Version(u64::try_from(detail.run.version).unwrap_or(0));
     let body = json!({"type": "snapshot", "topic": format!("run:{run}"), "position": detail.position,
         "runId": run, "run": detail.run, "stages": detail.stages, "blocks": detail.blocks});

@@ -1,4 +1,4 @@
-//! One watcher: the topics it follows, what it missed of each, and where it stands. WebSocket and SSE drive it alike.
+//! One watcher: the topics that it follows, the gap of each, and its position. Used by WebSocket and SSE.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -10,35 +10,35 @@ use tokio_stream::{
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::{
-    frame::{self, Bundle, Seen},
+    frame::{self, Bundle, WatchedEvent},
     hub::{Subscription, Topic},
     snapshot,
 };
 use crate::{App, problem::Problem, reads::version_at};
 
-/// Events of a gap that are read at once.
+/// Events of a gap read from the log at once.
 const PAGE: usize = 256;
-/// The widest gap of all runs that is read event by event; beyond it the snapshot alone is newer and enough.
-const WIDEST: u64 = 20_000;
-/// Topics one watcher may follow.
-const MOST: usize = 32;
+/// The largest gap of all runs that is read event by event. Beyond it, the snapshot replaces the events.
+const MAX_GAP: u64 = 20_000;
+/// Topics of one watcher, at most.
+const MAX_TOPICS: usize = 32;
 
-/// What a watcher has for its client next.
+/// The next thing to send to the client.
 pub enum Step {
     Event(Arc<Bundle>),
-    /// It fell behind what is kept for it; it has everything up to this position.
+    /// The watcher was too slow. It has sent every event up to this position.
     Resume(Position),
 }
 
 /// One followed topic.
 struct Follow {
-    place: Subscription,
-    /// Everything up to here was sent.
+    subscription: Subscription,
+    /// Every event up to here was sent.
     sent: Position,
     gap: Option<Gap>,
 }
 
-/// What lies between the position that the client named and the live part.
+/// The events between the requested position and the live events, still to be read from the log.
 enum Gap {
     Runs { after: Position },
     Run { after: Version },
@@ -58,40 +58,40 @@ impl Watcher {
         Self { app, tenant, follows: Vec::new(), live: StreamMap::new(), ready: VecDeque::new() }
     }
 
-    /// All runs of the tenant, or one.
+    /// All runs of the tenant, or one run.
     pub fn topic(&self, run: Option<RunId>) -> Topic {
         run.map_or(Topic::Runs(self.tenant), |run| Topic::Run(self.tenant, run))
     }
 
-    /// Follows a topic from `after` (a position), or from now, and gives the snapshot to send first.
+    /// Follows a topic from the position `after`, or from now. Returns the snapshot to send first.
     pub async fn follow(&mut self, run: Option<RunId>, after: Option<Position>) -> Result<Utf8Bytes, Problem> {
         let after = match after {
-            Some(after) => self.known(after).await,
+            Some(after) => self.existing(after).await,
             None => None,
         };
         let topic = self.topic(run);
-        if self.follows.len() >= MOST && !self.follows.iter().any(|(other, _)| *other == topic) {
-            return Err(Problem::invalid("topic", format!("at most {MOST} topics")));
+        if self.follows.len() >= MAX_TOPICS && !self.follows.iter().any(|(other, _)| *other == topic) {
+            return Err(Problem::invalid("topic", format!("at most {MAX_TOPICS} topics")));
         }
         self.unfollow(run);
-        // The live part first: what is appended while the snapshot is read is in both, and sent once.
-        let (place, live) = self.app.hub.subscribe(topic);
+        // Subscribed first: an event appended while the snapshot is read is in both, and is sent once.
+        let (subscription, live) = self.app.hub.subscribe(topic);
         let snapshot = snapshot::take(&self.app, self.tenant, run).await?;
         let from = after.unwrap_or(snapshot.position);
-        let gap = self.gap(run, after, &snapshot, place.cut).await?;
+        let gap = self.gap(run, after, &snapshot, subscription.cut).await?;
         self.live.insert(topic, BroadcastStream::new(live));
-        self.follows.push((topic, Follow { place, sent: from, gap }));
+        self.follows.push((topic, Follow { subscription, sent: from, gap }));
         Ok(snapshot.frame)
     }
 
-    /// A position beyond the log is of another log, or of this one before it was restored: who names it has missed what
-    /// it cannot name, and goes on from the snapshot. A position that another process has just answered is waited for.
-    async fn known(&self, after: Position) -> Option<Position> {
+    /// The position, if the log has it; waits for one that another process has just returned. A position beyond the log is
+    /// of another log, or of this one before a restore: the watcher continues from the snapshot.
+    async fn existing(&self, after: Position) -> Option<Position> {
         if after <= self.app.hub.last() {
             return Some(after);
         }
         let before = Position(after.0.saturating_sub(1));
-        (after <= self.app.log.wait_past(before, self.app.options.read_patience).await).then_some(after)
+        (after <= self.app.log.wait_past(before, self.app.options.read_timeout).await).then_some(after)
     }
 
     async fn gap(
@@ -103,7 +103,7 @@ impl Watcher {
     ) -> Result<Option<Gap>, Problem> {
         let mut from = after.unwrap_or(snapshot.position);
         let Some(run) = run else {
-            if cut.0.saturating_sub(from.0) > WIDEST {
+            if cut.0.saturating_sub(from.0) > MAX_GAP {
                 from = from.max(snapshot.position);
             }
             return Ok((from < cut).then_some(Gap::Runs { after: from }));
@@ -125,13 +125,13 @@ impl Watcher {
         self.follows.retain(|(other, _)| *other != topic);
     }
 
-    /// Everything that was sent is at or before this position.
-    pub fn stands_at(&self) -> Position {
+    /// Every event up to this position was sent.
+    pub fn position(&self) -> Position {
         self.follows.iter().map(|(_, follow)| follow.sent).min().unwrap_or_default()
     }
 
-    /// Nothing is waiting, so everything up to `last`, read before that was known, was sent.
-    pub fn settle(&mut self, last: Position) {
+    /// Call when `next` is pending, with the position of the hub from before: every event up to it was sent.
+    pub fn mark_idle(&mut self, last: Position) {
         if self.ready.is_empty() && self.follows.iter().all(|(_, follow)| follow.gap.is_none()) {
             for (_, follow) in &mut self.follows {
                 follow.sent = follow.sent.max(last);
@@ -139,12 +139,11 @@ impl Watcher {
         }
     }
 
-    /// The next event, waiting for it; for ever when nothing is followed.
-    /// May be dropped while it waits: nothing is lost.
+    /// Waits for the next step; never completes without a topic. Cancel-safe.
     pub async fn next(&mut self) -> Result<Step, Problem> {
         loop {
             while let Some((topic, bundle)) = self.ready.pop_front() {
-                if self.fresh(topic, &bundle) {
+                if self.mark_sent(topic, &bundle) {
                     return Ok(Step::Event(bundle));
                 }
             }
@@ -153,21 +152,21 @@ impl Watcher {
             }
             match self.live.next().await {
                 Some((topic, Ok(bundle))) => {
-                    if self.fresh(topic, &bundle) {
+                    if self.mark_sent(topic, &bundle) {
                         return Ok(Step::Event(bundle));
                     }
                 }
                 Some((_, Err(BroadcastStreamRecvError::Lagged(_)))) => {
                     metrics::counter!("luci_watchers_resumed_total").increment(1);
-                    return Ok(Step::Resume(self.stands_at()));
+                    return Ok(Step::Resume(self.position()));
                 }
                 None => std::future::pending::<()>().await,
             }
         }
     }
 
-    /// Whether the client has not seen the event yet, over this topic or another one. Notes that it has now.
-    fn fresh(&mut self, topic: Topic, bundle: &Bundle) -> bool {
+    /// Whether the event was not sent yet, for this topic or another one; marks it as sent.
+    fn mark_sent(&mut self, topic: Topic, bundle: &Bundle) -> bool {
         let Some(position) = bundle.position else {
             return matches!(topic, Topic::Runs(_)) || !self.follows.iter().any(|(t, _)| matches!(t, Topic::Runs(_)));
         };
@@ -175,22 +174,22 @@ impl Watcher {
             Topic::Runs(tenant) => Topic::Run(tenant, bundle.run),
             Topic::Run(tenant, _) => Topic::Runs(tenant),
         };
-        let seen = |topic: Topic, follows: &[(Topic, Follow)]| {
+        let was_sent = |topic: Topic, follows: &[(Topic, Follow)]| {
             follows.iter().any(|(t, follow)| *t == topic && follow.sent >= position)
         };
-        let fresh = !seen(topic, &self.follows) && !seen(other, &self.follows);
+        let is_new = !was_sent(topic, &self.follows) && !was_sent(other, &self.follows);
         if let Some((_, follow)) = self.follows.iter_mut().find(|(t, _)| *t == topic) {
             follow.sent = follow.sent.max(position);
         }
-        fresh
+        is_new
     }
 
-    /// Reads the next page of a gap, if there is one.
+    /// Reads the next page of a gap. False if there is no gap.
     async fn read_gap(&mut self) -> Result<bool, Problem> {
         let Some((topic, follow)) = self.follows.iter_mut().find(|(_, follow)| follow.gap.is_some()) else {
             return Ok(false);
         };
-        let (topic, cut) = (*topic, follow.place.cut);
+        let (topic, cut) = (*topic, follow.subscription.cut);
         let page = match (&follow.gap, topic) {
             (Some(Gap::Run { after }), Topic::Run(tenant, run)) => {
                 self.app.log.read_stream(tenant, run.into(), *after, PAGE).await
@@ -206,7 +205,7 @@ impl Watcher {
             _ => None,
         };
         for recorded in page.iter().filter(|r| r.tenant_id == self.tenant && r.position <= cut) {
-            if let Some(bundle) = frame::bundle(&Seen::from(recorded.as_ref())) {
+            if let Some(bundle) = frame::bundle(&WatchedEvent::from(recorded.as_ref())) {
                 self.ready.push_back((topic, Arc::new(bundle)));
             }
         }
@@ -216,7 +215,7 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        // The receivers go before the places, which look whether anybody is left.
+        // Receivers are dropped before subscriptions, which count the remaining receivers.
         self.live.clear();
         metrics::gauge!("luci_watchers").decrement(1.0);
     }

@@ -1,9 +1,10 @@
-//! From a request to its line of the list: path first, then method, then the caller's right, then the handler.
+//! Dispatches a request to its endpoint: path, method, authentication, right, handler.
 //!
-//! warp takes the request apart and nothing more. Alternatives over warp's rejections would try every later route
-//! after a refusal and mix up 404, 405 and 400.
+//! warp only takes the request apart. Routing by its rejections would try every later route after a refusal, and mix up
+//! 404, 405 and 400.
 
 use std::{
+    str::FromStr,
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -12,15 +13,19 @@ use bytes::Buf;
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use hyper::upgrade::OnUpgrade;
-use luci_schema::EventId;
+use luci_schema::{BlockId, EventId, RunId};
+use tracing::{Instrument, Span, field};
 use warp::{Filter, filters::BoxedFilter, path::FullPath, reply::Response};
 
-use super::{Handle, ROUTES, Route};
+use super::{
+    Handler, HandlerResult, Route,
+    path_match::{self, PathMatch},
+};
 use crate::{
     App,
-    ask::{Ask, BodyStream},
-    lent,
+    body_drain::{self, BodyDrain},
     problem::Problem,
+    request::{BodyStream, Request},
     serve::Connection,
 };
 
@@ -38,88 +43,118 @@ pub fn filter(app: Arc<App>) -> BoxedFilter<(Response,)> {
         .and(warp::body::stream())
         .then(move |method, path: FullPath, query, headers, connection, upgrade, body| {
             let app = Arc::clone(&app);
-            let (body, rest) = lent::lend(whole(body));
+            let (body, drain) = body_drain::drained(chunks(body));
             let body = Mutex::new(body);
             let request_id = request_id(&headers);
             let path = path.as_str().to_owned();
             let params = Vec::new();
-            let ask = Ask { method, path, params, query, headers, body, connection, upgrade, request_id };
-            answer(app, ask, rest)
+            let request = Request { method, path, params, query, headers, body, connection, upgrade, request_id };
+            let span = span(&request.request_id);
+            respond(app, request, drain).instrument(span)
         })
         .boxed()
 }
 
-/// The body's chunks, whatever buffers warp hands out.
-fn whole<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> BodyStream {
-    body.map(|chunk| chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining())).map_err(unread)).boxed()
+/// The span of a request. The other fields are recorded as soon as they are known.
+fn span(request_id: &str) -> Span {
+    tracing::info_span!(
+        "request",
+        request.id = request_id,
+        operation = field::Empty,
+        tenant.id = field::Empty,
+        run.id = field::Empty,
+        block.id = field::Empty,
+    )
 }
 
-fn unread(error: warp::Error) -> Problem {
-    tracing::debug!(%error, "a body broke off");
-    Problem::bad_request("The body broke off.")
+/// The chunks of the body, copied out of the buffers of warp.
+fn chunks<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> BodyStream {
+    body.map(|chunk| chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining())).map_err(incomplete)).boxed()
 }
 
-/// The caller's own id when it is sane, else a fresh one.
+fn incomplete(error: warp::Error) -> Problem {
+    tracing::debug!(%error, "request body incomplete");
+    Problem::bad_request("The body ended early.")
+}
+
+/// The id that the caller sent, if it is 1 to 128 visible ASCII characters, else a new one.
 fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
-    let sane = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
-    given.filter(sane).map_or_else(|| EventId::generate().ulid().to_string(), str::to_owned)
+    let sent = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+    let valid = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+    sent.filter(valid).map_or_else(|| EventId::generate().ulid().to_string(), str::to_owned)
 }
 
-async fn answer(app: Arc<App>, ask: Ask, rest: lent::Rest) -> Response {
-    let begun = Instant::now();
-    let request_id = ask.request_id.clone();
-    let method = ask.method.clone();
-    let asks_first = ask.headers.contains_key(header::EXPECT);
-    let (operation, result) = handled(app, ask).await;
+async fn respond(app: Arc<App>, request: Request, drain: BodyDrain) -> Response {
+    let started = Instant::now();
+    let request_id = request.request_id.clone();
+    let method = request.method.clone();
+    let expects_continue = request.headers.contains_key(header::EXPECT);
+    let (operation, result) = route(app, request).await;
     let mut response = result.unwrap_or_else(|problem| problem.into_response(&request_id));
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(&REQUEST_ID, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // A client that waits for `100 Continue` has sent no body yet, and reading would ask for it.
-    let read = if asks_first { rest.was_read() } else { rest.read_away().await };
-    if !read {
+    // A client that waits for `100 Continue` has sent no body yet; reading would request it.
+    let at_end = if expects_continue { drain.was_read() } else { drain.drain().await };
+    if !at_end {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    note(operation, &method, response.status().as_u16(), begun, &request_id);
+    record(operation, &method, response.status().as_u16(), started);
     response
 }
 
-/// The operation's name and its answer. The request is let go of with its body by then.
-async fn handled(app: Arc<App>, mut ask: Ask) -> (&'static str, super::Answer) {
-    match find(&ask.method, &ask.path) {
-        Found::Route(route, params) => {
-            ask.params = params;
-            (route.operation, run(app, route, ask).await)
+/// The operation and its result. It consumes the request, so that the rest of the body goes to its drain.
+async fn route(app: Arc<App>, mut request: Request) -> (&'static str, HandlerResult) {
+    match path_match::find(&request.method, &request.path) {
+        PathMatch::Route(route, params) => {
+            record_route(&Span::current(), route, &params);
+            request.params = params;
+            (route.operation, call(app, route, request).await)
         }
-        Found::Methods(allow) if ask.method == Method::OPTIONS => ("options", Ok(options(&allow))),
-        Found::Methods(allow) => ("none", Err(Problem::method(&allow))),
-        Found::Nothing => ("none", Err(Problem::no_route())),
+        PathMatch::OtherMethods(allow) if request.method == Method::OPTIONS => ("options", Ok(options(&allow))),
+        PathMatch::OtherMethods(allow) => ("none", Err(Problem::method_not_allowed(&allow))),
+        PathMatch::None => ("none", Err(Problem::no_route())),
     }
 }
 
-async fn run(app: Arc<App>, route: &Route, ask: Ask) -> super::Answer {
-    ask.without_zero()?;
-    match route.handle {
-        Handle::Open(handle) => handle(app, ask).await,
-        Handle::For(right, handle) => {
-            let caller = app.callers.find(&app.hub, &ask.method, &ask.headers).await?;
-            caller.allow(right, route.group())?;
-            handle(app, caller, ask).await
+/// Records operation, run and block. Only ids that parse are recorded: a path may contain anything.
+fn record_route(span: &Span, route: &Route, params: &[String]) {
+    if span.is_disabled() {
+        return;
+    }
+    span.record("operation", route.operation);
+    for (name, value) in path_match::names(route.template).zip(params) {
+        match name {
+            "runId" if RunId::from_str(value).is_ok() => span.record("run.id", value.as_str()),
+            "blockId" if BlockId::from_str(value).is_ok() => span.record("block.id", value.as_str()),
+            _ => span,
+        };
+    }
+}
+
+async fn call(app: Arc<App>, route: &Route, request: Request) -> HandlerResult {
+    request.reject_nul_in_query()?;
+    match route.handler {
+        Handler::Public(handler) => handler(app, request).await,
+        Handler::Authenticated(right, handler) => {
+            let caller = app.callers.find(&app.hub, &request.method, &request.headers).await?;
+            Span::current().record("tenant.id", field::display(&caller.tenant));
+            caller.authorize(right, route.scope())?;
+            handler(app, caller, request).await
         }
     }
 }
 
-/// The path is not logged: it may name what only its tenant should know. The operation and the request id are.
-fn note(operation: &'static str, method: &Method, status: u16, begun: Instant, request_id: &str) {
-    let took = begun.elapsed();
-    metrics::histogram!("luci_http_request_seconds", "operation" => operation).record(took.as_secs_f64());
+/// Records metrics and the access log. The path is not logged: it may contain secrets (a webhook token).
+fn record(operation: &'static str, method: &Method, status: u16, started: Instant) {
+    let elapsed = started.elapsed();
+    metrics::histogram!("luci_http_request_seconds", "operation" => operation).record(elapsed.as_secs_f64());
     let class = ["1xx", "2xx", "3xx", "4xx", "5xx"][usize::from((status / 100).clamp(1, 5) - 1)];
     metrics::counter!("luci_http_requests_total", "operation" => operation, "status" => class).increment(1);
-    let duration_ms = took.as_millis() as u64;
-    tracing::debug!(http.operation = operation, %method, http.status = status, duration_ms, request.id = request_id, "answered");
+    let duration_ms = elapsed.as_millis() as u64;
+    tracing::debug!(http.operation = operation, %method, http.status = status, duration_ms, "request completed");
 }
 
 fn options(allow: &str) -> Response {
@@ -131,95 +166,81 @@ fn options(allow: &str) -> Response {
     response
 }
 
-enum Found {
-    Route(&'static Route, Vec<String>),
-    /// The path exists for these methods only.
-    Methods(String),
-    Nothing,
-}
-
-fn find(method: &Method, path: &str) -> Found {
-    let wanted = if *method == Method::HEAD { &Method::GET } else { method };
-    let mut methods: Vec<&str> = Vec::new();
-    for route in ROUTES {
-        let Some(params) = params(route.template, path) else { continue };
-        if route.method == *wanted {
-            return Found::Route(route, params);
-        }
-        methods.push(route.method.as_str());
-    }
-    if methods.is_empty() {
-        return Found::Nothing;
-    }
-    if methods.contains(&"GET") {
-        methods.push("HEAD");
-    }
-    methods.push("OPTIONS");
-    Found::Methods(methods.join(", "))
-}
-
-/// The values of a template's parameters in a path, or `None` when the path is not of that form.
-fn params(template: &str, path: &str) -> Option<Vec<String>> {
-    let mut values = Vec::new();
-    let mut rest = path.strip_prefix('/')?;
-    let mut parts = template.strip_prefix('/')?.split('/').peekable();
-    while let Some(part) = parts.next() {
-        if part.ends_with("*}") {
-            return (!rest.is_empty()).then(|| {
-                values.push(rest.to_owned());
-                values
-            });
-        }
-        let (segment, after) = match rest.split_once('/') {
-            Some((segment, after)) => (segment, Some(after)),
-            None => (rest, None),
-        };
-        if part.starts_with('{') {
-            if segment.is_empty() {
-                return None;
-            }
-            values.push(segment.to_owned());
-        } else if part != segment {
-            return None;
-        }
-        match after {
-            Some(after) if parts.peek().is_some() => rest = after,
-            None if parts.peek().is_none() => return Some(values),
-            _ => return None,
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
+    use tracing::{
+        Event, Metadata, Subscriber,
+        field::{Field, Visit},
+        span::{Attributes, Id, Record},
+        subscriber::with_default,
+    };
+
     use super::*;
 
-    #[test]
-    fn templates_match_whole_paths() {
-        assert_eq!(params("/a/{x}/b", "/a/1/b"), Some(vec!["1".into()]));
-        assert_eq!(params("/a/{x}/b", "/a/1/b/"), None);
-        assert_eq!(params("/a/{x}", "/a/"), None);
-        assert_eq!(params("/a/{x}", "/a"), None);
-        assert_eq!(params("/a/{x*}", "/a/b/c"), Some(vec!["b/c".into()]));
-        assert_eq!(params("/", "/"), Some(vec![]));
-        assert_eq!(params("/a", "/a?b"), None);
+    type Fields = Arc<Mutex<Vec<(&'static str, String)>>>;
+
+    /// Collects the fields of every span.
+    struct Collector(Fields);
+
+    struct Visitor<'a>(&'a Fields);
+
+    impl Visit for Visitor<'_> {
+        fn record_str(&mut self, field: &Field, value: &str) {
+            self.0.lock().unwrap().push((field.name(), value.to_owned()));
+        }
+
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            self.0.lock().unwrap().push((field.name(), format!("{value:?}")));
+        }
+    }
+
+    impl Subscriber for Collector {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, span: &Attributes<'_>) -> Id {
+            span.record(&mut Visitor(&self.0));
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, values: &Record<'_>) {
+            values.record(&mut Visitor(&self.0));
+        }
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    fn fields_of(path: &str) -> Vec<(&'static str, String)> {
+        let fields = Fields::default();
+        with_default(Collector(Arc::clone(&fields)), || {
+            let PathMatch::Route(route, params) = path_match::find(&Method::POST, path) else { panic!("{path}") };
+            record_route(&span("r-1"), route, &params);
+        });
+        let mut fields = fields.lock().unwrap();
+        std::mem::take(&mut fields)
     }
 
     #[test]
-    fn paths_come_before_methods() {
-        assert!(matches!(find(&Method::GET, "/api/nothing"), Found::Nothing));
-        let Found::Methods(allow) = find(&Method::PATCH, "/api/pipelines") else { panic!("405") };
-        assert_eq!(allow, "GET, POST, HEAD, OPTIONS");
-        let Found::Route(route, _) = find(&Method::HEAD, "/api/pipelines") else { panic!("HEAD is GET") };
-        assert_eq!(route.operation, "listRuns");
+    fn the_span_of_a_request_has_the_ids_of_its_path() {
+        let (run, block) = (RunId::generate().to_string(), BlockId::generate().to_string());
+        let fields = fields_of(&format!("/api/pipelines/{run}/blocks/{block}/retry"));
+        let expected = [
+            ("request.id", "r-1"),
+            ("operation", "retryBlock"),
+            ("run.id", run.as_str()),
+            ("block.id", block.as_str()),
+        ];
+        assert_eq!(fields, expected.map(|(name, value)| (name, value.to_owned())));
     }
 
     #[test]
-    fn every_operation_has_its_own_name() {
-        let mut names: Vec<_> = ROUTES.iter().map(|route| route.operation).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), ROUTES.len());
+    fn what_is_no_id_is_not_recorded() {
+        let names: Vec<_> =
+            fields_of("/api/pipelines/john@example.com/pause").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["request.id", "operation"]);
     }
 }

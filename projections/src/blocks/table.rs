@@ -1,17 +1,11 @@
-//! Table `block_executions`: rows read and written. Names are unqualified: `search_path` says which version is meant.
+//! Table `block_executions`: rows read and written. The name is unqualified: `search_path` says which version is meant.
 
 use luci_schema::{BlockId, Counts, RunId, Stage, TenantId};
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use time::OffsetDateTime;
 
-use super::{BlockDetail, BlockRow};
-use crate::{
-    Projection,
-    column::{big, column, count, json_or_null, texts, word},
-    projection,
-};
-
-pub(crate) const PROJECTION: Projection = projection!("block_executions", "block_id");
+use super::fold::{BlockDetail, BlockRow};
+use crate::column::{bigint, column, count, json_or_null, parse, texts};
 
 impl sqlx::FromRow<'_, PgRow> for BlockRow {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -22,9 +16,9 @@ impl sqlx::FromRow<'_, PgRow> for BlockRow {
             block_number: row.try_get("block_number")?,
             total_blocks: row.try_get("total_blocks")?,
             sequence: row.try_get("sequence")?,
-            stage: word(row, "stage_name")?,
+            stage: parse(row, "stage_name")?,
             provider: row.try_get("provider")?,
-            status: word(row, "status")?,
+            status: parse(row, "status")?,
             attempt: row.try_get("attempt")?,
             retry_count: row.try_get("retry_count")?,
             retry_of: row.try_get("retry_of")?,
@@ -51,12 +45,12 @@ impl sqlx::FromRow<'_, PgRow> for BlockRow {
     }
 }
 
-pub(crate) async fn load(c: &mut PgConnection, ids: &[BlockId]) -> Result<Vec<BlockRow>, sqlx::Error> {
+pub(super) async fn load(c: &mut PgConnection, ids: &[BlockId]) -> Result<Vec<BlockRow>, sqlx::Error> {
     sqlx::query_as("select * from block_executions where block_id = any($1)").bind(ids).fetch_all(c).await
 }
 
 /// Writes rows as they are now; each row once.
-pub(crate) async fn write(c: &mut PgConnection, rows: &[&BlockRow]) -> Result<(), sqlx::Error> {
+pub(super) async fn write(c: &mut PgConnection, rows: &[&BlockRow]) -> Result<(), sqlx::Error> {
     let empty = BlockDetail::default();
     let details = texts(rows, |b| Some(&b.detail).filter(|detail| **detail != empty))?;
     let errors = texts(rows, |b| b.error.as_ref())?;
@@ -94,12 +88,12 @@ pub(crate) async fn write(c: &mut PgConnection, rows: &[&BlockRow]) -> Result<()
     .bind(column!(rows, |b| b.attempt))
     .bind(column!(rows, |b| b.retry_count))
     .bind(column!(rows, |b| b.retry_of))
-    .bind(column!(rows, |b| big(b.counts.input)))
-    .bind(column!(rows, |b| big(b.counts.success)))
-    .bind(column!(rows, |b| big(b.counts.no_match)))
-    .bind(column!(rows, |b| big(b.counts.failed)))
-    .bind(column!(rows, |b| big(b.counts.skipped)))
-    .bind(column!(rows, |b| big(b.cost_micros)))
+    .bind(column!(rows, |b| bigint(b.counts.input)))
+    .bind(column!(rows, |b| bigint(b.counts.success)))
+    .bind(column!(rows, |b| bigint(b.counts.no_match)))
+    .bind(column!(rows, |b| bigint(b.counts.failed)))
+    .bind(column!(rows, |b| bigint(b.counts.skipped)))
+    .bind(column!(rows, |b| bigint(b.cost_micros)))
     .bind(column!(rows, |b| b.input_artifact_id))
     .bind(column!(rows, |b| b.output_artifact_id))
     .bind(column!(rows, |b| b.output_version))
@@ -116,8 +110,8 @@ pub(crate) async fn write(c: &mut PgConnection, rows: &[&BlockRow]) -> Result<()
     Ok(())
 }
 
-/// Failed and running blocks (`open` of them at most) and the newest `others`, newest first. The counts bound the walk
-/// down `blocks_by_run`: running blocks are near its tip.
+/// Failed and running blocks, at most `open`, and the newest `others`; newest first. The limits bound the scan of
+/// `blocks_by_run`: running blocks are near its start.
 pub(crate) async fn notable(
     c: &mut PgConnection,
     tenant: TenantId,
@@ -167,7 +161,7 @@ pub(super) async fn below(
     .await
 }
 
-/// When the newest completed blocks began and ended, and how many leads they carried: what speed is told from.
+/// Start, end and input leads of the newest completed blocks, for the speed of a run.
 pub(crate) async fn recent_completions(
     c: &mut PgConnection,
     tenant: TenantId,
@@ -187,7 +181,7 @@ pub(crate) async fn recent_completions(
     .await?;
     let read = |row: &PgRow| {
         Ok((
-            word(row, "stage_name")?,
+            parse(row, "stage_name")?,
             row.try_get("started_at")?,
             row.try_get("completed_at")?,
             count(row, "input_count")?,

@@ -1,4 +1,4 @@
-//! What starts runs by itself, as its events hold it, and what became of it.
+//! Events of automations, which start runs on triggers, and their definition.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,31 +11,31 @@ use crate::{AutomationId, BlueprintId, RunId, SectorId};
 pub struct AutomationSpec {
     pub name: String,
     pub trigger: Trigger,
-    /// What its runs go through.
+    /// The blueprint of its runs.
     pub blueprint_id: BlueprintId,
-    /// Whose members its runs read, where the trigger brings no leads.
+    /// The sector that its runs read when the trigger has no leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sector_id: Option<SectorId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// Leads that one of its runs takes at most.
+    /// Leads that each of its runs takes at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_leads: Option<u64>,
-    /// Of each of its runs.
+    /// Budget of each of its runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_micros: Option<u64>,
 }
 
-/// What an automation waits for.
+/// What starts an automation's run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Trigger {
-    /// A VALIDATE block or an API call made leads; its run reads those.
+    /// A VALIDATE block or an API call created leads; the run reads those.
     LeadCreated {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         conditions: Vec<Condition>,
     },
-    /// A lead wrote to us.
+    /// A lead sent a message.
     MessageReceived {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         conditions: Vec<Condition>,
@@ -45,7 +45,7 @@ pub enum Trigger {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         conditions: Vec<Condition>,
     },
-    /// The clock of a zone strikes.
+    /// Due times of a cron expression in a time zone.
     Schedule {
         /// Minute, hour, day of the month, month, day of the week.
         cron: String,
@@ -65,18 +65,18 @@ fn utc() -> String {
     "UTC".into()
 }
 
-/// What becomes of a due time while an earlier run of the automation has not ended.
+/// What to do at a due time while an earlier run of the automation is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     #[default]
     Skip,
-    /// It waits for the end.
+    /// Start when the earlier run has ended.
     Queue,
     Allow,
 }
 
-/// Which due times are made up for that passed while no clock ran.
+/// Which due times are started late that passed while no clock ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUp {
@@ -86,7 +86,7 @@ pub enum CatchUp {
     All,
 }
 
-/// A question about the facts of a trigger.
+/// A condition on the data of a trigger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Condition {
@@ -100,7 +100,7 @@ pub enum Condition {
         not: Box<Condition>,
     },
     Compare {
-        /// Names of the facts, joined by dots.
+        /// Path of field names, joined by dots.
         field: String,
         op: Operator,
         #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -124,7 +124,7 @@ pub enum Operator {
     Exists,
 }
 
-/// It was made; it waits to be enabled.
+/// Created, not enabled yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutomationCreated {
@@ -157,7 +157,7 @@ pub struct AutomationRemoved {
     pub automation_id: AutomationId,
 }
 
-/// It started a run. `cause` is the event's id, or `due:` and the microseconds of the due time.
+/// The automation started a run. `cause` is the event's id, or `due:` and the due time in microseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutomationFired {
@@ -166,12 +166,12 @@ pub struct AutomationFired {
     pub run_id: RunId,
 }
 
-/// It was to start a run, and did not.
+/// The automation was triggered but started no run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutomationSkipped {
     pub automation_id: AutomationId,
     pub cause: String,
-    /// `overlap`, or what the run could not be put together for.
+    /// `overlap`, or why the run could not be created.
     pub reason: String,
 }

@@ -1,4 +1,4 @@
-//! What happens to one block of a run, and what a block makes.
+//! Events of blocks, and their artifacts and reports.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::events;
 use crate::{ArtifactId, BlockId, Counts, Failure, FailureCode, Micros, Stage};
 
 events! {
-    /// What happened to one block of a run; the stream is the run's.
+    /// Events of a block, in the stream of its run.
     BlockEvent {
         Queued(Box<BlockQueued>) = "block:queued",
         Started(BlockStarted) = "block:started",
@@ -21,7 +21,7 @@ events! {
 }
 
 events! {
-    /// An artifact that no block made (a block's artifacts are in its completion).
+    /// An artifact that no block made; a block's artifacts are in its completion.
     ArtifactEvent { Created(Box<Artifact>) = "artifact:created" }
 }
 
@@ -51,7 +51,7 @@ impl BlockEvent {
     }
 }
 
-/// Where the next IMPORT block starts in its source. Opaque to all but the IMPORT block kind.
+/// Where the next IMPORT block starts in its source; interpreted only by the IMPORT block kind.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cursor {
@@ -66,17 +66,17 @@ pub struct Cursor {
     pub after: Option<String>,
 }
 
-/// What a block works on.
+/// The input of a block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum BlockInput {
-    /// IMPORT: up to `block_size` leads of the run's input from the cursor on.
+    /// IMPORT: up to `block_size` leads of the run's input, from the cursor on.
     Source { cursor: Cursor },
     /// The leads of an artifact: an earlier block's output, or a block's own failed leads when it is retried.
     Artifact { artifact_id: ArtifactId, object_path: String, leads: u64 },
 }
 
-/// A block was released: this event, published, is the work item of the stage's workers.
+/// A block was queued; the published event is the work item of the stage's workers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockQueued {
@@ -88,14 +88,14 @@ pub struct BlockQueued {
     pub sequence: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_blocks: Option<u32>,
-    /// The attempt that starts it will be greater; 0 when it never started.
+    /// The newest attempt so far; 0 when the block never started.
     pub attempt: u32,
     pub retry_count: u32,
-    /// For the extra blocks that carry a retried block's new successes on: the block that was retried.
+    /// For the extra blocks that take a retried block's new output: the retried block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<BlockId>,
     pub input: BlockInput,
-    /// Id and time that the attempt's artifacts are named by, so that a repeated delivery writes the same keys.
+    /// Id and time in the keys of the attempt's artifacts, so that a repeated delivery writes the same keys.
     pub artifact_id: ArtifactId,
     pub unix: i64,
 }
@@ -106,12 +106,12 @@ pub struct BlockStarted {
     pub block_id: BlockId,
     pub stage: Stage,
     pub block_number: u32,
-    /// Fences every smaller one.
+    /// Fences every smaller attempt.
     pub attempt: u32,
     pub provider: String,
 }
 
-/// The run's sums after this event.
+/// The run's totals after this event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunTotals {
@@ -122,7 +122,7 @@ pub struct RunTotals {
     pub cost_micros: u64,
 }
 
-/// An immutable object that a run made. `checksum` is SHA-256 in lower hex; NDJSON artifacts hold one lead a line.
+/// An immutable object of a run. `checksum` is SHA-256 in lower hex; NDJSON artifacts have one lead per line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Artifact {
@@ -138,7 +138,7 @@ pub struct Artifact {
     pub parent_artifact_ids: Vec<ArtifactId>,
 }
 
-/// What one attempt of a block did.
+/// The report of one attempt of a block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockReport {
@@ -157,7 +157,7 @@ pub struct BlockReport {
     /// Sum of the leads' scores (SCORE only), for the average.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score_sum: Option<u64>,
-    /// The output artifact (of the stage's type) goes on to the next stage; `failed` and `rejected` do not.
+    /// The output artifact (of the stage's type) is the input of the next stage; `failed` and `rejected` are not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
     /// IMPORT only: where the next block starts; absent at the end of the input.
@@ -194,7 +194,7 @@ pub struct BlockFailed {
     #[serde(flatten)]
     pub report: BlockReport,
     pub totals: RunTotals,
-    /// When the clock retries it by itself; absent when a person must decide.
+    /// When the clock retries the block; absent when a person must decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at_micros: Option<Micros>,
 }
@@ -217,7 +217,7 @@ pub struct BlockSkipped {
     pub totals: RunTotals,
 }
 
-/// The block will not be carried out; a running one records what was done and spent until it stopped.
+/// The block was cancelled; a running one reports what was done and spent until it stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockCancelled {

@@ -1,4 +1,4 @@
-//! Changes of configuration, received webhooks and imports.
+//! Events of configuration, leads, received webhooks and imports.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +18,7 @@ use super::{
 use crate::{ActorId, BlueprintId, ImportId, KeyId, LeadId, Micros, SectorId};
 
 events! {
-    /// Changes of configuration, received webhooks and imports, each in the transaction of its table.
+    /// Changes of configuration, leads, webhooks and imports; appended in the transaction that changes the table.
     ConfigEvent {
         TenantCreated(TenantCreated) = "tenant:created",
         TenantUpdated(TenantUpdated) = "tenant:updated",
@@ -117,7 +117,7 @@ pub struct BlueprintPublished {
     pub stages: Vec<StageSpec>,
 }
 
-/// New runs take this version; of a blueprint that was put away, it is taken out again.
+/// New runs use this version. Activating a version of an archived blueprint restores the blueprint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlueprintActivated {
@@ -125,7 +125,7 @@ pub struct BlueprintActivated {
     pub version: u32,
 }
 
-/// No new run takes the blueprint; runs that have pinned a version keep it.
+/// No new run uses the blueprint; runs that have pinned a version keep it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlueprintArchived {
@@ -145,7 +145,7 @@ pub struct SectorUpdated {
     pub sector_id: SectorId,
 }
 
-/// The tenant got those sectors of a set that it lacked.
+/// The tenant's missing sectors of a set were created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SectorsSeeded {
@@ -153,7 +153,7 @@ pub struct SectorsSeeded {
     pub sectors: u64,
 }
 
-/// A version of a scoring profile, in full: it is never changed.
+/// A complete, immutable version of a scoring profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScoringProfilePublished {
@@ -173,25 +173,25 @@ pub struct ScoringProfileActivated {
     pub version: u32,
 }
 
-/// An API call brought leads; on the stream of the import that holds them.
+/// Leads from an API call, in the stream of their import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadsCreated {
     pub import_id: ImportId,
-    /// A lead a line.
+    /// One lead per line.
     pub object_path: String,
-    /// In the object: `created` and `existing`.
+    /// Leads in the object: `created` plus `existing`.
     pub leads: u64,
     pub created: u64,
-    /// They belong to leads that other inputs brought.
+    /// Matched to leads of other inputs.
     pub existing: u64,
-    /// They repeat others of the call.
+    /// Duplicates within the call.
     pub duplicates: u64,
-    /// They belong to leads that other inputs brought, which the call did not want.
+    /// Matched to leads of other inputs and left out, as the call requested.
     pub left_out: u64,
 }
 
-/// A person moved a lead to another status.
+/// A person changed a lead's status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadUpdated {
@@ -200,7 +200,7 @@ pub struct LeadUpdated {
     pub status: String,
 }
 
-/// The tenant's own credential at a provider was set, in place of any earlier one.
+/// The tenant's credential for a provider was set or replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderConfigured {
@@ -213,7 +213,7 @@ pub struct ProviderRemoved {
     pub provider: String,
 }
 
-/// How many people the tenant lets a provider be asked for; absent is no limit of its own.
+/// The tenant's limits of people looked up at a provider; absent: no limit of the tenant's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderLimited {

@@ -1,5 +1,5 @@
-//! What becomes of messages and of those who answer: templates, approvals, suppressions, senders, received webhooks.
-//! Ids and words only: numbers, addresses and texts of leads stay in their tables.
+//! Events of messaging: templates, approvals, suppressions, senders, received webhooks. They contain ids only; numbers,
+//! addresses and texts of leads are in tables.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,11 +24,11 @@ pub struct TemplatePublished {
 pub struct MessageDecided {
     pub message_id: MessageId,
     pub lead_id: LeadId,
-    /// The text was changed with the approval.
+    /// The text was edited with the approval.
     pub edited: bool,
 }
 
-/// Whom it concerns is in the table `suppressions` alone.
+/// The suppressed address is only in the table `suppressions`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SuppressionChanged {
@@ -47,7 +47,7 @@ pub struct SendingUpdated {
     pub hourly_limit: u32,
 }
 
-/// A number of the tenant's own that messages and calls come from.
+/// A sender number of the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberChanged {
@@ -76,11 +76,11 @@ pub struct TokenRevoked {
 pub struct WebhookReceived {
     pub webhook_id: WebhookId,
     pub source: String,
-    /// What happened, in the source's normalised words (`message.received`, `invoice.paid` …).
+    /// Normalised event name of the source (`message.received`, `invoice.paid` …).
     pub kind: String,
     /// As in `token:created`.
     pub purpose: String,
-    /// What proved that it came from there: `hmac`, `secret`, `token`, `signature`.
+    /// How the sender was verified: `hmac`, `secret`, `token`, `signature`.
     pub verified_by: String,
     pub object_path: String,
     pub size_bytes: u64,
@@ -88,15 +88,15 @@ pub struct WebhookReceived {
     pub checksum: String,
 }
 
-/// A lead wrote back; on the stream of the webhook that brought it.
+/// A lead's message, in the stream of the webhook that delivered it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageReceived {
     pub webhook_id: WebhookId,
-    /// None: nobody known has the number.
+    /// `None`: the number belongs to no known lead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lead_id: Option<LeadId>,
-    /// The newest message that it can be the answer to.
+    /// The newest message that it can be a reply to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<MessageId>,
     pub channel: String,

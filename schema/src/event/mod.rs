@@ -1,8 +1,7 @@
-//! The facts. An event's `data` is the RFC 8785 text of one struct of this folder: camelCase, no floats, no personal data.
+//! The events. An event's `data` is the RFC 8785 text of one struct of this folder: camelCase, no floats, no personal data.
 //!
-//! Events are never rewritten: a new meaning is a new type, a new optional field is a new schema version.
-//! What an event of a run carries beyond the bare fact (`totals`, `next`) was computed once by `decide`, so that
-//! projections, dashboards and auditors need not compute it again.
+//! Events are never changed: a new meaning is a new type, a new optional field is a new schema version. Derived fields of
+//! run events (`totals`, `next`) are computed once, by `decide`, so that all readers agree on them.
 
 mod automation;
 mod block;
@@ -18,9 +17,9 @@ pub use run::*;
 
 use crate::Stage;
 
-/// An event whose data does not fit its type.
+/// An event whose data does not match its type.
 #[derive(Debug, thiserror::Error)]
-#[error("event {event_type} v{schema_version} cannot be read: {source}")]
+#[error("event {event_type} v{schema_version} cannot be decoded: {source}")]
 pub struct DecodeError {
     pub event_type: String,
     pub schema_version: u16,
@@ -34,7 +33,7 @@ pub enum Event {
     Block(BlockEvent),
     Artifact(ArtifactEvent),
     Config(ConfigEvent),
-    /// A type that this process does not know: a newer one wrote it.
+    /// A type that this process does not know, written by a newer one.
     Unknown(String),
 }
 
@@ -66,7 +65,7 @@ impl Event {
         }
     }
 
-    /// Reads what `type_name` and `data` wrote.
+    /// Decodes an event from its type and data.
     pub fn decode(event_type: &str, schema_version: u16, data: &str) -> Result<Self, DecodeError> {
         let known = RunEvent::decode(event_type, data)
             .map(|e| e.map(Self::Run))
@@ -96,7 +95,7 @@ macro_rules! groups {
 }
 groups!(Run(RunEvent), Block(BlockEvent), Artifact(ArtifactEvent), Config(ConfigEvent));
 
-/// One group of events: the enum, its types' names, and both directions of its data.
+/// Defines a group of events: the enum, the type names, and the (de)serialisation of the data.
 macro_rules! events {
     ($(#[$doc:meta])* $group:ident { $($variant:ident($data:ty) = $name:literal),* $(,)? }) => {
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! What happens to a run as a whole.
+//! Events of runs.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::events;
 use crate::{Actor, ArtifactId, BlockId, BlueprintId, Counts, FailureCode, ImportId, RunId, SectorId, Stage};
 
 events! {
-    /// What happened to a run as a whole.
+    /// Events of a run as a whole.
     RunEvent {
         Queued(Box<RunQueued>) = "run:queued",
         Started(RunStarted) = "run:started",
@@ -22,7 +22,7 @@ events! {
     }
 }
 
-/// One entry of a blueprint: a name of the tenant's own, the stage, and the stage's settings (an object).
+/// One entry of a blueprint: the tenant's own name, the stage, and the stage's settings (an object).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StageSpec {
@@ -32,23 +32,23 @@ pub struct StageSpec {
     pub config: Value,
 }
 
-/// Where a run's leads come from; read by its IMPORT stage only.
+/// The source of a run's leads; read only by its IMPORT stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum RunInput {
-    /// An uploaded CSV; `rows` were counted when the upload completed.
+    /// An uploaded CSV file; `rows` were counted when the upload completed.
     Import { import_id: ImportId, object_path: String, size_bytes: u64, rows: u64 },
     /// The members of a sector that are not dnc, in lead-id order.
     Sector { sector_id: SectorId },
     /// The output artifacts that an earlier run recorded for a stage, in block order.
     Artifacts { run_id: RunId, stage: Stage },
-    /// Leads that an API call brought, a lead a line.
+    /// Leads of an API call, one per line.
     Leads { import_id: ImportId, object_path: String, leads: u64 },
-    /// One artifact that a block of an earlier run put out.
+    /// One output artifact of an earlier run's block.
     Artifact { run_id: RunId, artifact_id: ArtifactId, object_path: String, leads: u64 },
 }
 
-/// What to do with a row whose key another input's lead holds already.
+/// What to do with a row whose key a lead of another input already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnExisting {
@@ -64,7 +64,7 @@ pub struct RunOptions {
     pub block_size: u32,
     /// Blocks queued or running at once.
     pub window: u32,
-    /// Leads the run takes at most; more is refused at the start, never cut.
+    /// Leads the run takes at most; a larger input is refused, never truncated.
     pub max_leads: u64,
     pub on_existing: OnExisting,
 }
@@ -85,7 +85,7 @@ pub enum TriggerType {
     Replay,
 }
 
-/// What the providers charged when the run was queued.
+/// The providers' prices when the run was queued.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RunPrices {
@@ -96,7 +96,7 @@ pub struct RunPrices {
 }
 
 impl RunPrices {
-    /// Whether none were pinned: runs that were queued before prices were.
+    /// No prices are pinned, as in runs queued before prices were part of the event.
     pub fn is_empty(&self) -> bool {
         self.units.is_empty() && self.most_per_lead.is_empty()
     }
@@ -108,10 +108,10 @@ pub struct RunQueued {
     pub pipeline_name: String,
     pub blueprint_id: BlueprintId,
     pub blueprint_version: u32,
-    /// The pinned blueprint's stages that this run goes through, in order; the first is always IMPORT.
+    /// The stages of this run, from the pinned blueprint, in order; the first is always IMPORT.
     pub stages: Vec<StageSpec>,
     pub input: RunInput,
-    /// The import or sector at the root of the lineage: leads' ids derive from it, and its rows never count as existing.
+    /// The import or sector at the root of the lineage: lead ids derive from it, and its rows never count as existing leads.
     pub root_input_id: String,
     /// The first run of the lineage: the default campaign of its sends.
     pub root_run_id: RunId,
@@ -122,7 +122,7 @@ pub struct RunQueued {
     /// Leads to read.
     pub total_leads: u64,
     pub options: RunOptions,
-    /// Runs of this tenant that may be active at once, as set when this one was queued.
+    /// The tenant's limit of active runs when this one was queued.
     pub active_runs: u32,
     pub triggered_by: Actor,
     pub trigger_type: TriggerType,
@@ -143,36 +143,36 @@ pub struct RunStarted {
     pub sector_id: Option<SectorId>,
 }
 
-/// Why a run was paused when no person asked for it.
+/// Why a run was paused without a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseReason {
-    /// The next block would have spent more than the run's budget.
+    /// The next block could have exceeded the run's budget.
     Budget,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunPaused {
-    /// Absent when an actor asked for the pause.
+    /// Absent when an actor paused the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<PauseReason>,
-    /// Budget only: by how many micro-dollars what is spent, what blocks in flight may spend and what the next block may
-    /// spend are over it.
+    /// Budget only: micro-dollars by which the cost so far, what blocks in flight may spend and what the next block may spend
+    /// together exceed the budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_micros: Option<u64>,
 }
 
-/// A paused run goes on, or a failed one was taken up again by a retry or skip.
+/// A paused run was resumed, or a failed one by a retry or skip.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunResumed {
-    /// The run's budget from here on; absent when it stays as it is.
+    /// The run's new budget; absent when it is unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_micros: Option<u64>,
 }
 
-/// A run's sums when it ended.
+/// A run's totals when it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunSummary {

@@ -1,4 +1,4 @@
-//! Samples of what becomes of messages and of those who answer.
+//! Samples of messaging events.
 
 use super::samples::ulid;
 use crate::{

@@ -1,4 +1,4 @@
-//! Samples of leads that an API call brought, and of one that a person moved on.
+//! Samples of lead events.
 
 use super::samples::ulid;
 use crate::{

@@ -1,6 +1,6 @@
-//! The bytes of every event, kept for ever: `schema/golden/{type}.v{n}.json` holds what the first release of a type wrote.
+//! Golden files with the bytes of every event: `schema/golden/{type}.v{n}.json` is what the first release of a type wrote.
 //!
-//! A file is never edited. What an old file says must be read for as long as there is a log; a new shape is a new file.
+//! A file is never edited, because stored events must stay readable; a new shape is a new file.
 
 mod contact;
 mod leads;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactEvent, BlockEvent, ConfigEvent, Event, Recorded, RunEvent, log::event_hash};
 
-/// What is kept of one event.
+/// The golden data of one event.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Golden {
@@ -86,8 +86,8 @@ fn no_file_is_without_a_type_and_none_holds_personal_data() {
         let path = entry.expect("a file").path();
         assert!(expected.contains(&path), "{} belongs to no type", path.display());
         let text = fs::read_to_string(&path).expect("a file");
-        for word in ["email", "phone", "firstName", "lastName", "address", "@"] {
-            assert!(!text.contains(word), "{} holds `{word}`", path.display());
+        for forbidden in ["email", "phone", "firstName", "lastName", "address", "@"] {
+            assert!(!text.contains(forbidden), "{} contains `{forbidden}`", path.display());
         }
     }
 }

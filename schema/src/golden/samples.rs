@@ -1,4 +1,4 @@
-//! One event of every type, always the same.
+//! One fixed event of every type.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use ulid::Ulid;
 
 use crate::{event::*, log::event_hash, *};
 
-/// Ids whose last characters tell them apart.
+/// Ids that differ in their last characters.
 pub(super) const fn ulid(n: u128) -> Ulid {
     Ulid(0x0193_BABE_0000_0000_0000_0000_0000_0000 + n)
 }
@@ -24,7 +24,7 @@ fn block() -> BlockId {
     BlockId::from_ulid(ulid(3))
 }
 
-/// Every type, recorded in the stream that it belongs to.
+/// Every type, recorded in its own stream.
 pub(super) fn all() -> Vec<Recorded> {
     let of_run = runs().into_iter().map(Event::from).chain(blocks().into_iter().map(Event::from));
     let of_run = of_run.chain([ArtifactEvent::Created(Box::new(artifact("parsed"))).into()]);

@@ -1,56 +1,55 @@
-//! What is asked of the log, what it answers, and an append made ready: checked, ids given, bytes written.
+//! Appends: the request, the answer, and the prepared form (validated, ids assigned, data serialised).
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::chain::GENESIS;
 use crate::{
     Actor, CommandId, CorrelationId, Event, EventId, Hash, Micros, Position, Recorded, StreamId, TenantId, Version,
-    json,
+    json, recorded::GENESIS,
 };
 
-/// Bytes of data that one append may hold: an event says what happened, an artifact holds the leads.
+/// Largest append, in bytes of event data. Leads belong in artifacts, not in events.
 pub const MAX_APPEND_BYTES: usize = 1 << 20;
-/// Events that one append may hold.
+/// Most events of one append.
 pub const MAX_APPEND_EVENTS: usize = 10_000;
 
-/// Events to be added to one stream, all or none.
+/// Events to append to one stream, all or none.
 #[derive(Debug, Clone)]
 pub struct Append {
     pub tenant: TenantId,
     pub stream: StreamId,
-    /// The stream's version now; 0 when it must not exist yet.
+    /// The version that the stream must have; 0 when it must not exist yet.
     pub expected: Version,
-    /// May be empty only with a receipt: a command that was already in effect is remembered, too.
+    /// May be empty only with a receipt, which then records a command that was already in effect.
     pub events: Vec<Event>,
     pub actor: Actor,
     pub command: CommandId,
     pub correlation: CorrelationId,
     pub causation: Option<EventId>,
-    /// For commands from outside: the same command again is answered `AlreadyDone`.
+    /// For commands from outside: the same command again returns `AlreadyDone`.
     pub receipt: Option<NewReceipt>,
 }
 
-/// What to remember of a command.
+/// A receipt to store for a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewReceipt {
-    /// SHA-256 of the request's body: the same key with another body is the caller's mistake.
+    /// SHA-256 of the request body; the same key with another body is a caller's error.
     pub body_digest: Hash,
-    /// What the answer is rendered from.
+    /// The data that the answer is rendered from.
     pub outcome: Value,
 }
 
-/// What is remembered of a command.
+/// The stored receipt of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     pub body_digest: Hash,
     pub outcome: Value,
-    /// Of the command's last event.
+    /// Position of the command's last event.
     pub position: Position,
 }
 
-/// An append that is committed (by `append`) or will be with the caller's transaction (`append_in`).
+/// A result of `append` (committed) or `append_in` (committed with the caller's transaction).
 #[derive(Debug, Clone)]
 pub struct Appended {
     pub events: Vec<Arc<Recorded>>,
@@ -59,44 +58,44 @@ pub struct Appended {
 }
 
 impl Appended {
-    /// Of the last event; the log's head when there was none.
+    /// Position of the last event; the log's head when there was none.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// The stream's, after the last event.
+    /// The stream's version after the last event.
     pub fn version(&self) -> Version {
         self.version
     }
 }
 
-/// Why nothing was appended. After `Database` and `Closed` alone it may have been.
+/// Why nothing was appended. After `Database` and `Closed` it may have been.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    #[error("the stream is at version {actual}")]
+    #[error("version conflict: the stream is at version {actual}")]
     Conflict { actual: Version },
-    #[error("this command was carried out before, at position {}", .0.position)]
+    #[error("this command was executed before, at position {}", .0.position)]
     AlreadyDone(Receipt),
     #[error("no such stream for this tenant")]
     NotFound,
-    #[error("not an append: {0}")]
+    #[error("invalid append: {0}")]
     Invalid(String),
     #[error("the log is closed")]
     Closed,
-    #[error("the log's database: {0}")]
+    #[error("log database: {0}")]
     Database(#[from] sqlx::Error),
 }
 
-/// An append that cannot be wrong any more, except by coming too late.
+/// A validated append: it can only fail by a conflict, a receipt or a database error.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub tenant: TenantId,
     pub stream: StreamId,
     pub expected: Version,
     pub command: CommandId,
-    /// Whole but for position, time and hashes.
+    /// Complete except for position, time and hashes.
     pub events: Vec<Recorded>,
-    /// With the outcome's text.
+    /// With the outcome as canonical JSON.
     pub receipt: Option<(NewReceipt, String)>,
     pub bytes: usize,
 }
@@ -114,7 +113,7 @@ impl Prepared {
             return Err(AppendError::Invalid("no events".into()));
         }
         if append.events.len() > MAX_APPEND_EVENTS {
-            return Err(AppendError::Invalid(format!("{} events at once", append.events.len())));
+            return Err(AppendError::Invalid(format!("{} events, at most 10000 in one append", append.events.len())));
         }
         let mut prepared = Self {
             tenant: append.tenant,
@@ -131,7 +130,7 @@ impl Prepared {
             prepared.events.push(recorded);
         }
         if prepared.bytes > MAX_APPEND_BYTES {
-            return Err(AppendError::Invalid(format!("{} bytes at once", prepared.bytes)));
+            return Err(AppendError::Invalid(format!("{} bytes, at most 1 MiB in one append", prepared.bytes)));
         }
         Ok(prepared)
     }
@@ -147,9 +146,9 @@ impl Prepared {
             return Err(AppendError::Invalid(format!("unknown event type {name}")));
         }
         let data = event.data().map_err(|e| AppendError::Invalid(e.to_string()))?;
-        // Stored it would be, but no SQL function could read it.
+        // Postgres would store it, but its JSON functions cannot read it.
         if data.contains("\\u0000") {
-            return Err(AppendError::Invalid("text with U+0000".into()));
+            return Err(AppendError::Invalid("text contains U+0000".into()));
         }
         Ok(Recorded {
             position: Position(0),
@@ -172,7 +171,7 @@ impl Prepared {
         })
     }
 
-    /// Gives the committed events their places; the events leave it.
+    /// Moves the events out, with the positions that end at `last`.
     pub fn placed(&mut self, last: Position) -> Appended {
         let version = Version(self.expected.0 + self.events.len() as u64);
         let first = last.0 + 1 - self.events.len() as u64;

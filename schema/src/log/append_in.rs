@@ -1,30 +1,37 @@
-//! The second door: an append inside the caller's own transaction, beside the table that it tells of.
+//! Appends inside the caller's transaction, so that events and the table they describe change together.
 
 use sqlx::PgConnection;
 
 use super::{
     Log,
     append::{Append, AppendError, Appended, Prepared},
-    batch::{Plan, Verdict, plan},
+    append_failure::{AppendFailure, append_failure},
+    batch::{AppendVerdict, BatchPlan, plan},
     statement,
-    trouble::{Trouble, trouble},
 };
 use crate::Micros;
 
 impl Log {
-    /// Appends inside the caller's transaction. To be called last: from here to the commit every other append waits. Then
-    /// commit and call `wake`. After any error the transaction must be rolled back; a rollback leaves no hole.
+    /// Appends inside the caller's transaction, as its last statement: until the commit all other appends wait. After the
+    /// commit, call `wake`. The connection's role must be `luci_engine`.
     ///
-    /// The connection's role is `luci_engine`.
+    /// # Errors
+    /// After any error the transaction must be rolled back; a rollback leaves no hole in the positions.
+    #[tracing::instrument(
+        name = "append",
+        level = "debug",
+        skip_all,
+        fields(tenant.id = %append.tenant, stream.id = %append.stream, events = append.events.len()),
+    )]
     pub async fn append_in(&self, c: &mut PgConnection, append: Append) -> Result<Appended, AppendError> {
         let mut append = Prepared::new(append)?;
         let now = Micros::now();
         match decide(c, &mut append, now).await? {
-            Plan { verdicts, moves } if matches!(verdicts[..], [Verdict::Accepted]) => {
+            BatchPlan { verdicts, moves } if matches!(verdicts[..], [AppendVerdict::Accepted]) => {
                 match statement::append(c, &[&append], &moves, now).await {
                     Ok(head) => Ok(append.placed(head)),
-                    Err(error) if trouble(&error) == Trouble::Overtaken => {
-                        Err(self.overtaken(&mut append, error).await?)
+                    Err(error) if append_failure(&error) == AppendFailure::Conflict => {
+                        Err(self.conflict(&mut append, error).await?)
                     }
                     Err(error) => Err(error.into()),
                 }
@@ -33,15 +40,15 @@ impl Log {
         }
     }
 
-    /// The caller's transaction is broken by now: who was first is asked on another connection.
-    async fn overtaken(&self, append: &mut Prepared, error: sqlx::Error) -> Result<AppendError, AppendError> {
+    /// The caller's transaction has failed, so what it conflicted with is read on another connection.
+    async fn conflict(&self, append: &mut Prepared, error: sqlx::Error) -> Result<AppendError, AppendError> {
         let mut c = self.pool().acquire().await?;
         let plan = decide(&mut c, append, Micros::now()).await?;
         Ok(refused(plan).unwrap_or(AppendError::Database(error)))
     }
 }
 
-async fn decide(c: &mut PgConnection, append: &mut Prepared, now: Micros) -> Result<Plan, sqlx::Error> {
+async fn decide(c: &mut PgConnection, append: &mut Prepared, now: Micros) -> Result<BatchPlan, sqlx::Error> {
     let receipt = match append.receipt {
         Some(_) => statement::receipts(c, &[(append.tenant, append.command.clone())]).await?.pop(),
         None => None,
@@ -55,12 +62,12 @@ async fn decide(c: &mut PgConnection, append: &mut Prepared, now: Micros) -> Res
     ))
 }
 
-/// What a plan of one append says when it is not accepted.
-fn refused(plan: Plan) -> Option<AppendError> {
+/// The error of a plan of one append; `None` when it was accepted.
+fn refused(plan: BatchPlan) -> Option<AppendError> {
     match plan.verdicts.into_iter().next()? {
-        Verdict::Lost { actual } => Some(AppendError::Conflict { actual }),
-        Verdict::Foreign => Some(AppendError::NotFound),
-        Verdict::Done(receipt) => Some(AppendError::AlreadyDone(receipt)),
-        Verdict::Accepted | Verdict::Deferred | Verdict::Landed(_) => None,
+        AppendVerdict::Conflict { actual } => Some(AppendError::Conflict { actual }),
+        AppendVerdict::OtherTenant => Some(AppendError::NotFound),
+        AppendVerdict::AlreadyDone(receipt) => Some(AppendError::AlreadyDone(receipt)),
+        AppendVerdict::Accepted | AppendVerdict::Deferred | AppendVerdict::AlreadyAppended(_) => None,
     }
 }

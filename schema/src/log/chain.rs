@@ -1,18 +1,15 @@
-//! The hash chain: each event's hash covers its header, data, metadata and the hash before it in its stream.
+//! The hash chain: an event's hash covers its header, data, metadata and the previous hash of its stream.
 //!
 //! `SHA-256(0x01 ‖ previous ‖ SHA-256(header) ‖ SHA-256(data) ‖ SHA-256(metadata))`, the header being eleven texts joined
-//! by 0x1F. The same formula is in SQL (`log.event_hash`), so that an auditor needs neither this code nor our word.
+//! by 0x1F. The same formula is in SQL (`log.event_hash`), so an auditor can check the chain without this code.
 
 use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Hash, Micros, Recorded, StreamId, Version};
+use crate::{Hash, Micros, Recorded, StreamId, Version, recorded::GENESIS};
 
-/// The hash before a stream's first event.
-pub const GENESIS: Hash = [0; 32];
-
-/// The hash that the event must have.
+/// The hash that the event must have, from its other fields.
 pub fn event_hash(event: &Recorded) -> Hash {
     let mut whole = Sha256::new();
     whole.update([1]);
@@ -45,7 +42,7 @@ fn header(event: &Recorded) -> String {
     text
 }
 
-/// The first thing that is wrong with a history, and where.
+/// The first fault in a history, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     #[error("version {found} stands where {expected} should")]
@@ -60,7 +57,7 @@ pub enum ChainError {
     Time { version: Version },
 }
 
-/// Checks one stream's events as they come, from version 1 on.
+/// Checks the events of one stream in order, from version 1.
 #[derive(Debug, Clone)]
 pub struct Chain {
     stream: StreamId,
@@ -74,7 +71,7 @@ impl Chain {
         Self { stream, version: Version(0), hash: GENESIS, recorded_at: Micros(i64::MIN) }
     }
 
-    /// Takes the next event, or says what is wrong with it and stays where it was.
+    /// Checks the next event; on an error the state is unchanged.
     pub fn follow(&mut self, event: &Recorded) -> Result<(), ChainError> {
         let (version, expected) = (event.version, Version(self.version.0 + 1));
         if event.stream_id != self.stream {
@@ -100,7 +97,7 @@ impl Chain {
         self.version
     }
 
-    /// Of the last event; `GENESIS` before the first.
+    /// Hash of the last event; `GENESIS` before the first.
     pub fn hash(&self) -> Hash {
         self.hash
     }

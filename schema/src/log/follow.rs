@@ -1,7 +1,7 @@
-//! Following the log: a lease, so that one of many is at work, and a checkpoint inside the follower's own transaction.
+//! Following the log: a lease, so that one process at a time is active, and a checkpoint in the follower's own transaction.
 //!
-//! The lease is told by its epoch. Whoever takes over raises it, and from then on the one before cannot move the position:
-//! its transaction fails. Times are Postgres' clock.
+//! The lease's epoch is the fencing token: a new holder raises it, and from then on a checkpoint of the former holder fails
+//! its transaction. Times are Postgres' clock.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgPool, Row};
 use super::LogError;
 use crate::{Micros, Position};
 
-/// The right to be the one active follower of a name, until its time is over.
+/// The right to be the only active follower of a name, until it expires.
 #[derive(Debug)]
 pub struct Lease {
     pool: PgPool,
@@ -21,10 +21,10 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease when it is free, over, or this owner's own; `None` while another holds it. `owner` is one process's.
+    /// Acquires the lease when it is free, expired, or held by the same `owner`; `None` while another process holds it.
     pub async fn acquire(pool: &PgPool, name: &str, owner: &str, ttl: Duration) -> Result<Option<Self>, LogError> {
         let mut tx = pool.begin().await?;
-        // An epoch that a crash could take away would be given twice.
+        // If a crash lost the commit, the same epoch would be given out twice.
         sqlx::query("set local synchronous_commit = on").execute(&mut *tx).await?;
         sqlx::query("insert into log.followers (name) values ($1) on conflict do nothing")
             .bind(name)
@@ -51,7 +51,7 @@ impl Lease {
         }))
     }
 
-    /// Prolongs it from now; `false` when another took over: stop at once.
+    /// Extends the lease from now; `false` when another process took over: stop immediately.
     pub async fn renew(&mut self) -> Result<bool, LogError> {
         let done = sqlx::query(
             "update log.followers set lease_until = clock_timestamp() + make_interval(secs => $3), updated_at = clock_timestamp()
@@ -65,7 +65,7 @@ impl Lease {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Lets the next one in without waiting for the time to be over. Without an answer it would only take longer.
+    /// Releases the lease before it expires. A failure is only logged: the lease then expires.
     pub async fn release(self) {
         let done = sqlx::query(
             "update log.followers set lease_until = '-infinity', owner = null, updated_at = clock_timestamp()
@@ -76,7 +76,7 @@ impl Lease {
         .execute(&self.pool)
         .await;
         if let Err(error) = done {
-            tracing::warn!(follower.name = %self.name, error = %error, "a lease was not released");
+            tracing::warn!(lease = %self.name, %error, "lease release failed");
         }
     }
 
@@ -84,17 +84,17 @@ impl Lease {
         &self.name
     }
 
-    /// Greater than every earlier holder's.
+    /// Greater than that of every earlier holder.
     pub fn epoch(&self) -> i64 {
         self.epoch
     }
 
-    /// Where the follower stood when the lease was taken.
+    /// The checkpoint when the lease was acquired.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Keeps why the follower stands still, for whoever looks when its process is gone; `None` when it goes on.
+    /// Stores why the follower stopped (`None`: no error), for status queries after its process has ended.
     pub async fn report(&self, error: Option<&str>) -> Result<(), LogError> {
         sqlx::query(
             "update log.followers set last_error = $3, updated_at = clock_timestamp() where name = $1 and epoch = $2",
@@ -108,8 +108,10 @@ impl Lease {
     }
 }
 
-/// Moves the follower's position, inside the transaction that holds what was folded: both or neither. `Fenced` when the
-/// lease is another's by now or the position is not where it was: the transaction must be rolled back.
+/// Moves the follower's checkpoint in the transaction that stores the folded data.
+///
+/// # Errors
+/// `Fenced` when another process holds the lease or the checkpoint is not `from`; the transaction must be rolled back.
 pub async fn checkpoint(
     c: &mut PgConnection,
     name: &str,
@@ -132,20 +134,20 @@ pub async fn checkpoint(
     }
 }
 
-/// A follower as it stands in the table.
+/// A row of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Follower {
     pub name: String,
     pub position: Position,
     pub epoch: i64,
     pub owner: Option<String>,
-    /// Whether its lease is held now.
+    /// Whether its lease is held.
     pub held: bool,
     pub last_error: Option<String>,
     pub updated_at: Micros,
 }
 
-/// Every follower that ever took a lease, by name.
+/// All followers that ever acquired a lease, by name.
 pub async fn followers(c: &mut PgConnection) -> Result<Vec<Follower>, LogError> {
     let rows = sqlx::query(
         "select name, position, epoch, owner, lease_until > clock_timestamp() as held, last_error, updated_at
@@ -168,14 +170,14 @@ pub async fn followers(c: &mut PgConnection) -> Result<Vec<Follower>, LogError> 
         .collect()
 }
 
-/// Where a follower stands; 0 when there is none of that name.
+/// A follower's checkpoint; 0 when there is none of that name.
 pub async fn follower_position(c: &mut PgConnection, name: &str) -> Result<Position, LogError> {
     let position: Option<i64> =
         sqlx::query_scalar("select position from log.followers where name = $1").bind(name).fetch_optional(c).await?;
     Ok(Position(position.unwrap_or(0) as u64))
 }
 
-/// Forgets a follower and its position, in the caller's transaction: what it folded is dropped there too.
+/// Deletes a follower and its checkpoint, in the transaction that drops what it folded.
 pub async fn forget_follower(c: &mut PgConnection, name: &str) -> Result<(), LogError> {
     sqlx::query("delete from log.followers where name = $1").bind(name).execute(c).await?;
     Ok(())

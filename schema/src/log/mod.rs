@@ -1,21 +1,21 @@
-//! The log: the only writer of facts, and how they are read and followed.
+//! The log: the only writer of events, and how they are read and followed.
 //!
-//! Position is dense and in commit order, so a follower asks for `position > p` and asserts that it sees p+1, p+2, …
-//! There is no sequence, no listening to transactions, no second queue: absent on purpose.
+//! Positions are dense and in commit order, so a follower reads `position > p` and checks that it gets p+1, p+2, … Absent on
+//! purpose: a database sequence, snapshots of open transactions, a second queue.
 
 mod append;
+mod append_cache;
+mod append_failure;
 mod append_in;
 mod appender;
 mod batch;
 mod chain;
 mod follow;
-mod memory;
 mod read;
 mod row;
 mod seals;
 mod statement;
 mod tail;
-mod trouble;
 mod wake;
 
 use std::{sync::Arc, time::Duration};
@@ -24,54 +24,54 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use crate::recorded::GENESIS;
 pub use append::{Append, AppendError, Appended, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, NewReceipt, Receipt};
-pub use chain::{Chain, ChainError, GENESIS, event_hash};
+pub use append_failure::is_disconnected;
+pub use chain::{Chain, ChainError, event_hash};
 pub use follow::{Follower, Lease, checkpoint, follower_position, followers, forget_follower};
 pub use seals::{add_seal, last_seal, seal_over, seals_after};
 pub use statement::{first_broken, hashes};
-pub use trouble::is_disconnected;
 
 use append::Prepared;
 use appender::{Appender, Pending};
-use wake::Shared;
+use wake::LogState;
 
 use crate::{Micros, Position};
 
 /// Why the log could not be read or followed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    #[error("the log's database: {0}")]
+    #[error("log database: {0}")]
     Database(#[from] sqlx::Error),
-    /// The log is corrupt: stop, and say so loudly.
-    #[error("the log has a hole: position {expected} is missing, {found} follows")]
+    #[error("the log has a hole: position {expected} is missing before {found}")]
     Hole { expected: Position, found: Position },
-    #[error("the log holds what cannot be read: {0}")]
+    /// An event that cannot be decoded, or cannot follow its stream's state. Retrying does not help.
+    #[error("the log is corrupt: {0}")]
     Corrupt(String),
-    #[error("follower {name} was taken over, or moved by another")]
+    #[error("another process holds the lease of follower {name}, or has moved its checkpoint")]
     Fenced { name: String },
 }
 
 impl LogError {
-    /// Whether a stored row is no event any more, as opposed to a database that does not answer.
+    /// Whether stored data is damaged, as opposed to a database that does not answer.
     pub const fn is_damage(&self) -> bool {
         matches!(self, Self::Corrupt(_) | Self::Database(sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }))
     }
 }
 
-/// How a process uses the log.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// Events that the in-memory tail holds, and their bytes.
+    /// Limits of the in-memory tail: events, and their bytes.
     pub tail_events: usize,
     pub tail_bytes: usize,
-    /// Streams and commands that the appender remembers.
+    /// Sizes of the appender's cache.
     pub heads: usize,
     pub receipts: usize,
-    /// Appends that may wait before callers do.
+    /// Queued appends before callers wait.
     pub queue: usize,
-    /// Between two looks at the head, when nobody told of it.
+    /// Interval of polls of the head, in case notifications are lost.
     pub poll: Duration,
-    /// How long a lost database is waited for before waiting appends fail.
+    /// How long queued appends wait for a lost database before they fail.
     pub patience: Duration,
 }
 
@@ -89,7 +89,7 @@ impl Default for LogOptions {
     }
 }
 
-/// A handle of the log: one appender, one tail and one listener a process, however often it is cloned.
+/// A handle of the log; clones share one appender, one tail and one listener.
 #[derive(Debug, Clone)]
 pub struct Log {
     inner: Arc<Inner>,
@@ -99,31 +99,36 @@ pub struct Log {
 struct Inner {
     pool: PgPool,
     queue: mpsc::Sender<Pending>,
-    shared: Arc<Shared>,
-    /// With the last handle the listeners stop; the appender first answers what is queued.
+    state: Arc<LogState>,
+    /// Stops the listeners with the last handle; the appender first answers what is queued.
     _stop: DropGuard,
 }
 
 impl Log {
-    /// Opens the log for a process. The pool's role is `luci_engine`; besides it the log makes three connections of its own
+    /// Opens the log for a process. The pool's role must be `luci_engine`; the log opens three more connections of its own
     /// (appender, listener, notifier).
     pub async fn open(pool: PgPool, options: LogOptions) -> Result<Self, LogError> {
         let mut c = pool.acquire().await?;
         let head = statement::head(&mut c).await?;
         statement::ensure_partitions(&mut c).await?;
         drop(c);
-        let shared = Arc::new(Shared::new(head, tail::Tail::new(options.tail_events, options.tail_bytes)));
+        let state = Arc::new(LogState::new(head, tail::Tail::new(options.tail_events, options.tail_bytes)));
         let address = (*pool.connect_options()).clone();
         let stop = CancellationToken::new();
         let (queue, waiting) = mpsc::channel(options.queue.max(1));
-        tokio::spawn(Appender::new(waiting, shared.clone(), &options, address.clone()).run());
-        tokio::spawn(wake::watch_head(pool.clone(), shared.clone(), options.poll, stop.clone()));
-        tokio::spawn(wake::tell(address, shared.clone(), stop.clone()));
-        Ok(Self { inner: Arc::new(Inner { pool, queue, shared, _stop: stop.drop_guard() }) })
+        tokio::spawn(Appender::new(waiting, state.clone(), &options, address.clone()).run());
+        tokio::spawn(wake::watch_head(pool.clone(), state.clone(), options.poll, stop.clone()));
+        tokio::spawn(wake::notify_others(address, state.clone(), stop.clone()));
+        Ok(Self { inner: Arc::new(Inner { pool, queue, state, _stop: stop.drop_guard() }) })
     }
 
-    /// Appends, in one commit with whatever else is waiting. The answer comes after the commit; dropping the future does not
-    /// take the append back.
+    /// Appends, in one commit with other queued appends, and returns after the commit. Dropping the future does not cancel the
+    /// append.
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(tenant.id = %append.tenant, stream.id = %append.stream, events = append.events.len()),
+    )]
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let append = Prepared::new(append)?;
         let (answer, answered) = oneshot::channel();
@@ -132,22 +137,22 @@ impl Log {
         answered.await.map_err(|_| AppendError::Closed)?
     }
 
-    /// After a commit with `append_in`: followers here and elsewhere are woken.
+    /// Wakes followers in all processes; call it after a commit with `append_in`.
     pub fn wake(&self) {
-        self.inner.shared.look();
+        self.inner.state.check_head();
     }
 
-    /// The furthest position known in this process; `append`s of its own are known before they are answered.
+    /// The highest position known in this process, including its own answered appends.
     pub fn head(&self) -> Position {
-        self.inner.shared.head()
+        self.inner.state.head()
     }
 
-    /// Returns as soon as the head is past the position, or when the time is over; answers the head.
+    /// Waits until the head is past `position`, for `at_most`, and returns the head.
     pub async fn wait_past(&self, position: Position, at_most: Duration) -> Position {
-        self.inner.shared.wait_past(position, at_most).await
+        self.inner.state.wait_past(position, at_most).await
     }
 
-    /// Forgets the receipts of commands carried out before that time; answers how many.
+    /// Deletes receipts recorded before that time and returns their number.
     pub async fn forget_receipts(&self, before: Micros) -> Result<u64, LogError> {
         let mut c = self.pool().acquire().await?;
         Ok(statement::forget_receipts(&mut c, before).await?)

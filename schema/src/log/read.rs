@@ -1,4 +1,4 @@
-//! Reading: the whole log past a position, or one stream past a version.
+//! Reads of the log after a position, and of a stream after a version.
 
 use std::sync::Arc;
 
@@ -6,15 +6,18 @@ use super::{Log, LogError, append::Receipt, statement};
 use crate::{CommandId, Hash, Position, Recorded, StreamId, TenantId, Version};
 
 impl Log {
-    /// Up to `limit` events past a position, as far as `head()`, without a hole; from memory when they are new. Wait with
-    /// `wait_past` first: what another process appended a moment ago is not known here at once.
+    /// Up to `limit` events after a position, at most to `head()`; recent ones from memory. Another process's events are known
+    /// here with a delay: wait with `wait_past`.
+    ///
+    /// # Errors
+    /// `Hole` when a position is missing.
     pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, LogError> {
-        let shared = &self.inner.shared;
-        let head = shared.head();
+        let state = &self.inner.state;
+        let head = state.head();
         if after >= head {
             return Ok(Vec::new());
         }
-        let mut events = shared.in_memory(after, limit).unwrap_or_default();
+        let mut events = state.in_memory(after, limit).unwrap_or_default();
         let at = events.last().map_or(after, |event| event.position);
         if at < head && events.len() < limit {
             events.extend(self.read_stored(at, limit - events.len()).await?);
@@ -22,9 +25,9 @@ impl Log {
         Ok(events)
     }
 
-    /// The event at a position, when it is new enough to be in memory.
+    /// The event at a position, if it is recent enough to be in memory.
     pub fn in_memory(&self, position: Position) -> Option<Arc<Recorded>> {
-        self.inner.shared.in_memory(Position(position.0.checked_sub(1)?), 1)?.pop()
+        self.inner.state.in_memory(Position(position.0.checked_sub(1)?), 1)?.pop()
     }
 
     async fn read_stored(&self, after: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, LogError> {
@@ -36,19 +39,19 @@ impl Log {
             }
         }
         let events: Vec<_> = events.into_iter().map(Arc::new).collect();
-        self.inner.shared.offer(&events);
+        self.inner.state.offer(&events);
         Ok(events)
     }
 
-    /// The head as the database has it now; from then on it is known here.
+    /// Reads the head from the database; `head()` knows it from then on.
     pub async fn newest(&self) -> Result<Position, LogError> {
         let mut c = self.pool().acquire().await?;
         let head = statement::head(&mut c).await?;
-        self.inner.shared.advance(head);
+        self.inner.state.advance(head);
         Ok(head)
     }
 
-    /// Up to `limit` events of a stream past a version, in order. Another tenant's stream reads as empty.
+    /// Up to `limit` events of a stream after a version, in order. Another tenant's stream reads as empty.
     pub async fn read_stream(
         &self,
         tenant: TenantId,
@@ -61,7 +64,7 @@ impl Log {
         Ok(events.into_iter().map(Arc::new).collect())
     }
 
-    /// What is remembered of a command.
+    /// The receipt of a command.
     pub async fn receipt(&self, tenant: TenantId, command: &CommandId) -> Result<Option<Receipt>, LogError> {
         let mut c = self.pool().acquire().await?;
         let found = statement::receipts(&mut c, &[(tenant, command.clone())]).await?;

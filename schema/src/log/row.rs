@@ -1,4 +1,4 @@
-//! Rows of the log's tables, read.
+//! Decoding of the log's rows.
 
 use sqlx::{Row, postgres::PgRow};
 use time::OffsetDateTime;
@@ -14,12 +14,14 @@ pub(super) fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync +
 }
 
 pub(super) fn recorded(row: &PgRow) -> Result<Recorded, LogError> {
+    let position = Position(row.try_get::<i64, _>("position")? as u64);
     let event_type: String = row.try_get("event_type")?;
     let schema_version = row.try_get::<i16, _>("schema_version")? as u16;
     let data: String = row.try_get("data")?;
-    let event = Event::decode(&event_type, schema_version, &data).map_err(|e| LogError::Corrupt(e.to_string()))?;
+    let event = Event::decode(&event_type, schema_version, &data)
+        .map_err(|e| LogError::Corrupt(format!("position {position}: {e}")))?;
     Ok(Recorded {
-        position: Position(row.try_get::<i64, _>("position")? as u64),
+        position,
         version: Version(row.try_get::<i64, _>("version")? as u64),
         event_id: row.try_get::<EventId, _>("event_id")?,
         event_type,
@@ -39,7 +41,8 @@ pub(super) fn recorded(row: &PgRow) -> Result<Recorded, LogError> {
     })
 }
 
-/// Bytes of a fixed length. Others, which only the database's owner could have written, read as zeros, and match nothing.
+/// Bytes of a fixed length. Another length, which only tampering can produce, reads as zeros, so that the check of the hash
+/// or signature reports it.
 pub(super) fn bytes<const N: usize>(row: &PgRow, column: &str) -> Result<[u8; N], sqlx::Error> {
     Ok(<[u8; N]>::try_from(row.try_get::<&[u8], _>(column)?).unwrap_or([0; N]))
 }

@@ -1,4 +1,4 @@
-//! The table of seals.
+//! Table `log.seals`.
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use time::OffsetDateTime;
@@ -12,7 +12,7 @@ pub async fn last_seal(c: &mut PgConnection) -> Result<Option<Seal>, LogError> {
     Ok(row.as_ref().map(seal).transpose()?)
 }
 
-/// Up to `limit` seals behind one, in order.
+/// Up to `limit` seals after `seal_id`, in order.
 pub async fn seals_after(c: &mut PgConnection, seal_id: u64, limit: u32) -> Result<Vec<Seal>, LogError> {
     let rows = sqlx::query("select * from log.seals where seal_id > $1 order by seal_id limit $2")
         .bind(seal_id as i64)
@@ -22,7 +22,7 @@ pub async fn seals_after(c: &mut PgConnection, seal_id: u64, limit: u32) -> Resu
     Ok(rows.iter().map(seal).collect::<Result<_, _>>()?)
 }
 
-/// The seal that covers a position, or the first behind it; `None` while it is not sealed.
+/// The seal that covers a position; `None` while it is not sealed.
 pub async fn seal_over(c: &mut PgConnection, position: Position) -> Result<Option<Seal>, LogError> {
     let row = sqlx::query("select * from log.seals where to_position >= $1 order by to_position limit 1")
         .bind(position.0 as i64)
@@ -31,8 +31,7 @@ pub async fn seal_over(c: &mut PgConnection, position: Position) -> Result<Optio
     Ok(row.as_ref().map(seal).transpose()?)
 }
 
-/// Writes a seal down, to stay: what is exported must not be unknown here after a crash. A seal of that id that is there
-/// already is an error.
+/// Inserts a seal durably: an exported seal must not be missing here after a crash. An existing id is an error.
 pub async fn add_seal(c: &mut PgConnection, seal: &Seal) -> Result<(), LogError> {
     sqlx::query("set local synchronous_commit = on").execute(&mut *c).await?;
     sqlx::query(

@@ -1,4 +1,4 @@
-//! Every statement over the log's own tables: the one that appends, and those that look.
+//! The SQL statements on the log's tables: the append, and the reads.
 
 use sqlx::{PgConnection, Postgres, Row, query::QueryAs};
 use time::OffsetDateTime;
@@ -6,15 +6,15 @@ use time::OffsetDateTime;
 use super::{
     LogError,
     append::{Prepared, Receipt},
-    batch::{Head, Moves},
+    batch::{Moves, StreamHead},
     row::{bytes, parsed, recorded},
 };
 use crate::{CommandId, Hash, Micros, Position, Recorded, StreamId, TenantId, Version};
 
-/// One statement, so that the head row, moved last, is locked from there to the commit and not for a round trip. It counts
-/// the streams it moved and made; one too few (another process was first) refuses the whole. A receipt that exists is a
-/// unique violation, which does the same. Arrays are unnested in the select list, where Postgres walks them side by side; in
-/// FROM it would copy each into a table of its own first, a tenth of the statement's time.
+/// One statement, so that the head row, updated last, is locked until the commit but not for a round trip. It counts the
+/// streams it updated and inserted; if one is missing (another process was first) it raises an error. An existing receipt is
+/// a unique violation. Arrays are unnested in the select list, which Postgres walks in parallel; unnested in FROM, each would
+/// be materialised first (10 % of the statement's time).
 const APPEND: &str = "
 with stream as (
   select unnest($1::text[]) as stream_id, unnest($2::text[]) as tenant_id, unnest($3::int8[]) as from_version,
@@ -65,15 +65,15 @@ macro_rules! events {
     };
 }
 
-/// Positions a partition holds, as `log.partition_size()` says.
+/// Positions per partition; equals `log.partition_size()`.
 pub(super) const PARTITION_SIZE: u64 = 10_000_000;
 
-/// The receipts' constraint: a command that is there already.
+/// Primary key of `log.receipts`; violated when a command has a receipt.
 pub(super) const RECEIPT_KEY: &str = "receipts_pkey";
-/// SQLSTATE of an append that another one overtook.
+/// SQLSTATE of `log.refuse_append`: another append was first.
 pub(super) const REFUSED: &str = "LU001";
 
-/// Appends what was accepted, all or nothing, and answers the log's new head. `accepted` in the order of the log.
+/// Appends `accepted`, in the order of the log, all or nothing; returns the log's new head.
 pub(super) async fn append(
     c: &mut PgConnection,
     accepted: &[&Prepared],
@@ -84,13 +84,13 @@ pub(super) async fn append(
     let events: Vec<&Recorded> = accepted.iter().flat_map(|append| &append.events).collect();
     let receipts = Receipts::of(accepted);
     let query = sqlx::query_as::<_, (i64,)>(APPEND)
-        .bind(texts(&streams, |(id, _)| id.to_string()))
-        .bind(texts(&streams, |(_, m)| m.to.tenant.to_string()))
-        .bind(texts(&streams, |(_, m)| m.from.map_or(0, |head| head.version.0 as i64)))
-        .bind(texts(&streams, |(_, m)| m.from.map(|head| head.hash)))
-        .bind(texts(&streams, |(_, m)| m.to.version.0 as i64))
-        .bind(texts(&streams, |(_, m)| m.to.hash))
-        .bind(texts(&streams, |(_, m)| m.to.recorded_at.date_time()));
+        .bind(column(&streams, |(id, _)| id.to_string()))
+        .bind(column(&streams, |(_, m)| m.to.tenant.to_string()))
+        .bind(column(&streams, |(_, m)| m.from.map_or(0, |head| head.version.0 as i64)))
+        .bind(column(&streams, |(_, m)| m.from.map(|head| head.hash)))
+        .bind(column(&streams, |(_, m)| m.to.version.0 as i64))
+        .bind(column(&streams, |(_, m)| m.to.hash))
+        .bind(column(&streams, |(_, m)| m.to.recorded_at.date_time()));
     let (position,) = bind_events(query, &events)
         .bind(receipts.tenants)
         .bind(receipts.commands)
@@ -103,32 +103,32 @@ pub(super) async fn append(
     Ok(Position(position as u64))
 }
 
-fn texts<T, U>(rows: &[T], column: impl Fn(&T) -> U) -> Vec<U> {
-    rows.iter().map(column).collect()
+fn column<T, U>(rows: &[T], value: impl Fn(&T) -> U) -> Vec<U> {
+    rows.iter().map(value).collect()
 }
 
-type Answer<'q> = QueryAs<'q, Postgres, (i64,), sqlx::postgres::PgArguments>;
+type AppendQuery<'q> = QueryAs<'q, Postgres, (i64,), sqlx::postgres::PgArguments>;
 
-fn bind_events<'q>(query: Answer<'q>, events: &[&'q Recorded]) -> Answer<'q> {
+fn bind_events<'q>(query: AppendQuery<'q>, events: &[&'q Recorded]) -> AppendQuery<'q> {
     query
-        .bind(texts(events, |e| e.event_id.to_string()))
-        .bind(texts(events, |e| e.event_type.as_str()))
-        .bind(texts(events, |e| e.schema_version as i16))
-        .bind(texts(events, |e| e.tenant_id.to_string()))
-        .bind(texts(events, |e| e.stream_id.to_string()))
-        .bind(texts(events, |e| e.version.0 as i64))
-        .bind(texts(events, |e| e.actor.to_string()))
-        .bind(texts(events, |e| e.command_id.as_str()))
-        .bind(texts(events, |e| e.correlation_id.to_string()))
-        .bind(texts(events, |e| e.causation_id.map(|id| id.to_string())))
-        .bind(texts(events, |e| e.recorded_at.date_time()))
-        .bind(texts(events, |e| e.data.as_str()))
-        .bind(texts(events, |e| e.metadata.as_str()))
-        .bind(texts(events, |e| e.previous_hash))
-        .bind(texts(events, |e| e.hash))
+        .bind(column(events, |e| e.event_id.to_string()))
+        .bind(column(events, |e| e.event_type.as_str()))
+        .bind(column(events, |e| e.schema_version as i16))
+        .bind(column(events, |e| e.tenant_id.to_string()))
+        .bind(column(events, |e| e.stream_id.to_string()))
+        .bind(column(events, |e| e.version.0 as i64))
+        .bind(column(events, |e| e.actor.to_string()))
+        .bind(column(events, |e| e.command_id.as_str()))
+        .bind(column(events, |e| e.correlation_id.to_string()))
+        .bind(column(events, |e| e.causation_id.map(|id| id.to_string())))
+        .bind(column(events, |e| e.recorded_at.date_time()))
+        .bind(column(events, |e| e.data.as_str()))
+        .bind(column(events, |e| e.metadata.as_str()))
+        .bind(column(events, |e| e.previous_hash))
+        .bind(column(events, |e| e.hash))
 }
 
-/// The receipts' columns; `ordinals` say after how many events of the batch a command ended.
+/// The receipts' columns; an ordinal is the number of the command's last event within the batch.
 #[derive(Default)]
 struct Receipts<'a> {
     count: usize,
@@ -158,8 +158,11 @@ impl<'a> Receipts<'a> {
     }
 }
 
-/// Where the streams stand; one that does not exist is left out.
-pub(super) async fn heads(c: &mut PgConnection, streams: &[StreamId]) -> Result<Vec<(StreamId, Head)>, sqlx::Error> {
+/// The heads of those streams that exist.
+pub(super) async fn heads(
+    c: &mut PgConnection,
+    streams: &[StreamId],
+) -> Result<Vec<(StreamId, StreamHead)>, sqlx::Error> {
     let names: Vec<String> = streams.iter().map(StreamId::to_string).collect();
     let rows = sqlx::query(
         "select stream_id, tenant_id, version, hash, recorded_at from log.streams where stream_id = any($1)",
@@ -169,7 +172,7 @@ pub(super) async fn heads(c: &mut PgConnection, streams: &[StreamId]) -> Result<
     .await?;
     rows.iter()
         .map(|row| {
-            let head = Head {
+            let head = StreamHead {
                 tenant: row.try_get("tenant_id")?,
                 version: Version(row.try_get::<i64, _>("version")? as u64),
                 hash: row.try_get("hash")?,
@@ -180,7 +183,7 @@ pub(super) async fn heads(c: &mut PgConnection, streams: &[StreamId]) -> Result<
         .collect()
 }
 
-/// The receipts of these commands, as far as they exist.
+/// The receipts of those commands that have one.
 pub(super) async fn receipts(
     c: &mut PgConnection,
     keys: &[(TenantId, CommandId)],
@@ -189,8 +192,8 @@ pub(super) async fn receipts(
         "select r.tenant_id, r.command_id, r.body_digest, r.outcome::text as outcome, r.position
            from unnest($1::text[], $2::text[]) as k(tenant_id, command_id) join log.receipts r using (tenant_id, command_id)",
     )
-    .bind(texts(keys, |(tenant, _)| tenant.to_string()))
-    .bind(texts(keys, |(_, command)| command.to_string()))
+    .bind(column(keys, |(tenant, _)| tenant.to_string()))
+    .bind(column(keys, |(_, command)| command.to_string()))
     .fetch_all(c)
     .await?;
     rows.iter()
@@ -206,31 +209,31 @@ pub(super) async fn receipts(
         .collect()
 }
 
-/// Forgets the receipts recorded before that time; answers how many.
+/// Deletes receipts recorded before that time; returns their number.
 pub(super) async fn forget_receipts(c: &mut PgConnection, before: Micros) -> Result<u64, sqlx::Error> {
     let done =
         sqlx::query("delete from log.receipts where recorded_at < $1").bind(before.date_time()).execute(c).await?;
     Ok(done.rows_affected())
 }
 
-/// The last position handed out.
+/// The last position.
 pub(super) async fn head(c: &mut PgConnection) -> Result<Position, sqlx::Error> {
     let position: i64 = sqlx::query_scalar("select position from log.head where id = 0").fetch_one(c).await?;
     Ok(Position(position as u64))
 }
 
-/// Makes partitions ahead; answers the first position without one.
+/// Creates partitions ahead; returns the first position without one.
 pub(super) async fn ensure_partitions(c: &mut PgConnection) -> Result<Position, sqlx::Error> {
     let position: i64 = sqlx::query_scalar("select log.ensure_partitions()").fetch_one(c).await?;
     Ok(Position(position as u64))
 }
 
-/// Tells the other processes how far the log is.
+/// Sends the head to the other processes.
 pub(super) async fn notify(c: &mut PgConnection, channel: &str, head: Position) -> Result<(), sqlx::Error> {
     sqlx::query("select pg_notify($1, $2)").bind(channel).bind(head.to_string()).execute(c).await.map(|_| ())
 }
 
-/// Events past a position, in order.
+/// Events after a position, in order.
 pub(super) async fn events_after(
     c: &mut PgConnection,
     after: Position,
@@ -244,7 +247,7 @@ pub(super) async fn events_after(
     rows.iter().map(recorded).collect()
 }
 
-/// Events of one stream past a version, in order.
+/// Events of one stream after a version, in order.
 pub(super) async fn stream_after(
     c: &mut PgConnection,
     tenant: TenantId,
@@ -262,7 +265,8 @@ pub(super) async fn stream_after(
             .await?;
     rows.iter().map(recorded).collect()
 }
-/// The hashes of the events from one position to another, as far as there are such without a hole.
+
+/// The hashes of the events at `from..=to`, up to the first missing position.
 pub async fn hashes(c: &mut PgConnection, from: Position, to: Position) -> Result<Vec<Hash>, LogError> {
     let rows = sqlx::query("select position, hash from log.events where position between $1 and $2 order by position")
         .bind(from.0 as i64)
@@ -279,9 +283,9 @@ pub async fn hashes(c: &mut PgConnection, from: Position, to: Position) -> Resul
     Ok(hashes)
 }
 
-/// The first event of a range whose bytes are not what its hash says.
+/// The first event of a range whose content does not match its hash.
 pub async fn first_broken(c: &mut PgConnection, from: Position, to: Position) -> Result<Option<Position>, LogError> {
-    let broken: Option<i64> = sqlx::query_scalar(
+    let position: Option<i64> = sqlx::query_scalar(
         "select position from log.events e where position between $1 and $2 and hash <> log.event_hash(e)
           order by position limit 1",
     )
@@ -289,5 +293,5 @@ pub async fn first_broken(c: &mut PgConnection, from: Position, to: Position) ->
     .bind(to.0 as i64)
     .fetch_optional(c)
     .await?;
-    Ok(broken.map(|position| Position(position as u64)))
+    Ok(position.map(|position| Position(position as u64)))
 }

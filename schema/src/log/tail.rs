@@ -1,10 +1,10 @@
-//! The newest events in memory, bounded, in commit order: what followers read instead of asking Postgres again.
+//! The newest events in memory, bounded, in commit order, so that followers need not read them from Postgres.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{Position, Recorded};
 
-/// A stretch of the log without a hole; after one, it starts anew behind it.
+/// A part of the log without a hole. At a hole it restarts with the events after it.
 #[derive(Debug)]
 pub(super) struct Tail {
     events: VecDeque<Arc<Recorded>>,
@@ -18,7 +18,7 @@ impl Tail {
         Self { events: VecDeque::new(), bytes: 0, max_events, max_bytes }
     }
 
-    /// Takes committed events, in order and without a hole among themselves. Those it holds already are passed over.
+    /// Adds committed events, which must be in order; those it already has are skipped.
     pub fn push(&mut self, events: &[Arc<Recorded>]) {
         for event in events {
             if let Some(last) = self.events.back().map(|e| e.position) {
@@ -39,7 +39,7 @@ impl Tail {
         }
     }
 
-    /// Up to `limit` events past a position; `None` when it does not hold the first of them.
+    /// Up to `limit` events after a position; `None` when the first of them is not in memory.
     pub fn after(&self, after: Position, limit: usize) -> Option<Vec<Arc<Recorded>>> {
         let first = self.events.front()?.position.0;
         let skip = usize::try_from((after.0 + 1).checked_sub(first)?).ok()?;
@@ -51,6 +51,6 @@ impl Tail {
 }
 
 fn size(event: &Recorded) -> usize {
-    // The text, the decoded event (about as much again) and the envelope.
+    // The text, the decoded event (about the same size) and the envelope.
     2 * event.data.len() + 512
 }

@@ -1,5 +1,5 @@
-//! How a follower learns that the log went on: at once for this process's appends, by NOTIFY for other processes', and by a
-//! jittered poll, which is the truth when a notification was lost.
+//! Wakes followers when the log grows: immediately for this process's appends, by NOTIFY for those of other processes, and
+//! by a jittered poll in case a notification was lost.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -20,31 +20,31 @@ use super::{statement, tail::Tail};
 use crate::{EventId, Position, Recorded};
 
 const CHANNEL: &str = "luci_log";
-/// Between two notifications of one process; what is committed meanwhile shares the next.
-const NOTIFY_GAP: Duration = Duration::from_millis(5);
+/// Shortest interval of notifications of one process; commits in between share the next one.
+const NOTIFY_INTERVAL: Duration = Duration::from_millis(5);
 
-/// What the appender, the followers and the listeners of one process share.
+/// State shared by the appender, the followers and the listeners of one process.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct LogState {
     tail: Mutex<Tail>,
-    /// The furthest position known to be committed, by whomever.
+    /// The highest position known to be committed by any process.
     head: watch::Sender<Position>,
-    /// The furthest that this process committed: what it tells the others.
+    /// The highest position that this process committed; the others are notified of it.
     own: watch::Sender<Position>,
-    look: Notify,
+    check: Notify,
 }
 
-impl Shared {
+impl LogState {
     pub fn new(head: Position, tail: Tail) -> Self {
         Self {
             tail: Mutex::new(tail),
             head: watch::Sender::new(head),
             own: watch::Sender::new(head),
-            look: Notify::new(),
+            check: Notify::new(),
         }
     }
 
-    /// Events of this process were committed: they are readable before any caller is answered.
+    /// Makes events that this process committed readable, before any caller is answered.
     pub fn committed(&self, events: &[Arc<Recorded>]) {
         let Some(last) = events.last() else { return };
         self.offer(events);
@@ -52,7 +52,7 @@ impl Shared {
         raise(&self.own, last.position);
     }
 
-    /// Committed events, from wherever they were read.
+    /// Adds committed events to the tail.
     pub fn offer(&self, events: &[Arc<Recorded>]) {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner).push(events);
     }
@@ -69,15 +69,15 @@ impl Shared {
         *self.head.borrow()
     }
 
-    /// Looks at the head soon: the caller committed something by a connection of its own.
-    pub fn look(&self) {
-        self.look.notify_one();
+    /// Has the head read soon: the caller committed on its own connection.
+    pub fn check_head(&self) {
+        self.check.notify_one();
     }
 
-    /// Returns as soon as the head is past the position, or when the time is over.
+    /// Waits until the head is past `position`, for `at_most`, and returns the head.
     pub async fn wait_past(&self, position: Position, at_most: Duration) -> Position {
         let mut head = self.head.subscribe();
-        // An error here is the time-out; the sender lives as long as `self`.
+        // The only error is the timeout: `self` owns the sender.
         let _ = tokio::time::timeout(at_most, head.wait_for(|head| *head > position)).await;
         *head.borrow()
     }
@@ -91,19 +91,19 @@ fn raise(watch: &watch::Sender<Position>, to: Position) {
     });
 }
 
-/// Keeps the head true: polls, listens, and makes partitions ahead of it. Ends with `stop`.
-pub(super) async fn watch_head(pool: PgPool, shared: Arc<Shared>, poll: Duration, stop: CancellationToken) {
-    let listening = listen((*pool.connect_options()).clone(), shared.clone(), stop.clone());
+/// Keeps the head current by polling and listening, and creates partitions ahead of it, until `stop`.
+pub(super) async fn watch_head(pool: PgPool, state: Arc<LogState>, poll: Duration, stop: CancellationToken) {
+    let listening = listen((*pool.connect_options()).clone(), state.clone(), stop.clone());
     let polling = async {
         let mut partitions = Position(0);
         loop {
-            let asked = tokio::select! {
+            let reason = tokio::select! {
                 () = stop.cancelled() => return,
-                () = shared.look.notified() => Asked::ByUs,
-                () = sleep(jittered(poll)) => Asked::ByTime,
+                () = state.check.notified() => HeadCheck::OwnCommit,
+                () = sleep(jittered(poll)) => HeadCheck::Poll,
             };
-            if let Err(error) = look(&pool, &shared, asked, &mut partitions).await {
-                tracing::warn!(error = %error, "the log's head could not be read");
+            if let Err(error) = read_head(&pool, &state, reason, &mut partitions).await {
+                tracing::warn!(%error, "log head read failed, retrying");
                 sleep(poll).await;
             }
         }
@@ -111,33 +111,39 @@ pub(super) async fn watch_head(pool: PgPool, shared: Arc<Shared>, poll: Duration
     tokio::join!(listening, polling);
 }
 
+/// Why the head is read.
 #[derive(Clone, Copy, PartialEq)]
-enum Asked {
-    ByUs,
-    ByTime,
+enum HeadCheck {
+    OwnCommit,
+    Poll,
 }
 
-async fn look(pool: &PgPool, shared: &Shared, asked: Asked, partitions: &mut Position) -> Result<(), sqlx::Error> {
+async fn read_head(
+    pool: &PgPool,
+    state: &LogState,
+    reason: HeadCheck,
+    partitions: &mut Position,
+) -> Result<(), sqlx::Error> {
     let mut c = pool.acquire().await?;
     let head = statement::head(&mut c).await?;
-    shared.advance(head);
-    if asked == Asked::ByUs {
-        raise(&shared.own, head);
+    state.advance(head);
+    if reason == HeadCheck::OwnCommit {
+        raise(&state.own, head);
     }
-    // Always one whole partition ahead, looked at again when half of it is used.
+    // At least half a partition ahead.
     if partitions.0 < head.0.saturating_add(statement::PARTITION_SIZE / 2) {
         *partitions = statement::ensure_partitions(&mut c).await?;
     }
     Ok(())
 }
 
-async fn listen(options: PgConnectOptions, shared: Arc<Shared>, stop: CancellationToken) {
-    // A pool of its own: the listener keeps its connection for good, and makes it anew when it is lost.
+async fn listen(options: PgConnectOptions, state: Arc<LogState>, stop: CancellationToken) {
+    // A pool of its own: the listener keeps its connection and reconnects when it is lost.
     let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.application_name("luci-listen"));
     let listening = async {
         loop {
-            if let Err(error) = hear(&pool, &shared).await {
-                tracing::warn!(error = %error, "listening to the log was interrupted");
+            if let Err(error) = receive(&pool, &state).await {
+                tracing::warn!(%error, "log notifications interrupted, reconnecting");
             }
             sleep(jittered(Duration::from_secs(1))).await;
         }
@@ -145,42 +151,42 @@ async fn listen(options: PgConnectOptions, shared: Arc<Shared>, stop: Cancellati
     stop.run_until_cancelled(listening).await;
 }
 
-async fn hear(pool: &PgPool, shared: &Shared) -> Result<(), sqlx::Error> {
+async fn receive(pool: &PgPool, state: &LogState) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     loop {
         match listener.try_recv().await? {
-            Some(heard) => match heard.payload().parse() {
-                Ok(position) => shared.advance(Position(position)),
-                Err(_) => shared.look(),
+            Some(notification) => match notification.payload().parse() {
+                Ok(position) => state.advance(Position(position)),
+                Err(_) => state.check_head(),
             },
-            // The connection was lost and made again: what was said meanwhile was missed.
-            None => shared.look(),
+            // Reconnected: notifications were missed.
+            None => state.check_head(),
         }
     }
 }
 
-/// Tells other processes of this one's commits, by a connection of its own and never inside an append. Ends with `stop`.
-pub(super) async fn tell(options: PgConnectOptions, shared: Arc<Shared>, stop: CancellationToken) {
-    // A notification that a crash takes away is made good by the poll: it need not wait for the disk.
+/// Notifies other processes of this one's commits, on its own connection and never inside an append, until `stop`.
+pub(super) async fn notify_others(options: PgConnectOptions, state: Arc<LogState>, stop: CancellationToken) {
+    // The poll makes up for a notification that a crash loses: no need to wait for the disk.
     let options = options.application_name("luci-notify").options([("synchronous_commit", "off")]);
-    let mut own = shared.own.subscribe();
-    let telling = async {
+    let mut own = state.own.subscribe();
+    let notifying = async {
         let mut connection: Option<PgConnection> = None;
         while own.changed().await.is_ok() {
             let head = *own.borrow_and_update();
-            if let Err(error) = tell_once(&mut connection, &options, head).await {
-                tracing::warn!(error = %error, "other processes could not be told of an append");
+            if let Err(error) = send_notification(&mut connection, &options, head).await {
+                tracing::warn!(%error, "log notification failed, reconnecting");
                 connection = None;
                 sleep(jittered(Duration::from_millis(500))).await;
             }
-            sleep(NOTIFY_GAP).await;
+            sleep(NOTIFY_INTERVAL).await;
         }
     };
-    stop.run_until_cancelled(telling).await;
+    stop.run_until_cancelled(notifying).await;
 }
 
-async fn tell_once(
+async fn send_notification(
     connection: &mut Option<PgConnection>,
     options: &PgConnectOptions,
     head: Position,
@@ -192,8 +198,8 @@ async fn tell_once(
     statement::notify(c, CHANNEL, head).await
 }
 
-/// Between 0.8 and 1.2 of a duration, so that processes do not poll in step.
+/// 0.8 to 1.2 times a duration, so that processes do not poll in step.
 pub(super) fn jittered(around: Duration) -> Duration {
-    let chance = (EventId::generate().ulid().0 & 0xff) as u32;
-    around.mul_f64(0.8 + 0.4 * f64::from(chance) / 255.0)
+    let random = (EventId::generate().ulid().0 & 0xff) as u32;
+    around.mul_f64(0.8 + 0.4 * f64::from(random) / 255.0)
 }

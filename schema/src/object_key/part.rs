@@ -1,4 +1,4 @@
-//! What object keys are put together from. Each part knows its own length bound; their sum keeps every key within 256.
+//! The parts of object keys. Each has a maximal length, so that every key has at most 256 characters.
 
 use std::{fmt, str::FromStr};
 
@@ -44,7 +44,7 @@ impl fmt::Display for Word {
     }
 }
 
-/// Words joined by single `_` or `.`, 120 characters at most: the name that a file was uploaded under, made to fit.
+/// Words joined by single `_` or `.`, 120 characters at most: the sanitised name of an uploaded file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName(String);
 
@@ -55,13 +55,13 @@ impl FileName {
         &self.0
     }
 
-    /// Makes any text a file name: folders dropped, lower case, every other character `_`, runs collapsed,
-    /// truncated before the extension. A name of which nothing is left becomes `upload`.
+    /// Makes any text a file name: without folders, lower case, other characters replaced by `_`, repeats collapsed,
+    /// truncated before the extension. An empty result becomes `upload`.
     pub fn sanitise(upload: &str) -> Self {
-        let base = upload.rsplit(['/', '\\']).next().unwrap_or_default();
+        let name = upload.rsplit(['/', '\\']).next().unwrap_or_default();
         let mut words: Vec<(char, String)> = Vec::new();
         let (mut joiner, mut word) = ('_', String::new());
-        for c in base.chars().flat_map(char::to_lowercase).chain(['_']) {
+        for c in name.chars().flat_map(char::to_lowercase).chain(['_']) {
             if word_char(c) && !(c == '-' && word.is_empty()) {
                 word.push(c);
                 continue;
@@ -78,7 +78,7 @@ impl FileName {
     }
 }
 
-/// Joins the words; when they are too many, the words before the extension are cut.
+/// Joins the words; if the result is too long, it is truncated before the extension.
 fn fit(words: &[(char, String)]) -> String {
     let join = |words: &[(char, String)]| {
         let mut text = String::new();
@@ -101,7 +101,7 @@ fn fit(words: &[(char, String)]) -> String {
         [_, .., ('.', last)] if last.len() <= 16 => format!(".{last}"),
         _ => String::new(),
     };
-    // Only ASCII is left, so any byte is a boundary.
+    // Only ASCII is left, so every byte is a char boundary.
     let stem = whole[..FileName::MAX - extension.len()].trim_end_matches(['_', '.']);
     format!("{stem}{extension}")
 }
@@ -128,7 +128,7 @@ impl fmt::Display for FileName {
 pub struct Day(Date);
 
 impl Day {
-    /// The UTC day of a moment; outside the years 0 to 9999 the epoch's.
+    /// The UTC day of a time; that of the epoch outside the years 0 to 9999.
     pub fn of(at: Micros) -> Self {
         let date = at.date_time().date();
         if (0..=9999).contains(&date.year()) { Self(date) } else { Self(Micros(0).date_time().date()) }
@@ -148,7 +148,7 @@ impl FromStr for Day {
         let month = u8::try_from(month).ok().and_then(|m| time::Month::try_from(m).ok()).ok_or_else(wrong)?;
         let day = u8::try_from(day).map_err(|_| wrong())?;
         let date = Date::from_calendar_date(i32::from(year), month, day).map_err(|_| wrong())?;
-        // Only the one written form is a key: `2026-1-5` or `+2026-01-05` would name a second object.
+        // Only the canonical form: `2026-1-5` or `+2026-01-05` would be a second key of the same object.
         if year <= 9999 && Self(date).to_string() == text { Ok(Self(date)) } else { Err(wrong()) }
     }
 }

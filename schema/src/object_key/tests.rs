@@ -1,4 +1,4 @@
-//! Both directions of every form, against a golden list and against any text.
+//! Formatting and parsing of every key form, against a golden list and random text.
 
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn golden() -> Vec<String> {
 }
 
 #[test]
-fn every_form_is_read_and_written_alike() {
+fn every_form_parses_and_formats_to_the_same_text() {
     for text in golden() {
         let key: ObjectKey = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
         assert_eq!(key.to_string(), text);
@@ -34,13 +34,13 @@ fn every_form_is_read_and_written_alike() {
 }
 
 #[test]
-fn what_is_built_has_the_golden_text() {
+fn built_keys_have_the_golden_text() {
     let tenant: TenantId = format!("tenant_{U}").parse().unwrap();
     let (run, art) = (format!("run_{U}").parse().unwrap(), format!("art_{U}").parse().unwrap());
     let key = ObjectKey::artifact(tenant, run, "skip-traced".parse().unwrap(), 1_795_370_400, art);
     assert_eq!(key.to_string(), golden()[1]);
     let at = Micros(1_795_370_400_000_000);
-    let import = Place::Import {
+    let import = ObjectLocation::Import {
         day: Day::of(at),
         import_id: format!("import_{U}").parse().unwrap(),
         file: FileName::sanitise("NY-Businesses 2026.CSV"),
@@ -50,7 +50,7 @@ fn what_is_built_has_the_golden_text() {
 }
 
 #[test]
-fn what_would_name_an_object_twice_or_leave_its_tenant_is_refused() {
+fn a_second_key_of_an_object_or_one_outside_its_tenant_is_refused() {
     let t = format!("tenant_{U}");
     for text in [
         String::new(),
@@ -70,19 +70,19 @@ fn what_would_name_an_object_twice_or_leave_its_tenant_is_refused() {
         format!("{t}/pipelines/run_{U}/artifacts/parsed_01_art_{U}.ndjson"),
         format!("{t}/pipelines/run_{U}/artifacts/-parsed_1_art_{U}.ndjson"),
         format!("{t}/templates/fax/tpl_{U}.json"),
-        // Aliases are for reading ids, not for naming objects.
+        // Id aliases are not allowed in keys.
         format!("{t}/templates/sms/template_{U}.json"),
         format!("{t}/webhooks/stripe/2026-11-22/evt_{U}.json"),
         format!("{t}/recordings/2026-13/call_{U}.mp3"),
         format!("tenant_{}/recordings/2026-11/call_{U}.mp3", U.to_lowercase()),
         format!("{t}/secrets/2026-11/call_{U}.mp3"),
     ] {
-        assert!(text.parse::<ObjectKey>().is_err(), "{text:?} was read");
+        assert!(text.parse::<ObjectKey>().is_err(), "{text:?} was accepted");
     }
 }
 
 #[test]
-fn upload_names_are_made_to_fit() {
+fn upload_names_are_sanitised() {
     for (upload, name) in [
         ("Leads 2026.CSV", "leads_2026.csv"),
         ("C:\\Users\\me\\My  Leads (final).csv", "my_leads_final.csv"),
@@ -105,37 +105,37 @@ fn word() -> impl Strategy<Value = Word> {
     "[a-z0-9][a-z0-9-]{0,47}".prop_map(|w| w.parse().unwrap())
 }
 
-fn place() -> impl Strategy<Value = Place> {
+fn place() -> impl Strategy<Value = ObjectLocation> {
     let ids = any::<u128>().prop_map(ulid::Ulid);
     let at = (0_i64..253_402_300_799).prop_map(|s| Micros(s * 1_000_000));
     (0..8_u8, ids, at, word(), word(), ".{0,200}", any::<bool>()).prop_map(|(kind, u, at, word, other, text, flag)| {
         let (day, name) = (Day::of(at), FileName::sanitise(&text));
         match kind {
-            0 => Place::Import { day, import_id: ImportId::from_ulid(u), file: name },
-            1 => Place::Artifact {
+            0 => ObjectLocation::Import { day, import_id: ImportId::from_ulid(u), file: name },
+            1 => ObjectLocation::Artifact {
                 run_id: RunId::from_ulid(u),
                 artifact_type: word,
                 unix: at.0.unsigned_abs(),
                 artifact_id: ArtifactId::from_ulid(u),
             },
-            2 => Place::Sector {
+            2 => ObjectLocation::Sector {
                 sector_id: SectorId::from_ulid(u),
                 file: if flag { SectorFile::Leads } else { SectorFile::Enriched },
                 day,
                 run_id: flag.then(|| RunId::from_ulid(u)),
             },
-            3 => Place::Template { channel: TemplateChannel::Email, template_id: TemplateId::from_ulid(u) },
-            4 => Place::Recording { month: MonthOf::of(at), call_id: CallId::from_ulid(u) },
-            5 => Place::Report { report_type: word, day, report_id: ReportId::from_ulid(u), extension: other },
-            6 => Place::Ai { worker: word, session_id: SessionId::from_ulid(u), name },
-            _ => Place::Webhook { provider: word, day, webhook_id: WebhookId::from_ulid(u) },
+            3 => ObjectLocation::Template { channel: TemplateChannel::Email, template_id: TemplateId::from_ulid(u) },
+            4 => ObjectLocation::Recording { month: MonthOf::of(at), call_id: CallId::from_ulid(u) },
+            5 => ObjectLocation::Report { report_type: word, day, report_id: ReportId::from_ulid(u), extension: other },
+            6 => ObjectLocation::Ai { worker: word, session_id: SessionId::from_ulid(u), name },
+            _ => ObjectLocation::Webhook { provider: word, day, webhook_id: WebhookId::from_ulid(u) },
         }
     })
 }
 
 proptest! {
     #[test]
-    fn any_key_is_short_and_reads_back(tenant in any::<u128>(), place in place()) {
+    fn any_key_is_short_and_parses_back(tenant in any::<u128>(), place in place()) {
         let key = ObjectKey::new(TenantId::from_ulid(ulid::Ulid(tenant)), place);
         let text = key.to_string();
         prop_assert!(text.len() <= ObjectKey::MAX);
@@ -143,14 +143,14 @@ proptest! {
     }
 
     #[test]
-    fn any_upload_name_becomes_a_name_and_stays_it(text in "\\PC{0,300}") {
+    fn any_upload_name_becomes_a_valid_stable_name(text in "\\PC{0,300}") {
         let name = FileName::sanitise(&text);
         prop_assert_eq!(name.as_str().parse::<FileName>().unwrap(), name.clone());
         prop_assert_eq!(FileName::sanitise(name.as_str()), name);
     }
 
     #[test]
-    fn any_text_is_read_exactly_or_refused(tail in "[a-z0-9A-Z_./-]{0,120}") {
+    fn any_text_parses_exactly_or_is_refused(tail in "[a-z0-9A-Z_./-]{0,120}") {
         let text = format!("tenant_{U}/{tail}");
         if let Ok(key) = text.parse::<ObjectKey>() { prop_assert_eq!(key.to_string(), text); }
     }

@@ -1,0 +1,116 @@
+//! `luci audit`: shows a run's history and states, verifies them, and compares the read tables with the log.
+
+mod diff;
+mod drift;
+mod proof;
+mod seals;
+
+use clap::Subcommand;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+use url::form_urlencoded::byte_serialize;
+
+use super::{Outcome, client::Api, out, watch};
+use crate::config::Config;
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Show every event of a run, in order
+    History {
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// Print each event as a line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a run as it was at a version, a position or a time
+    State {
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// v143, p90210 or 2026-11-22T20:54:01Z [default: now]
+        #[arg(long, value_name = "MOMENT")]
+        at: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare two states of a run, or two runs
+    Diff(diff::Diff),
+    /// Verify the hash chain of a run; exit code 1 when it is broken
+    Verify(proof::Verify),
+    /// Export a run's history as a file that can be verified offline
+    Export(proof::Export),
+    /// Verify the log against its seals in the database and the store, as operator; exit code 1 when one does not match
+    Seals(seals::Seals),
+    /// Compare the read tables with a fresh fold of the log, as operator; exit code 1 when they differ
+    Drift(drift::Drift),
+}
+
+impl Audit {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        match self {
+            Self::History { run, json } => history(&Api::find(config)?, &run, json).await,
+            Self::State { run, at, json } => show(&Api::find(config)?, &run, at.as_deref(), json).await,
+            Self::Diff(diff) => diff.run(&Api::find(config)?).await,
+            Self::Verify(verify) => verify.run(config).await,
+            Self::Export(export) => export.run(&Api::find(config)?).await,
+            Self::Seals(seals) => seals.run(config).await,
+            Self::Drift(drift) => drift.run(config).await,
+        }
+    }
+}
+
+/// A page of a run's events, each as the bytes that the gateway sent.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+    next_cursor: Option<String>,
+}
+
+async fn history(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
+    let mut cursor = String::new();
+    loop {
+        let text = api.get_text(&format!("/api/pipelines/{run}/events?limit=500{cursor}")).await?;
+        let page: Page = serde_json::from_str(&text)?;
+        for event in page.events.into_iter().map(RawValue::get) {
+            if json { out::line(event)? } else { out::line(&as_text(&serde_json::from_str(event)?))? }
+        }
+        match page.next_cursor {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(Outcome::Done),
+        }
+    }
+}
+
+fn as_text(event: &Value) -> String {
+    let text = |name: &str| event[name].as_str().unwrap_or("-").to_owned();
+    let data = &event["data"];
+    let block = ["stage", "blockNumber"].iter().filter_map(|name| match &data[*name] {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    });
+    let block = block.collect::<Vec<_>>().join(" ");
+    let hash: String = text("hash").chars().take(12).collect();
+    let at = event["recordedAt"].as_str().map_or_else(|| event["recordedAtMicros"].to_string(), str::to_owned);
+    format!("v{:<5} {:<27}  {:<16} {block:<14} {:<34} {hash}", event["version"], at, text("type"), text("actor"))
+}
+
+/// The run's detail: the current one, or that of a moment.
+async fn state(api: &Api, run: &str, at: Option<&str>) -> anyhow::Result<Value> {
+    let at = at.map(|at| format!("?asOf={}", byte_serialize(at.as_bytes()).collect::<String>())).unwrap_or_default();
+    api.get(&format!("/api/pipelines/{run}{at}")).await
+}
+
+async fn show(api: &Api, run: &str, at: Option<&str>, json: bool) -> anyhow::Result<Outcome> {
+    let state = state(api, run, at).await?;
+    if json {
+        out::json(&state)?;
+    } else {
+        let (version, position) = (&state["run"]["version"], &state["position"]);
+        out::line(&format!("version {version}, position {position}"))?;
+        out::line(&watch::as_text(&serde_json::from_value(state)?))?;
+    }
+    Ok(Outcome::Done)
+}

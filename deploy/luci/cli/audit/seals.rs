@@ -1,0 +1,160 @@
+//! `luci audit seals`: verifies the log against its seals; connects to the database and the store, as operator.
+
+use anyhow::Context;
+use clap::Args;
+use luci_runs::sealer::object_path;
+use luci_schema::{
+    Position,
+    log::{first_broken, hashes, seals_after},
+    merkle::{leaf, root},
+    seal::{Seal, SealKey},
+};
+use luci_storage::{Storage, StorageError};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use crate::{
+    cli::{Outcome, out, projections::OperatorAccess},
+    config::{Config, MissingSetting, StoreAddress},
+    local::InstanceFile,
+    process::from_config::configured_seal_key,
+};
+
+/// Seals that are read with one query.
+const PAGE: u32 = 100;
+
+#[derive(Debug, Args)]
+pub struct Seals {
+    /// Public key that may seal the log, besides the instance's own; any key may when there is none
+    #[arg(long, value_name = "HEX")]
+    key: Vec<String>,
+    #[arg(long)]
+    json: bool,
+}
+
+/// The valid seals up to the first fault, if any.
+#[derive(Debug, Default)]
+struct Checked {
+    seals: u64,
+    sealed: Position,
+    last: Option<Seal>,
+    fault: Option<String>,
+}
+
+impl Seals {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let access = OperatorAccess::open(config).await?;
+        let (storage, own) = (store(config)?, own_key(config)?);
+        let keys: Vec<String> = self.key.into_iter().chain(own.map(|key| hex::encode(key.public()))).collect();
+        let mut c = access.log.pool().acquire().await?;
+        let checked = Audit { storage: &storage, keys: &keys }.all(&mut c).await?;
+        let head = access.log.newest().await?;
+        let unsealed = head.0.saturating_sub(checked.sealed.0);
+        let key = checked.last.as_ref().map(|seal| hex::encode(seal.public_key));
+        if self.json {
+            out::json(&json!({"seals": checked.seals, "sealed": checked.sealed, "head": head, "unsealed": unsealed,
+                "publicKey": key, "fault": checked.fault}))?;
+        } else if let Some(fault) = &checked.fault {
+            out::line(&format!("NOT intact: {fault}; {} before it", valid_seals(checked.seals)))?;
+        } else {
+            let key = key.map(|key| format!("; key {key}")).unwrap_or_default();
+            let (seals, sealed) = (valid_seals(checked.seals), checked.sealed);
+            out::line(&format!("{seals}, up to position {sealed} of {head}, {unsealed} not sealed yet{key}"))?;
+        }
+        Ok(if checked.fault.is_none() { Outcome::Done } else { Outcome::Failed })
+    }
+}
+
+fn valid_seals(seals: u64) -> String {
+    if seals == 1 { "1 valid seal".to_owned() } else { format!("{seals} valid seals") }
+}
+
+/// `LUCI_STORE_URL`, else the store of the instance in the data folder.
+fn store(config: &Config) -> anyhow::Result<Storage> {
+    let instance = || Some(StoreAddress::Folder(InstanceFile::read(&config.data_dir).ok()??.store_folder()?));
+    let remedy = "set it to the store's URL, or choose a --data-dir where `luci up` runs";
+    match config.store.clone().or_else(instance).ok_or(MissingSetting { name: "LUCI_STORE_URL", remedy })? {
+        StoreAddress::Bucket(bucket) => Ok(Storage::s3(bucket)?),
+        // Without a signing key: this command makes no signed URL.
+        StoreAddress::Folder(folder) => Ok(Storage::local(folder, String::new().into(), String::new())?),
+    }
+}
+
+/// `LUCI_SEAL_KEY`, else the `seal.key` of the data folder if it exists.
+fn own_key(config: &Config) -> anyhow::Result<Option<SealKey>> {
+    let file = config.data_dir.join("seal.key");
+    config.seal_key.clone().or_else(|| file.exists().then_some(file)).as_deref().map(configured_seal_key).transpose()
+}
+
+struct Audit<'a> {
+    storage: &'a Storage,
+    /// Public keys that may seal the log; empty when any key may.
+    keys: &'a [String],
+}
+
+impl Audit<'_> {
+    async fn all(&self, c: &mut PgConnection) -> anyhow::Result<Checked> {
+        let mut checked = Checked::default();
+        loop {
+            let page = seals_after(c, checked.seals, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            for seal in page {
+                if let Some(fault) = self.fault(c, &seal, checked.last.as_ref()).await? {
+                    let (id, from, to) = (checked.seals + 1, seal.from_position, seal.to_position);
+                    checked.fault = Some(format!("seal {id} (positions {from} to {to}): {fault}"));
+                    return Ok(checked);
+                }
+                (checked.seals, checked.sealed) = (seal.seal_id, seal.to_position);
+                checked.last = Some(seal);
+            }
+        }
+        let next = checked.seals + 1;
+        if let Some(copy) = self.copy(next).await? {
+            let range = format!("positions {} to {}", copy.from_position, copy.to_position);
+            checked.fault = Some(format!(
+                "the store has seal {next} ({range}), the database does not: the end of the log is missing"
+            ));
+        }
+        Ok(checked)
+    }
+
+    /// Why a seal, its copy in the store, or the events that it covers are not intact.
+    async fn fault(&self, c: &mut PgConnection, seal: &Seal, before: Option<&Seal>) -> anyhow::Result<Option<String>> {
+        if let Err(error) = seal.check(before) {
+            return Ok(Some(error.to_string()));
+        }
+        let key = hex::encode(seal.public_key);
+        if !self.keys.is_empty() && !self.keys.contains(&key) {
+            return Ok(Some(format!("it is signed by {key}, which is none of the keys that may seal the log")));
+        }
+        let (from, to) = (seal.from_position, seal.to_position);
+        let hashes = hashes(c, from, to).await?;
+        let expected = to.0 - from.0 + 1;
+        if hashes.len() as u64 != expected {
+            let at = from.0 + hashes.len() as u64;
+            return Ok(Some(format!("the event at position {at} is missing")));
+        }
+        let leaves: Vec<_> = (from.0..).zip(&hashes).map(|(at, hash)| leaf(Position(at), hash)).collect();
+        if root(&leaves) != seal.root {
+            return Ok(Some("the events do not match the seal's Merkle root".into()));
+        }
+        if let Some(at) = first_broken(c, from, to).await? {
+            return Ok(Some(format!("the event at position {at} does not match its hash")));
+        }
+        Ok(match self.copy(seal.seal_id).await? {
+            Some(copy) if copy == *seal => None,
+            Some(_) => Some("its copy in the store differs".into()),
+            None => Some(format!("the store has no copy at {}", object_path(seal.seal_id))),
+        })
+    }
+
+    async fn copy(&self, seal_id: u64) -> anyhow::Result<Option<Seal>> {
+        match self.storage.get(&object_path(seal_id)).await {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).context("cannot parse a seal in the store")?)),
+            Err(StorageError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

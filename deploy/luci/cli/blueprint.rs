@@ -1,0 +1,90 @@
+//! `luci blueprint`: lists, shows, publishes, activates and archives blueprints, through the API.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{Outcome, client::Api, out};
+use crate::config::Config;
+
+#[derive(Debug, Subcommand)]
+pub enum Blueprint {
+    /// List the newest version of each
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show every version of one
+    Show {
+        #[arg(value_name = "BLUEPRINT")]
+        id: String,
+    },
+    /// Publish a blueprint, or the next version of one
+    Create {
+        name: String,
+        /// JSON list of stages, each {name, stage, config}
+        #[arg(value_name = "FILE")]
+        stages: PathBuf,
+        /// Publish the next version of this blueprint
+        #[arg(long, value_name = "BLUEPRINT")]
+        of: Option<String>,
+        /// Do not activate it: new runs keep the active version
+        #[arg(long)]
+        later: bool,
+    },
+    /// Use this version for new runs
+    Activate {
+        #[arg(value_name = "BLUEPRINT")]
+        id: String,
+        version: u32,
+    },
+    /// Archive one; runs keep the version that they pinned
+    Remove {
+        #[arg(value_name = "BLUEPRINT")]
+        id: String,
+    },
+}
+
+impl Blueprint {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let api = Api::find(config)?;
+        let answer = match self {
+            Self::List { json } => return list(&api, json).await,
+            Self::Show { id } => api.get(&format!("/api/blueprints/{id}")).await?,
+            Self::Create { name, stages, of, later } => {
+                let text =
+                    std::fs::read_to_string(&stages).with_context(|| format!("cannot read {}", stages.display()))?;
+                let stages: Value = serde_json::from_str(&text).context("the list of stages is not JSON")?;
+                let mut body = json!({"name": name, "stages": stages, "activate": !later});
+                if let Some(of) = of {
+                    body["blueprintId"] = json!(of);
+                }
+                api.post("/api/blueprints", &body).await?
+            }
+            Self::Activate { id, version } => {
+                api.post(&format!("/api/blueprints/{id}/activate"), &json!({"version": version})).await?
+            }
+            Self::Remove { id } => api.delete(&format!("/api/blueprints/{id}")).await?,
+        };
+        out::json(&answer)?;
+        Ok(Outcome::Done)
+    }
+}
+
+async fn list(api: &Api, json: bool) -> anyhow::Result<Outcome> {
+    let page = api.get("/api/blueprints").await?;
+    if json {
+        out::json(&page)?;
+        return Ok(Outcome::Done);
+    }
+    for blueprint in page["blueprints"].as_array().into_iter().flatten() {
+        let (id, name) = (blueprint["blueprintId"].as_str(), blueprint["name"].as_str());
+        let stages: Vec<&str> =
+            blueprint["stages"].as_array().into_iter().flatten().filter_map(|spec| spec["stage"].as_str()).collect();
+        let version = &blueprint["activeVersion"];
+        out::line(&format!("{}  v{version:<3} {:<24}  {}", id.unwrap_or("-"), name.unwrap_or("-"), stages.join(" ")))?;
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,91 @@
+//! `luci import`: uploads a CSV of leads to a URL that the gateway signs, and starts a run on it.
+
+use std::{io::IsTerminal, path::PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::{
+    Outcome,
+    client::Api,
+    out,
+    run::{self, Options},
+};
+use crate::config::Config;
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Sector that the leads are assigned to
+    #[arg(long, value_name = "SECTOR")]
+    sector: Option<String>,
+    /// Start a run on it
+    #[arg(long)]
+    start: bool,
+    /// Start a run and follow it to its end; exit code 1 unless it completes
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    options: Options,
+    #[arg(long)]
+    json: bool,
+}
+
+impl Import {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let api = Api::find(config)?;
+        let import = upload(&api, &self.file).await?;
+        if !self.start && !self.watch {
+            self.print(&import)?;
+            return Ok(Outcome::Done);
+        }
+        let mut body = json!({"importId": import["importId"], "options": self.options.body()});
+        if let Some(sector) = &self.sector {
+            body["sectorId"] = json!(sector);
+        }
+        let run = run::start(&api, &body, None).await?;
+        if !self.watch {
+            run::print_id(&run, self.json)?;
+            return Ok(Outcome::Done);
+        }
+        run::watch_to_end(&api, &run, self.json).await
+    }
+
+    fn print(&self, import: &Value) -> anyhow::Result<()> {
+        if self.json {
+            return out::json(import);
+        }
+        let id = import["importId"].as_str().unwrap_or_default();
+        out::line(&format!("{id}  {} rows", import["rows"]))
+    }
+}
+
+/// Creates an upload, sends the file, and completes the upload. Returns the completed import.
+pub async fn upload(api: &Api, file: &std::path::Path) -> anyhow::Result<Value> {
+    let name = file.file_name().with_context(|| format!("{} has no file name", file.display()))?.to_string_lossy();
+    let metadata = tokio::fs::metadata(file).await.with_context(|| format!("cannot read {}", file.display()))?;
+    anyhow::ensure!(metadata.is_file(), "{} is not a file", file.display());
+    anyhow::ensure!(metadata.len() > 0, "{} is empty", file.display());
+    let request = json!({"fileName": name, "sizeBytes": metadata.len(), "contentType": "text/csv"});
+    let upload = api.post("/api/uploads", &request).await?;
+    let text = |name: &str| upload[name].as_str().map(str::to_owned);
+    let import = text("importId").context("the gateway's response lacks `importId`")?;
+    let url = text("url").context("the gateway's response lacks `url`")?;
+    let bar = bar(metadata.len());
+    let progress = bar.clone();
+    api.upload(&url, file, "text/csv", move |bytes| progress.inc(bytes)).await?;
+    bar.finish_and_clear();
+    api.post(&format!("/api/uploads/{import}/complete"), &json!({})).await
+}
+
+/// Hidden unless standard error is a terminal.
+fn bar(bytes: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("     upload {bar:32} {bytes:>8}/{total_bytes}");
+    ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,0 +1,181 @@
+//! The command line; each subcommand is a file. Exit codes: 0 success, 1 error, or a run or check that failed, 2 usage,
+//! 78 configuration.
+
+mod audit;
+mod automation;
+mod blueprint;
+mod client;
+pub mod demo;
+mod env;
+mod import;
+mod key;
+mod lead;
+mod migrate;
+mod out;
+mod projections;
+mod provider;
+mod run;
+pub mod sandbox;
+mod serve;
+mod storage;
+mod tenant;
+mod up;
+mod watch;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use client::ApiError;
+
+use crate::{
+    config::{Config, ConfigErrors, MissingSetting},
+    local::LocalError,
+    process::telemetry,
+};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "luci",
+    version,
+    about = "Processes leads through a pipeline of stages; an event log records every change."
+)]
+struct Cli {
+    /// Data folder of the instance [env: LUCI_DATA_DIR] [default: .luci]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything on one machine, with a private Postgres and NATS in the data folder
+    Up(up::Up),
+    /// Run everything with a demo tenant, sandbox providers and a sample import
+    Demo(demo::Demo),
+    /// Run the sandbox providers alone, with faults on request
+    Sandbox(sandbox::SandboxCommand),
+    /// Print URLs and API key of the instance in the data folder as shell exports
+    Env(env::Env),
+    /// Run some or all roles on a shared Postgres, NATS and store
+    Serve(serve::Serve),
+    /// Create or update roles and tables, as the database's owner
+    Migrate(migrate::Migrate),
+    /// Upload a CSV of leads, and optionally start a run on it
+    Import(import::Import),
+    /// Add leads from JSON
+    #[command(subcommand)]
+    Lead(lead::Lead),
+    /// Start, show, watch and control runs
+    #[command(subcommand)]
+    Run(run::Run),
+    /// Manage automations, which start runs on triggers
+    #[command(subcommand)]
+    Automation(automation::Automation),
+    /// List, show, publish, activate and archive blueprints
+    #[command(subcommand)]
+    Blueprint(blueprint::Blueprint),
+    /// Create a tenant with its owner and an API key, as operator
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
+    /// List, create and revoke API keys
+    #[command(subcommand)]
+    Key(key::Key),
+    /// List outside providers; set and remove the tenant's own credentials
+    #[command(subcommand)]
+    Provider(provider::Provider),
+    /// Show a run's history and states, verify them, and compare the read tables with the log
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Compare a run's stored objects with what was recorded
+    #[command(subcommand)]
+    Storage(storage::Storage),
+    /// Show the position of the read tables, and rebuild them, as operator
+    #[command(subcommand)]
+    Projections(projections::Projections),
+}
+
+/// The result of a command that ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// The run or the check failed; the reason was printed.
+    Failed,
+}
+
+const CONFIGURATION_ERROR: u8 = 78;
+
+/// Runs the program and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // It fails only when a provider was installed before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut config = match Config::from_environment() {
+        Ok(config) => config,
+        Err(errors) => return report(&errors.into()),
+    };
+    if let Some(data_dir) = &cli.data_dir {
+        config.data_dir.clone_from(data_dir);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&error.into()),
+    };
+    let result = runtime.block_on(run(cli.command, config));
+    // A blocking read of standard input must not delay the exit.
+    runtime.shutdown_background();
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::FAILURE,
+        Err(error) => report(&error),
+    }
+}
+
+async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Up(up) => up.run(config).await,
+        Command::Demo(demo) => demo.run(config).await,
+        Command::Sandbox(sandbox) => sandbox.run(&config).await,
+        Command::Env(env) => env.run(&config),
+        Command::Serve(serve) => serve.run(config).await,
+        Command::Migrate(migrate) => migrate.run(&config).await,
+        Command::Import(import) => import.run(&config).await,
+        Command::Lead(lead) => lead.run(&config).await,
+        Command::Run(run) => run.run(&config).await,
+        Command::Automation(automation) => automation.run(&config).await,
+        Command::Blueprint(blueprint) => blueprint.run(&config).await,
+        Command::Tenant(tenant) => tenant.run(&config).await,
+        Command::Key(key) => key.run(&config).await,
+        Command::Provider(provider) => provider.run(&config).await,
+        Command::Audit(audit) => audit.run(&config).await,
+        Command::Storage(storage) => storage.run(&config).await,
+        Command::Projections(projections) => projections.run(&config).await,
+    }
+}
+
+/// Prints the error once and returns the exit code.
+fn report(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<ApiError>() {
+        Some(error) => telemetry::notice(format_args!("luci: {}", error.detailed())),
+        None => telemetry::notice(format_args!("luci: {error:#}")),
+    }
+    let configuration = error.downcast_ref::<ConfigErrors>().is_some()
+        || error.downcast_ref::<MissingSetting>().is_some()
+        || matches!(
+            error.downcast_ref::<LocalError>(),
+            Some(LocalError::NoPostgres { .. } | LocalError::NoNats | LocalError::OldNats { .. })
+        );
+    if configuration { ExitCode::from(CONFIGURATION_ERROR) } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_valid() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,67 @@
+//! `luci provider`: lists the outside providers, and sets and removes the tenant's own credentials, through the API.
+
+use std::io::Read;
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Outcome, client::Api, out};
+use crate::config::Config;
+
+#[derive(Debug, Subcommand)]
+pub enum Provider {
+    /// List the providers, and whose credential is used for each
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the tenant's own credential; the key is read from standard input, so that it is not in the shell's history
+    Set {
+        /// apollo, realestate, tracerfy, trestle, twilio or signalhouse
+        provider: String,
+        /// Account SID of Twilio, or API key of SignalHouse
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// Remove the tenant's own credential
+    Remove { provider: String },
+}
+
+impl Provider {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let api = Api::find(config)?;
+        match self {
+            Self::List { json } => list(&api, json).await,
+            Self::Set { provider, account } => {
+                let mut key = String::new();
+                std::io::stdin().read_to_string(&mut key).context("cannot read the key from standard input")?;
+                let mut body = json!({"key": key.trim()});
+                if let Some(account) = account {
+                    body["account"] = account.into();
+                }
+                api.put(&format!("/api/providers/{provider}"), &body).await?;
+                out::line(&format!("{provider}: credential set"))?;
+                Ok(Outcome::Done)
+            }
+            Self::Remove { provider } => {
+                api.delete(&format!("/api/providers/{provider}")).await?;
+                out::line(&format!("{provider}: credential removed"))?;
+                Ok(Outcome::Done)
+            }
+        }
+    }
+}
+
+async fn list(api: &Api, json: bool) -> anyhow::Result<Outcome> {
+    let page = api.get("/api/providers").await?;
+    if json {
+        out::json(&page)?;
+        return Ok(Outcome::Done);
+    }
+    for row in page["providers"].as_array().into_iter().flatten() {
+        let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
+        out::line(&format!("{:<12}  {}", text("provider"), text("credential")))?;
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,270 @@
+//! `luci run`: starts, lists, shows, watches and controls runs, through the API.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Outcome,
+    client::Api,
+    out,
+    watch::{self, Detail, Show},
+};
+use crate::config::Config;
+
+#[derive(Debug, Subcommand)]
+pub enum Run {
+    /// Start a run on an import, a sector, or both
+    Start(Start),
+    /// Estimate leads, cost and duration of a run
+    Estimate(Start),
+    /// List the newest runs
+    List {
+        /// queued, running, paused, completed, failed or cancelled
+        #[arg(long)]
+        status: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a run with its stages
+    Show(One),
+    /// Follow a run to its end; exit code 1 unless it completes
+    Watch(One),
+    /// Pause a run: running blocks finish, no new ones start
+    Pause(One),
+    /// Resume a paused run
+    Resume {
+        #[command(flatten)]
+        one: One,
+        /// Set a new budget
+        #[arg(long, value_name = "MICRODOLLARS")]
+        budget_micros: Option<u64>,
+    },
+    /// Cancel a run; it cannot be resumed
+    Cancel(One),
+    /// Retry all failed blocks of a failed run, or one block
+    Retry {
+        #[command(flatten)]
+        one: One,
+        #[arg(long, value_name = "BLOCK")]
+        block: Option<String>,
+    },
+    /// Skip a failed block: its leads go no further, the others continue
+    Skip {
+        #[command(flatten)]
+        one: One,
+        #[arg(value_name = "BLOCK")]
+        block: String,
+    },
+    /// Start a new run on the same input and blueprint
+    Replay(One),
+    /// Hide an ended run from lists
+    Delete(One),
+}
+
+#[derive(Debug, Args)]
+pub struct One {
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Start {
+    #[arg(long, value_name = "IMPORT")]
+    import: Option<String>,
+    #[arg(long, value_name = "SECTOR")]
+    sector: Option<String>,
+    #[arg(long, value_name = "BLUEPRINT")]
+    blueprint: Option<String>,
+    #[command(flatten)]
+    pub options: Options,
+    /// Follow it to its end; exit code 1 unless it completes
+    #[arg(long)]
+    watch: bool,
+    #[arg(long)]
+    json: bool,
+    /// Idempotency key: the same key and options again start no new run
+    #[arg(long, value_name = "KEY")]
+    once: Option<String>,
+}
+
+/// Options of a run.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Options {
+    /// Reject input with more leads [default: 2000]
+    #[arg(long, value_name = "N")]
+    pub max_leads: Option<u64>,
+    /// Leads per block, 1 to 1000 [default: 250]
+    #[arg(long, value_name = "N")]
+    pub block_size: Option<u32>,
+    /// Pause before a block that could exceed this cost
+    #[arg(long, value_name = "MICRODOLLARS")]
+    pub budget_micros: Option<u64>,
+}
+
+impl Options {
+    pub fn body(self) -> Value {
+        let mut body = Map::new();
+        if let Some(max_leads) = self.max_leads {
+            body.insert("maxLeads".to_owned(), json!(max_leads));
+        }
+        if let Some(block_size) = self.block_size {
+            body.insert("blockSize".to_owned(), json!(block_size));
+        }
+        if let Some(budget_micros) = self.budget_micros {
+            body.insert("budgetMicros".to_owned(), json!(budget_micros));
+        }
+        Value::Object(body)
+    }
+}
+
+impl Run {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let api = Api::find(config)?;
+        match self {
+            Self::Start(start) => start.run(&api).await,
+            Self::Estimate(start) => start.estimate(&api).await,
+            Self::List { status, limit, json } => list(&api, status.as_deref(), limit, json).await,
+            Self::Show(one) => one.show(&api).await,
+            Self::Watch(one) => one.watch(&api).await,
+            Self::Pause(one) => one.command(&api, "pause").await,
+            Self::Resume { one, budget_micros } => one.resume(&api, budget_micros).await,
+            Self::Cancel(one) => one.command(&api, "cancel").await,
+            Self::Retry { one, block: None } => one.command(&api, "retry").await,
+            Self::Retry { one, block: Some(block) } => one.command(&api, &format!("blocks/{block}/retry")).await,
+            Self::Skip { one, block } => one.command(&api, &format!("blocks/{block}/skip")).await,
+            Self::Replay(one) => one.command(&api, "replay").await,
+            Self::Delete(one) => one.delete(&api).await,
+        }
+    }
+}
+
+impl Start {
+    fn body(&self) -> Value {
+        let mut body = json!({"options": self.options.body()});
+        let inputs = [("importId", &self.import), ("sectorId", &self.sector), ("blueprintId", &self.blueprint)];
+        for (name, value) in inputs {
+            if let Some(value) = value {
+                body[name] = json!(value);
+            }
+        }
+        body
+    }
+
+    async fn estimate(self, api: &Api) -> anyhow::Result<Outcome> {
+        let estimate = api.post("/api/pipelines/estimate", &self.body()).await?;
+        if self.json {
+            out::json(&estimate)?;
+            return Ok(Outcome::Done);
+        }
+        let (cost, seconds) = (&estimate["cost"], &estimate["duration"]["seconds"]);
+        let dollars = |name: &str| cost[name].as_u64().unwrap_or_default() as f64 / 1e6;
+        let (low, high, max) = (dollars("lowMicros"), dollars("highMicros"), dollars("mostMicros"));
+        let (leads, runs) = (&estimate["leads"], &estimate["basis"]["runs"]);
+        out::line(&format!(
+            "{leads} leads, ${low:.2} to ${high:.2} (at most ${max:.2}), {seconds} s; from {runs} earlier runs"
+        ))?;
+        Ok(Outcome::Done)
+    }
+
+    async fn run(self, api: &Api) -> anyhow::Result<Outcome> {
+        let body = self.body();
+        let run = start(api, &body, self.once.as_deref()).await?;
+        if !self.watch {
+            print_id(&run, self.json)?;
+            return Ok(Outcome::Done);
+        }
+        watch_to_end(api, &run, self.json).await
+    }
+}
+
+/// Starts a run and returns its id.
+pub async fn start(api: &Api, body: &Value, idempotency_key: Option<&str>) -> anyhow::Result<String> {
+    let answer = match idempotency_key {
+        Some(key) => api.post_idempotent("/api/pipelines", body, key).await?,
+        None => api.post("/api/pipelines", body).await?,
+    };
+    let id = answer["runId"].as_str().ok_or_else(|| anyhow::anyhow!("the gateway's response lacks `runId`"))?;
+    Ok(id.to_owned())
+}
+
+pub fn print_id(run: &str, json: bool) -> anyhow::Result<()> {
+    if json { out::json(&json!({"runId": run})) } else { out::line(run) }
+}
+
+/// Follows a run and prints its summary at the end.
+pub async fn watch_to_end(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
+    let show = if json { Show::Json } else { Show::Bars };
+    let Some(detail) = out::StopSignals::listen()?.or(watch::until_ended(api, run, show)).await? else {
+        return Ok(Outcome::Done);
+    };
+    if !json {
+        out::line(&watch::as_text(&detail))?;
+    }
+    Ok(if detail.run.completed() { Outcome::Done } else { Outcome::Failed })
+}
+
+async fn list(api: &Api, status: Option<&str>, limit: u32, json: bool) -> anyhow::Result<Outcome> {
+    let status = status.map(|status| format!("&status={status}")).unwrap_or_default();
+    let page = api.get(&format!("/api/pipelines?limit={limit}{status}")).await?;
+    if json {
+        out::json(&page)?;
+        return Ok(Outcome::Done);
+    }
+    for run in page["runs"].as_array().into_iter().flatten() {
+        let text = |name: &str| run[name].as_str().unwrap_or("-").to_owned();
+        out::line(&format!(
+            "{}  {:<9}  {:>3}%  {:>9} leads  {}",
+            text("runId"),
+            text("status"),
+            run["progress"],
+            run["totalLeads"],
+            text("createdAt")
+        ))?;
+    }
+    Ok(Outcome::Done)
+}
+
+impl One {
+    async fn show(self, api: &Api) -> anyhow::Result<Outcome> {
+        if self.json {
+            out::json(&api.get(&format!("/api/pipelines/{}", self.run)).await?)?;
+        } else {
+            out::line(&watch::as_text(&Detail::get(api, &self.run).await?))?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn watch(self, api: &Api) -> anyhow::Result<Outcome> {
+        watch_to_end(api, &self.run, self.json).await
+    }
+
+    async fn command(self, api: &Api, verb: &str) -> anyhow::Result<Outcome> {
+        let answer = api.post(&format!("/api/pipelines/{}/{verb}", self.run), &json!({})).await?;
+        self.print(&answer)
+    }
+
+    async fn resume(self, api: &Api, budget_micros: Option<u64>) -> anyhow::Result<Outcome> {
+        let body = budget_micros.map_or_else(|| json!({}), |micros| json!({"budgetMicros": micros}));
+        let answer = api.post(&format!("/api/pipelines/{}/resume", self.run), &body).await?;
+        self.print(&answer)
+    }
+
+    async fn delete(self, api: &Api) -> anyhow::Result<Outcome> {
+        let answer = api.delete(&format!("/api/pipelines/{}", self.run)).await?;
+        self.print(&answer)
+    }
+
+    fn print(&self, answer: &Value) -> anyhow::Result<Outcome> {
+        if self.json {
+            out::json(answer)?;
+        } else {
+            let (run, status) = (answer["runId"].as_str(), answer["status"].as_str());
+            out::line(&format!("{} {}", run.unwrap_or(&self.run), status.unwrap_or("accepted")))?;
+        }
+        Ok(Outcome::Done)
+    }
+}

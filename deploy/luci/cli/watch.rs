@@ -1,0 +1,223 @@
+//! Follows a run: progress bars on a terminal or a line of JSON for each change, and a summary at the end.
+
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Api, ApiError},
+    out,
+};
+
+/// A run and its stages, as the API returns them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Detail {
+    pub run: Run,
+    pub stages: Vec<Stage>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    pub run_id: String,
+    pub status: String,
+    pub total_leads: u64,
+    pub processed_leads: u64,
+    pub duration_ms: Option<u64>,
+    pub cost_micros: u64,
+    pub version: u64,
+    pub position: u64,
+    pub error: Value,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stage {
+    pub name: String,
+    pub total_blocks: Option<u64>,
+    pub blocks: Blocks,
+    pub metrics: Metrics,
+    pub output_count: u64,
+    #[serde(default)]
+    pub provider: Option<String>,
+    #[serde(default)]
+    pub cost_micros: u64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Blocks {
+    pub completed: u64,
+    pub failed: u64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metrics {
+    pub input_count: u64,
+    pub success_count: u64,
+    pub no_match_count: u64,
+    pub failed_count: u64,
+    pub skipped_count: u64,
+}
+
+impl Run {
+    /// Whether the run is completed, failed or cancelled.
+    pub fn ended(&self) -> bool {
+        matches!(self.status.as_str(), "completed" | "failed" | "cancelled")
+    }
+
+    pub fn completed(&self) -> bool {
+        self.status == "completed"
+    }
+}
+
+impl Detail {
+    pub async fn get(api: &Api, run: &str) -> anyhow::Result<Self> {
+        Ok(serde_json::from_value(api.get(&format!("/api/pipelines/{run}")).await?)?)
+    }
+
+    /// Status, leads per stage, events, cost and duration, for scripts.
+    pub fn summary(&self) -> Value {
+        let run = &self.run;
+        let stages: BTreeMap<&str, Value> =
+            self.stages.iter().map(|stage| (stage.name.as_str(), stage.leads())).collect();
+        json!({"runId": run.run_id, "status": run.status, "totalLeads": run.total_leads,
+            "processedLeads": run.processed_leads, "stages": stages, "events": run.version, "position": run.position,
+            "durationMs": run.duration_ms, "costMicros": run.cost_micros, "error": run.error})
+    }
+}
+
+impl Stage {
+    fn leads(&self) -> Value {
+        let Metrics { input_count, success_count, no_match_count, failed_count, skipped_count } = self.metrics;
+        json!({"input": input_count, "success": success_count, "noMatch": no_match_count, "failed": failed_count,
+            "skipped": skipped_count, "output": self.output_count, "blocks": self.blocks.completed})
+    }
+}
+
+/// Interval between two polls of a run: a fiftieth of the time since the first one, within these bounds. Polling a run of
+/// many minutes more often would cost noticeable CPU time.
+const POLL_INTERVAL: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(1);
+
+/// What is printed while a run is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Bars on a terminal, nothing elsewhere.
+    Bars,
+    /// A line of JSON for each change.
+    Json,
+    Nothing,
+}
+
+/// Follows the run until it has ended, and returns its last state.
+pub async fn until_ended(api: &Api, run: &str, show: Show) -> anyhow::Result<Detail> {
+    let bars = (show == Show::Bars && std::io::stderr().is_terminal()).then(Bars::new);
+    let mut seen_version = 0;
+    let started = Instant::now();
+    loop {
+        let interval = (started.elapsed() / 50).clamp(*POLL_INTERVAL.start(), *POLL_INTERVAL.end());
+        let detail = match Detail::get(api, run).await {
+            // The read tables may not contain a run that was just started.
+            Err(error) if seen_version == 0 && is_not_found(&error) => {
+                tokio::time::sleep(interval).await;
+                continue;
+            }
+            detail => detail?,
+        };
+        if show == Show::Json && detail.run.version != seen_version {
+            out::json(&detail.summary())?;
+        }
+        seen_version = detail.run.version.max(1);
+        if let Some(bars) = &bars {
+            bars.show(&detail);
+        }
+        if detail.run.ended() {
+            return Ok(detail);
+        }
+        tokio::time::sleep(interval).await;
+    }
+}
+
+fn is_not_found(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<ApiError>().is_some_and(|error| error.status == 404)
+}
+
+/// One bar for each stage.
+struct Bars {
+    all: MultiProgress,
+    bars: std::cell::RefCell<Vec<ProgressBar>>,
+}
+
+impl Bars {
+    fn new() -> Self {
+        Self { all: MultiProgress::new(), bars: std::cell::RefCell::default() }
+    }
+
+    fn show(&self, detail: &Detail) {
+        let mut bars = self.bars.borrow_mut();
+        while bars.len() < detail.stages.len() {
+            let name = detail.stages[bars.len()].name.clone();
+            let style = ProgressStyle::with_template("{prefix:>11} {bar:32} {pos:>8}/{len} {msg}");
+            let bar = self.all.add(ProgressBar::new(0));
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_prefix(name);
+            bars.push(bar);
+        }
+        for (bar, stage) in bars.iter().zip(&detail.stages) {
+            let done = stage.metrics.input_count;
+            bar.set_length(detail.run.total_leads.max(done));
+            bar.set_position(done);
+            bar.set_message(stage.message());
+        }
+        if detail.run.ended() {
+            bars.iter().for_each(ProgressBar::abandon);
+        }
+    }
+}
+
+impl Stage {
+    fn message(&self) -> String {
+        let total = self.total_blocks.map_or_else(|| "?".to_owned(), |total| total.to_string());
+        let mut message = format!("{}/{total} blocks", self.blocks.completed);
+        if self.metrics.failed_count > 0 {
+            message.push_str(&format!(", {} leads failed", self.metrics.failed_count));
+        }
+        if self.blocks.failed > 0 {
+            message.push_str(&format!(", {} blocks failed", self.blocks.failed));
+        }
+        message
+    }
+}
+
+/// The run as text: one line for the run, one for each stage, and its error.
+pub fn as_text(detail: &Detail) -> String {
+    let run = &detail.run;
+    let mut lines = vec![format!(
+        "{} {}: {} leads in {:.1} s, {} events",
+        run.run_id,
+        run.status,
+        run.total_leads,
+        f64::from(u32::try_from(run.duration_ms.unwrap_or(0)).unwrap_or(u32::MAX)) / 1_000.0,
+        run.version
+    )];
+    for stage in &detail.stages {
+        let Metrics { input_count, success_count, no_match_count, failed_count, skipped_count } = stage.metrics;
+        lines.push(format!(
+            "  {:<11} {input_count:>8} in  {success_count:>8} success {no_match_count:>7} no match \
+             {failed_count:>7} failed {skipped_count:>7} skipped",
+            stage.name
+        ));
+    }
+    if let Some(message) = run.error["message"].as_str() {
+        lines.push(format!("  {message}"));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,214 @@
+//! The configuration. Nothing else reads the environment, and everything is checked before anything starts.
+
+mod providers;
+mod reader;
+mod search;
+mod senders;
+mod store;
+
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU64, path::PathBuf};
+
+use luci_messaging::carriers::SendersConfig;
+use luci_providers::ProvidersConfig;
+pub use reader::{ConfigError, ConfigErrors, MissingSetting, VariableReader};
+pub use search::{Search, search, search_variables};
+use secrecy::SecretString;
+pub use store::StoreAddress;
+
+/// The settings of the environment. A command-line flag takes precedence over its variable.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `LUCI_DATA_DIR`, default `.luci`: the folder of `luci up` and `luci demo`.
+    pub data_dir: PathBuf,
+    /// `LUCI_LISTEN`, default `127.0.0.1:8080` or, when that is taken, a free port.
+    pub listen: Option<SocketAddr>,
+    /// `LUCI_PUBLIC_URL`: the gateway's URL as callers see it, without a trailing slash; default `http://` + listen.
+    pub public_url: Option<String>,
+    /// `LUCI_DATABASE_URL`: a Postgres that LUCI does not start itself.
+    pub database_url: Option<SecretString>,
+    /// `LUCI_NATS_URL`: a NATS that LUCI does not start itself.
+    pub nats_url: Option<SecretString>,
+    /// `LUCI_STORE_URL`: `file:///folder` or `s3://bucket`; default the folder `objects` of the data folder.
+    pub store: Option<StoreAddress>,
+    /// `LUCI_MASTER_KEY`: 32 bytes in hexadecimal; default the file `master.key` of the data folder.
+    pub master_key: Option<SecretString>,
+    /// `LUCI_SEAL_KEY`: a file with the Ed25519 key that seals the log; default the file `seal.key` of the data folder.
+    pub seal_key: Option<PathBuf>,
+    /// `LUCI_INSTANCE`: the name under which this process holds leases; default random at each start.
+    pub instance: Option<String>,
+    /// `LUCI_UPLOAD_MAX_BYTES`: the largest CSV that can be uploaded; default 100 MB.
+    pub upload_max_bytes: Option<NonZeroU64>,
+    /// `LUCI_APOLLO_KEY` and the like: outside providers.
+    pub providers: ProvidersConfig,
+    /// `LUCI_TWILIO_API_URL` and the like: SignalHouse and Twilio, which the sender uses.
+    pub senders: SendersConfig,
+    pub log: LogConfig,
+    /// `LUCI_URL` and `LUCI_API_KEY`: the gateway that the client commands call.
+    pub url: Option<String>,
+    pub api_key: Option<SecretString>,
+    pub search: Search,
+}
+
+/// The log lines of the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `LUCI_LOG`: as for `RUST_LOG`, for example `info,luci_runs=debug`; default `info`.
+    pub filter: Option<String>,
+    /// `LUCI_LOG_FORMAT`: `json` or `pretty`; default pretty on a terminal.
+    pub format: Option<LogFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Pretty,
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "json" => Ok(Self::Json),
+            "pretty" => Ok(Self::Pretty),
+            _ => Err(()),
+        }
+    }
+}
+
+/// The default data folder of `luci up`.
+pub const DATA_DIR: &str = ".luci";
+
+impl Config {
+    /// Reads the environment of this process.
+    pub fn from_environment() -> Result<Self, ConfigErrors> {
+        Self::read(environment())
+    }
+
+    /// Reads `variables` and returns every error at once.
+    pub fn read(variables: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
+        let mut reader = VariableReader::new(variables);
+        let mut config = Self {
+            data_dir: reader.text("LUCI_DATA_DIR").map_or_else(|| PathBuf::from(DATA_DIR), PathBuf::from),
+            listen: reader.parsed("LUCI_LISTEN", "an address like 127.0.0.1:8080"),
+            public_url: web_url(&mut reader, "LUCI_PUBLIC_URL"),
+            database_url: reader.secret_url("LUCI_DATABASE_URL", &["postgres", "postgresql"]),
+            nats_url: reader.secret_url("LUCI_NATS_URL", &["nats", "tls"]),
+            store: StoreAddress::read(&mut reader),
+            master_key: master_key(&mut reader),
+            seal_key: reader.text("LUCI_SEAL_KEY").map(PathBuf::from),
+            instance: reader.text("LUCI_INSTANCE"),
+            upload_max_bytes: reader.parsed("LUCI_UPLOAD_MAX_BYTES", "a number of bytes, 1 or more"),
+            providers: providers::read(&mut reader),
+            senders: SendersConfig::default(),
+            log: LogConfig {
+                filter: log_filter(&mut reader),
+                format: reader.parsed("LUCI_LOG_FORMAT", "`json` or `pretty`"),
+            },
+            url: web_url(&mut reader, "LUCI_URL"),
+            api_key: reader.secret("LUCI_API_KEY"),
+            search: Search {
+                postgres: reader.text("LUCI_PG_BIN").map(PathBuf::from),
+                nats: reader.text("LUCI_NATS_SERVER").map(PathBuf::from),
+                path: reader.text("PATH").map(Into::into),
+            },
+        };
+        config.senders = senders::read(&mut reader, &config.providers.sites);
+        reader.finish(config)
+    }
+}
+
+/// The only function that reads the environment.
+#[allow(clippy::disallowed_methods)]
+fn environment() -> BTreeMap<String, String> {
+    // No setting has a value that is not UTF-8.
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn web_url(reader: &mut VariableReader, name: &'static str) -> Option<String> {
+    let text = reader.text(name)?;
+    match url::Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Some(text.trim_end_matches('/').to_owned()),
+        _ => {
+            reader.error(name, format!("`{text}` is not a URL like https://luci.example"));
+            None
+        }
+    }
+}
+
+fn master_key(reader: &mut VariableReader) -> Option<SecretString> {
+    let text = reader.text("LUCI_MASTER_KEY")?;
+    match hex::decode(&text) {
+        Ok(bytes) if bytes.len() == 32 => Some(SecretString::from(text)),
+        _ => {
+            reader.error("LUCI_MASTER_KEY", "is not 32 bytes in hexadecimal (`openssl rand -hex 32` makes one)");
+            None
+        }
+    }
+}
+
+fn log_filter(reader: &mut VariableReader) -> Option<String> {
+    let text = reader.text("LUCI_LOG")?;
+    if let Err(error) = text.parse::<tracing_subscriber::filter::EnvFilter>() {
+        reader.error("LUCI_LOG", error.to_string());
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+        Config::read(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn every_setting_has_a_default() {
+        let config = read(&[("HOME", "/root")]).expect("defaults");
+        assert_eq!(config.data_dir, PathBuf::from(".luci"));
+        assert!(config.database_url.is_none() && config.providers.configured().is_empty());
+    }
+
+    #[test]
+    fn the_upload_limit_is_a_number_of_bytes() {
+        let limit = |text| read(&[("LUCI_UPLOAD_MAX_BYTES", text)]).map(|config| config.upload_max_bytes);
+        assert_eq!(limit("1000000000").expect("a limit").map(NonZeroU64::get), Some(1_000_000_000));
+        for invalid in ["0", "100MB", "-1"] {
+            assert!(limit(invalid).expect_err(invalid).to_string().contains("LUCI_UPLOAD_MAX_BYTES"), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn every_error_is_reported_at_once_and_without_secrets() {
+        let errors = read(&[
+            ("LUCI_LISTEN", "8080"),
+            ("LUCI_DATABASE_URL", "mysql://me:hunter2@db/x"),
+            ("LUCI_MASTER_KEY", "hunter2"),
+            ("LUCI_APOLLO_KEY", "hunter2 two"),
+            ("LUCI_LOG_FORMAT", "xml"),
+            ("LUCI_STORE_URL", "ftp://x"),
+            ("LUCI_LISTEM", "127.0.0.1:1"),
+        ])
+        .expect_err("seven errors");
+        let names: Vec<&str> = errors.0.iter().map(|error| error.variable.as_str()).collect();
+        let expected = [
+            "LUCI_LISTEN",
+            "LUCI_DATABASE_URL",
+            "LUCI_STORE_URL",
+            "LUCI_MASTER_KEY",
+            "LUCI_APOLLO_KEY",
+            "LUCI_LOG_FORMAT",
+            "LUCI_LISTEM",
+        ];
+        assert_eq!(names, expected);
+        assert!(!errors.to_string().contains("hunter2"), "{errors}");
+    }
+
+    #[test]
+    fn urls_lose_their_trailing_slash() {
+        let config = read(&[("LUCI_URL", "https://luci.example/")]).expect("right");
+        assert_eq!(config.url.as_deref(), Some("https://luci.example"));
+    }
+}

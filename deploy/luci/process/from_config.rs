@@ -1,0 +1,68 @@
+//! Builds from the configuration what a process needs: store, providers, gateway options, the key that seals the log.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    num::NonZeroU64,
+    path::Path,
+};
+
+use luci_providers::ProvidersConfig;
+use luci_schema::seal::SealKey;
+use luci_storage::Storage;
+use secrecy::ExposeSecret;
+
+use super::keys::{derive_key, read_seal_key};
+use crate::config::{Config, ConfigError, ConfigErrors, MissingSetting, StoreAddress};
+
+/// The outside providers, and the URL of the gateway for their callbacks. Without that URL no batch is submitted to a
+/// provider that answers by callback.
+pub fn providers(config: &Config, listener: Option<&TcpListener>) -> ProvidersConfig {
+    ProvidersConfig { callback_url: public_url(config, listener).ok(), ..config.providers.clone() }
+}
+
+/// The key that seals the log, from the file that `LUCI_SEAL_KEY` names.
+pub fn configured_seal_key(path: &Path) -> anyhow::Result<SealKey> {
+    let invalid = |error| ConfigError {
+        variable: "LUCI_SEAL_KEY".to_owned(),
+        problem: format!("{} cannot be used: {error}", path.display()),
+    };
+    Ok(read_seal_key(path).map_err(|error| ConfigErrors(vec![invalid(error)]))?)
+}
+
+/// Cookies are for TLS only when the public URL is `https://`.
+pub fn gateway_options(config: &Config) -> luci_gateway::Options {
+    let tls = config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    let defaults = luci_gateway::Options::default();
+    let upload_limit = config.upload_max_bytes.map_or(defaults.upload_limit, NonZeroU64::get);
+    luci_gateway::Options { tls, senders: config.senders.clone(), upload_limit, ..defaults }
+}
+
+/// The store that all processes share. A folder is for processes of one machine; a key derived from the master key signs
+/// its URLs.
+pub fn shared_store(config: &Config, listener: Option<&TcpListener>) -> anyhow::Result<Storage> {
+    let missing = |name, remedy| MissingSetting { name, remedy };
+    match config.store.clone().ok_or(missing("LUCI_STORE_URL", "file:///folder or s3://bucket"))? {
+        StoreAddress::Bucket(bucket) => Ok(Storage::s3(bucket)?),
+        StoreAddress::Folder(folder) => {
+            let remedy = "a local store signs its URLs with it; every process needs the same one";
+            let master = config.master_key.as_ref().ok_or(missing("LUCI_MASTER_KEY", remedy))?;
+            let public_url = public_url(config, listener)?;
+            Ok(Storage::local(folder, derive_key(master, STORE_URL_KEY).expose_secret().into(), public_url)?)
+        }
+    }
+}
+
+/// The purpose of the key that signs the local store's URLs.
+pub const STORE_URL_KEY: &str = "blob addresses";
+
+/// The gateway's URL as callers see it: `LUCI_PUBLIC_URL`, else the listener's address.
+pub fn public_url(config: &Config, listener: Option<&TcpListener>) -> anyhow::Result<String> {
+    if let Some(url) = &config.public_url {
+        return Ok(url.clone());
+    }
+    let remedy = "a local store needs the gateway's URL";
+    let listener = listener.ok_or(MissingSetting { name: "LUCI_PUBLIC_URL", remedy })?;
+    let address = listener.local_addr()?;
+    let host = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    Ok(format!("http://{}", SocketAddr::new(host, address.port())))
+}

@@ -1,0 +1,10 @@
+//! One process: the roles it runs, what they share, the keys it derives, and its log lines and metrics.
+
+pub mod from_config;
+pub mod keys;
+mod roles;
+mod system;
+pub mod telemetry;
+
+pub use roles::{DegradedRoles, ProcessRole, Roles};
+pub use system::{Setup, System, SystemError};

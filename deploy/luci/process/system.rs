@@ -1,0 +1,282 @@
+//! LUCI in one process: connection pools, log and broker, and the roles that use them.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_nats::connection::State;
+use futures::{FutureExt as _, future::OptionFuture};
+use luci_config::vault::Vault;
+use luci_gateway::{Gateway, Options};
+use luci_messaging::{
+    carriers::{CarrierAccounts, SendersConfig},
+    sender::{self, SenderOptions},
+};
+use luci_projections::Projector;
+use luci_providers::{Providers, ProvidersConfig};
+use luci_runs::{
+    broker, clock,
+    issue::Issuer,
+    relay::{self, RelayOptions},
+    sealer::{self, SealerOptions},
+    worker::{self, WorkerOptions},
+};
+use luci_schema::{
+    Position,
+    log::{Log, LogOptions},
+    migrate::{self, DatabaseRole},
+};
+use luci_stages::Tools;
+use luci_storage::Storage;
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::roles::{DegradedRoles, ProcessRole, Roles};
+
+/// Everything that a process needs to start.
+pub struct Setup {
+    pub database_url: SecretString,
+    pub nats_url: SecretString,
+    pub storage: Storage,
+    /// Encrypts secrets under the master key.
+    pub vault: Arc<Vault>,
+    /// When set, the clock role also seals the log.
+    pub sealing: Option<SealerOptions>,
+    pub providers: ProvidersConfig,
+    pub senders: SendersConfig,
+    /// The gateway's socket; bound by the caller, which can explain a port that is in use.
+    pub listener: Option<std::net::TcpListener>,
+    /// The name under which this process holds leases. A restarted process with the same name takes its leases over at
+    /// once, so two processes that run at the same time need different names.
+    pub instance: String,
+    pub roles: Vec<ProcessRole>,
+    pub workers: WorkerOptions,
+    pub sender: SenderOptions,
+    pub gateway: Options,
+    pub metrics: PrometheusHandle,
+}
+
+/// A running process.
+pub struct System {
+    pub log: Log,
+    /// Connections with the database role `luci_engine`.
+    pub pool: PgPool,
+    pub degraded_roles: DegradedRoles,
+    roles: Roles,
+    stop: CancellationToken,
+    read_pool: PgPool,
+    fold_pool: PgPool,
+}
+
+/// Why a process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    #[error("cannot connect to the database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("cannot open the log: {0}")]
+    Log(#[from] luci_schema::log::LogError),
+    #[error("cannot set up the providers: {0}")]
+    Providers(String),
+    #[error(transparent)]
+    Broker(#[from] broker::BrokerError),
+}
+
+/// Connections of one process: a Postgres with 100 connections serves three processes.
+const ENGINE_CONNECTIONS: u32 = 16;
+const READ_CONNECTIONS: u32 = 8;
+const FOLD_CONNECTIONS: u32 = 3;
+/// Longer than a worker's drain (10 s), shorter than systemd's stop timeout (90 s).
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+const BROKER_TIMEOUT: Duration = Duration::from_millis(500);
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+impl System {
+    /// Connects, opens the log and starts the roles. The caller has migrated the database.
+    pub async fn start(setup: Setup) -> Result<Self, SystemError> {
+        let url = setup.database_url.expose_secret();
+        let (pool, read_pool, fold_pool) = tokio::try_join!(
+            migrate::connect(url, DatabaseRole::Engine, ENGINE_CONNECTIONS),
+            migrate::connect(url, DatabaseRole::Gateway, READ_CONNECTIONS),
+            migrate::connect(url, DatabaseRole::Projector, FOLD_CONNECTIONS),
+        )?;
+        let log = Log::open(pool.clone(), LogOptions::default()).await?;
+        let (stop, roles) = (CancellationToken::new(), Roles::default());
+        let degraded_roles = roles.degraded.clone();
+        let mut system = Self { log, pool, degraded_roles, roles, stop, read_pool, fold_pool };
+        let issuer = Issuer::new(system.log.clone());
+        let projected = watch::Sender::new(Position(0));
+        for &role in &setup.roles {
+            match role {
+                ProcessRole::Gateway => system.gateway(&setup, &issuer, &projected).await?,
+                ProcessRole::Engine => system.engine(&setup, &issuer).await?,
+                ProcessRole::Projections => system.projections(&setup, &projected),
+                ProcessRole::Relay => system.relay(&setup).await?,
+                ProcessRole::Clock => system.clock(&setup, &issuer),
+                ProcessRole::Sender => system.sender(&setup)?,
+            }
+        }
+        system.metrics_upkeep(setup.metrics);
+        Ok(system)
+    }
+
+    async fn gateway(
+        &mut self,
+        setup: &Setup,
+        issuer: &Issuer,
+        projected: &watch::Sender<Position>,
+    ) -> Result<(), SystemError> {
+        let Some(listener) = setup.listener.as_ref().map(std::net::TcpListener::try_clone) else { return Ok(()) };
+        let listener = Arc::new(listener.map_err(sqlx::Error::Io)?);
+        let nats = connected(&setup.nats_url, "luci gateway").await?;
+        let projected = setup.roles.contains(&ProcessRole::Projections).then(|| projected.subscribe());
+        let (log, issuer, storage) = (self.log.clone(), issuer.clone(), setup.storage.clone());
+        let (read_pool, engine_pool) = (self.read_pool.clone(), self.pool.clone());
+        let (vault, configured) = (setup.vault.clone(), setup.providers.configured());
+        let (metrics, options) = (setup.metrics.clone(), setup.gateway.clone());
+        let degraded_roles = self.degraded_roles.subscribe();
+        self.roles.start(ProcessRole::Gateway, self.stop.clone(), move |stop| {
+            let gateway = Gateway {
+                log: log.clone(),
+                issuer: issuer.clone(),
+                read_pool: read_pool.clone(),
+                engine_pool: engine_pool.clone(),
+                storage: storage.clone(),
+                vault: Arc::clone(&vault),
+                own_providers: configured.clone(),
+                nats: Some(nats.clone()),
+                metrics: metrics.clone(),
+                projected: projected.clone(),
+                troubles: degraded_roles.clone(),
+                options: options.clone(),
+            };
+            let listener = Arc::clone(&listener);
+            async move {
+                let listener = listener.try_clone()?;
+                listener.set_nonblocking(true)?;
+                luci_gateway::serve(gateway, tokio::net::TcpListener::from_std(listener)?, stop).await;
+                Ok::<(), std::io::Error>(())
+            }
+        });
+        Ok(())
+    }
+
+    async fn engine(&mut self, setup: &Setup, issuer: &Issuer) -> Result<(), SystemError> {
+        let nats = connected(&setup.nats_url, "luci engine").await?;
+        let tools = Tools {
+            pool: self.pool.clone(),
+            log: self.log.clone(),
+            storage: setup.storage.clone(),
+            providers: Providers::new(self.pool.clone(), Arc::clone(&setup.vault), setup.providers.clone())
+                .map_err(SystemError::Providers)?,
+        };
+        let (options, issuer, log, kinds) =
+            (setup.workers.clone(), issuer.clone(), self.log.clone(), luci_stages::bound(&tools));
+        self.roles.start(ProcessRole::Engine, self.stop.clone(), move |stop| {
+            worker::run(options.clone(), issuer.clone(), log.clone(), kinds.clone(), nats.clone(), stop)
+        });
+        Ok(())
+    }
+
+    fn projections(&mut self, setup: &Setup, projected: &watch::Sender<Position>) {
+        let (log, pool, owner) = (self.log.clone(), self.fold_pool.clone(), setup.instance.clone());
+        let projected = projected.clone();
+        self.roles.start(ProcessRole::Projections, self.stop.clone(), move |stop| {
+            let projector = Projector::new(log.clone(), pool.clone(), owner.clone());
+            let projected = projected.clone();
+            async move {
+                // A restarted projector has a new position channel; readers keep the first one.
+                let forwarded = forward(projector.position(), projected);
+                tokio::select! { ended = projector.run(stop) => ended, never = forwarded => match never {} }
+            }
+        });
+    }
+
+    async fn relay(&mut self, setup: &Setup) -> Result<(), SystemError> {
+        let nats = connected(&setup.nats_url, "luci relay").await?;
+        let (options, log) = (RelayOptions::owned_by(&setup.instance), self.log.clone());
+        self.roles.start(ProcessRole::Relay, self.stop.clone(), move |stop| {
+            relay::run(options.clone(), log.clone(), nats.clone(), stop)
+        });
+        Ok(())
+    }
+
+    fn clock(&mut self, setup: &Setup, issuer: &Issuer) {
+        let options = clock::ClockOptions {
+            cleanups: vec![luci_stages::PROVIDER_UPLOADS],
+            ..clock::ClockOptions::owned_by(&setup.instance)
+        };
+        let (issuer, log, storage) = (issuer.clone(), self.log.clone(), setup.storage.clone());
+        let sealing = setup.sealing.clone();
+        if sealing.is_none() {
+            tracing::warn!(instance = setup.instance, "log is not sealed: LUCI_SEAL_KEY is not set");
+        }
+        self.roles.start(ProcessRole::Clock, self.stop.clone(), move |stop| {
+            let sealer_stop = stop.child_token();
+            let reactors = luci_stages::reactors(&issuer, &log, &storage);
+            let clock = clock::run(options.clone(), reactors, log.clone(), stop);
+            let sealer =
+                sealing.clone().map(|options| sealer::run(options, log.clone(), storage.clone(), sealer_stop.clone()));
+            // When the clock fails, both are restarted.
+            let clock = clock.inspect(move |_| sealer_stop.cancel());
+            async move { tokio::join!(clock, OptionFuture::from(sealer)).0 }
+        });
+    }
+
+    fn sender(&mut self, setup: &Setup) -> Result<(), SystemError> {
+        let options = setup.sender.clone();
+        let accounts = CarrierAccounts::new(setup.senders.clone(), setup.vault.clone(), options.call_timeout);
+        let (accounts, pool) = (accounts.map_err(SystemError::Providers)?, self.pool.clone());
+        self.roles.start(ProcessRole::Sender, self.stop.clone(), move |stop| {
+            sender::run(options.clone(), pool.clone(), accounts.clone(), stop)
+        });
+        Ok(())
+    }
+
+    /// Drops old samples: the exporter does so by itself only with an HTTP listener of its own.
+    fn metrics_upkeep(&self, metrics: PrometheusHandle) {
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            while !stop.is_cancelled() {
+                metrics.run_upkeep();
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(METRICS_UPKEEP) => {}
+                }
+            }
+        });
+    }
+
+    /// Drains every role, then closes the pools.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.roles.drain(DRAIN_TIMEOUT).await;
+        for pool in [&self.read_pool, &self.fold_pool, &self.pool] {
+            // A connection that hangs must not keep the process alive.
+            let _ = tokio::time::timeout(Duration::from_secs(2), pool.close()).await;
+        }
+    }
+}
+
+/// A client of the broker. It connects in the background; this waits only a moment for it, so that roles do not start with
+/// an error, since everything but publishing works without a broker.
+async fn connected(url: &SecretString, name: &str) -> Result<async_nats::Client, broker::BrokerError> {
+    let client = broker::connect(url.expose_secret(), name).await?;
+    let deadline = Instant::now() + BROKER_TIMEOUT;
+    while client.connection_state() != State::Connected && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Ok(client)
+}
+
+/// Forwards positions; never returns.
+async fn forward(mut from: watch::Receiver<Position>, to: watch::Sender<Position>) -> Infallible {
+    while from.changed().await.is_ok() {
+        to.send_replace(*from.borrow_and_update());
+    }
+    std::future::pending().await
+}

@@ -1,7 +1,0 @@
-//! `luci`: one binary, its roles and commands as subcommands.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    luci::cli::main()
-}

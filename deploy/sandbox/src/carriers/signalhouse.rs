@@ -1,0 +1,68 @@
+//! SignalHouse: sendSMS, sendMMS and the log of messages.
+
+use serde_json::{Value, json};
+
+use super::{Carrier, CarrierRequest, KEY, Outbox, Reply, TOKEN, Taken};
+
+pub(super) const CARRIER: Carrier = Carrier { prefix: "/message/", handler: answer };
+
+fn answer(request: &CarrierRequest<'_>, outbox: &Outbox) -> Reply {
+    let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
+    if header("apikey") != Some(KEY) || header("authtoken") != Some(TOKEN) {
+        return (401, json!({"success": false, "error": "invalid credentials"}));
+    }
+    match (request.method.as_str(), request.path) {
+        ("POST", "/message/sendSMS") => send(request, outbox, "sms"),
+        ("POST", "/message/sendMMS") => send(request, outbox, "mms"),
+        ("GET", "/message/logs") => logs(request, outbox),
+        _ => (404, json!({"success": false, "error": "no such call"})),
+    }
+}
+
+fn send(request: &CarrierRequest<'_>, outbox: &Outbox, channel: &'static str) -> Reply {
+    let Ok(body) = serde_json::from_slice::<Value>(request.body) else {
+        return (400, json!({"success": false, "error": "the body is not JSON"}));
+    };
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let (from, to, message) = (text("from"), text("to"), text("message"));
+    if from.is_empty() || to.is_empty() || message.is_empty() {
+        return (400, json!({"success": false, "error": "from, to and message are required"}));
+    }
+    let optional = |name: &str| body[name].as_str().map(str::to_owned);
+    let (media_url, report_to) = (optional("mediaUrl"), optional("statusCallbackUrl"));
+    if channel == "mms" && media_url.is_none() {
+        return (400, json!({"success": false, "error": "mediaUrl is required"}));
+    }
+    let taken = Taken {
+        provider: "signalhouse",
+        channel,
+        id: "SH".into(),
+        from,
+        to,
+        body: message,
+        media_url,
+        report_to,
+        at: Default::default(),
+    };
+    let taken = outbox.take(taken);
+    (200, json!({"success": true, "messageId": taken.id, "status": "queued", "segments": 1}))
+}
+
+fn logs(request: &CarrierRequest<'_>, outbox: &Outbox) -> Reply {
+    let query = |name: &str| {
+        url::form_urlencoded::parse(request.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+    };
+    let (from, to) = (query("from"), query("to"));
+    let matches = |taken: &Taken| {
+        taken.provider == "signalhouse"
+            && from.as_ref().is_none_or(|from| **from == taken.from)
+            && to.as_ref().is_none_or(|to| **to == taken.to)
+    };
+    let entry = |taken: Taken| {
+        json!({"id": taken.id, "from": taken.from, "to": taken.to, "message": taken.body, "status": "sent",
+            "direction": "outbound", "created_at": taken.at.rfc3339()})
+    };
+    let mut entries: Vec<Value> = outbox.taken().into_iter().filter(matches).map(entry).collect();
+    entries.reverse();
+    (200, json!({"messages": entries}))
+}

@@ -1,0 +1,306 @@
+//! Reads a lead from the JSON of an API call: its fields become the cells of a row, which are normalised and validated like
+//! those of a file.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    Field, Lead, Phone, PhoneKind,
+    lead::{Warning, rejection::Rejection},
+    normalise::phone,
+    validate::row,
+};
+
+/// Characters of a text at most.
+const MAX_TEXT: usize = 2_000;
+/// Phone numbers of a lead at most.
+const MAX_PHONES: usize = 10;
+/// Texts in `extra` at most.
+const MAX_EXTRA: usize = 100;
+
+/// Paths in a lead's JSON, and their fields. Derived fields (`seniority`, `domain` …) are not accepted.
+const PATHS: &[(&str, Field)] = &[
+    ("companyName", Field::CompanyName),
+    ("contactName", Field::ContactName),
+    ("firstName", Field::FirstName),
+    ("lastName", Field::LastName),
+    ("title", Field::Title),
+    ("email", Field::Email),
+    ("phone", Field::Phone),
+    ("mobilePhone", Field::MobilePhone),
+    ("linkedinUrl", Field::LinkedinUrl),
+    ("address.street", Field::Address),
+    ("address.street2", Field::Address2),
+    ("address.city", Field::City),
+    ("address.state", Field::State),
+    ("address.zip", Field::Zip),
+    ("address.county", Field::County),
+    ("mailing.street", Field::MailingAddress),
+    ("mailing.city", Field::MailingCity),
+    ("mailing.state", Field::MailingState),
+    ("mailing.zip", Field::MailingZip),
+    ("website", Field::Website),
+    ("industry", Field::Industry),
+    ("sicCode", Field::SicCode),
+    ("sicDescription", Field::SicDescription),
+    ("naicsCode", Field::NaicsCode),
+    ("naicsDescription", Field::NaicsDescription),
+    ("employees", Field::EmployeeCount),
+    ("revenue", Field::AnnualRevenue),
+    ("yearEstablished", Field::YearEstablished),
+    ("household.homeValue", Field::HomeValue),
+    ("household.income", Field::Income),
+    ("household.age", Field::Age),
+    ("household.homeOwner", Field::HomeOwner),
+    ("household.lengthOfResidence", Field::LengthOfResidence),
+    ("household.properties", Field::Properties),
+    ("household.equity", Field::Equity),
+    ("household.optInDate", Field::OptInDate),
+    ("household.optInSource", Field::OptInSource),
+    ("household.ipAddress", Field::IpAddress),
+];
+
+/// Fields of a lead that are objects.
+const OBJECTS: &[&str] = &["address", "mailing", "household"];
+
+/// The path in the lead of each wrong field, and what was expected there.
+pub type FieldErrors = Vec<(String, String)>;
+
+/// Reads, normalises and validates one lead; `bare` has its id and row. Fails with all wrong fields, not only the first.
+pub fn read(bare: Lead, json: &Value) -> Result<Lead, FieldErrors> {
+    let Some(fields) = json.as_object() else { return Err(vec![(String::new(), "an object".into())]) };
+    let mut reader = LeadReader { lead: bare, phones: Vec::new(), errors: Vec::new() };
+    reader.object("", fields);
+    let LeadReader { mut lead, phones, errors } = reader;
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let numbers = numbers(&mut lead.raw, phones);
+    let mut lead = row::normalise(lead).map_err(|rejected| vec![field_error(&rejected.1)])?;
+    numbers.valid.into_iter().for_each(|phone| lead.add_phone(phone));
+    if numbers.any_invalid {
+        lead.warn(Warning::InvalidPhone);
+    }
+    lead.phones.iter_mut().for_each(|phone| phone.source = "api".into());
+    Ok(lead)
+}
+
+/// The rejection with the field's path in the lead.
+fn field_error(rejection: &Rejection) -> (String, String) {
+    let entry = |name: &&str| PATHS.iter().find(|(_, field)| field.as_str() == *name);
+    let path = rejection.field.as_ref().and_then(entry).map_or("", |(path, _)| path);
+    (path.to_owned(), rejection.expected.clone())
+}
+
+struct LeadReader {
+    lead: Lead,
+    phones: Vec<(String, PhoneKind)>,
+    errors: FieldErrors,
+}
+
+impl LeadReader {
+    fn object(&mut self, path: &str, fields: &Map<String, Value>) {
+        for (name, value) in fields {
+            let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            if value.is_null() {
+                continue;
+            }
+            match (PATHS.iter().find(|(path, _)| *path == at), value) {
+                (Some((_, field)), value) => self.cell(&at, *field, value),
+                (None, Value::Object(inner)) if OBJECTS.contains(&at.as_str()) => self.object(&at, inner),
+                (None, Value::Array(list)) if at == "phones" => self.phones(list),
+                (None, Value::Object(extra)) if at == "extra" => self.extra(extra),
+                (None, _) if OBJECTS.contains(&at.as_str()) || at == "extra" => self.fail(at, "an object"),
+                (None, _) if at == "phones" => self.fail(at, "a list"),
+                (None, _) => self.fail(at, "there is no such field"),
+            }
+        }
+    }
+
+    fn fail(&mut self, at: String, expected: &str) {
+        self.errors.push((at, expected.to_owned()));
+    }
+
+    fn cell(&mut self, at: &str, field: Field, value: &Value) {
+        match text(value) {
+            Some(cell) if fits(&cell) => {
+                let cell = cell.trim();
+                if !cell.is_empty() {
+                    self.lead.raw.insert(field, cell.to_owned());
+                }
+            }
+            _ => {
+                self.fail(at.to_owned(), &format!("a text of at most {MAX_TEXT} characters, a number, or low and high"))
+            }
+        }
+    }
+
+    fn phones(&mut self, list: &[Value]) {
+        if list.len() > MAX_PHONES {
+            return self.fail("phones".into(), &format!("at most {MAX_PHONES}"));
+        }
+        for (index, one) in list.iter().enumerate() {
+            let at = |name: &str| format!("phones[{index}]{name}");
+            let Some(fields) = one.as_object() else {
+                self.fail(at(""), "an object with number and kind");
+                continue;
+            };
+            for name in fields.keys().filter(|name| !matches!(name.as_str(), "number" | "kind")) {
+                self.fail(at(&format!(".{name}")), "there is no such field");
+            }
+            let kind = fields.get("kind").filter(|kind| !kind.is_null());
+            let kind = kind.map_or(Ok(PhoneKind::Unknown), |kind| serde_json::from_value(kind.clone()));
+            match (fields.get("number").and_then(text).filter(|number| fits(number)), kind) {
+                (Some(number), Ok(kind)) => self.phones.push((number, kind)),
+                (None, _) => self.fail(at(".number"), "a phone number"),
+                (_, Err(_)) => self.fail(at(".kind"), "one of mobile, landline, voip, toll_free, unknown"),
+            }
+        }
+    }
+
+    fn extra(&mut self, fields: &Map<String, Value>) {
+        if fields.len() > MAX_EXTRA {
+            return self.fail("extra".into(), &format!("at most {MAX_EXTRA}"));
+        }
+        for (name, value) in fields {
+            match text(value) {
+                Some(cell) if fits(&cell) && fits(name) => drop(self.lead.extra.insert(name.clone(), cell)),
+                _ => self.fail(format!("extra.{name}"), &format!("a text of at most {MAX_TEXT} characters")),
+            }
+        }
+    }
+}
+
+/// A value as the text of a cell.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(yes) => Some(if *yes { "yes" } else { "no" }.into()),
+        Value::Object(range) if range.len() == 2 => {
+            Some(format!("{}-{}", range.get("low")?.as_u64()?, range.get("high")?.as_u64()?))
+        }
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Postgres and most tools reject zero bytes.
+fn fits(text: &str) -> bool {
+    text.chars().count() <= MAX_TEXT && !text.contains('\0')
+}
+
+struct Numbers {
+    valid: Vec<Phone>,
+    any_invalid: bool,
+}
+
+/// Normalises the numbers of the list and puts one of them into the raw cells, by which the lead is validated.
+fn numbers(raw: &mut BTreeMap<Field, String>, list: Vec<(String, PhoneKind)>) -> Numbers {
+    let mut numbers = Numbers { valid: Vec::new(), any_invalid: false };
+    let mut first_invalid = None;
+    for (text, kind) in list {
+        match phone::normalise(&text) {
+            Some(number) => {
+                let kind = if phone::toll_free(&number) { PhoneKind::TollFree } else { kind };
+                numbers.valid.push(Phone { number, kind, source: "api".into(), dnc: false, connected: None });
+            }
+            None => {
+                numbers.any_invalid = true;
+                first_invalid.get_or_insert(text);
+            }
+        }
+    }
+    let validated = numbers.valid.first().map(|phone| phone.number.clone()).or(first_invalid);
+    if let Some(number) = validated {
+        raw.entry(Field::DirectPhone).or_insert(number);
+    }
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::lead_id;
+
+    fn read_json(json: Value) -> Result<Lead, FieldErrors> {
+        read(Lead::bare(lead_id("import_x", 1), 1, 0), &json)
+    }
+
+    #[test]
+    fn a_lead_is_normalised_like_the_row_of_a_file() {
+        let lead = read_json(json!({
+            "companyName": " Acme, Inc. ", "contactName": "Ann van Dyke", "title": "Owner", "email": "ANN@Acme.com",
+            "phones": [{"number": "(212) 555-0147", "kind": "landline"}, {"number": "12"},
+                       {"number": "917 555 0101", "kind": "mobile"}, {"number": "8005550100"}],
+            "address": {"street": "12 Main St", "city": "New York", "state": "new york", "zip": "10001-1234"},
+            "mailing": {"zip": 7030}, "sicCode": 711, "employees": {"low": 5, "high": 9}, "revenue": "$1.5M",
+            "yearEstablished": 1987, "household": {"homeOwner": true, "income": 90000}, "extra": {"Shoe": "44"},
+            "website": null
+        }))
+        .unwrap();
+        let numbers: Vec<_> = lead.phones.iter().map(|p| (p.number.as_str(), p.kind, p.source.as_str())).collect();
+        let expected = [
+            ("+12125550147", PhoneKind::Landline, "api"),
+            ("+19175550101", PhoneKind::Mobile, "api"),
+            ("+18005550100", PhoneKind::TollFree, "api"),
+        ];
+        assert_eq!(numbers, expected);
+        assert_eq!(lead.warnings, [Warning::InvalidPhone]);
+        assert_eq!((lead.who.first_name.as_deref(), lead.who.email.as_deref()), (Some("Ann"), Some("ann@acme.com")));
+        let address = lead.address.as_ref().unwrap();
+        assert_eq!((address.state.as_deref(), address.zip4.as_deref()), (Some("NY"), Some("1234")));
+        assert_eq!(lead.mailing.as_ref().unwrap().zip.as_deref(), Some("07030"));
+        assert_eq!((lead.firm.sic_code.as_deref(), lead.firm.year_established), (Some("0711"), Some(1987)));
+        assert_eq!((lead.firm.employees.unwrap().low, lead.firm.revenue.unwrap().midpoint()), (5, 1_500_000));
+        assert_eq!((lead.household.home_owner, lead.household.income.unwrap().high), (Some(true), 90_000));
+        assert_eq!((&lead.extra["Shoe"][..], lead.raw.is_empty()), ("44", true));
+    }
+
+    #[test]
+    fn one_valid_number_is_enough_in_any_position() {
+        let list = [json!({"number": "1"}), json!({"number": "2"}), json!({"number": "2125550147"})];
+        let lead = read_json(json!({"companyName": "Acme", "phone": "3", "phones": list})).unwrap();
+        assert_eq!(lead.phones.len(), 1);
+    }
+
+    #[test]
+    fn all_wrong_fields_are_named() {
+        let acme = |more: Value| {
+            let mut lead = json!({"companyName": "Acme", "phone": "2125550147"});
+            lead.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            lead
+        };
+        let many: Vec<Value> = (0..11).map(|n| json!({"number": format!("212555010{n}")})).collect();
+        for (json, fields) in [
+            (json!([]), vec![""]),
+            (json!({}), vec!["companyName"]),
+            (json!({"companyName": "Acme"}), vec!["phone"]),
+            (json!({"companyName": "Acme", "phones": [{"number": "12"}]}), vec!["phone"]),
+            (json!({"companyName": "Acme", "email": "none@acme.com"}), vec!["email"]),
+            (
+                json!({"companyName": "Acme", "address": {"street": "1 A", "city": "B", "state": "ZZ"}}),
+                vec!["address.state"],
+            ),
+            (acme(json!({"leadId": "x", "seniority": "owner"})), vec!["leadId", "seniority"]),
+            (acme(json!({"address": "1 Main St"})), vec!["address"]),
+            (acme(json!({"address": {"town": "X", "city": ["Y"]}})), vec!["address.city", "address.town"]),
+            (acme(json!({"title": "x".repeat(2_001)})), vec!["title"]),
+            (acme(json!({"title": "a\0b"})), vec!["title"]),
+            (acme(json!({"employees": {"low": 5}})), vec!["employees"]),
+            (acme(json!({"phones": {}})), vec!["phones"]),
+            (acme(json!({"phones": many})), vec!["phones"]),
+            (acme(json!({"phones": ["2125550147"]})), vec!["phones[0]"]),
+            (acme(json!({"phones": [{"kind": "fax", "number": "2125550147"}]})), vec!["phones[0].kind"]),
+            (acme(json!({"phones": [{"nummer": "1"}]})), vec!["phones[0].number", "phones[0].nummer"]),
+            (acme(json!({"extra": {"a": ["b"]}})), vec!["extra.a"]),
+        ] {
+            let errors = read_json(json.clone()).unwrap_err();
+            let mut named: Vec<&str> = errors.iter().map(|(field, _)| field.as_str()).collect();
+            named.sort_unstable();
+            assert_eq!(named, fields, "{json}");
+        }
+    }
+}

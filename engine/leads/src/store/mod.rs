@@ -1,0 +1,9 @@
+//! The tables of leads: one file a table, with all its writes. The tenant comes first in every function.
+
+pub mod contacts;
+pub mod imports;
+pub mod lead_keys;
+pub mod leads;
+pub mod scoring_profiles;
+pub mod sectors;
+pub mod suppressions;

@@ -1,0 +1,235 @@
+//! Turns the raw cells of a row into the fields of a lead, or rejects the row. What cannot be used is warned of or rejected,
+//! never dropped silently.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Address, Field, Lead, Phone, PhoneKind,
+    lead::{
+        Warning,
+        rejection::{Rejection, RejectionReason},
+    },
+    normalise::{address, amount, email, name, phone, title},
+    validate::check,
+};
+
+/// Normalises the raw cells into fields and validates the lead. A rejected lead is returned unchanged.
+pub fn normalise(raw: Lead) -> Result<Lead, Box<(Lead, Rejection)>> {
+    if let Some(fault) = raw.malformed {
+        return Err(Box::new((raw, Rejection::new(RejectionReason::MalformedRow, None, fault.expected()))));
+    }
+    // A lead without raw cells (a member of a sector, a replayed lead) was normalised when it was first read.
+    if raw.raw.is_empty() && (check::has_identity(&raw) || !raw.phones.is_empty()) {
+        return match check::rejection(&raw) {
+            None => Ok(raw),
+            Some(rejection) => Err(Box::new((raw, rejection))),
+        };
+    }
+    let mut cells = raw.raw.clone();
+    let mut lead = raw.clone();
+    lead.raw.clear();
+    person(&mut lead, &mut cells);
+    phones(&mut lead, &mut cells);
+    lead.address = postal_address(&mut lead.warnings, &mut cells, ADDRESS);
+    lead.mailing = postal_address(&mut lead.warnings, &mut cells, MAILING);
+    firm(&mut lead, &mut cells);
+    household(&mut lead, &mut cells);
+    match check::rejection(&lead) {
+        None => Ok(lead),
+        Some(rejection) => Err(Box::new((raw, rejection))),
+    }
+}
+
+type RawCells = BTreeMap<Field, String>;
+
+fn person(lead: &mut Lead, cells: &mut RawCells) {
+    let who = &mut lead.who;
+    who.first_name = cells.remove(&Field::FirstName);
+    who.last_name = cells.remove(&Field::LastName);
+    who.contact_name = cells.remove(&Field::ContactName);
+    match (&who.contact_name, &who.first_name, &who.last_name) {
+        (None, Some(first), Some(last)) => who.contact_name = Some(format!("{first} {last}")),
+        (Some(full), None, None) => (who.first_name, who.last_name) = name::split(full),
+        _ => {}
+    }
+    who.title = cells.remove(&Field::Title);
+    who.seniority = who.title.as_deref().and_then(title::seniority);
+    who.linkedin_url = cells.remove(&Field::LinkedinUrl);
+    if let Some(text) = cells.remove(&Field::Email) {
+        match email::normalise(&text) {
+            Some(address) => who.email = Some(address),
+            None => lead.warn(Warning::InvalidEmail),
+        }
+    }
+}
+
+/// In order of preference: mobile first.
+fn phones(lead: &mut Lead, cells: &mut RawCells) {
+    let area = cells.remove(&Field::AreaCode);
+    let columns = [
+        (Field::MobilePhone, PhoneKind::Mobile),
+        (Field::DirectPhone, PhoneKind::Unknown),
+        (Field::Phone, PhoneKind::Unknown),
+    ];
+    for (field, kind) in columns {
+        let Some(text) = cells.remove(&field) else { continue };
+        let joined = || phone::normalise(&format!("{}{text}", area.as_deref()?));
+        match phone::normalise(&text).or_else(joined) {
+            Some(number) => {
+                let kind = if phone::toll_free(&number) { PhoneKind::TollFree } else { kind };
+                lead.add_phone(Phone { number, kind, source: "file".into(), dnc: false, connected: None });
+            }
+            None => lead.warn(Warning::InvalidPhone),
+        }
+    }
+}
+
+type AddressFields = [Option<Field>; 6];
+const ADDRESS: AddressFields = [
+    Some(Field::Address),
+    Some(Field::Address2),
+    Some(Field::City),
+    Some(Field::State),
+    Some(Field::Zip),
+    Some(Field::County),
+];
+const MAILING: AddressFields = [
+    Some(Field::MailingAddress),
+    None,
+    Some(Field::MailingCity),
+    Some(Field::MailingState),
+    Some(Field::MailingZip),
+    None,
+];
+
+fn postal_address(warnings: &mut Vec<Warning>, cells: &mut RawCells, fields: AddressFields) -> Option<Address> {
+    let [street, street2, city, state, zip, county] = fields.map(|field| cells.remove(&field?));
+    let code = state.as_deref().and_then(address::state);
+    if state.is_some() && code.is_none() && !warnings.contains(&Warning::UnknownState) {
+        warnings.push(Warning::UnknownState);
+    }
+    let (zip, zip4) = zip.as_deref().and_then(address::zip).map_or((None, None), |(zip, four)| (Some(zip), four));
+    let county = county.as_deref().map(address::county);
+    let address = Address { street, street2, city, state: code.map(str::to_owned), zip, zip4, county };
+    (address != Address::default()).then_some(address)
+}
+
+fn firm(lead: &mut Lead, cells: &mut RawCells) {
+    let firm = &mut lead.firm;
+    firm.company_name = cells.remove(&Field::CompanyName);
+    firm.website = cells.remove(&Field::Website);
+    firm.domain = firm.website.as_deref().and_then(email::domain);
+    firm.industry = cells.remove(&Field::Industry);
+    firm.sic_code = cells.remove(&Field::SicCode).as_deref().and_then(amount::sic);
+    firm.sic_description = cells.remove(&Field::SicDescription);
+    firm.naics_code = cells.remove(&Field::NaicsCode);
+    firm.naics_description = cells.remove(&Field::NaicsDescription);
+    firm.employees = cells.remove(&Field::EmployeeCount).as_deref().and_then(amount::range);
+    firm.revenue = cells.remove(&Field::AnnualRevenue).as_deref().and_then(amount::range);
+    firm.year_established = cells.remove(&Field::YearEstablished).as_deref().and_then(amount::year);
+}
+
+fn household(lead: &mut Lead, cells: &mut RawCells) {
+    let mut range = |field| cells.remove(&field).as_deref().and_then(amount::range);
+    let home = &mut lead.household;
+    home.home_value = range(Field::HomeValue);
+    home.income = range(Field::Income);
+    home.age = range(Field::Age);
+    home.length_of_residence = range(Field::LengthOfResidence);
+    home.properties = range(Field::Properties).and_then(|r| u32::try_from(r.midpoint()).ok());
+    home.equity = range(Field::Equity).map(crate::Range::midpoint);
+    home.home_owner = cells.remove(&Field::HomeOwner).as_deref().and_then(amount::home_owner);
+    home.opt_in_date = cells.remove(&Field::OptInDate);
+    home.opt_in_source = cells.remove(&Field::OptInSource);
+    home.ip_address = cells.remove(&Field::IpAddress);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lead::{identity, rejection::RowFault, seniority::Seniority};
+
+    fn raw(cells: &[(Field, &str)]) -> Lead {
+        let mut lead = Lead::bare(identity::lead_id("import_x", 3), 3, 4);
+        lead.raw = cells.iter().map(|(f, t)| (*f, t.to_string())).collect();
+        lead
+    }
+
+    #[test]
+    fn a_row_becomes_a_lead() {
+        let lead = normalise(raw(&[
+            (Field::CompanyName, "Acme Plumbing, Inc."),
+            (Field::ContactName, "Ann van Dyke"),
+            (Field::Title, "Owner"),
+            (Field::Email, "ANN@Acme.com"),
+            (Field::Phone, "555-0147"),
+            (Field::AreaCode, "212"),
+            (Field::MobilePhone, "(917) 555-0101"),
+            (Field::Address, "12 Main St"),
+            (Field::City, "New York"),
+            (Field::State, "new york"),
+            (Field::Zip, "10001-1234"),
+            (Field::County, "New York County"),
+            (Field::SicCode, "711"),
+            (Field::EmployeeCount, "5-9"),
+            (Field::AnnualRevenue, "$1.5M"),
+            (Field::YearEstablished, "1987"),
+            (Field::Website, "www.acme.com"),
+            (Field::HomeOwner, "Y"),
+        ]))
+        .unwrap();
+        assert_eq!(lead.who.first_name.as_deref(), Some("Ann"));
+        assert_eq!(lead.who.last_name.as_deref(), Some("van Dyke"));
+        assert_eq!(lead.who.seniority, Some(Seniority::Owner));
+        assert_eq!(lead.who.email.as_deref(), Some("ann@acme.com"));
+        let numbers: Vec<_> = lead.phones.iter().map(|p| (p.number.as_str(), p.kind)).collect();
+        assert_eq!(numbers, [("+19175550101", PhoneKind::Mobile), ("+12125550147", PhoneKind::Unknown)]);
+        let address = lead.address.as_ref().unwrap();
+        assert_eq!((address.state.as_deref(), address.zip.as_deref()), (Some("NY"), Some("10001")));
+        assert_eq!((address.zip4.as_deref(), address.county.as_deref()), (Some("1234"), Some("New York")));
+        assert_eq!(lead.firm.sic_code.as_deref(), Some("0711"));
+        assert_eq!(lead.firm.employees.unwrap().midpoint(), 7);
+        assert_eq!(lead.firm.revenue.unwrap().midpoint(), 1_500_000);
+        assert_eq!(lead.firm.domain.as_deref(), Some("acme.com"));
+        assert!(lead.raw.is_empty() && lead.warnings.is_empty());
+        // Normalising again changes nothing.
+        assert_eq!(normalise(lead.clone()).unwrap(), lead);
+    }
+
+    #[test]
+    fn kinds_of_rejected_rows() {
+        use Field::*;
+        use RejectionReason::*;
+        let malformed = |fault| Lead { malformed: Some(fault), ..raw(&[(CompanyName, "Acme"), (Phone, "2125550147")]) };
+        for (lead, reason, field) in [
+            (raw(&[(Phone, "2125550147")]), MissingIdentity, Some("company_name")),
+            (raw(&[(FirstName, "Ann"), (Phone, "2125550147")]), MissingIdentity, Some("company_name")),
+            (raw(&[]), MissingIdentity, Some("company_name")),
+            (raw(&[(CompanyName, "Acme")]), MissingContactPath, Some("phone")),
+            (raw(&[(CompanyName, "Acme"), (Phone, "555-12")]), MissingContactPath, Some("phone")),
+            (raw(&[(CompanyName, "Acme"), (Email, "none@acme.com")]), MissingContactPath, Some("email")),
+            (
+                raw(&[(CompanyName, "Acme"), (Address, "1 A St"), (City, "B"), (State, "ZZ")]),
+                MissingContactPath,
+                Some("state"),
+            ),
+            (malformed(RowFault::TooFewCells { found: 2, expected: 3 }), MalformedRow, None),
+            (malformed(RowFault::TooManyCells { found: 4, expected: 3 }), MalformedRow, None),
+            (malformed(RowFault::UnclosedQuote), MalformedRow, None),
+            (malformed(RowFault::NulByte), MalformedRow, None),
+        ] {
+            let rejected = normalise(lead.clone()).unwrap_err();
+            assert_eq!((rejected.1.reason, rejected.1.field), (reason, field), "{lead:?}");
+            assert!(!rejected.1.expected.is_empty());
+            assert_eq!(rejected.0, lead, "unchanged");
+        }
+    }
+
+    #[test]
+    fn one_bad_cell_does_not_lose_the_lead() {
+        let cells =
+            [(Field::CompanyName, "Acme"), (Field::Phone, "12"), (Field::Email, "x@acme.com"), (Field::State, "ZZ")];
+        let lead = normalise(raw(&cells)).unwrap();
+        assert_eq!(lead.warnings, [Warning::InvalidPhone, Warning::UnknownState]);
+    }
+}

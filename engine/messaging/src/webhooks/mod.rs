@@ -1,0 +1,37 @@
+//! Webhooks of providers: verified, stored once, and applied in the transaction that records them.
+
+mod effect;
+mod ingest;
+mod parse;
+mod payload;
+mod verify;
+
+use std::collections::HashMap;
+
+pub use crate::rules::webhook_source::{UnknownWebhookSource, WebhookSource};
+pub use crate::webhooks::ingest::{IngestError, Ingested, WebhookTarget, ingest};
+pub use crate::webhooks::parse::{ProviderEvent, event_type, external_id, own_numbers, parse};
+pub use crate::webhooks::payload::payload;
+pub use crate::webhooks::verify::{DeliveryAddress, DeliveryProof, ProofError, verify};
+
+/// One delivery as it arrived.
+#[derive(Debug, Clone)]
+pub struct WebhookDelivery {
+    pub source: WebhookSource,
+    /// Names in lower case.
+    pub headers: HashMap<String, String>,
+    /// The address that was called, as the caller wrote it: scheme, host, path and query.
+    pub url: String,
+    pub body: bytes::Bytes,
+}
+
+impl WebhookDelivery {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// The fields of a form, in the order of the body.
+    pub fn form(&self) -> Vec<(String, String)> {
+        url::form_urlencoded::parse(&self.body).into_owned().collect()
+    }
+}

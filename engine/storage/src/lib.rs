@@ -1,0 +1,172 @@
+//! The object store: a local folder or an S3 bucket, behind one type.
+//!
+//! Writes are atomic: a put is a temporary file and a rename, or a multipart upload that is completed at the end. The local
+//! folder does not fsync each object: artifacts can be rebuilt from the inputs in the log.
+
+mod presign;
+mod read;
+#[cfg(test)]
+mod tests;
+mod upload;
+mod write;
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use luci_schema::object_key::{KeyError, ObjectKey};
+use object_store::{
+    Attribute, Attributes, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder},
+    local::LocalFileSystem,
+    path::Path,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+pub use crate::presign::{BlobAccess, BlobRefused, SignedUrl};
+pub use crate::upload::{UploadExpected, UploadRefused};
+pub use crate::write::{ArtifactWriter, ObjectWriter, Written};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    #[error("no object at `{0}`")]
+    NotFound(String),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("`{0}` is not a valid object path")]
+    Path(String),
+    #[error("a line of `{0}` is longer than 8 MiB")]
+    LineTooLong(String),
+    #[error("a value cannot be serialised as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the folder {0} cannot be used as a store: {1}")]
+    Folder(PathBuf, std::io::Error),
+    #[error("the object store cannot be configured: {0}")]
+    Setup(String),
+    #[error("the object store failed: {0}")]
+    Store(object_store::Error),
+}
+
+impl From<object_store::Error> for StorageError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { path, .. } => Self::NotFound(path),
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// An S3 bucket. `endpoint` is `None` for AWS itself. Requests use path-style addresses.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    pub bucket: String,
+    pub region: String,
+    pub endpoint: Option<String>,
+    pub access_key_id: String,
+    pub secret_access_key: SecretString,
+}
+
+/// Metadata of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredObject {
+    pub size_bytes: u64,
+    /// `None` in a local folder, which stores no content types.
+    pub content_type: Option<String>,
+}
+
+#[derive(Clone)]
+pub struct Storage(Arc<Inner>);
+
+struct Inner {
+    objects: Arc<dyn ObjectStore>,
+    signing: Signing,
+}
+
+enum Signing {
+    Local { key: SecretString, public_url: String },
+    S3(Arc<AmazonS3>),
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Storage({})", self.0.objects)
+    }
+}
+
+impl Storage {
+    /// A folder, created when missing. `public_url` is the gateway's URL without a trailing slash; its `/api/blobs/{key}`
+    /// serves the URLs that are signed with `signing_key`.
+    pub fn local(dir: PathBuf, signing_key: SecretString, public_url: String) -> Result<Self, StorageError> {
+        std::fs::create_dir_all(&dir).map_err(|error| StorageError::Folder(dir.clone(), error))?;
+        let objects = Arc::new(LocalFileSystem::new_with_prefix(dir)?);
+        Ok(Self(Arc::new(Inner { objects, signing: Signing::Local { key: signing_key, public_url } })))
+    }
+
+    /// A bucket. Connects at the first use; the process must have a default rustls provider.
+    pub fn s3(config: S3Config) -> Result<Self, StorageError> {
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(config.bucket)
+            .with_region(config.region)
+            .with_access_key_id(config.access_key_id)
+            .with_secret_access_key(config.secret_access_key.expose_secret())
+            .with_virtual_hosted_style_request(false)
+            // The defaults (10 retries, 3 minutes) take longer than a worker's lease.
+            .with_retry(RetryConfig { max_retries: 4, retry_timeout: Duration::from_secs(30), ..Default::default() });
+        if let Some(endpoint) = config.endpoint {
+            builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
+        }
+        let s3 = Arc::new(builder.build().map_err(|error| StorageError::Setup(error.to_string()))?);
+        Ok(Self(Arc::new(Inner { objects: s3.clone(), signing: Signing::S3(s3) })))
+    }
+
+    fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.0.objects
+    }
+
+    /// Attributes of a put: S3 gets the content type; the local folder refuses all attributes.
+    fn attributes(&self, content_type: &str) -> Attributes {
+        match self.0.signing {
+            Signing::Local { .. } => Attributes::new(),
+            Signing::S3(_) => Attributes::from_iter([(Attribute::ContentType, content_type.to_owned())]),
+        }
+    }
+
+    /// Writes a small object in one request; replaces an object of the same key.
+    pub async fn put(&self, key: &ObjectKey, bytes: Bytes, content_type: &str) -> Result<(), StorageError> {
+        let options = PutOptions { attributes: self.attributes(content_type), ..Default::default() };
+        self.objects().put_opts(&path(&key.to_string())?, PutPayload::from_bytes(bytes), options).await?;
+        Ok(())
+    }
+
+    /// Writes a small object unless the path exists; returns whether it was written. Not atomic, since not every S3 store has
+    /// conditional writes: callers ensure that there is one writer at a time.
+    pub async fn put_new(&self, object_path: &str, bytes: Bytes, content_type: &str) -> Result<bool, StorageError> {
+        if self.head(object_path).await?.is_some() {
+            return Ok(false);
+        }
+        let options = PutOptions { attributes: self.attributes(content_type), ..Default::default() };
+        self.objects().put_opts(&path(object_path)?, PutPayload::from_bytes(bytes), options).await?;
+        Ok(true)
+    }
+
+    /// Writes an object of any size in pieces. It is visible only after `finish`.
+    pub fn writer(&self, key: &ObjectKey, content_type: &str) -> ObjectWriter {
+        ObjectWriter::new(self.clone(), key, content_type)
+    }
+
+    /// Deletes an object. A missing object is no error.
+    pub async fn delete(&self, object_path: &str) -> Result<(), StorageError> {
+        match self.objects().delete(&path(object_path)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Validates a path. It is used as it is: one that would need escaping is refused.
+fn path(object_path: &str) -> Result<Path, StorageError> {
+    let valid = !object_path.is_empty() && object_path.len() <= 1024 && !object_path.starts_with('/');
+    match Path::parse(object_path) {
+        Ok(path) if valid && path.as_ref() == object_path => Ok(path),
+        _ => Err(StorageError::Path(object_path.chars().take(80).collect())),
+    }
+}

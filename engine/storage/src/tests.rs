@@ -1,0 +1,211 @@
+//! The local store: round trips, presigned URLs and uploads.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use luci_schema::{
+    ArtifactId, ImportId, Micros, RunId, TenantId,
+    object_key::{Day, FileName, ObjectKey, ObjectLocation},
+};
+use sha2::{Digest, Sha256};
+
+use super::*;
+
+fn store() -> (tempfile::TempDir, Storage) {
+    let dir = tempfile::tempdir().unwrap();
+    let key = SecretString::from("a signing key");
+    let storage = Storage::local(dir.path().join("objects"), key, "http://127.0.0.1:8080".into()).unwrap();
+    (dir, storage)
+}
+
+fn import_key() -> ObjectKey {
+    let place = ObjectLocation::Import {
+        day: Day::of(Micros::now()),
+        import_id: ImportId::generate(),
+        file: FileName::sanitise("Leads.csv"),
+    };
+    ObjectKey::new(TenantId::generate(), place)
+}
+
+fn files(dir: &std::path::Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        if entry.path().is_dir() { found.extend(files(&entry.path())) } else { found.push(entry.path()) }
+    }
+    found
+}
+
+#[tokio::test]
+async fn an_artifact_reads_back_line_by_line_with_its_checksum() {
+    let (_dir, storage) = store();
+    let (tenant, run, id, parent) =
+        (TenantId::generate(), RunId::generate(), ArtifactId::generate(), ArtifactId::generate());
+    let mut writer = storage.write_artifact(tenant, run, "skip-traced", 1_795_370_400, id).unwrap();
+    for n in 0..1000 {
+        writer.line(&serde_json::json!({ "row": n, "note": "line\nbreak" })).await.unwrap();
+    }
+    let artifact = writer.finish(vec![parent]).await.unwrap();
+    assert_eq!(artifact.object_path, format!("{tenant}/pipelines/{run}/artifacts/skip-traced_1795370400_{id}.ndjson"));
+    assert_eq!((artifact.leads, artifact.parent_artifact_ids), (1000, vec![parent]));
+    let whole = storage.get(&artifact.object_path).await.unwrap();
+    assert_eq!(artifact.size_bytes, whole.len() as u64);
+    assert_eq!(artifact.checksum, hex::encode(Sha256::digest(&whole)));
+    let read = storage.size_checksum(&artifact.object_path).await.unwrap();
+    assert_eq!(read, (artifact.size_bytes, artifact.checksum));
+    let lines: Vec<Bytes> = storage.read_lines(&artifact.object_path).try_collect().await.unwrap();
+    assert_eq!(lines.len(), 1000);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&lines[999]).unwrap()["row"], 999);
+}
+
+#[tokio::test]
+async fn writing_a_key_again_replaces_the_object() {
+    let (dir, storage) = store();
+    let (tenant, run, id) = (TenantId::generate(), RunId::generate(), ArtifactId::generate());
+    for text in ["first", "second"] {
+        let mut writer = storage.write_artifact(tenant, run, "parsed", 1, id).unwrap();
+        writer.line(&text).await.unwrap();
+        let artifact = writer.finish(Vec::new()).await.unwrap();
+        assert_eq!(storage.get(&artifact.object_path).await.unwrap(), format!("\"{text}\"\n"));
+    }
+    assert_eq!(files(dir.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_dropped_writer_leaves_no_file() {
+    let (dir, storage) = store();
+    let key = import_key();
+    let mut writer = storage.writer(&key, "text/csv");
+    writer.write(&vec![b'x'; 20 << 20]).await.unwrap();
+    assert_eq!(storage.head(&key.to_string()).await.unwrap(), None);
+    drop(writer);
+    for _ in 0..100 {
+        if files(dir.path()).is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("left behind: {:?}", files(dir.path()));
+}
+
+#[tokio::test]
+async fn a_large_object_is_written_in_parts_and_read_from_any_offset() {
+    let (_dir, storage) = store();
+    let key = import_key();
+    let whole: Vec<u8> = (0..21_u32 << 20).map(|n| if n % 97 == 0 { b'\n' } else { (n % 251) as u8 }).collect();
+    let mut writer = storage.writer(&key, "text/csv");
+    for piece in whole.chunks(1_234_567) {
+        writer.write(piece).await.unwrap();
+    }
+    let written = writer.finish().await.unwrap();
+    assert_eq!(written.checksum, hex::encode(Sha256::digest(&whole)));
+    let path = key.to_string();
+    for offset in [0, 1, 128 << 10, 10_000_000, whole.len() - 1, whole.len(), whole.len() + 5] {
+        let read: Vec<Bytes> = storage.read_from(&path, offset as u64).try_collect().await.unwrap();
+        assert!(read.iter().all(|chunk| chunk.len() <= 4 << 20));
+        assert_eq!(read.concat(), whole.get(offset..).unwrap_or_default(), "from {offset}");
+    }
+    let lines: Vec<Bytes> = storage.read_lines(&path).try_collect().await.unwrap();
+    let expected: Vec<&[u8]> = whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    assert!(lines.iter().map(|line| &line[..]).eq(expected));
+}
+
+#[tokio::test]
+async fn missing_objects_are_not_found_and_empty_ones_are_empty() {
+    let (_dir, storage) = store();
+    let key = import_key();
+    let path = key.to_string();
+    assert!(matches!(storage.get(&path).await, Err(StorageError::NotFound(_))));
+    assert!(matches!(storage.read_from(&path, 0).next().await, Some(Err(StorageError::NotFound(_)))));
+    assert!(matches!(storage.read_from(&path, 7).next().await, Some(Err(StorageError::NotFound(_)))));
+    storage.delete(&path).await.unwrap();
+    storage.put(&key, Bytes::new(), "text/csv").await.unwrap();
+    assert_eq!(storage.head(&path).await.unwrap().unwrap().size_bytes, 0);
+    assert!(storage.read_from(&path, 0).next().await.is_none());
+    assert!(storage.read_lines(&path).next().await.is_none());
+    for wrong in ["", "/etc/passwd", "a/../../b", "a//b"] {
+        assert!(matches!(storage.get(wrong).await, Err(StorageError::Path(_))), "{wrong}");
+    }
+}
+
+/// Path and query of a signed URL below `/api/blobs/`.
+fn parts(url: &str) -> (String, String) {
+    let url = url::Url::parse(url).unwrap();
+    (url.path().strip_prefix("/api/blobs/").unwrap().to_owned(), url.query().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_signed_url_allows_its_request_until_it_expires() {
+    let (_dir, storage) = store();
+    let key = import_key();
+    let upload = storage.upload_url(&key, "text/csv; charset=utf-8", 100, Storage::UPLOAD_VALID).await.unwrap();
+    let (path, query) = parts(&upload.url);
+    assert_eq!(path, key.to_string());
+    assert_eq!(
+        storage.blob_access("PUT", &path, &query),
+        Ok(BlobAccess::Upload { key: key.clone(), content_type: "text/csv; charset=utf-8".into(), max_bytes: 100 })
+    );
+    assert_eq!(storage.blob_access("GET", &path, &query), Err(BlobRefused::Signature));
+    assert_eq!(
+        storage.blob_access_at("PUT", &path, &query, upload.expires_at.plus_millis(1)),
+        Err(BlobRefused::Expired)
+    );
+
+    let forever = Duration::from_secs(30 * 24 * 3600);
+    let download = storage.download_url(&path, "Näme\"; x=\r\n.csv", forever).await.unwrap();
+    assert!(download.expires_at <= Micros::now().plus_millis(7 * 24 * 3_600_000), "clamped to seven days");
+    let (_, query) = parts(&download.url);
+    let disposition = "attachment; filename=\"N_me___x___.csv\"".to_owned();
+    assert_eq!(
+        storage.blob_access("GET", &path, &query),
+        Ok(BlobAccess::Download { object_path: path.clone(), disposition })
+    );
+    assert_eq!(storage.blob_access("PUT", &path, &query), Err(BlobRefused::Signature));
+}
+
+#[tokio::test]
+async fn every_change_of_a_signed_url_is_refused() {
+    let (_dir, storage) = store();
+    let (key, other) = (import_key(), import_key());
+    let signed = storage.upload_url(&key, "text/csv", 100, Storage::UPLOAD_VALID).await.unwrap();
+    let (path, query) = parts(&signed.url);
+    let exp = signed.expires_at.seconds();
+    for (path, query) in [
+        (other.to_string(), query.clone()),
+        (path.clone(), query.replace(&format!("exp={exp}"), &format!("exp={}", exp + 1))),
+        (path.clone(), query.replace("max=100", "max=1000")),
+        (path.clone(), query.replace("text%2Fcsv", "text%2Fhtml")),
+        (path.clone(), query.replace("sig=", "sig=00")),
+        (path.clone(), format!("{}&sig=", query.split("&sig=").next().unwrap())),
+        (path.clone(), format!("{query}&max=1000")),
+        (path.clone(), format!("{query}&other=1")),
+        (path.clone(), String::new()),
+    ] {
+        assert_eq!(storage.blob_access("PUT", &path, &query), Err(BlobRefused::Signature), "{path}?{query}");
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other_key = Storage::local(elsewhere.path().into(), "another key".into(), "http://127.0.0.1:1".into()).unwrap();
+    assert_eq!(other_key.blob_access("PUT", &path, &query), Err(BlobRefused::Signature));
+}
+
+#[tokio::test]
+async fn an_upload_that_differs_is_refused_and_deleted() {
+    let (_dir, storage) = store();
+    let right = hex::encode(Sha256::digest(b"a,b\n1,2\n"));
+    let expected = UploadExpected {
+        size_bytes: Some(8),
+        max_bytes: 10,
+        content_type: "text/csv".into(),
+        checksum: Some(right.to_uppercase()),
+    };
+    let key = import_key();
+    assert!(matches!(storage.complete_upload(&key, &expected).await, Err(UploadRefused::Missing)));
+    storage.put(&key, "a,b\n1,2\n".into(), "text/csv").await.unwrap();
+    let written = storage.complete_upload(&key, &expected).await.unwrap();
+    assert_eq!(written, Written { size_bytes: 8, checksum: right });
+    for wrong in ["a,b\n1,3\n", "a,b\n", "a,b\n1,2\n1,2\n"] {
+        storage.put(&key, wrong.into(), "text/csv").await.unwrap();
+        storage.complete_upload(&key, &expected).await.unwrap_err();
+        assert_eq!(storage.head(&key.to_string()).await.unwrap(), None, "{wrong:?} is still there");
+    }
+}

@@ -1,0 +1,174 @@
+//! Problems for errors and refusals of the engine.
+
+use http::StatusCode;
+use luci_config::{AdminError, vault::VaultError};
+use luci_leads::read::upload::UploadError;
+use luci_messaging::webhooks::IngestError;
+use luci_runs::{
+    core::{DecideError, Refusal, Run},
+    issue::IssueError,
+};
+use luci_schema::log::{AppendError, LogError};
+use luci_stages::start::StartError;
+use luci_storage::{BlobRefused, StorageError, UploadRefused};
+
+use super::Problem;
+
+impl Problem {
+    /// The run is in a status that does not allow the command.
+    pub fn illegal_status(run: &Run, reason: &str) -> Self {
+        not_possible("illegal-status").detail(reason).with("runStatus", run.status().as_str())
+    }
+}
+
+fn not_possible(kind: &'static str) -> Problem {
+    Problem::new(StatusCode::CONFLICT, kind, "Not possible in the current state")
+}
+
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::NotFound(kind) => Self::not_found(kind),
+            AdminError::Taken { field, .. } => Self::invalid(field, "is taken"),
+            AdminError::Invalid { field, reason } => Self::invalid(field, reason),
+            AdminError::Fields(errors) => Self::invalid_fields(errors),
+            AdminError::Append(error) => error.into(),
+            AdminError::Log(error) => error.into(),
+            AdminError::Vault(error) => error.into(),
+            AdminError::Storage(error) => error.into(),
+            AdminError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Database(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound(_) | StorageError::Key(_) | StorageError::Path(_) => Self::not_found("object"),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<IssueError> for Problem {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::AlreadyDone(receipt) => AppendError::AlreadyDone(receipt).into(),
+            IssueError::NotFound => Self::not_found("run"),
+            IssueError::VersionMismatch { actual } => Self::version_mismatch(actual),
+            IssueError::Refused(refusal) => refusal.into(),
+            IssueError::Log(error) => error.into(),
+            IssueError::Append(error) => error.into(),
+        }
+    }
+}
+
+impl From<DecideError> for Problem {
+    fn from(error: DecideError) -> Self {
+        match error {
+            DecideError::Refused(refusal) => refusal.into(),
+            DecideError::Corrupt(corrupt) => LogError::from(corrupt).into(),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let reason = refusal.to_string();
+        let conflict = |kind| not_possible(kind).detail(reason.clone());
+        match &refusal {
+            Refusal::Illegal { status, .. } => conflict("illegal-status").with("runStatus", status.as_str()),
+            Refusal::Deleted => conflict("deleted"),
+            Refusal::Missing => Self::not_found("run"),
+            Refusal::Unfit { block, .. } => conflict("block-not-fit").with("blockId", block.to_string()),
+            Refusal::OverBudget { missing_micros } => conflict("over-budget").with("missingMicros", *missing_micros),
+            Refusal::Stale => conflict("stale"),
+            Refusal::TooManyLeads { leads, max_leads } => {
+                Self::invalid("options.maxLeads", reason.clone()).with("leads", *leads).with("maxLeads", *max_leads)
+            }
+            Refusal::Invalid(_) => Self::invalid("body", reason.clone()),
+        }
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let reason = error.to_string();
+        match error {
+            StartError::Invalid { field, reason } => Self::invalid(field, reason),
+            StartError::TooManyLeads { leads, max_leads } => {
+                Self::invalid("options.maxLeads", reason).with("leads", leads).with("maxLeads", max_leads)
+            }
+            StartError::Admin(error) => error.into(),
+            StartError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Storage(error) => error.into(),
+            IngestError::Append(error) => error.into(),
+            IngestError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<BlobRefused> for Problem {
+    fn from(refused: BlobRefused) -> Self {
+        match refused {
+            BlobRefused::NotLocal => Self::no_route(),
+            BlobRefused::Signature | BlobRefused::Expired => {
+                Self::new(StatusCode::FORBIDDEN, "address", "The URL is not valid").detail(refused.to_string())
+            }
+        }
+    }
+}
+
+/// `code` is machine-readable.
+impl From<UploadRefused> for Problem {
+    fn from(refused: UploadRefused) -> Self {
+        let reason = refused.to_string();
+        match (upload_code(&refused), refused) {
+            (Some(code), _) => Self::invalid("file", reason).with("code", code),
+            (None, UploadRefused::Store(error)) => error.into(),
+            (None, _) => Self::new(StatusCode::CONFLICT, "not-uploaded", "Nothing was uploaded yet").detail(reason),
+        }
+    }
+}
+
+/// The code of a file that differs from the announced one; `None` when it may still arrive.
+pub fn upload_code(refused: &UploadRefused) -> Option<&'static str> {
+    match refused {
+        UploadRefused::Missing | UploadRefused::Store(_) => None,
+        UploadRefused::TooLarge { .. } => Some("too_large"),
+        UploadRefused::Size { .. } => Some("size_differs"),
+        UploadRefused::ContentType { .. } => Some("content_type_differs"),
+        UploadRefused::Checksum { .. } => Some("checksum_differs"),
+    }
+}
+
+/// The file is not a usable CSV; `line` and `column` are set where they are known.
+impl From<&UploadError> for Problem {
+    fn from(error: &UploadError) -> Self {
+        let problem = Self::invalid("file", error.to_string()).with("code", error.code());
+        match error {
+            UploadError::TooLong(cell) => problem.with("line", cell.line).with("column", cell.column),
+            UploadError::Empty
+            | UploadError::NoKnownColumn
+            | UploadError::TooManyColumns { .. }
+            | UploadError::Binary { .. } => problem.with("line", 1),
+            _ => problem,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Problems for errors of the log and of Postgres.
+
+use http::{StatusCode, header};
+use luci_schema::log::{AppendError, LogError, is_disconnected};
+
+use super::Problem;
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        if is_disconnected(&error) {
+            tracing::warn!(%error, "database unreachable");
+            return Self::unavailable("The database does not respond.");
+        }
+        Self::internal(&error)
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Conflict { actual } => Self::version_mismatch(actual),
+            AppendError::NotFound => Self::not_found("entity"),
+            AppendError::AlreadyDone(_) => {
+                Self::new(StatusCode::CONFLICT, "carried-out-now", "The same command was executed concurrently")
+                    .detail("Retry to receive its response.")
+                    .header(header::RETRY_AFTER, "1")
+            }
+            AppendError::Database(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<LogError> for Problem {
+    fn from(error: LogError) -> Self {
+        match error {
+            damage if damage.is_damage() => Self::damaged(&damage),
+            LogError::Database(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `POST /api/automations`: creates an automation, disabled.
+
+use std::sync::Arc;
+
+use luci_config::automations;
+use luci_leads::commands::sectors;
+use luci_schema::AutomationId;
+use serde_json::json;
+
+use crate::{
+    App,
+    caller::Caller,
+    idempotency::{self, Check},
+    request::Request,
+    routes::{HandlerResult, config::automations::definition::spec},
+};
+
+pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
+    let (spec, digest) = spec(&app, &caller, &mut request).await?;
+    let command = match idempotency::check(&app, &caller, &request, digest).await? {
+        Check::Replay(response) => return Ok(response),
+        Check::New(command) => command,
+    };
+    let outcome = |id: AutomationId| json!({"httpStatus": 201, "automationId": id, "status": "disabled"});
+    let by = command.by(&caller);
+    let mut tx = app.engine_pool.begin().await?;
+    let receipt = |id| command.receipt(digest, &outcome(id));
+    let (id, position) =
+        automations::create(&mut tx, caller.tenant, &app.log, (spec, sectors::exists), &by, receipt).await?;
+    tx.commit().await?;
+    app.log.wake();
+    Ok(idempotency::accepted(&outcome(id), position))
+}

@@ -1,0 +1,15 @@
+//! `GET /api/automations`: the automations of the tenant.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use luci_config::automations;
+use serde_json::json;
+
+use crate::{App, caller::Caller, request::Request, routes::HandlerResult, serve};
+
+pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
+    let mut c = app.engine_pool.acquire().await?;
+    let automations = automations::list(&mut c, caller.tenant).await?;
+    Ok(serve::json(StatusCode::OK, &json!({"automations": automations})))
+}

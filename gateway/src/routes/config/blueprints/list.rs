@@ -1,0 +1,15 @@
+//! `GET /api/blueprints`: the blueprints of the tenant.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use luci_config::blueprints;
+use serde_json::json;
+
+use crate::{App, caller::Caller, request::Request, routes::HandlerResult, serve};
+
+pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
+    let mut c = app.engine_pool.acquire().await?;
+    let blueprints = blueprints::list(&mut c, caller.tenant).await?;
+    Ok(serve::json(StatusCode::OK, &json!({"blueprints": blueprints})))
+}

@@ -1,0 +1,8 @@
+//! Routes of configuration: blueprints, automations, keys, providers, scoring profiles, webhook tokens.
+
+pub mod automations;
+pub mod blueprints;
+pub mod keys;
+pub mod providers;
+pub mod scoring_profiles;
+pub mod webhook_tokens;

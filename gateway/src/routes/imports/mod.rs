@@ -1,0 +1,10 @@
+//! Routes of imports: uploads, the list of imports, and the objects of the local store.
+
+pub mod announce_upload;
+pub mod blobs;
+pub mod complete_upload;
+pub mod create;
+pub mod csv_file;
+pub mod get;
+pub mod list;
+pub mod record;

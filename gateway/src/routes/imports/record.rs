@@ -1,0 +1,47 @@
+//! Appends `import:completed`.
+
+use luci_config::change::{Change, record as append};
+use luci_leads::{
+    read::upload::ImportSummary,
+    store::imports::{Import, ImportStatus},
+};
+use luci_schema::{ConfigEvent, Hash, Position, event::ImportCompleted};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::{App, caller::Caller, idempotency::Command, problem::Problem};
+
+/// Appends `import:completed` in the transaction of the import's row. The checksum of the file is the body digest of the receipt.
+pub async fn record(
+    app: &App,
+    c: &mut PgConnection,
+    caller: &Caller,
+    command: &Command,
+    import: &Import,
+    checksum: &str,
+    summary: &ImportSummary,
+) -> Result<Position, Problem> {
+    let completed = ImportCompleted {
+        import_id: import.id,
+        object_path: import.object_path.clone(),
+        size_bytes: summary.size_bytes,
+        checksum: checksum.into(),
+        rows: summary.rows,
+    };
+    let digest = digest(checksum)?;
+    let change = Change::first(import.id, vec![ConfigEvent::ImportCompleted(Box::new(completed)).into()])
+        .with_receipt(command.receipt(digest, &outcome(import, summary)));
+    Ok(append(&app.log, c, caller.tenant, change, &command.by(caller)).await?)
+}
+
+pub fn outcome(import: &Import, summary: &ImportSummary) -> Value {
+    json!({"httpStatus": 201, "importId": import.id, "fileName": import.file_name, "status": ImportStatus::Completed,
+        "key": import.object_path, "rows": summary.rows, "sizeBytes": summary.size_bytes,
+        "checksum": import.checksum, "summary": summary})
+}
+
+pub fn digest(checksum: &str) -> Result<Hash, Problem> {
+    let mut digest: Hash = [0; 32];
+    hex::decode_to_slice(checksum, &mut digest).map_err(|error| Problem::internal(&error))?;
+    Ok(digest)
+}

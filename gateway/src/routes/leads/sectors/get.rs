@@ -1,0 +1,18 @@
+//! `GET /api/sectors/{sectorId}`: one sector by id or slug, with the number of leads a run on it would read.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use luci_leads::store::{leads, sectors as book};
+use luci_schema::migrate::tenant_tx;
+
+use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+
+pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
+    let id_or_slug: String = request.id(0, "sector")?;
+    let mut tx = tenant_tx(&app.read_pool, caller.tenant).await?;
+    let sector = book::get(&mut tx, caller.tenant, &id_or_slug).await?.ok_or_else(|| Problem::not_found("sector"))?;
+    let mut body = super::view(&sector);
+    body["leads"] = leads::count_members(&mut tx, caller.tenant, sector.id).await?.into();
+    Ok(serve::json(StatusCode::OK, &body))
+}

@@ -1,0 +1,126 @@
+//! `GET /api/stream?runId&after`: the frames as server-sent events; the id of an event is its position.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use luci_schema::{Position, RunId};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tracing::Instrument;
+use warp::{Reply, sse::Event};
+
+use crate::{
+    App,
+    caller::Caller,
+    live::{Step, Watcher, frame},
+    problem::Problem,
+    request::Request,
+    routes::HandlerResult,
+};
+
+/// Frames buffered between the watcher and the socket.
+const BUFFERED_FRAMES: usize = 32;
+
+/// A client that reads nothing for this long is disconnected.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a browser waits before it reconnects.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+
+type EventSender = mpsc::Sender<Result<Event, Infallible>>;
+
+pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
+    let run: Option<RunId> = request.query_as("runId")?;
+    let after = after(&request)?;
+    let mut watcher = Watcher::new(Arc::clone(&app), caller.tenant);
+    let snapshot = watcher.follow(run, after).await?;
+    let (sender, events) = mpsc::channel(BUFFERED_FRAMES);
+    // The snapshot has no id: a browser that reconnects sends the id of the last event it received.
+    let first = Event::default().retry(RECONNECT_DELAY).data(snapshot.as_str());
+    if sender.try_send(Ok(first)).is_err() {
+        return Err(Problem::internal(&"new channel is full"));
+    }
+    let connection = request.connection.clone();
+    app.streams.spawn({
+        let app = Arc::clone(&app);
+        async move {
+            feed(&app, &caller, watcher, &sender).await;
+            drop(connection);
+        }
+        .in_current_span()
+    });
+    Ok(warp::sse::reply(ReceiverStream::new(events)).into_response())
+}
+
+/// After a reconnect, `Last-Event-ID` is newer than the `after` of the URL.
+fn after(request: &Request) -> Result<Option<Position>, Problem> {
+    let text = request
+        .header("last-event-id")
+        .filter(|id| !id.is_empty())
+        .map(str::to_owned)
+        .or_else(|| request.query("after"));
+    text.map(|text| text.parse().map(Position).map_err(|_| Problem::invalid("after", "a position"))).transpose()
+}
+
+async fn feed(app: &Arc<App>, caller: &Caller, mut watcher: Watcher, sender: &EventSender) {
+    let mut heartbeat = tokio::time::interval(app.options.heartbeat);
+    heartbeat.reset();
+    loop {
+        let sent = tokio::select! {
+            biased;
+            () = app.stop.cancelled() => return,
+            () = sender.closed() => return,
+            step = watcher.next() => send_step(step, sender).await,
+            _ = heartbeat.tick() => {
+                if app.hub.revoked(caller.key) {
+                    return;
+                }
+                let last = app.hub.last();
+                match watcher.next().now_or_never() {
+                    Some(step) => send_step(step, sender).await,
+                    None => {
+                        watcher.mark_idle(last);
+                        let text = frame::heartbeat(watcher.position(), app.hub.lag_ms());
+                        send(sender, Event::default().data(text.as_str())).await
+                    }
+                }
+            }
+        };
+        if !sent {
+            return;
+        }
+    }
+}
+
+/// Sends a step; false when the stream ends.
+async fn send_step(step: Result<Step, Problem>, sender: &EventSender) -> bool {
+    match step {
+        Ok(Step::Event(bundle)) => {
+            let last = bundle.frames.len().saturating_sub(1);
+            for (index, text) in bundle.frames.iter().enumerate() {
+                let event = Event::default().data(text.as_str());
+                // Only the last frame of an event has the id: after a disconnect in between, the whole event is sent again.
+                let event = match bundle.position {
+                    Some(position) if index == last => event.id(position.to_string()),
+                    _ => event,
+                };
+                if !send(sender, event).await {
+                    return false;
+                }
+            }
+            true
+        }
+        Ok(Step::Resume(after)) => {
+            send(sender, Event::default().data(frame::resume(after).as_str())).await;
+            false
+        }
+        Err(problem) => {
+            tracing::debug!(status = problem.status().as_u16(), "stream ended");
+            false
+        }
+    }
+}
+
+async fn send(sender: &EventSender, event: Event) -> bool {
+    matches!(tokio::time::timeout(SEND_TIMEOUT, sender.send(Ok(event))).await, Ok(Ok(())))
+}

@@ -1,0 +1,44 @@
+//! `POST /api/sending/numbers`: adds a sender number.
+
+use std::sync::Arc;
+
+use luci_leads::normalise::phone;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    App,
+    caller::Caller,
+    idempotency::{self, Check},
+    problem::Problem,
+    request::Request,
+    routes::HandlerResult,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NumberBody {
+    number: String,
+    provider: String,
+}
+
+pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
+    let (body, digest) = request.json::<NumberBody>().await?;
+    let number = phone::normalise(&body.number).ok_or_else(|| Problem::invalid("number", "a US phone number"))?;
+    if !["signalhouse", "twilio"].contains(&body.provider.as_str()) {
+        return Err(Problem::invalid("provider", "signalhouse or twilio"));
+    }
+    let command = match idempotency::check(&app, &caller, &request, digest).await? {
+        Check::Replay(response) => return Ok(response),
+        Check::New(command) => command,
+    };
+    let outcome = json!({"number": number, "provider": body.provider});
+    let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
+    let mut tx = app.engine_pool.begin().await?;
+    let new = (number.as_str(), body.provider.as_str());
+    let position =
+        luci_messaging::store::sender_numbers::add(&mut tx, caller.tenant, &app.log, new, &by, receipt).await?;
+    tx.commit().await?;
+    app.log.wake();
+    Ok(idempotency::accepted(&outcome, position))
+}

@@ -1,0 +1,16 @@
+//! `GET /api/sending`: the send settings and sender numbers of the tenant.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use luci_messaging::store::send_settings;
+use serde_json::json;
+
+use crate::{App, caller::Caller, request::Request, routes::HandlerResult, serve};
+
+pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
+    let mut c = app.engine_pool.acquire().await?;
+    let settings = send_settings::settings(&mut c, caller.tenant).await?;
+    let numbers = luci_messaging::store::sender_numbers::list(&mut c, caller.tenant).await?;
+    Ok(serve::json(StatusCode::OK, &json!({"settings": settings, "numbers": numbers})))
+}

@@ -1,0 +1,53 @@
+//! `POST /api/suppressions/remove`: removes a suppression whose reason can be reviewed.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use luci_leads::store::suppressions::{self, Kind, Removed};
+use luci_messaging::store::send_settings;
+use luci_schema::{ConfigEvent, event::SuppressionChanged};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    App,
+    caller::Caller,
+    idempotency::{self, Check},
+    problem::Problem,
+    request::Request,
+    routes::HandlerResult,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RemoveBody {
+    kind: Kind,
+    value: String,
+}
+
+pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
+    let (body, digest) = request.json::<RemoveBody>().await?;
+    let value = super::normalise(body.kind, &body.value)?;
+    let command = match idempotency::check(&app, &caller, &request, digest).await? {
+        Check::Replay(response) => return Ok(response),
+        Check::New(command) => command,
+    };
+    let outcome = json!({"status": "removed"});
+    let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
+    let mut tx = app.engine_pool.begin().await?;
+    let (removed, reason) = suppressions::remove(&mut tx, caller.tenant, body.kind, &value).await?;
+    match removed {
+        Removed::Absent => return Err(Problem::not_found("suppression")),
+        Removed::Permanent(reason) => {
+            return Err(Problem::new(StatusCode::CONFLICT, "conflict", "The suppression is permanent")
+                .detail(format!("A suppression with the reason {reason} cannot be removed."))
+                .with("reason", reason));
+        }
+        Removed::Done => {}
+    }
+    let event = ConfigEvent::SuppressionRemoved(SuppressionChanged { reason }).into();
+    let position = send_settings::append_to_tenant(&mut tx, caller.tenant, &app.log, event, &by, receipt).await?;
+    tx.commit().await?;
+    app.log.wake();
+    Ok(idempotency::accepted(&outcome, position))
+}

@@ -1,0 +1,63 @@
+//! `GET /api/pipelines/{runId}/artifacts/{artifactId}`: a redirect to the object, or a preview (`?preview`).
+
+use std::{sync::Arc, time::Duration};
+
+use futures::TryStreamExt;
+use http::{HeaderValue, StatusCode, header};
+use luci_projections::artifacts::{self, Artifact};
+use luci_schema::{ArtifactId, RunId};
+use luci_storage::Storage;
+use serde_json::{Value, json};
+use warp::reply::Response;
+
+use crate::{App, caller::Caller, problem::Problem, reads::Reading, request::Request, routes::HandlerResult};
+
+/// Lines of a preview, at most.
+const PREVIEW_LINES: u32 = 200;
+/// Bytes of the lines of a preview, at most.
+const PREVIEW_BYTES: usize = 1 << 20;
+
+pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
+    let run: RunId = request.id(0, "run")?;
+    let id: ArtifactId = request.id(1, "artifact")?;
+    let mut reading = Reading::begin(&app, &caller, &request).await?;
+    let artifact = artifacts::get(&mut reading.tx, caller.tenant, run, id).await?;
+    let artifact = artifact.ok_or_else(|| Problem::not_found("artifact"))?;
+    drop(reading);
+    if artifact.expired_at.is_some() {
+        return Err(Problem::new(StatusCode::GONE, "expired", "Object expired")
+            .detail("Retention deleted the object; its metadata and checksum are kept."));
+    }
+    match request.query_flag("preview") {
+        true => preview(&app, &artifact, request.limit(50, PREVIEW_LINES)?).await,
+        false => redirect(&app.storage, &artifact).await,
+    }
+}
+
+async fn redirect(storage: &Storage, artifact: &Artifact) -> HandlerResult {
+    let name = artifact.object_path.rsplit('/').next().unwrap_or("artifact.ndjson");
+    // Short-lived: the URL works without a key, and a new one can be requested at any time.
+    let signed = storage.download_url(&artifact.object_path, name, Duration::from_secs(3600)).await?;
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::FOUND;
+    let location = HeaderValue::from_str(&signed.url).map_err(|error| Problem::internal(&error))?;
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+async fn preview(app: &App, artifact: &Artifact, limit: u32) -> HandlerResult {
+    let mut lines = app.storage.read_lines(&artifact.object_path);
+    let (mut rows, mut bytes, mut more) = (Vec::new(), 0, false);
+    while let Some(line) = lines.try_next().await? {
+        bytes += line.len();
+        if rows.len() >= limit as usize || bytes > PREVIEW_BYTES {
+            more = true;
+            break;
+        }
+        rows.push(serde_json::from_slice::<Value>(&line).map_err(|error| Problem::internal(&error))?);
+    }
+    let leads = artifact.metadata.get("leads").cloned().unwrap_or(Value::Null);
+    let body = json!({"artifact": artifact, "rows": rows, "shown": rows.len(), "leads": leads, "hasMore": more});
+    Ok(crate::serve::json(StatusCode::OK, &body))
+}

@@ -1,0 +1,16 @@
+//! `DELETE /api/pipelines/{runId}`: hides an ended run; its events stay in the log.
+
+use std::sync::Arc;
+
+use luci_runs::core::RunCommand;
+
+use crate::{
+    App,
+    caller::Caller,
+    request::Request,
+    routes::{HandlerResult, runs::command::issue_simple},
+};
+
+pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
+    issue_simple(app, caller, request, RunCommand::Delete, "deleted").await
+}

@@ -1,0 +1,118 @@
+//! `GET /api/pipelines/{runId}`: a run now, or as of a version, a position or a time (`asOf`).
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use luci_projections::runs::{self, RunDetail};
+use luci_schema::{Micros, Position, Recorded, RunId, Version};
+use warp::reply::Response;
+
+use crate::{
+    App,
+    caller::Caller,
+    problem::Problem,
+    provider_waits,
+    reads::{Reading, run_exists},
+    request::{Request, date::parse_date},
+    routes::HandlerResult,
+};
+
+/// Events read from the log at once.
+const PAGE: usize = 1_000;
+
+pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
+    let run: RunId = request.id(0, "run")?;
+    if let Some(text) = request.query("asOf") {
+        run_exists(&app, &caller, run).await?;
+        let moment = Moment::parse(&text)?;
+        let detail = as_of(&app, &caller, run, moment).await?;
+        let detail = detail.ok_or_else(|| Problem::not_found("run").detail("The run did not exist at that time."))?;
+        let position = detail.position;
+        return Ok(with_etag(crate::serve::json(http::StatusCode::OK, &detail), &detail, position));
+    }
+    let mut reading = Reading::begin(&app, &caller, &request).await?;
+    let mut detail = now(&app, &caller, &mut reading, run).await?;
+    provider_waits::add(&app, caller.tenant, [&mut detail.run].into_iter()).await?;
+    let response = reading.respond(&detail, detail.position);
+    Ok(with_etag(response, &detail, detail.position))
+}
+
+/// The run as it is now.
+pub async fn now(app: &App, caller: &Caller, reading: &mut Reading, run: RunId) -> Result<RunDetail, Problem> {
+    match runs::get(&mut reading.tx, caller.tenant, run).await? {
+        Some(detail) => Ok(detail),
+        None => from_log(app, caller, run).await,
+    }
+}
+
+/// Folds a run from the log that the read model does not have yet.
+async fn from_log(app: &App, caller: &Caller, run: RunId) -> Result<RunDetail, Problem> {
+    run_exists(app, caller, run).await?;
+    as_of(app, caller, run, Moment::Version(Version(u64::MAX))).await?.ok_or_else(|| Problem::not_found("run"))
+}
+
+/// Adds the version as `ETag`, for `If-Match`, and the position.
+fn with_etag(mut response: Response, detail: &RunDetail, position: Position) -> Response {
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", detail.run.version)) {
+        headers.insert(http::header::ETAG, tag);
+    }
+    headers.insert("luci-position", position.0.into());
+    response
+}
+
+/// A point in the history of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Version(Version),
+    Position(Position),
+    Time(Micros),
+}
+
+impl Moment {
+    /// `v143`, `p90210` or a time.
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let numbered = |prefix| text.strip_prefix(prefix).and_then(|rest: &str| rest.parse().ok());
+        numbered('v')
+            .map(|version| Self::Version(Version(version)))
+            .or_else(|| numbered('p').map(|position| Self::Position(Position(position))))
+            .or_else(|| parse_date(text).map(|at| Self::Time(at.into())))
+            .ok_or_else(|| Problem::invalid("asOf", "`v143` (a version), `p90210` (a position) or a time"))
+    }
+
+    fn includes(self, event: &Recorded) -> bool {
+        match self {
+            Self::Version(version) => event.version <= version,
+            Self::Position(position) => event.position <= position,
+            Self::Time(at) => event.recorded_at <= at,
+        }
+    }
+}
+
+/// The run as of a moment; `None` before its first event.
+async fn as_of(app: &App, caller: &Caller, run: RunId, moment: Moment) -> Result<Option<RunDetail>, Problem> {
+    let mut events = Vec::new();
+    loop {
+        let after = events.last().map_or(Version(0), |event: &Arc<Recorded>| event.version);
+        let page = app.log.read_stream(caller.tenant, run.into(), after, PAGE).await?;
+        let length = page.len();
+        events.extend(page.into_iter().take_while(|event| moment.includes(event)));
+        let included = events.last().map_or(Version(0), |event| event.version);
+        if length < PAGE || included.0 < after.0 + length as u64 {
+            return runs::as_of(&events).map_err(|error| Problem::internal(&error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_versions_positions_or_times() {
+        assert_eq!(Moment::parse("v143").unwrap(), Moment::Version(Version(143)));
+        assert_eq!(Moment::parse("p90210").unwrap(), Moment::Position(Position(90_210)));
+        assert!(matches!(Moment::parse("2026-11-22T20:54:01Z"), Ok(Moment::Time(_))));
+        assert!(Moment::parse("143x").is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! Routes of the process itself: sessions, health, metrics, API document, dashboard.
+
+pub mod api_document;
+pub mod dashboard;
+pub mod get;
+pub mod health;
+pub mod metrics;
+pub mod readiness;
+pub mod session;

@@ -1,0 +1,57 @@
+//! `GET /readyz`: whether the dependencies of this process answer, and how far it lags.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::connection::State;
+use http::StatusCode;
+use luci_schema::log::followers;
+use serde_json::{Value, json};
+
+use crate::{App, problem::Problem, request::Request, routes::HandlerResult, serve};
+
+/// A dependency that takes longer is not ready.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// 200 when Postgres responds. A broker that is down is reported and does not make the process unready: commands work
+/// without it.
+pub async fn handle(app: Arc<App>, _request: Request) -> HandlerResult {
+    let checked = tokio::time::timeout(CHECK_TIMEOUT, state(&app)).await;
+    let (status, body) = match checked {
+        Ok(Ok(body)) if !app.stop.is_cancelled() => (StatusCode::OK, body),
+        Ok(Ok(_)) => (StatusCode::SERVICE_UNAVAILABLE, json!({"status": "stopping"})),
+        Ok(Err(_)) | Err(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, json!({"status": "unready", "postgres": "down", "nats": nats(&app)}))
+        }
+    };
+    Ok(serve::json(status, &body))
+}
+
+/// `{status, postgres, nats, head, streams: {position, lagMs}, followers: [{name, position, behind, held, failing}], troubles}`
+pub async fn state(app: &App) -> Result<Value, Problem> {
+    let mut c = app.engine_pool.acquire().await?;
+    let followers = followers(&mut c).await?;
+    let head = app.log.head();
+    let followers: Vec<Value> = followers
+        .into_iter()
+        .map(|f| {
+            json!({"name": f.name, "position": f.position, "behind": head.0.saturating_sub(f.position.0),
+                "held": f.held, "failing": f.last_error.is_some()})
+        })
+        .collect();
+    Ok(json!({"status": "ready", "postgres": "up", "nats": nats(app), "head": head,
+        "streams": {"position": app.hub.last(), "lagMs": app.hub.lag_ms(), "topics": app.hub.topics()},
+        "followers": followers, "troubles": degraded_roles(app)}))
+}
+
+/// Roles of this process that wait for their restart. The errors are in the server log only: they may contain addresses.
+fn degraded_roles(app: &App) -> Vec<&'static str> {
+    app.degraded_roles.borrow().iter().map(|(role, _)| *role).collect()
+}
+
+fn nats(app: &App) -> &'static str {
+    match app.nats.as_ref().map(async_nats::Client::connection_state) {
+        Some(State::Connected) => "up",
+        Some(_) => "down",
+        None => "none",
+    }
+}

@@ -1,0 +1,59 @@
+//! Pages of a run's blocks, newest first.
+
+use luci_schema::{Position, RunId, Stage, TenantId};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::{Block, BlockRow, table};
+use crate::{QuestionError, cursor, numbers, position, status::BlockStatus};
+
+/// Most blocks of a page; also the default.
+const PAGE: u32 = 100;
+
+#[derive(Debug, Clone, Default)]
+pub struct BlockFilter {
+    pub stage: Option<Stage>,
+    pub status: Option<BlockStatus>,
+    pub cursor: Option<String>,
+    /// 1..=100; 0 means 100.
+    pub limit: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockPage {
+    pub blocks: Vec<Block>,
+    pub has_more: bool,
+    pub next_cursor: Option<String>,
+    pub position: Position,
+}
+
+/// A page of a run's blocks, newest first. A run that does not exist, or is another tenant's, has none.
+pub async fn page(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    run: RunId,
+    filter: &BlockFilter,
+) -> Result<BlockPage, QuestionError> {
+    let before = match filter.cursor.as_deref().map(cursor::read::<(String, i32)>).transpose()? {
+        Some((list, sequence)) if list == "blocks" => sequence,
+        Some(_) => return Err(cursor::BadCursor.into()),
+        None => i32::MAX,
+    };
+    let limit = if filter.limit == 0 { PAGE } else { filter.limit.min(PAGE) };
+    let position = position::current(c).await?;
+    let status = filter.status.map(BlockStatus::as_str);
+    let rows = table::below(c, tenant, run, filter.stage, status, before, i64::from(limit) + 1).await?;
+    Ok(page_of(rows, limit, position))
+}
+
+/// A page of `rows`, which are one more than `limit` when there is a next page.
+fn page_of(mut rows: Vec<BlockRow>, limit: u32, position: Position) -> BlockPage {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().filter(|_| has_more);
+    let next_cursor = last.and_then(|row| cursor::write(&("blocks", row.sequence)));
+    let now = numbers::now();
+    BlockPage { blocks: rows.into_iter().map(|row| Block::new(row, now)).collect(), has_more, next_cursor, position }
+}

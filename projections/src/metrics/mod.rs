@@ -1,0 +1,11 @@
+//! Projection `run_metrics`: one row a run, with its figures.
+
+use crate::Projection;
+
+mod fold;
+mod query;
+mod table;
+
+pub use query::{Metrics, get};
+
+pub(crate) const PROJECTION: Projection = Projection { table: "run_metrics", fold: || Box::new(fold::MetricsFold) };

@@ -1,0 +1,16 @@
+//! Queries on runs: one run, lists, costs, and figures of earlier runs for estimates.
+
+mod answer;
+pub mod costs;
+mod detail;
+mod filter;
+mod list;
+mod list_sql;
+pub mod past;
+mod waiting;
+
+pub use answer::{Run, RunFault, StageAnswer};
+pub use detail::{RunDetail, as_of, get};
+pub use filter::{DateField, RunFilter, RunSort, SortColumn, UnknownSort};
+pub use list::{RunPage, explain, list};
+pub use waiting::Waiting;

@@ -1,0 +1,244 @@
+//! Object keys: `{tenant_id}/{domain}/…`, built from typed parts and parsed into them, so that no invalid key exists.
+//!
+//! Every part has one text form and a bounded length: two keys are equal exactly when their texts are, and none is longer
+//! than 256 characters. Keys contain nothing that must be escaped in URLs or file names.
+
+mod part;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use part::{Day, FileName, MonthOf, Word};
+
+use crate::{ArtifactId, CallId, ImportId, ReportId, RunId, SectorId, SessionId, TemplateId, TenantId, WebhookId};
+
+/// Why a text is not an object key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    #[error("an object key has at most 256 characters, found {0}")]
+    TooLong(usize),
+    #[error("an object key is `tenant/domain/…` in one of the forms of its domain, found `{0}`")]
+    Form(String),
+    #[error("expected {expected}, found `{found}`")]
+    Part { expected: &'static str, found: String },
+}
+
+impl KeyError {
+    fn part(expected: &'static str, found: &str) -> Self {
+        Self::Part { expected, found: found.chars().take(80).collect() }
+    }
+}
+
+/// Which of a sector's two files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SectorFile {
+    Leads,
+    Enriched,
+}
+
+/// The channel of a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TemplateChannel {
+    Sms,
+    Email,
+    Voicemail,
+}
+
+/// The part of a key below the tenant, one variant per form.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectLocation {
+    /// `imports/{day}/{import_id}_{file}`
+    Import { day: Day, import_id: ImportId, file: FileName },
+    /// `pipelines/{run_id}/artifacts/{type}_{unix}_{art_id}.ndjson`
+    Artifact { run_id: RunId, artifact_type: Word, unix: u64, artifact_id: ArtifactId },
+    /// `sectors/{sector_id}/{leads or enriched}_{day}.json` (latest) and `…_{day}_{run_id}.json`
+    Sector { sector_id: SectorId, file: SectorFile, day: Day, run_id: Option<RunId> },
+    /// `templates/{sms, email or voicemail}/{tpl_id}.json`
+    Template { channel: TemplateChannel, template_id: TemplateId },
+    /// `recordings/{month}/{call_id}.mp3`
+    Recording { month: MonthOf, call_id: CallId },
+    /// `reports/{report-type}/{day}_{rpt_id}.{ext}`
+    Report { report_type: Word, day: Day, report_id: ReportId, extension: Word },
+    /// `ai/{worker}/{sess_id}/{name}.json`
+    Ai { worker: Word, session_id: SessionId, name: FileName },
+    /// `webhooks/{provider}/{day}/{wh_id}.json`
+    Webhook { provider: Word, day: Day, webhook_id: WebhookId },
+}
+
+/// A key of the object store; its text is the `objectPath` of events and API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    pub tenant_id: TenantId,
+    pub place: ObjectLocation,
+}
+
+impl ObjectKey {
+    pub const MAX: usize = 256;
+
+    pub const fn new(tenant_id: TenantId, place: ObjectLocation) -> Self {
+        Self { tenant_id, place }
+    }
+
+    /// The key of a block's artifact; `unix` in seconds, negative values count as 0.
+    pub fn artifact(tenant_id: TenantId, run_id: RunId, artifact_type: Word, unix: i64, id: ArtifactId) -> Self {
+        let unix = u64::try_from(unix).unwrap_or(0);
+        Self::new(tenant_id, ObjectLocation::Artifact { run_id, artifact_type, unix, artifact_id: id })
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant_id, self.place)
+    }
+}
+
+impl fmt::Display for ObjectLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Import { day, import_id, file } => write!(f, "imports/{day}/{import_id}_{file}"),
+            Self::Artifact { run_id, artifact_type, unix, artifact_id } => {
+                write!(f, "pipelines/{run_id}/artifacts/{artifact_type}_{unix}_{artifact_id}.ndjson")
+            }
+            Self::Sector { sector_id, file, day, run_id: None } => write!(f, "sectors/{sector_id}/{file}_{day}.json"),
+            Self::Sector { sector_id, file, day, run_id: Some(run_id) } => {
+                write!(f, "sectors/{sector_id}/{file}_{day}_{run_id}.json")
+            }
+            Self::Template { channel, template_id } => write!(f, "templates/{channel}/{template_id}.json"),
+            Self::Recording { month, call_id } => write!(f, "recordings/{month}/{call_id}.mp3"),
+            Self::Report { report_type, day, report_id, extension } => {
+                write!(f, "reports/{report_type}/{day}_{report_id}.{extension}")
+            }
+            Self::Ai { worker, session_id, name } => write!(f, "ai/{worker}/{session_id}/{name}.json"),
+            Self::Webhook { provider, day, webhook_id } => write!(f, "webhooks/{provider}/{day}/{webhook_id}.json"),
+        }
+    }
+}
+
+/// Parses a part; the part's own error is replaced.
+fn id<T: FromStr>(expected: &'static str, text: &str) -> Result<T, KeyError> {
+    text.parse().map_err(|_| KeyError::part(expected, text))
+}
+
+fn strip<'a>(text: &'a str, ending: &'static str) -> Result<&'a str, KeyError> {
+    text.strip_suffix(ending).ok_or_else(|| KeyError::part(ending, text))
+}
+
+fn cut<'a>(text: &'a str, joiner: char, expected: &'static str) -> Result<(&'a str, &'a str), KeyError> {
+    text.split_once(joiner).ok_or_else(|| KeyError::part(expected, text))
+}
+
+/// `import_` and 26 characters, then `_` and the file.
+fn import(day: &str, rest: &str) -> Result<ObjectLocation, KeyError> {
+    const ID: usize = "import_".len() + 26;
+    let expected = "`{import_id}_{file}`";
+    let (import_id, file) = rest.split_at_checked(ID).ok_or_else(|| KeyError::part(expected, rest))?;
+    let file = file.strip_prefix('_').ok_or_else(|| KeyError::part(expected, rest))?;
+    Ok(ObjectLocation::Import { day: day.parse()?, import_id: id("an import id", import_id)?, file: file.parse()? })
+}
+
+fn artifact(run: &str, name: &str) -> Result<ObjectLocation, KeyError> {
+    let expected = "`{type}_{unix}_{art_id}.ndjson`";
+    let (artifact_type, rest) = cut(strip(name, ".ndjson")?, '_', expected)?;
+    let (unix, artifact_id) = cut(rest, '_', expected)?;
+    Ok(ObjectLocation::Artifact {
+        run_id: id("a run id", run)?,
+        artifact_type: artifact_type.parse()?,
+        unix: id("seconds since 1970", unix)?,
+        artifact_id: id("an artifact id", artifact_id)?,
+    })
+}
+
+fn sector(sector_id: &str, name: &str) -> Result<ObjectLocation, KeyError> {
+    let (file, rest) = cut(strip(name, ".json")?, '_', "`leads_{day}` or `enriched_{day}`")?;
+    let (day, run_id) = match rest.split_once('_') {
+        Some((day, run)) => (day, Some(id("a run id", run)?)),
+        None => (rest, None),
+    };
+    Ok(ObjectLocation::Sector {
+        sector_id: id("a sector id", sector_id)?,
+        file: file.parse()?,
+        day: day.parse()?,
+        run_id,
+    })
+}
+
+fn report(report_type: &str, name: &str) -> Result<ObjectLocation, KeyError> {
+    let expected = "`{day}_{rpt_id}.{ext}`";
+    let (day, rest) = cut(name, '_', expected)?;
+    let (report_id, extension) = cut(rest, '.', expected)?;
+    Ok(ObjectLocation::Report {
+        report_type: report_type.parse()?,
+        day: day.parse()?,
+        report_id: id("a report id", report_id)?,
+        extension: extension.parse()?,
+    })
+}
+
+impl FromStr for ObjectKey {
+    type Err = KeyError;
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        if text.len() > Self::MAX {
+            return Err(KeyError::TooLong(text.len()));
+        }
+        let segments: Vec<&str> = text.split('/').collect();
+        let [tenant, below @ ..] = segments.as_slice() else { return Err(KeyError::Form(text.into())) };
+        let place = match below {
+            ["imports", day, rest] => import(day, rest)?,
+            ["pipelines", run, "artifacts", name] => artifact(run, name)?,
+            ["sectors", sector_id, name] => sector(sector_id, name)?,
+            ["templates", channel, name] => {
+                let template_id = id("a template id", strip(name, ".json")?)?;
+                ObjectLocation::Template { channel: channel.parse()?, template_id }
+            }
+            ["recordings", month, name] => {
+                ObjectLocation::Recording { month: month.parse()?, call_id: id("a call id", strip(name, ".mp3")?)? }
+            }
+            ["reports", report_type, name] => report(report_type, name)?,
+            ["ai", worker, session, name] => ObjectLocation::Ai {
+                worker: worker.parse()?,
+                session_id: id("a session id", session)?,
+                name: strip(name, ".json")?.parse()?,
+            },
+            ["webhooks", provider, day, name] => ObjectLocation::Webhook {
+                provider: provider.parse()?,
+                day: day.parse()?,
+                webhook_id: id("a webhook id", strip(name, ".json")?)?,
+            },
+            _ => return Err(KeyError::Form(text.into())),
+        };
+        let key = Self { tenant_id: id("a tenant id", tenant)?, place };
+        // The parts' parsers accept id aliases, `+1` and `007`, which would be a second key of the same object.
+        if key.to_string() == text { Ok(key) } else { Err(KeyError::Form(text.into())) }
+    }
+}
+
+macro_rules! names {
+    ($type:ty, $expected:literal { $($variant:ident = $name:literal),* }) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(match self { $(Self::$variant => $name),* }) }
+        }
+        impl FromStr for $type {
+            type Err = KeyError;
+            fn from_str(text: &str) -> Result<Self, KeyError> {
+                match text { $($name => Ok(Self::$variant),)* _ => Err(KeyError::part($expected, text)) }
+            }
+        }
+    };
+}
+names!(SectorFile, "`leads` or `enriched`" { Leads = "leads", Enriched = "enriched" });
+names!(TemplateChannel, "`sms`, `email` or `voicemail`" { Sms = "sms", Email = "email", Voicemail = "voicemail" });
+
+impl Serialize for ObjectKey {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectKey {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<'de, str>::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
