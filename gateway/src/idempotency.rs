@@ -10,7 +10,7 @@ use luci_schema::{
 use serde_json::Value;
 use warp::reply::Response;
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, serve::json};
+use crate::{App, caller::Caller, problem::Problem, reply::json, request::Request};
 
 /// A command of a caller. Its id is derived from the key, or random without one.
 pub struct Command {
@@ -91,12 +91,21 @@ pub fn replay(receipt: &Receipt, digest: Hash) -> Result<Response, Problem> {
     Ok(accepted(&receipt.outcome, receipt.position))
 }
 
-/// 202 with the outcome and the position of its last event. `httpStatus` in the outcome replaces the 202.
+/// The field of a stored outcome that holds the status of its answer. Only this file writes and reads it.
+const STATUS_FIELD: &str = "httpStatus";
+
+/// The outcome of a command that created something: it is answered with 201, also when it is repeated.
+pub fn created(mut outcome: Value) -> Value {
+    outcome[STATUS_FIELD] = StatusCode::CREATED.as_u16().into();
+    outcome
+}
+
+/// 202, or 201 for what `created` made, with the outcome and the position of its last event.
 pub fn accepted(outcome: &Value, position: Position) -> Response {
     let mut body = outcome.clone();
     let mut status = StatusCode::ACCEPTED;
     if let Value::Object(fields) = &mut body {
-        let other = fields.remove("httpStatus").and_then(|code| u16::try_from(code.as_u64()?).ok());
+        let other = fields.remove(STATUS_FIELD).and_then(|code| u16::try_from(code.as_u64()?).ok());
         status = other.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(status);
         fields.insert("position".into(), position.0.into());
     }

@@ -5,13 +5,17 @@
 
 mod body_drain;
 pub mod caller;
+pub mod connection;
 pub mod idempotency;
+mod json_body;
 pub mod live;
 pub mod problem;
 mod provider_waits;
 pub mod reads;
+mod reply;
 pub mod request;
 pub mod routes;
+mod run_version;
 pub mod serve;
 
 use std::{sync::Arc, time::Duration};

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use http::StatusCode;
 use luci_projections::position;
-use luci_schema::{Position, RunId, TenantId, Version, migrate::tenant_tx};
+use luci_schema::{Position, RunId, Version, migrate::tenant_tx};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use tokio::time::{Instant, sleep_until};
 use warp::reply::Response;
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, serve::json};
+use crate::{App, caller::Caller, problem::Problem, reply::json, request::Request};
 
 /// Pause between two reads of the checkpoint of a projector in another process.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -81,23 +81,4 @@ async fn reached(app: &App, min: Position) -> Result<bool, Problem> {
 pub async fn run_exists(app: &App, caller: &Caller, run: RunId) -> Result<Version, Problem> {
     let head = app.log.stream_head(caller.tenant, run.into()).await?;
     head.map(|(version, _)| version).ok_or_else(|| Problem::not_found("run"))
-}
-
-/// The version that a run had at a position: a binary search over its stream, which is ordered by both.
-pub async fn version_at(
-    app: &App,
-    tenant: TenantId,
-    run: RunId,
-    at: Position,
-    newest: Version,
-) -> Result<Version, Problem> {
-    let (mut low, mut high) = (0, newest.0);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match app.log.read_stream(tenant, run.into(), Version(middle), 1).await?.first() {
-            Some(recorded) if recorded.position <= at => low = recorded.version.0,
-            _ => high = middle,
-        }
-    }
-    Ok(Version(low))
 }

@@ -12,7 +12,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
@@ -21,19 +21,11 @@ use tower_http::{
     catch_panic::{CatchPanicLayer, ResponseForPanic},
     compression::CompressionLayer,
 };
-use warp::reply::Response;
 
-use crate::{App, routes};
+use crate::{App, connection::Connection, routes};
 
 /// How long requests and streams in flight may take to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The connection of a request. A stream holds it too, so that it counts against the connection limit.
-#[derive(Clone)]
-pub struct Connection {
-    /// Dropping the last clone returns the permit.
-    _permit: Arc<OwnedSemaphorePermit>,
-}
 
 /// Serves `listener` until `stop`, then drains. Returns when every connection has ended or the drain has timed out.
 pub async fn run(app: Arc<App>, listener: TcpListener, stop: CancellationToken) {
@@ -52,7 +44,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, stop: CancellationToken) 
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _peer)) => accept(&app, &graceful, stream, Connection { _permit: permit }),
+            Ok((stream, _peer)) => accept(&app, &graceful, stream, Connection::new(permit)),
             Err(error) => {
                 // Out of file descriptors, or the client disconnected: the pause keeps the loop from spinning.
                 tracing::warn!(%error, "accept failed");
@@ -123,20 +115,5 @@ impl ResponseForPanic for PanicResponse {
         let problem = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, problem);
         response
-    }
-}
-
-/// A JSON response with `Cache-Control: no-store`.
-pub fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(bytes) => {
-            let mut response = Response::new(bytes.into());
-            *response.status_mut() = status;
-            let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        }
-        Err(error) => crate::problem::Problem::internal(&error).into_response(""),
     }
 }

@@ -204,3 +204,25 @@ async fn reports_change_the_attempt_whatever_their_order() {
                     and response_class = 'interested' and response_text = 'Yes!'";
     assert_eq!(count(&system, answered).await, 1);
 }
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_recorded_leaves_no_object_behind() {
+    let system = still().await;
+    let (source, secret, good, _) = signed().into_iter().next().expect("a source");
+    let path = token(&system.api, &json!({"source": source, "signingSecret": secret})).await;
+    let pool = system.database.pool().await;
+    let refuse = "alter table webhook_events add constraint no_rows check (false) not valid";
+    sqlx::query(refuse).execute(&pool).await.expect("refused from now on");
+    let (status, answer) = deliver(&system.api, &path, &good).await;
+    assert_eq!(status, 500, "{answer}");
+    let webhooks = system.objects.join(system.tenant.to_string()).join("webhooks");
+    assert_eq!(files_below(&webhooks), 0, "below {}", webhooks.display());
+    sqlx::query("alter table webhook_events drop constraint no_rows").execute(&pool).await.expect("accepted again");
+    assert_eq!(deliver(&system.api, &path, &good).await.0, 200);
+    assert_eq!(files_below(&webhooks), 1);
+}
+
+fn files_below(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 }).sum()
+}

@@ -3,7 +3,7 @@
 use luci_sandbox::CarrierFault;
 use luci_schema::TenantId;
 
-use super::fixture::{Fixture, NUMBER, fixture, to};
+use super::fixture::{Fixture, NUMBER, fixture, quick, to};
 
 const SENT: &str = "select count(*) from sms_queue where status = 'sent'";
 const IN_HAND: &str = "select count(*) from sms_queue where status in ('pending', 'processing')";
@@ -157,4 +157,21 @@ async fn tenants_keep_to_their_numbers(fixture: &Fixture, other: TenantId) {
     .await
     .expect("a count");
     assert_eq!(strange, 0);
+}
+
+#[tokio::test]
+async fn a_claim_that_takes_too_long_is_released_instead_of_sent() {
+    let fixture = fixture().await;
+    fixture.queue(fixture.tenant, "import_a", 1).await;
+    let mut blocker = fixture.pool.begin().await.expect("a transaction");
+    sqlx::query("select from sender_numbers for update").execute(&mut *blocker).await.expect("locked");
+    let sending = fixture.start();
+    // The sender may use a third of it between the claim and the call.
+    tokio::time::sleep(quick().claim_timeout / 2).await;
+    blocker.rollback().await.expect("released");
+    fixture.until(SENT, 1).await;
+    sending.stop().await;
+    let second_claim = "select count(*) from sms_queue where claim = 2 and attempts = 1";
+    assert_eq!(fixture.count(second_claim).await, 1, "the first claim was released and not counted");
+    assert_eq!(nobody_twice(&fixture), 1);
 }

@@ -77,7 +77,7 @@ impl StageKind for SkipTrace {
 /// One block's way to its answers.
 struct Tracing {
     settings: Settings,
-    /// Why leads could not be handed over.
+    /// Why leads could not be submitted.
     closed: Option<ProviderError>,
 }
 
@@ -153,7 +153,7 @@ enum Mode {
     /// In the answer of the call that asks.
     #[default]
     Await,
-    /// Leads are handed over; the provider posts each answer when it is known.
+    /// Leads are submitted; the provider posts each answer to a webhook later.
     Webhook,
 }
 

@@ -14,7 +14,7 @@ use super::{
     hub::{Subscription, Topic},
     snapshot,
 };
-use crate::{App, problem::Problem, reads::version_at};
+use crate::{App, problem::Problem, run_version::version_at};
 
 /// Events of a gap read from the log at once.
 const PAGE: usize = 256;

@@ -1,7 +1,7 @@
 //! Problems for request bodies that are not read.
 
 use super::Problem;
-use crate::request::json::JsonError;
+use crate::json_body::JsonError;
 
 impl From<JsonError> for Problem {
     fn from(error: JsonError) -> Self {

@@ -9,8 +9,8 @@ use luci_schema::Hash;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::{BodyStream, NUL_REASON, Request, json};
-use crate::problem::Problem;
+use super::{BodyStream, NUL_REASON, Request};
+use crate::{json_body, problem::Problem};
 
 /// The size limit of a JSON body, in bytes, where a route does not set its own.
 const JSON_LIMIT: u64 = 1 << 20;
@@ -54,7 +54,7 @@ impl Request {
         if escapes_nul(text) {
             return Err(Problem::invalid("body", NUL_REASON));
         }
-        Ok((json::parse(text)?, digest))
+        Ok((json_body::parse(text)?, digest))
     }
 }
 

@@ -3,7 +3,6 @@
 mod body;
 pub mod date;
 mod headers;
-pub mod json;
 mod query;
 
 use std::{
@@ -17,7 +16,7 @@ use futures::stream::{BoxStream, StreamExt};
 use http::{HeaderMap, Method};
 use hyper::upgrade::OnUpgrade;
 
-use crate::{problem::Problem, serve::Connection};
+use crate::{connection::Connection, problem::Problem};
 
 /// The reason given for a NUL character: Postgres cannot store one in a text.
 const NUL_REASON: &str = "must not contain a NUL character (U+0000)";

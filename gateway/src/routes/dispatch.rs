@@ -24,9 +24,9 @@ use super::{
 use crate::{
     App,
     body_drain::{self, BodyDrain},
+    connection::Connection,
     problem::Problem,
     request::{BodyStream, Request},
-    serve::Connection,
 };
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -13,12 +13,12 @@ use crate::{
     App,
     caller::Caller,
     problem::Problem,
+    reply,
     request::Request,
     routes::{
         HandlerResult,
         imports::csv_file::{CONTENT_TYPES, file_name_error, import_key, is_csv},
     },
-    serve,
 };
 
 #[derive(Deserialize)]
@@ -70,5 +70,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let headers: serde_json::Map<_, _> = signed.headers.into_iter().map(|(name, value)| (name, value.into())).collect();
     let body = json!({"importId": id, "url": signed.url, "method": signed.method, "headers": headers,
         "key": new.object_path, "expiresAt": signed.expires_at.rfc3339()});
-    Ok(serve::json(StatusCode::CREATED, &body))
+    Ok(reply::json(StatusCode::CREATED, &body))
 }

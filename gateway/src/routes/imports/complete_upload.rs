@@ -16,12 +16,12 @@ use crate::{
     caller::Caller,
     idempotency::Command,
     problem::{Problem, upload_code},
+    reply,
     request::Request,
     routes::{
         HandlerResult,
         imports::{csv_file::limits, get, record::record},
     },
-    serve,
 };
 
 /// The size limit of the body, in bytes. Its content is ignored.
@@ -33,7 +33,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let command = Command::identify(&caller, &request)?;
     let import = find(&app, &caller, id).await?;
     match import.status {
-        ImportStatus::Completed => return Ok(serve::json(StatusCode::OK, &get::view(&import))),
+        ImportStatus::Completed => return Ok(reply::json(StatusCode::OK, &get::view(&import))),
         ImportStatus::Rejected => return Err(rejected(&import)),
         ImportStatus::Pending => {}
     }
@@ -54,7 +54,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     }
     // Otherwise a concurrent call completed it; the response is the same.
     let import = find(&app, &caller, id).await?;
-    Ok(serve::json(StatusCode::OK, &get::view(&import)))
+    Ok(reply::json(StatusCode::OK, &get::view(&import)))
 }
 
 async fn find(app: &App, caller: &Caller, id: ImportId) -> Result<Import, Problem> {

@@ -7,13 +7,13 @@ use luci_leads::store::imports::{self, Import};
 use luci_schema::{ImportId, Micros};
 use serde_json::{Value, json};
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let id: ImportId = request.id(0, "import")?;
     let mut c = app.engine_pool.acquire().await?;
     let import = imports::get(&mut c, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("import"))?;
-    Ok(serve::json(StatusCode::OK, &view(&import)))
+    Ok(reply::json(StatusCode::OK, &view(&import)))
 }
 
 /// An import in responses.

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::{
     App,
     caller::Caller,
+    reply,
     request::Request,
     routes::{HandlerResult, imports::get},
-    serve,
 };
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
@@ -24,5 +24,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|import| import.id);
     let imports: Vec<Value> = found.iter().map(get::view).collect();
-    Ok(serve::json(StatusCode::OK, &json!({"imports": imports, "hasMore": more, "nextCursor": next})))
+    Ok(reply::json(StatusCode::OK, &json!({"imports": imports, "hasMore": more, "nextCursor": next})))
 }

@@ -9,7 +9,12 @@ use luci_schema::{ConfigEvent, Hash, Position, event::ImportCompleted};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::{App, caller::Caller, idempotency::Command, problem::Problem};
+use crate::{
+    App,
+    caller::Caller,
+    idempotency::{self, Command},
+    problem::Problem,
+};
 
 /// Appends `import:completed` in the transaction of the import's row. The checksum of the file is the body digest of the receipt.
 pub async fn record(
@@ -35,9 +40,9 @@ pub async fn record(
 }
 
 pub fn outcome(import: &Import, summary: &ImportSummary) -> Value {
-    json!({"httpStatus": 201, "importId": import.id, "fileName": import.file_name, "status": ImportStatus::Completed,
+    idempotency::created(json!({"importId": import.id, "fileName": import.file_name, "status": ImportStatus::Completed,
         "key": import.object_path, "rows": summary.rows, "sizeBytes": summary.size_bytes,
-        "checksum": import.checksum, "summary": summary})
+        "checksum": import.checksum, "summary": summary}))
 }
 
 pub fn digest(checksum: &str) -> Result<Hash, Problem> {

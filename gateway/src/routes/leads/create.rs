@@ -63,7 +63,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
 
 fn outcome(created: &CreatedLeads) -> Value {
     let mut outcome = json!(created);
-    outcome["httpStatus"] = json!(201);
+    outcome = idempotency::created(outcome);
     outcome
 }
 

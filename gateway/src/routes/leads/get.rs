@@ -7,7 +7,7 @@ use luci_leads::store::{contacts, leads::page};
 use luci_schema::{LeadId, migrate::tenant_tx};
 use serde_json::json;
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let id: LeadId = request.id(0, "lead")?;
@@ -16,5 +16,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let contacts = contacts::of_lead(&mut tx, caller.tenant, id).await?;
     let mut body = serde_json::to_value(&lead).map_err(|error| Problem::internal(&error))?;
     body["contacts"] = json!(contacts);
-    Ok(serve::json(StatusCode::OK, &body))
+    Ok(reply::json(StatusCode::OK, &body))
 }

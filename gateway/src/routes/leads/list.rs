@@ -7,7 +7,7 @@ use luci_leads::store::leads::page::{self, LeadFilter};
 use luci_schema::migrate::tenant_tx;
 use serde_json::json;
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let limit = request.limit(50, 500)?;
@@ -23,7 +23,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let more = leads.len() > limit as usize;
     leads.truncate(limit as usize);
     let next = leads.last().filter(|_| more).map(|lead| lead.lead_id);
-    Ok(serve::json(StatusCode::OK, &json!({"leads": leads, "hasMore": more, "nextCursor": next})))
+    Ok(reply::json(StatusCode::OK, &json!({"leads": leads, "hasMore": more, "nextCursor": next})))
 }
 
 fn score(request: &Request, name: &str) -> Result<Option<u8>, Problem> {

@@ -24,11 +24,11 @@ use warp::reply::Response;
 use crate::{
     App,
     caller::Caller,
+    connection::Connection,
     live::{Step, Watcher, frame},
     problem::Problem,
     request::Request,
     routes::HandlerResult,
-    serve::Connection,
 };
 
 /// The size limit of a client message, in bytes.

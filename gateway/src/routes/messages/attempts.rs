@@ -7,7 +7,7 @@ use luci_messaging::store::attempts::list::{self, AttemptFilter};
 use luci_schema::AttemptId;
 use serde_json::{Value, json};
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 const CHANNELS: &[&str] = &["sms", "email", "call"];
 
@@ -30,7 +30,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|(id, _)| *id);
     let attempts: Vec<Value> = found.into_iter().map(|(_, attempt)| attempt).collect();
-    Ok(serve::json(StatusCode::OK, &json!({"attempts": attempts, "hasMore": more, "nextCursor": next})))
+    Ok(reply::json(StatusCode::OK, &json!({"attempts": attempts, "hasMore": more, "nextCursor": next})))
 }
 
 fn one_of(name: &str, value: Option<String>, allowed: &[&str]) -> Result<Option<String>, Problem> {

@@ -10,7 +10,7 @@ use luci_messaging::{
 use luci_schema::MessageId;
 use serde_json::json;
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 const STATUSES: &[&str] = &["draft", "approved", "pending", "processing", "sent", "failed", "rejected", "cancelled"];
 
@@ -28,5 +28,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|message| message.message_id);
     send_wait::explain(&mut c, caller.tenant, &app.options.senders, &app.vault, &mut found).await?;
-    Ok(serve::json(StatusCode::OK, &json!({"messages": found, "hasMore": more, "nextCursor": next})))
+    Ok(reply::json(StatusCode::OK, &json!({"messages": found, "hasMore": more, "nextCursor": next})))
 }

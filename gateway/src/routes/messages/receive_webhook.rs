@@ -18,7 +18,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use warp::reply::Response;
 
-use crate::{App, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 /// The size limit of the body. A batch of a thousand e-mail events is some hundred kilobytes.
 const BODY_LIMIT: u64 = 4 << 20;
@@ -63,7 +63,7 @@ fn acknowledge(source: WebhookSource, taken: Ingested) -> Response {
         Ingested::New { id, position } => json!({"webhookId": id, "duplicate": false, "position": position}),
         Ingested::Duplicate(id) => json!({"webhookId": id, "duplicate": true}),
     };
-    serve::json(StatusCode::OK, &body)
+    reply::json(StatusCode::OK, &body)
 }
 
 async fn by_token(app: &App, c: &mut PgConnection, source: WebhookSource, token: &str) -> Result<Addressed, Problem> {

@@ -19,9 +19,9 @@ use crate::{
     idempotency::{self, Check},
     problem::Problem,
     reads::Reading,
+    reply,
     request::{Request, date::parse_date, parse_field},
     routes::{HandlerResult, runs::replay},
-    serve,
 };
 
 /// Runs of one call; `left` in the response counts the others.
@@ -136,7 +136,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let left = matched.saturating_sub(runs.len() as u64);
     let outcome = json!({"dryRun": body.dry_run, "matched": matched, "done": done, "refused": refused, "left": left});
     if body.dry_run {
-        return Ok(serve::json(StatusCode::OK, &outcome));
+        return Ok(reply::json(StatusCode::OK, &outcome));
     }
     let mut tx = app.engine_pool.begin().await?;
     let receipt = command.receipt(digest, &outcome);

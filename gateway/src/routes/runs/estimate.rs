@@ -15,9 +15,9 @@ use crate::{
     App,
     caller::Caller,
     reads::Reading,
+    reply,
     request::Request,
     routes::{HandlerResult, runs::start::StartBody},
-    serve,
 };
 
 /// Leads found per thousand, low and high, where no earlier run has data.
@@ -42,7 +42,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     estimate["blueprintVersion"] = json!(blueprint.version);
     estimate["budgetMicros"] = json!(start.budget_micros);
     estimate["maxLeads"] = json!(start.options.max_leads);
-    Ok(serve::json(StatusCode::OK, &estimate))
+    Ok(reply::json(StatusCode::OK, &estimate))
 }
 
 fn estimate(leads: u64, specs: &[StageSpec], prices: &RunPrices, past: &Past) -> Value {

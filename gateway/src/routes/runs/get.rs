@@ -28,7 +28,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
         let detail = as_of(&app, &caller, run, moment).await?;
         let detail = detail.ok_or_else(|| Problem::not_found("run").detail("The run did not exist at that time."))?;
         let position = detail.position;
-        return Ok(with_etag(crate::serve::json(http::StatusCode::OK, &detail), &detail, position));
+        return Ok(with_etag(crate::reply::json(http::StatusCode::OK, &detail), &detail, position));
     }
     let mut reading = Reading::begin(&app, &caller, &request).await?;
     let mut detail = now(&app, &caller, &mut reading, run).await?;

@@ -10,13 +10,8 @@ use luci_schema::{
 };
 
 use crate::{
-    App,
-    caller::Caller,
-    problem::Problem,
-    reads::{run_exists, version_at},
-    request::Request,
-    routes::HandlerResult,
-    serve,
+    App, caller::Caller, problem::Problem, reads::run_exists, reply, request::Request, routes::HandlerResult,
+    run_version::version_at,
 };
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
@@ -35,5 +30,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let seal = seal_over(&mut c, event.position).await?.ok_or_else(unsealed)?;
     let hashes = hashes(&mut c, seal.from_position, seal.to_position).await?;
     let sealed = Sealed::under(seal, &hashes, (event.version, event.position, event.hash));
-    Ok(serve::json(StatusCode::OK, &sealed))
+    Ok(reply::json(StatusCode::OK, &sealed))
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use luci_schema::{Micros, RunId, Version, log::Chain};
 use serde_json::{Value, json};
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 /// Events read from the log at once.
 const PAGE: usize = 1_000;
@@ -47,7 +47,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let body = json!({"runId": run, "intact": intact, "complete": complete, "checked": at,
         "version": newest, "headHash": hex::encode(hash), "firstBad": first_bad,
         "position": last.map(|(_, position)| position), "checkedAt": Micros::now().rfc3339()});
-    Ok(serve::json(StatusCode::OK, &body))
+    Ok(reply::json(StatusCode::OK, &body))
 }
 
 fn truncated(at: Version, newest: Version) -> Value {

@@ -8,9 +8,9 @@ use luci_schema::Micros;
 use crate::{
     App,
     caller::Caller,
+    reply,
     request::Request,
     routes::{HandlerResult, config::providers::list, system::readiness},
-    serve,
 };
 
 pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
@@ -19,5 +19,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> Handler
     body["version"] = env!("CARGO_PKG_VERSION").into();
     body["startedAt"] = app.started_at.rfc3339().into();
     body["uptimeMs"] = ((Micros::now().0 - app.started_at.0) / 1_000).into();
-    Ok(serve::json(StatusCode::OK, &body))
+    Ok(reply::json(StatusCode::OK, &body))
 }

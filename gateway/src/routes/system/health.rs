@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::{App, request::Request, routes::HandlerResult, serve};
+use crate::{App, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(_app: Arc<App>, _request: Request) -> HandlerResult {
-    Ok(serve::json(StatusCode::OK, &json!({"status": "ok"})))
+    Ok(reply::json(StatusCode::OK, &json!({"status": "ok"})))
 }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use luci_schema::log::followers;
 use serde_json::{Value, json};
 
-use crate::{App, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 /// A dependency that takes longer is not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ pub async fn handle(app: Arc<App>, _request: Request) -> HandlerResult {
             (StatusCode::SERVICE_UNAVAILABLE, json!({"status": "unready", "postgres": "down", "nats": nats(&app)}))
         }
     };
-    Ok(serve::json(status, &body))
+    Ok(reply::json(status, &body))
 }
 
 /// `{status, postgres, nats, head, streams: {position, lagMs}, followers: [{name, position, behind, held, failing}], troubles}`

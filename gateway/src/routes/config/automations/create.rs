@@ -21,7 +21,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         Check::Replay(response) => return Ok(response),
         Check::New(command) => command,
     };
-    let outcome = |id: AutomationId| json!({"httpStatus": 201, "automationId": id, "status": "disabled"});
+    let outcome = |id: AutomationId| idempotency::created(json!({"automationId": id, "status": "disabled"}));
     let by = command.by(&caller);
     let mut tx = app.engine_pool.begin().await?;
     let receipt = |id| command.receipt(digest, &outcome(id));

@@ -4,12 +4,7 @@ use luci_schema::{BlueprintId, Hash, event::AutomationSpec};
 use luci_stages::start;
 use serde_json::{Value, json};
 
-use crate::{
-    App,
-    caller::Caller,
-    problem::Problem,
-    request::{Request, json},
-};
+use crate::{App, caller::Caller, json_body, problem::Problem, request::Request};
 
 /// The definition and the digest of the body. `blueprintId` defaults to the system blueprint; an unknown field is a 422.
 pub async fn spec(app: &App, caller: &Caller, request: &mut Request) -> Result<(AutomationSpec, Hash), Problem> {
@@ -20,7 +15,8 @@ pub async fn spec(app: &App, caller: &Caller, request: &mut Request) -> Result<(
         let default: BlueprintId = start::blueprint(&mut c, caller.tenant, None).await?.blueprint_id;
         fields.insert("blueprintId".into(), json!(default));
     }
-    let spec: AutomationSpec = json::from_value(&body).map_err(|error| Problem::invalid("body", error.to_string()))?;
+    let spec: AutomationSpec =
+        json_body::from_value(&body).map_err(|error| Problem::invalid("body", error.to_string()))?;
     let kept = serde_json::to_value(&spec).map_err(|error| Problem::internal(&error))?;
     match unknown_field("", &body, &kept) {
         Some(field) => Err(Problem::invalid(&field, "is not a known field")),

@@ -6,7 +6,7 @@ use http::StatusCode;
 use luci_schema::Version;
 use serde_json::{Value, json};
 
-use crate::{App, caller::Caller, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, reply, request::Request, routes::HandlerResult};
 
 /// Events in the response.
 const RECENT_EVENTS: usize = 20;
@@ -25,5 +25,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
             json!({"type": event.event_type, "at": event.recorded_at.rfc3339(), "actor": event.actor, "data": data})
         })
         .collect();
-    Ok(serve::json(StatusCode::OK, &json!({"automation": automation, "recent": recent})))
+    Ok(reply::json(StatusCode::OK, &json!({"automation": automation, "recent": recent})))
 }

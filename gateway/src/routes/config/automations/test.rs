@@ -9,7 +9,7 @@ use luci_stages::start;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{App, caller::Caller, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, reply, request::Request, routes::HandlerResult};
 
 /// Due times in the response.
 const DUE_TIMES: usize = 5;
@@ -45,7 +45,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         "wouldStart": trigger && own && errors.is_empty(), "triggerConditions": trigger, "conditions": own,
         "leads": leads, "wrong": errors, "nextDue": next_due(&spec.trigger),
     });
-    Ok(serve::json(StatusCode::OK, &result))
+    Ok(reply::json(StatusCode::OK, &result))
 }
 
 fn next_due(trigger: &Trigger) -> Vec<String> {

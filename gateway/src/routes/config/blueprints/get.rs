@@ -7,7 +7,7 @@ use luci_config::blueprints;
 use luci_schema::BlueprintId;
 use serde_json::json;
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let id: BlueprintId = request.id(0, "blueprint")?;
@@ -16,5 +16,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     if versions.is_empty() {
         return Err(Problem::not_found("blueprint"));
     }
-    Ok(serve::json(StatusCode::OK, &json!({"versions": versions})))
+    Ok(reply::json(StatusCode::OK, &json!({"versions": versions})))
 }

@@ -6,10 +6,10 @@ use http::StatusCode;
 use luci_config::blueprints;
 use serde_json::json;
 
-use crate::{App, caller::Caller, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
     let mut c = app.engine_pool.acquire().await?;
     let blueprints = blueprints::list(&mut c, caller.tenant).await?;
-    Ok(serve::json(StatusCode::OK, &json!({"blueprints": blueprints})))
+    Ok(reply::json(StatusCode::OK, &json!({"blueprints": blueprints})))
 }

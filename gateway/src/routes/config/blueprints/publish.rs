@@ -42,8 +42,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let draft = blueprints::BlueprintDraft { id: body.blueprint_id, name: body.name, stages: body.stages, activation };
     let mut tx = app.engine_pool.begin().await?;
     let outcome = |published: &blueprints::Blueprint| {
-        json!({"httpStatus": 201, "blueprintId": published.blueprint_id,
-        "version": published.version})
+        idempotency::created(json!({"blueprintId": published.blueprint_id,
+        "version": published.version}))
     };
     let (published, position) =
         blueprints::publish(&mut tx, caller.tenant, &app.log, (draft, check_settings), &by, |published| {

@@ -17,9 +17,9 @@ use crate::{
     caller::Caller,
     idempotency::{self, Check},
     problem::Problem,
+    reply,
     request::{Request, date::parse_date},
     routes::{HandlerResult, ROUTES},
-    serve,
 };
 
 #[derive(Deserialize)]
@@ -45,14 +45,14 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let by = command.by(&caller);
     let issued = keys::create(&mut tx, caller.tenant, &app.log, &new, &by, |key| {
         // The secret is not stored: a repeated request gets the key without it.
-        command.receipt(digest, &json!({"httpStatus": 201, "keyId": key, "role": new.role, "key": null}))
+        command.receipt(digest, &idempotency::created(json!({"keyId": key, "role": new.role, "key": null})))
     })
     .await?;
     tx.commit().await?;
     app.log.wake();
     let body = json!({"keyId": issued.key_id, "role": new.role, "key": issued.secret.expose_secret(),
         "position": issued.position});
-    Ok(serve::json(StatusCode::CREATED, &body))
+    Ok(reply::json(StatusCode::CREATED, &body))
 }
 
 fn validate(caller: &Caller, body: KeyBody) -> Result<NewKey, Problem> {

@@ -6,10 +6,10 @@ use http::StatusCode;
 use luci_config::keys;
 use serde_json::json;
 
-use crate::{App, caller::Caller, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
     let mut c = app.engine_pool.acquire().await?;
     let keys = keys::list(&mut c, caller.tenant).await?;
-    Ok(serve::json(StatusCode::OK, &json!({"keys": keys})))
+    Ok(reply::json(StatusCode::OK, &json!({"keys": keys})))
 }

@@ -6,10 +6,10 @@ use http::StatusCode;
 use luci_providers::{ProviderName, Scope, credentials, health, limits};
 use serde_json::{Value, json};
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
-    Ok(serve::json(StatusCode::OK, &json!({"providers": view(&app, &caller).await?})))
+    Ok(reply::json(StatusCode::OK, &json!({"providers": view(&app, &caller).await?})))
 }
 
 /// `{provider, configured, credential, updatedAt, limits, askedToday, health}` of each provider. The credential used is that

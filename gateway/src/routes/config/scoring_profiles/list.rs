@@ -7,10 +7,10 @@ use luci_leads::store::scoring_profiles;
 use luci_schema::migrate::tenant_tx;
 use serde_json::json;
 
-use crate::{App, caller::Caller, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
     let mut tx = tenant_tx(&app.read_pool, caller.tenant).await?;
     let profiles = scoring_profiles::list(&mut tx, caller.tenant).await?;
-    Ok(serve::json(StatusCode::OK, &json!({"profiles": profiles})))
+    Ok(reply::json(StatusCode::OK, &json!({"profiles": profiles})))
 }

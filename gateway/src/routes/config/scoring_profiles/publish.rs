@@ -20,7 +20,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         Check::New(command) => command,
     };
     let outcome =
-        |published: &Profile| json!({"httpStatus": 201, "name": published.name, "version": published.version});
+        |published: &Profile| idempotency::created(json!({"name": published.name, "version": published.version}));
     let mut tx = app.engine_pool.begin().await?;
     let by = command.by(&caller);
     let receipt = |published: &Profile| command.receipt(digest, &outcome(published));

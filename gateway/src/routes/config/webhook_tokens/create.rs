@@ -17,9 +17,9 @@ use crate::{
     caller::Caller,
     idempotency::{self, Check},
     problem::Problem,
+    reply,
     request::{Request, date::parse_date},
     routes::HandlerResult,
-    serve,
 };
 
 #[derive(Deserialize)]
@@ -50,8 +50,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let mut tx = app.engine_pool.begin().await?;
     let issued = webhook_tokens::create(&mut tx, caller.tenant, (&app.log, &app.vault), &new, &by, |id| {
         // The token is not stored: a repeated request gets the response without it.
-        let outcome = json!({"httpStatus": 201, "tokenId": id, "source": source.as_str(), "purpose": purpose,
-            "token": null, "path": null});
+        let outcome = idempotency::created(json!({"tokenId": id, "source": source.as_str(), "purpose": purpose,
+            "token": null, "path": null}));
         command.receipt(digest, &outcome)
     })
     .await?;
@@ -60,7 +60,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let token = issued.token.expose_secret();
     let body = json!({"tokenId": issued.id, "source": source.as_str(), "purpose": purpose, "token": token,
         "path": format!("/api/webhooks/{source}/{token}"), "position": issued.position});
-    Ok(serve::json(StatusCode::CREATED, &body))
+    Ok(reply::json(StatusCode::CREATED, &body))
 }
 
 fn validate(source: WebhookSource, body: TokenBody) -> Result<NewToken, Problem> {

@@ -12,9 +12,9 @@ use serde_json::json;
 use crate::{
     App,
     problem::Problem,
+    reply,
     request::Request,
     routes::{HandlerResult, imports::blobs::access},
-    serve,
 };
 
 pub async fn handle(app: Arc<App>, mut request: Request) -> HandlerResult {
@@ -34,7 +34,7 @@ pub async fn handle(app: Arc<App>, mut request: Request) -> HandlerResult {
     // The URL is valid for longer than it takes to complete the upload; a verified file must not be replaced.
     reject_if_complete(&app, &key).await?;
     let written = writer.finish().await?;
-    Ok(serve::json(StatusCode::OK, &json!({"sizeBytes": written.size_bytes, "checksum": written.checksum})))
+    Ok(reply::json(StatusCode::OK, &json!({"sizeBytes": written.size_bytes, "checksum": written.checksum})))
 }
 
 /// 409 if the import is completed or rejected: its checksum is in the log.

@@ -36,7 +36,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     };
     let CreateBody { slug, name, state, sic_codes, legacy_bucket_id } = body;
     let draft = NewSector { slug, name, state, sic_codes, legacy_bucket_id };
-    let outcome = |created: &book::Sector| json!({"httpStatus": 201, "sectorId": created.id, "slug": created.slug});
+    let outcome = |created: &book::Sector| idempotency::created(json!({"sectorId": created.id, "slug": created.slug}));
     let mut tx = app.engine_pool.begin().await?;
     let by = command.by(&caller);
     let receipt = |created: &book::Sector| command.receipt(digest, &outcome(created));

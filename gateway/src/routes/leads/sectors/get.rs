@@ -6,7 +6,7 @@ use http::StatusCode;
 use luci_leads::store::{leads, sectors as book};
 use luci_schema::migrate::tenant_tx;
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let id_or_slug: String = request.id(0, "sector")?;
@@ -14,5 +14,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let sector = book::get(&mut tx, caller.tenant, &id_or_slug).await?.ok_or_else(|| Problem::not_found("sector"))?;
     let mut body = super::view(&sector);
     body["leads"] = leads::count_members(&mut tx, caller.tenant, sector.id).await?.into();
-    Ok(serve::json(StatusCode::OK, &body))
+    Ok(reply::json(StatusCode::OK, &body))
 }

@@ -7,7 +7,7 @@ use luci_leads::store::sectors as book;
 use luci_schema::migrate::tenant_tx;
 use serde_json::{Value, json};
 
-use crate::{App, caller::Caller, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, reply, request::Request, routes::HandlerResult};
 
 /// `state` is two letters, or `US` for nationwide sectors.
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
@@ -19,5 +19,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|sector| sector.slug.clone());
     let sectors: Vec<Value> = found.iter().map(super::view).collect();
-    Ok(serve::json(StatusCode::OK, &json!({"sectors": sectors, "hasMore": more, "nextCursor": next})))
+    Ok(reply::json(StatusCode::OK, &json!({"sectors": sectors, "hasMore": more, "nextCursor": next})))
 }

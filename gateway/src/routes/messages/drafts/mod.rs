@@ -19,9 +19,9 @@ use crate::{
     caller::Caller,
     idempotency::{self, Check},
     problem::Problem,
+    reply,
     request::Request,
     routes::HandlerResult,
-    serve,
 };
 
 /// Drafts of one call, at most: the transaction blocks other appends to the log.
@@ -51,7 +51,7 @@ pub async fn decide(
         let mut c = app.engine_pool.acquire().await?;
         let matched = drafts::count(&mut c, caller.tenant, &selection).await?;
         let outcome = json!({"status": status, "dryRun": true, "matched": matched, "decided": 0, "left": matched});
-        return Ok(serve::json(StatusCode::OK, &outcome));
+        return Ok(reply::json(StatusCode::OK, &outcome));
     }
     let command = match idempotency::check(&app, &caller, &request, digest).await? {
         Check::Replay(response) => return Ok(response),

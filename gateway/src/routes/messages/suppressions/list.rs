@@ -6,7 +6,7 @@ use http::StatusCode;
 use luci_leads::store::suppressions;
 use serde_json::json;
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 /// Ordered by kind and value; the cursor is the last entry of the page, `kind:value`.
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
@@ -19,5 +19,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|last| format!("{}:{}", last.kind, last.value));
-    Ok(serve::json(StatusCode::OK, &json!({"suppressions": found, "hasMore": more, "nextCursor": next})))
+    Ok(reply::json(StatusCode::OK, &json!({"suppressions": found, "hasMore": more, "nextCursor": next})))
 }

@@ -7,7 +7,7 @@ use luci_messaging::store::templates;
 use luci_schema::TemplateId;
 use serde_json::json;
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let id: TemplateId = request.id(0, "template")?;
@@ -15,5 +15,5 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let template = templates::get(&mut c, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("template"))?;
     drop(c);
     let texts = templates::texts(&app.storage, &template).await?;
-    Ok(serve::json(StatusCode::OK, &json!({"template": template, "versions": texts})))
+    Ok(reply::json(StatusCode::OK, &json!({"template": template, "versions": texts})))
 }

@@ -40,7 +40,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         Check::New(command) => command,
     };
     let draft = TemplateDraft { id: body.template_id, channel, name: body.name, body: body.body };
-    let outcome = |id, version| json!({"httpStatus": 201, "templateId": id, "version": version});
+    let outcome = |id, version| idempotency::created(json!({"templateId": id, "version": version}));
     let by = command.by(&caller);
     let mut tx = app.engine_pool.begin().await?;
     let published = templates::publish(&mut tx, &app.storage, caller.tenant, &app.log, draft, &by, |id, version| {

@@ -59,5 +59,5 @@ async fn preview(app: &App, artifact: &Artifact, limit: u32) -> HandlerResult {
     }
     let leads = artifact.metadata.get("leads").cloned().unwrap_or(Value::Null);
     let body = json!({"artifact": artifact, "rows": rows, "shown": rows.len(), "leads": leads, "hasMore": more});
-    Ok(crate::serve::json(StatusCode::OK, &body))
+    Ok(crate::reply::json(StatusCode::OK, &body))
 }

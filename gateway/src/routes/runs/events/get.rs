@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use luci_schema::{EventId, RunId, Version, history::EventText};
 
-use crate::{App, caller::Caller, problem::Problem, reads::run_exists, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reads::run_exists, reply, request::Request, routes::HandlerResult};
 
 /// Events read from the log at once.
 const PAGE: usize = 500;
@@ -19,7 +19,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
         let page = app.log.read_stream(caller.tenant, run.into(), at, PAGE).await?;
         if let Some(event) = page.iter().find(|event| event.event_id == id) {
             let body = EventText::try_from(event.as_ref()).map_err(|error| Problem::internal(&error))?;
-            return Ok(serve::json(StatusCode::OK, &body));
+            return Ok(reply::json(StatusCode::OK, &body));
         }
         match page.last() {
             Some(last) => at = last.version,

@@ -7,13 +7,8 @@ use luci_schema::{Position, Recorded, RunId, Version, history::EventText};
 use serde::Serialize;
 
 use crate::{
-    App,
-    caller::Caller,
-    problem::Problem,
-    reads::{run_exists, version_at},
-    request::Request,
-    routes::HandlerResult,
-    serve,
+    App, caller::Caller, problem::Problem, reads::run_exists, reply, request::Request, routes::HandlerResult,
+    run_version::version_at,
 };
 
 /// Events read from the log at once.
@@ -85,7 +80,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let next = (at < newest).then(|| format!("v{at}"));
     let position = app.log.head();
     let body = Page { events, has_more: next.is_some(), next_cursor: next, version: newest, position };
-    Ok(serve::json(StatusCode::OK, &body))
+    Ok(reply::json(StatusCode::OK, &body))
 }
 
 /// The version after which the page starts: `after=90210` is a position, `after=v143` and `cursor` are versions of the run.

@@ -8,7 +8,7 @@ use luci_leads::failed_leads::{self, FailedLeadSource};
 use luci_schema::RunId;
 use serde_json::{Value, json};
 
-use crate::{App, caller::Caller, problem::Problem, reads::run_exists, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reads::run_exists, reply, request::Request, routes::HandlerResult};
 
 /// Leads of a page, at most.
 const MAX_PAGE: u32 = 500;
@@ -27,7 +27,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
         body["codes"] = json!(codes);
         body["reasons"] = json!(reasons);
     }
-    Ok(serve::json(StatusCode::OK, &body))
+    Ok(reply::json(StatusCode::OK, &body))
 }
 
 async fn page(app: &App, sources: &[FailedLeadSource], offset: u64, limit: usize) -> Result<Vec<Value>, Problem> {

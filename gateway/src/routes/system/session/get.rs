@@ -6,10 +6,10 @@ use http::StatusCode;
 use luci_config::tenants;
 use serde_json::{Value, json};
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult, serve};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
-    Ok(serve::json(StatusCode::OK, &view(&app, &caller).await?))
+    Ok(reply::json(StatusCode::OK, &view(&app, &caller).await?))
 }
 
 pub async fn view(app: &App, caller: &Caller) -> Result<Value, Problem> {

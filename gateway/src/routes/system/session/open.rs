@@ -11,9 +11,9 @@ use crate::{
     App,
     caller::COOKIE,
     problem::Problem,
+    reply,
     request::Request,
     routes::{HandlerResult, system::session::get},
-    serve,
 };
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ pub async fn handle(app: Arc<App>, mut request: Request) -> HandlerResult {
     );
     let mut body = get::view(&app, &holder.into()).await?;
     body["expiresAt"] = expires_at.rfc3339().into();
-    let mut response = serve::json(StatusCode::CREATED, &body);
+    let mut response = reply::json(StatusCode::CREATED, &body);
     let mut cookie = HeaderValue::from_str(&cookie).map_err(|error| Problem::internal(&error))?;
     cookie.set_sensitive(true);
     response.headers_mut().insert(header::SET_COOKIE, cookie);

@@ -7,12 +7,11 @@ mod deserializer;
 mod fault;
 mod node;
 
+use fault::Fault;
+use node::Node;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
-
-use fault::Fault;
-use node::Node;
 
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
