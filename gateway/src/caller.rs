@@ -13,7 +13,7 @@ use luci_config::{
     keys::{self, Holder},
     secret, sessions,
 };
-use luci_schema::{Actor, ActorId, Hash, KeyId, TenantId};
+use luci_schema::{Actor, ActorId, Hash, KeyId, Micros, TenantId};
 use sqlx::PgPool;
 
 use crate::{live::Hub, problem::Problem};
@@ -32,10 +32,26 @@ pub struct Caller {
     pub actor: ActorId,
     pub key: KeyId,
     pub role: Role,
-    scopes: Vec<String>,
+    /// The groups of operations that the key is limited to; empty: all that the role allows.
+    pub scopes: Vec<String>,
+    /// When the key expires.
+    pub key_expires_at: Option<Micros>,
+    /// When the credential ends: the key, or the session before it.
+    expires_at: Option<Micros>,
+    credential: (CredentialKind, Hash),
 }
 
 impl Caller {
+    fn new(holder: Holder, credential: (CredentialKind, Hash)) -> Self {
+        let Holder { tenant, actor, key, role, scopes, key_expires_at, expires_at } = holder;
+        Self { tenant, actor, key, role, scopes, key_expires_at, expires_at, credential }
+    }
+
+    /// The holder of a key, with the hash of its secret.
+    pub fn of_key(holder: Holder, hash: Hash) -> Self {
+        Self::new(holder, (CredentialKind::Key, hash))
+    }
+
     /// The author of events.
     pub fn author(&self) -> Actor {
         Actor::Actor(self.actor)
@@ -53,10 +69,11 @@ impl Caller {
     }
 }
 
-impl From<Holder> for Caller {
-    fn from(holder: Holder) -> Self {
-        Self { tenant: holder.tenant, actor: holder.actor, key: holder.key, role: holder.role, scopes: holder.scopes }
-    }
+/// How a caller signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CredentialKind {
+    Key,
+    Session,
 }
 
 /// The credential of a request.
@@ -87,28 +104,47 @@ impl Callers {
         if let Some(caller) = self.cached(&hash) {
             return if hub.revoked(caller.key) { Err(Problem::unauthorized()) } else { Ok(caller) };
         }
-        let caller = self.look_up(&credential, &hash).await?.ok_or_else(Problem::unauthorized)?;
-        self.lock().put(hash, (caller.clone(), Instant::now()));
-        Ok(caller)
+        self.look_up((credential.kind(), hash)).await?.ok_or_else(Problem::unauthorized)
     }
 
-    async fn look_up(&self, credential: &Credential<'_>, hash: &Hash) -> Result<Option<Caller>, Problem> {
+    /// Whether the caller of an open stream may go on: the key or session is still valid, with the same role and scopes.
+    /// Asked at each heartbeat; callers with one credential share the cached answer. True while the database is away.
+    pub async fn still_valid(&self, hub: &Hub, caller: &Caller) -> bool {
+        if hub.revoked(caller.key) || caller.expires_at.is_some_and(|at| at <= Micros::now()) {
+            return false;
+        }
+        let found = match self.cached(&caller.credential.1) {
+            Some(cached) => Some(cached),
+            None => match self.look_up(caller.credential).await {
+                Ok(found) => found,
+                Err(_) => return true,
+            },
+        };
+        found.is_some_and(|now| now.role == caller.role && now.scopes == caller.scopes)
+    }
+
+    /// Looks the credential up in the database, and caches it.
+    async fn look_up(&self, credential: (CredentialKind, Hash)) -> Result<Option<Caller>, Problem> {
         let mut c = self.pool.acquire().await?;
-        let holder = match credential {
-            Credential::Key(_) => keys::holder(&mut c, hash).await?,
-            Credential::Session(_) => sessions::holder(&mut c, hash).await?,
+        let (kind, hash) = &credential;
+        let holder = match kind {
+            CredentialKind::Key => keys::holder(&mut c, hash).await?,
+            CredentialKind::Session => sessions::holder(&mut c, hash).await?,
         };
         let Some(holder) = holder else { return Ok(None) };
         if let Err(error) = keys::touch(&mut c, holder.tenant, holder.key).await {
             tracing::warn!(%error, key.id = %holder.key, "key last-used time not recorded");
         }
-        Ok(Some(holder.into()))
+        let caller = Caller::new(holder, credential);
+        self.lock().put(credential.1, (caller.clone(), Instant::now()));
+        Ok(Some(caller))
     }
 
     fn cached(&self, hash: &Hash) -> Option<Caller> {
         let mut cache = self.lock();
         let (caller, at) = cache.get(hash)?;
-        (at.elapsed() < CACHE_TTL).then(|| caller.clone())
+        let expired = caller.expires_at.is_some_and(|at| at <= Micros::now());
+        (at.elapsed() < CACHE_TTL && !expired).then(|| caller.clone())
     }
 
     /// Clears the cache: after a key was revoked or a session closed in this process.
@@ -122,6 +158,13 @@ impl Callers {
 }
 
 impl Credential<'_> {
+    fn kind(&self) -> CredentialKind {
+        match self {
+            Self::Key(_) => CredentialKind::Key,
+            Self::Session(_) => CredentialKind::Session,
+        }
+    }
+
     fn hash(&self) -> Hash {
         match self {
             Self::Key(text) | Self::Session(text) => secret::digest(text),

@@ -1,5 +1,7 @@
 //! Idempotent commands: the id of a command is derived from caller, route and `Idempotency-Key`; its receipt is in the log.
 
+use std::sync::{Arc, OnceLock};
+
 use http::StatusCode;
 use luci_config::By;
 use luci_runs::issue::Cause;
@@ -29,9 +31,43 @@ pub enum Check {
 /// Identifies the command and looks for its receipt. The same key with another body is a 422.
 pub async fn check(app: &App, caller: &Caller, request: &Request, digest: Hash) -> Result<Check, Problem> {
     let command = Command::identify(caller, request)?;
+    let _set_by_an_earlier_check = request.checked_digest.set(digest);
     match command.find_receipt(app, caller).await? {
         Some(receipt) => replay(&receipt, digest).map(Check::Replay),
         None => Ok(Check::New(command)),
+    }
+}
+
+/// A request with an `Idempotency-Key`: what another request with the same key did meanwhile is its answer too.
+pub struct Repeat {
+    command: CommandId,
+    digest: Arc<OnceLock<Hash>>,
+}
+
+impl Repeat {
+    /// `None` without a valid key.
+    pub fn of(caller: &Caller, request: &Request) -> Option<Self> {
+        let command = Command::identify(caller, request).ok().filter(|command| command.has_key)?;
+        Some(Self { command: command.id, digest: Arc::clone(&request.checked_digest) })
+    }
+
+    /// The handler's answer. If it failed because the other request was faster, the answer of that one: it has committed,
+    /// since its receipt or its rows were in the way.
+    pub async fn answer(
+        self,
+        app: &App,
+        caller: &Caller,
+        answer: Result<Response, Problem>,
+    ) -> Result<Response, Problem> {
+        let failed = match &answer {
+            Ok(response) => response.status().is_client_error(),
+            Err(_) => true,
+        };
+        let Some(digest) = self.digest.get().filter(|_| failed) else { return answer };
+        match app.log.receipt(caller.tenant, &self.command).await {
+            Ok(Some(receipt)) if receipt.body_digest == *digest => replay(&receipt, *digest),
+            Ok(_) | Err(_) => answer,
+        }
     }
 }
 

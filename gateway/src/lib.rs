@@ -70,6 +70,8 @@ pub struct Options {
     pub tls: bool,
     /// The senders of the installation: the secret that Twilio signs with, and the URL that it calls.
     pub senders: SendersConfig,
+    /// Providers and carriers are simulated; answers say so.
+    pub sandbox: bool,
 }
 
 impl Default for Options {
@@ -82,6 +84,7 @@ impl Default for Options {
             heartbeat: Duration::from_secs(5),
             tls: false,
             senders: SendersConfig::default(),
+            sandbox: false,
         }
     }
 }

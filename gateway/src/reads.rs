@@ -1,10 +1,10 @@
-//! Reads of one tenant: a transaction under row security, at least as new as the caller requires.
+//! Reads of one tenant: a snapshot under row security, at least as new as the caller requires.
 
 use std::time::Duration;
 
 use http::StatusCode;
-use luci_projections::position;
-use luci_schema::{Position, RunId, Version, migrate::tenant_tx};
+use luci_projections::{position, snapshot};
+use luci_schema::{Position, RunId, Version};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
@@ -30,7 +30,7 @@ impl Reading {
             Some(min) => !reached(app, min).await?,
             None => false,
         };
-        Ok(Self { tx: tenant_tx(&app.read_pool, caller.tenant).await?, stale })
+        Ok(Self { tx: snapshot::begin(&app.read_pool, caller.tenant).await?, stale })
     }
 
     /// The response, with the position that it reflects in the header.

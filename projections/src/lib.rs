@@ -19,6 +19,7 @@ pub mod rebuild;
 mod run_state;
 pub mod runs;
 mod shadow_copy;
+pub mod snapshot;
 pub mod status;
 
 pub use cursor::BadCursor;

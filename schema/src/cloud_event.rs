@@ -48,6 +48,18 @@ impl<T: fmt::Display> Serialize for Shown<T> {
 impl Recorded {
     /// The event as one JSON text. `sequence` is the position in 20 digits, so that it sorts as text.
     pub fn cloud_event(&self) -> String {
+        // The data is JSON already and is appended byte for byte, so that its hash can be recomputed.
+        self.with_last_field("data", &self.data)
+    }
+
+    /// The CloudEvent without its data, for a broker that takes no message of the whole size. `dataref` (the extension of
+    /// that name) is `urn:luci:position:{n}`: read the event from the log, by API or from Postgres.
+    pub fn cloud_event_reference(&self) -> String {
+        self.with_last_field("dataref", &format!("\"urn:luci:position:{}\"", self.position))
+    }
+
+    /// The envelope and one more field, whose value is JSON.
+    fn with_last_field(&self, name: &str, json: &str) -> String {
         let header = CloudEvent {
             specversion: "1.0",
             id: self.event_id,
@@ -67,13 +79,14 @@ impl Recorded {
             previoushash: hash_text(&self.previous_hash),
             hash: hash_text(&self.hash),
         };
-        let mut text = Vec::with_capacity(HEADER_BYTES + self.data.len());
+        let mut text = Vec::with_capacity(HEADER_BYTES + json.len());
         // Serialising a struct of strings to memory cannot fail.
         let _ = serde_json::to_writer(&mut text, &header);
-        // The data is JSON already and is appended byte for byte, so that its hash can be recomputed.
         text.pop();
-        text.extend_from_slice(b",\"data\":");
-        text.extend_from_slice(self.data.as_bytes());
+        text.extend_from_slice(b",\"");
+        text.extend_from_slice(name.as_bytes());
+        text.extend_from_slice(b"\":");
+        text.extend_from_slice(json.as_bytes());
         text.push(b'}');
         String::from_utf8(text).unwrap_or_default()
     }

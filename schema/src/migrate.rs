@@ -169,13 +169,21 @@ pub async fn connect(url: &str, role: DatabaseRole, max_connections: u32) -> Res
         .application_name(role.as_str())
         .options([("role", role.as_str()), ("idle_in_transaction_session_timeout", "30s")]);
     options = match role {
+        DatabaseRole::Engine => options.options([("statement_timeout", "60s"), ("lock_timeout", "20s")]),
+        // A rebuild folds with long statements, and waits for readers before it exchanges the views.
+        DatabaseRole::Projector => options.options([("statement_timeout", "10min"), ("lock_timeout", "60s")]),
+        DatabaseRole::Gateway | DatabaseRole::Auditor => {
+            options.options([("statement_timeout", "30s"), ("lock_timeout", "5s")])
+        }
+    };
+    options = match role {
         // A plan cached while a table was small must not scan it when it has grown: index lookups are right for any size.
         DatabaseRole::Engine => {
             options.options([("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")])
         }
         // What a crash loses is folded again: the checkpoint is in the same transaction.
         DatabaseRole::Projector => options.options([("synchronous_commit", "off")]),
-        DatabaseRole::Gateway | DatabaseRole::Auditor => options.options([("statement_timeout", "30s")]),
+        DatabaseRole::Gateway | DatabaseRole::Auditor => options,
     };
     PgPoolOptions::new()
         .max_connections(max_connections)

@@ -6,6 +6,8 @@ mod housekeeping;
 mod lossy;
 mod process;
 mod relay;
+mod relay_repair;
+mod seal_witness;
 mod sealer;
 mod stages;
 mod worker;

@@ -67,7 +67,7 @@ async fn a_cookie_works_for_our_own_pages_only() {
     assert_eq!(with_cookie(url, Method::GET, "/api/pipelines", &cookie, None).await, 401);
 }
 
-async fn sign_in(url: &str, key: &str) -> String {
+pub async fn sign_in(url: &str, key: &str) -> String {
     let request = reqwest::Client::new().post(format!("{url}/api/session")).json(&json!({"key": key}));
     let response = request.send().await.expect("an answer");
     assert_eq!(response.status(), 201);
@@ -82,4 +82,30 @@ async fn with_cookie(url: &str, method: Method, path: &str, cookie: &str, origin
         request = request.header("origin", origin).json(&json!({}));
     }
     request.send().await.expect("an answer").status()
+}
+
+#[tokio::test]
+async fn a_key_passes_on_no_more_than_it_has() {
+    let system = still().await;
+    let make = async |api: &Api, body: Value| {
+        let (status, made) = api.post("/api/keys", &body).await;
+        (status.as_u16(), made)
+    };
+    let soon = "2099-01-01T00:00:00Z";
+    let body = json!({"role": "admin", "scopes": ["keys", "imports"], "expiresAt": soon});
+    let (status, made) = make(&system.api, body).await;
+    assert_eq!(status, 201, "{made}");
+    let scoped = Api::new(system.api.url.clone(), made["key"].as_str().expect("a secret"));
+    for (body, expected) in [
+        (json!({"role": "member", "expiresAt": soon}), 403),
+        (json!({"role": "member", "scopes": ["pipelines"], "expiresAt": soon}), 403),
+        (json!({"role": "member", "scopes": ["imports", "pipelines"], "expiresAt": soon}), 403),
+        (json!({"role": "member", "scopes": ["imports"]}), 403),
+        (json!({"role": "member", "scopes": ["imports"], "expiresAt": "2099-01-01T00:00:01Z"}), 403),
+        (json!({"role": "member", "scopes": ["imports"], "expiresAt": soon}), 201),
+        (json!({"role": "admin", "scopes": ["keys", "imports"], "expiresAt": "2098-01-01"}), 201),
+    ] {
+        let (status, answer) = make(&scoped, body.clone()).await;
+        assert_eq!(status, expected, "{body} {answer}");
+    }
 }

@@ -8,7 +8,7 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::fixture::still;
+use super::{fixture::still, missing_providers::without_keys};
 use crate::support::{Api, System};
 
 const SECRET: &str = "ap-SECRET-8842";
@@ -34,7 +34,7 @@ fn vault() -> Vault {
 
 #[tokio::test]
 async fn a_credential_is_set_replaced_and_removed_and_never_shown() {
-    let system = still().await;
+    let system = without_keys().await;
     let api = &system.api;
     assert_eq!(listed(api, "apollo").await["configured"], false);
     let (status, set) = put(api, "apollo", &json!({"key": SECRET})).await;
@@ -129,7 +129,7 @@ async fn members_read_and_only_admins_write() {
 
 #[tokio::test]
 async fn one_tenant_s_secret_cannot_be_decrypted_for_another() {
-    let system = still().await;
+    let system = without_keys().await;
     let (other, api) = system.other_tenant("other").await;
     put(&system.api, "apollo", &json!({"key": SECRET})).await;
     assert_eq!(listed(&api, "apollo").await["configured"], false);

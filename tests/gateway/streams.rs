@@ -15,10 +15,10 @@ use tokio_tungstenite::{
 use super::fixture::{issue, start, still, whole};
 use crate::support::Api;
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    async fn open(api: &Api, query: &str) -> Self {
+    pub async fn open(api: &Api, query: &str) -> Self {
         let url = api.url.replace("http:", "ws:");
         let mut request = format!("{url}/ws/pipelines{query}").into_client_request().expect("a request");
         let key = format!("Bearer {}", api.key).parse().expect("a header");
@@ -26,12 +26,12 @@ impl Socket {
         Self(connect_async(request).await.expect("upgraded").0)
     }
 
-    async fn say(&mut self, body: &Value) {
+    pub async fn say(&mut self, body: &Value) {
         self.0.send(Message::text(body.to_string())).await.expect("sent");
     }
 
     /// The next frame that is no heartbeat.
-    async fn frame(&mut self) -> Value {
+    pub async fn frame(&mut self) -> Value {
         loop {
             let message = timeout(Duration::from_secs(30), self.0.next()).await.expect("in time");
             let message = message.expect("open").expect("a message");
@@ -44,7 +44,7 @@ impl Socket {
     }
 
     /// Frames until one of this type, that one included.
-    async fn until(&mut self, kind: &str) -> Vec<Value> {
+    pub async fn until(&mut self, kind: &str) -> Vec<Value> {
         let mut frames = Vec::new();
         loop {
             frames.push(self.frame().await);
@@ -56,7 +56,7 @@ impl Socket {
 }
 
 /// Versions of the events among frames: artifacts and telemetry have none of their own.
-fn versions(frames: &[Value]) -> Vec<u64> {
+pub fn versions(frames: &[Value]) -> Vec<u64> {
     let events = frames.iter().filter(|f| f["type"] != "artifact:created" && f["type"] != "snapshot");
     events.filter_map(|frame| frame["version"].as_u64()).collect()
 }
@@ -208,7 +208,10 @@ async fn a_position_beyond_the_log_hides_nothing() {
     let mut all = Socket::open(&system.api, "?after=999999").await;
     let mut one = Socket::open(&system.api, &format!("?after=999999&runId={run}")).await;
     for socket in [&mut all, &mut one] {
-        assert_eq!(socket.frame().await["type"], "snapshot");
+        let reset = socket.frame().await;
+        assert_eq!((&reset["type"], &reset["from"]), (&json!("reset"), &json!(999_999)), "{reset}");
+        let snapshot = socket.frame().await;
+        assert_eq!((&snapshot["type"], &snapshot["position"]), (&json!("snapshot"), &reset["to"]));
     }
     issue(&system, &run, RunCommand::Cancel).await;
     for socket in [&mut all, &mut one] {

@@ -4,10 +4,10 @@ use luci_gateway::routes::{Handler, ROUTES};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::fixture::start;
+use super::fixture::{start, whole};
 use crate::{
     sender::fixture::queue,
-    support::{Api, System, system},
+    support::{Api, System},
 };
 
 /// Ids of one tenant, by the names that route templates use.
@@ -64,7 +64,7 @@ async fn request(api: &Api, method: &Method, path: &str) -> (StatusCode, Value) 
 
 #[tokio::test]
 async fn every_route_hides_other_tenants_data() {
-    let system = system().await;
+    let (system, _sandbox) = whole().await;
     let mut mine = ids(&system.api).await;
     mine.extend(ids_of_sends(&system).await);
     let (_, stranger) = system.other_tenant("stranger").await;

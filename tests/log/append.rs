@@ -4,7 +4,7 @@ use futures::future::join_all;
 use luci_schema::{
     Event, RunEvent, RunId, TenantId, Version,
     event::RunDeleted,
-    log::{Append, AppendError},
+    log::{Append, AppendError, MAX_EVENT_BYTES},
 };
 
 use super::{append, assert_whole, command, event, open};
@@ -115,14 +115,15 @@ async fn an_invalid_append_is_refused_at_once() {
     let database = support::database().await;
     let (log, tenant, run) = (open(&database).await, TenantId::generate(), RunId::generate());
     let with = |events: Vec<Event>| Append { events, ..append(tenant, run, 0, 0) };
-    for wrong in [
-        with(vec![]),
-        with(vec![Event::Unknown("run:sung".into())]),
-        with(vec![event("a\0b")]),
-        with(vec![event(&"x".repeat(2 << 20))]),
-    ] {
+    for wrong in [with(vec![]), with(vec![Event::Unknown("run:sung".into())]), with(vec![event("a\0b")])] {
         let refused = log.append(wrong).await;
         assert!(matches!(refused, Err(AppendError::Invalid(_))), "{refused:?}");
+    }
+    // One event that the broker would not take, and a sum that one append may not have.
+    let large = |bytes: usize| event(&"x".repeat(bytes));
+    for wrong in [vec![large(MAX_EVENT_BYTES)], vec![large(400 << 10), large(400 << 10), large(400 << 10)]] {
+        let refused = log.append(with(wrong)).await;
+        assert!(matches!(refused, Err(AppendError::TooLarge { .. })), "{refused:?}");
     }
     assert_eq!(log.head().0, 0);
 }

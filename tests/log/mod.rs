@@ -1,6 +1,7 @@
 //! The log against a real Postgres.
 
 mod append;
+mod blocked;
 mod follow;
 mod immutable;
 mod inside;

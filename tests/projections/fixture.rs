@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use luci_projections::{FOLLOWER, Projector, ProjectorError, drift};
+use luci_projections::{FOLLOWER, Projector, ProjectorError, drift, snapshot};
 use luci_schema::{
     Position, TenantId,
     log::{self, Log, LogOptions},
@@ -112,6 +112,6 @@ impl Fixture {
 
     /// A transaction as the gateway reads: one tenant's rows are visible.
     pub async fn reading(&self, tenant: TenantId) -> sqlx::Transaction<'static, sqlx::Postgres> {
-        migrate::tenant_tx(&self.gateway, tenant).await.expect("a transaction")
+        snapshot::begin(&self.gateway, tenant).await.expect("a transaction")
     }
 }

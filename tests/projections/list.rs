@@ -50,8 +50,10 @@ async fn fill(fixture: &Fixture, tenant: TenantId, runs: i32) {
 async fn pages_of_every_sort_hold_each_run_once() {
     let fixture = fixture().await;
     let tenant = TenantId::generate();
-    for n in 0..23 {
-        let name = format!("Run {}", n % 3);
+    // Letters whose case programs and locales change differently.
+    let words = ["Run", "Österreich", "ÉCLAIR", "İzmir", "ΣΊΣΥΦΟΣ", "ǅ"];
+    for (n, word) in (0..23).zip(words.iter().cycle()) {
+        let name = format!("{word} {}", n % 3);
         let mut run = if n % 4 == 0 {
             History::queued(tenant, queued(&name, 250, 250))
         } else {

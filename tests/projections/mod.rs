@@ -9,3 +9,4 @@ mod list_of_tables;
 mod past;
 mod projector;
 mod rebuild;
+mod snapshot;

@@ -2,7 +2,7 @@
 
 use luci_projections::{
     rebuild::{OnDifference, RebuildError, rebuild},
-    runs,
+    runs, snapshot,
 };
 use luci_schema::TenantId;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,7 @@ async fn rebuilt_under_load_it_equals_the_live_one_and_no_read_fails() {
         tokio::spawn(async move {
             let mut reads = 0;
             while !stop.is_cancelled() {
-                let mut tx = luci_schema::migrate::tenant_tx(&gateway, tenant).await.expect("a transaction");
+                let mut tx = snapshot::begin(&gateway, tenant).await.expect("a transaction");
                 let page = runs::list(&mut tx, tenant, &runs::RunFilter::default()).await.expect("no failed read");
                 assert!(page.total >= 40, "an empty version never serves");
                 runs::get(&mut tx, tenant, page.runs[0].run_id).await.expect("no failed read").expect("found");

@@ -42,7 +42,8 @@ impl Default for SystemOptions {
     fn default() -> Self {
         Self {
             roles: ProcessRole::ALL.to_vec(),
-            providers: ProvidersConfig::default(),
+            // Keys without a provider behind them: what a test does not start itself does not answer.
+            providers: ProvidersConfig::all_at("http://127.0.0.1:9", "key of a test"),
             senders: SendersConfig::default(),
             workers: WorkerOptions::default(),
             sender: SenderOptions::default(),

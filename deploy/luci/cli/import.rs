@@ -13,7 +13,7 @@ use super::{
     out,
     run::{self, Options},
 };
-use crate::config::Config;
+use crate::{config::Config, process::telemetry};
 
 #[derive(Debug, Args)]
 pub struct Import {
@@ -30,6 +30,9 @@ pub struct Import {
     watch: bool,
     #[command(flatten)]
     options: Options,
+    /// Start without a question, for all rows of the file
+    #[arg(long)]
+    yes: bool,
     #[arg(long)]
     json: bool,
 }
@@ -46,12 +49,39 @@ impl Import {
         if let Some(sector) = &self.sector {
             body["sectorId"] = json!(sector);
         }
+        if !self.agreed(&api, &import, &mut body).await? {
+            return Ok(Outcome::Failed);
+        }
         let run = run::start(&api, &body, None).await?;
         if !self.watch {
             run::print_id(&run, self.json)?;
             return Ok(Outcome::Done);
         }
         run::watch_to_end(&api, &run, self.json).await
+    }
+
+    /// On a terminal, shows the estimate and asks; the run then takes all rows of the file. So it does with `--yes`. Else the
+    /// limit of the API holds.
+    async fn agreed(&self, api: &Api, import: &Value, body: &mut Value) -> anyhow::Result<bool> {
+        let asks = !self.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if self.options.max_leads.is_none() && (self.yes || asks) {
+            body["options"]["maxLeads"] = json!(import["rows"].as_u64().unwrap_or(1).max(1));
+        }
+        if !asks {
+            return Ok(true);
+        }
+        let estimate = api.post("/api/pipelines/estimate", body).await?;
+        telemetry::notice(format_args!("{}\nStart the run? [y/N]", run::estimate_text(&estimate)));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        let agreed = ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
+        if !agreed {
+            telemetry::notice(format_args!(
+                "not started; the import {} is kept",
+                import["importId"].as_str().unwrap_or_default()
+            ));
+        }
+        Ok(agreed)
     }
 
     fn print(&self, import: &Value) -> anyhow::Result<()> {

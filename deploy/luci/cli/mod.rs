@@ -102,6 +102,8 @@ pub enum Outcome {
     Done,
     /// The run or the check failed; the reason was printed.
     Failed,
+    /// A signal ended a command that waits for a run.
+    Interrupted,
 }
 
 const CONFIGURATION_ERROR: u8 = 78;
@@ -128,6 +130,8 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::FAILURE,
+        // As a shell reports a command that Ctrl-C ended.
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) => report(&error),
     }
 }

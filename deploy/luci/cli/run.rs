@@ -9,7 +9,7 @@ use super::{
     out,
     watch::{self, Detail, Show},
 };
-use crate::config::Config;
+use crate::{config::Config, process::telemetry};
 
 #[derive(Debug, Subcommand)]
 pub enum Run {
@@ -92,7 +92,7 @@ pub struct Start {
 }
 
 /// Options of a run.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Options {
     /// Reject input with more leads [default: 2000]
     #[arg(long, value_name = "N")]
@@ -103,6 +103,15 @@ pub struct Options {
     /// Pause before a block that could exceed this cost
     #[arg(long, value_name = "MICRODOLLARS")]
     pub budget_micros: Option<u64>,
+    /// When a provider has no key: refuse the run, or let its leads go on without it [default: refuse]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_missing_provider: Option<OnMissingProvider>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnMissingProvider {
+    Refuse,
+    Skip,
 }
 
 impl Options {
@@ -116,6 +125,10 @@ impl Options {
         }
         if let Some(budget_micros) = self.budget_micros {
             body.insert("budgetMicros".to_owned(), json!(budget_micros));
+        }
+        if let Some(what) = self.on_missing_provider {
+            let what = if what == OnMissingProvider::Skip { "skip" } else { "refuse" };
+            body.insert("onMissingProvider".to_owned(), json!(what));
         }
         Value::Object(body)
     }
@@ -160,13 +173,7 @@ impl Start {
             out::json(&estimate)?;
             return Ok(Outcome::Done);
         }
-        let (cost, seconds) = (&estimate["cost"], &estimate["duration"]["seconds"]);
-        let dollars = |name: &str| cost[name].as_u64().unwrap_or_default() as f64 / 1e6;
-        let (low, high, max) = (dollars("lowMicros"), dollars("highMicros"), dollars("mostMicros"));
-        let (leads, runs) = (&estimate["leads"], &estimate["basis"]["runs"]);
-        out::line(&format!(
-            "{leads} leads, ${low:.2} to ${high:.2} (at most ${max:.2}), {seconds} s; from {runs} earlier runs"
-        ))?;
+        out::line(&estimate_text(&estimate))?;
         Ok(Outcome::Done)
     }
 
@@ -179,6 +186,21 @@ impl Start {
         }
         watch_to_end(api, &run, self.json).await
     }
+}
+
+/// Leads, cost and duration, and a line for each provider that has no key.
+pub fn estimate_text(estimate: &Value) -> String {
+    let (cost, seconds) = (&estimate["cost"], &estimate["duration"]["seconds"]);
+    let dollars = |name: &str| cost[name].as_u64().unwrap_or_default() as f64 / 1e6;
+    let (low, high, max) = (dollars("lowMicros"), dollars("highMicros"), dollars("mostMicros"));
+    let (leads, runs) = (&estimate["leads"], &estimate["basis"]["runs"]);
+    let mut text =
+        format!("{leads} leads, ${low:.2} to ${high:.2} (at most ${max:.2}), {seconds} s; from {runs} earlier runs");
+    for missing in estimate["missingProviders"].as_array().into_iter().flatten() {
+        let word = |name: &str| missing[name].as_str().unwrap_or_default().to_owned();
+        text.push_str(&format!("\n{} needs {}: {}", word("stage"), word("provider"), word("remedy")));
+    }
+    text
 }
 
 /// Starts a run and returns its id.
@@ -199,7 +221,8 @@ pub fn print_id(run: &str, json: bool) -> anyhow::Result<()> {
 pub async fn watch_to_end(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
     let show = if json { Show::Json } else { Show::Bars };
     let Some(detail) = out::StopSignals::listen()?.or(watch::until_ended(api, run, show)).await? else {
-        return Ok(Outcome::Done);
+        telemetry::notice(format_args!("interrupted; the run continues: luci run watch {run}"));
+        return Ok(Outcome::Interrupted);
     };
     if !json {
         out::line(&watch::as_text(&detail))?;
@@ -214,16 +237,32 @@ async fn list(api: &Api, status: Option<&str>, limit: u32, json: bool) -> anyhow
         out::json(&page)?;
         return Ok(Outcome::Done);
     }
-    for run in page["runs"].as_array().into_iter().flatten() {
+    let runs = page["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if runs.is_empty() {
+        telemetry::notice(format_args!("no runs"));
+        return Ok(Outcome::Done);
+    }
+    out::line(&format!(
+        "{:<30}  {:<9}  {:>4}  {:>9}  {:>9}  {:<20}  {}",
+        "RUN", "STATUS", "DONE", "LEADS", "COST", "CREATED", "SECTOR"
+    ))?;
+    for run in runs {
         let text = |name: &str| run[name].as_str().unwrap_or("-").to_owned();
-        out::line(&format!(
-            "{}  {:<9}  {:>3}%  {:>9} leads  {}",
+        let cost = run["costMicros"].as_u64().unwrap_or_default() as f64 / 1e6;
+        let created: String = text("createdAt").chars().take(19).chain(['Z']).collect();
+        let mut line = format!(
+            "{}  {:<9}  {:>3}%  {:>9}  {:>9}  {created:<20}  {}",
             text("runId"),
             text("status"),
             run["progress"],
             run["totalLeads"],
-            text("createdAt")
-        ))?;
+            format!("${cost:.2}"),
+            text("sectorName")
+        );
+        if let Some(waiting) = run["waitingFor"]["message"].as_str() {
+            line.push_str(&format!("\n{:<30}  {waiting}", ""));
+        }
+        out::line(&line)?;
     }
     Ok(Outcome::Done)
 }

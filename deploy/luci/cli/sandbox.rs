@@ -1,10 +1,14 @@
 //! `luci sandbox`: runs the sandbox providers alone; they bill nothing, and fail on request.
 
-use std::net::SocketAddr;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::Args;
 use luci_messaging::carriers::{SendersConfig, signalhouse::SignalHouseAccess, twilio::TwilioAccess};
+use luci_providers::ProvidersConfig;
 use luci_sandbox::{ACCOUNT, Carriers, FaultSpec, KEY, PROVIDERS, Provider, Sandbox, SandboxOptions, TOKEN};
 
 use super::{Outcome, out};
@@ -50,6 +54,27 @@ fn settings(provider: &Provider, url: &str, key: &str) -> Vec<Vec<(String, Strin
     let mut lines = vec![vec![setting("URL", url), setting("KEY", key)]];
     lines.extend(provider.account.map(|account| vec![setting("ACCOUNT", account)]));
     lines
+}
+
+/// Sandbox providers and carriers in this process, for `luci up --sandbox` and `luci demo`.
+#[derive(Debug)]
+pub struct SandboxServers {
+    pub providers: Sandbox,
+    _carriers: Carriers,
+}
+
+impl SandboxServers {
+    /// Starts them on free ports and makes the process call them instead of the real ones.
+    pub async fn start(config: &mut Config, faults: Vec<FaultSpec>) -> anyhow::Result<Self> {
+        let free = (Ipv4Addr::LOCALHOST, 0);
+        let options = SandboxOptions { specs: faults, ..SandboxOptions::default() };
+        let providers = Sandbox::start(free.into(), options).await?;
+        config.providers = ProvidersConfig::all_at(&providers.url(), providers.key());
+        let carriers = Carriers::start(free.into(), Duration::ZERO).await?;
+        config.senders = senders(&carriers);
+        config.sandbox = true;
+        Ok(Self { providers, _carriers: carriers })
+    }
 }
 
 /// URL and credentials of a sandbox's carriers, for the sender.

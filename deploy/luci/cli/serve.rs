@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use luci_config::vault::Vault;
-use luci_runs::sealer::SealerOptions;
+use luci_runs::{seal_witness::SealWitness, sealer::SealerOptions};
 use luci_schema::RunId;
 
 use super::{Outcome, out};
@@ -74,7 +74,10 @@ impl Serve {
             nats_url,
             storage,
             vault,
-            sealing: seal_key.map(|key| SealerOptions::owned_by(&instance, Arc::new(key))),
+            sealing: seal_key.map(|key| SealerOptions {
+                witness: config.seal_witness.clone().map(SealWitness::at),
+                ..SealerOptions::owned_by(&instance, Arc::new(key))
+            }),
             providers: providers(&config, listener.as_ref()),
             senders: config.senders.clone(),
             listener,

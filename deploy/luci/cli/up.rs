@@ -1,18 +1,28 @@
 //! `luci up`: runs everything on one machine, until SIGTERM or Ctrl-C.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Outcome, out};
-use crate::{config::Config, local::LocalInstance, process::telemetry};
+use super::{Outcome, client::Api, out, sandbox::SandboxServers};
+use crate::{
+    config::{Config, DATA_DIR},
+    local::LocalInstance,
+    process::telemetry,
+};
+
+/// The default data folder with `--sandbox`. Not that of a real instance, which must not reuse answers of the sandbox.
+const SANDBOX_DIR: &str = ".luci-sandbox";
 
 #[derive(Debug, Args)]
 pub struct Up {
     /// Address of the gateway [env: LUCI_LISTEN] [default: 127.0.0.1:8080, or a free port when it is taken]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Call sandbox providers, which bill nothing, instead of the real ones; in a data folder of its own
+    #[arg(long)]
+    sandbox: bool,
     /// Print a line of JSON when ready
     #[arg(long)]
     json: bool,
@@ -23,6 +33,15 @@ impl Up {
         telemetry::init_log(&config.log, telemetry::DEFAULT_FILTER);
         config.listen = self.listen.or(config.listen);
         let (started, mut signals) = (std::time::Instant::now(), out::StopSignals::listen()?);
+        let sandbox = match self.sandbox {
+            true => {
+                if config.data_dir == Path::new(DATA_DIR) {
+                    config.data_dir = SANDBOX_DIR.into();
+                }
+                Some(SandboxServers::start(&mut config, Vec::new()).await?)
+            }
+            false => None,
+        };
         let instance = LocalInstance::start(&config, "default", telemetry::init_metrics()?).await?;
         let (data_dir, ready_ms) = (config.data_dir.display().to_string(), started.elapsed().as_millis());
         if self.json {
@@ -30,10 +49,32 @@ impl Up {
         } else {
             out::line(&format!("LUCI is ready at {}/admin/pipelines ({ready_ms} ms)", instance.url))?;
             out::line(&format!("The API key is in {data_dir}/credentials.json; `luci env` prints all URLs."))?;
+            if self.sandbox {
+                out::line("Sandbox: providers and carriers are simulated, nothing is billed or sent.")?;
+            }
+            for line in without_key(&instance).await? {
+                out::line(&line)?;
+            }
         }
         let signal = signals.recv().await;
         tracing::info!(data_dir, signal, "instance stopping");
         instance.stop().await?;
+        if let Some(sandbox) = sandbox {
+            sandbox.providers.stop().await;
+        }
         Ok(Outcome::Done)
     }
+}
+
+/// A line for each provider that has no key: neither of the installation nor of the tenant.
+async fn without_key(instance: &LocalInstance) -> anyhow::Result<Vec<String>> {
+    let api = Api::new(instance.url.clone(), instance.credentials.api_key.clone().into())?;
+    let list = api.get("/api/providers").await?;
+    let providers = list["providers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let missing = providers.iter().filter(|provider| provider["configured"] == false);
+    let lines = missing.filter_map(|provider| provider["provider"].as_str()).map(|name| {
+        let word = name.to_uppercase();
+        format!("No key for {name}: `luci provider set {name}` or LUCI_{word}_KEY; a run that needs it does not start.")
+    });
+    Ok(lines.collect())
 }

@@ -1,4 +1,4 @@
-//! Follows a run: progress bars on a terminal or a line of JSON for each change, and a summary at the end.
+//! Follows a run: progress bars on a terminal, a line for each change elsewhere, or lines of JSON; and a summary at the end.
 
 use std::{
     collections::BTreeMap,
@@ -15,6 +15,7 @@ use super::{
     client::{Api, ApiError},
     out,
 };
+use crate::process::telemetry;
 
 /// A run and its stages, as the API returns them.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,6 +37,16 @@ pub struct Run {
     pub version: u64,
     pub position: u64,
     pub error: Value,
+    #[serde(default)]
+    pub current_stage: Option<String>,
+    #[serde(default)]
+    pub waiting_for: Option<Waiting>,
+}
+
+/// What the run waits for, as a sentence.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Waiting {
+    pub message: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -110,7 +121,7 @@ const POLL_INTERVAL: RangeInclusive<Duration> = Duration::from_millis(200)..=Dur
 /// What is printed while a run is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Show {
-    /// Bars on a terminal, nothing elsewhere.
+    /// Bars on a terminal, a line for each change elsewhere; on standard error.
     Bars,
     /// A line of JSON for each change.
     Json,
@@ -120,7 +131,8 @@ pub enum Show {
 /// Follows the run until it has ended, and returns its last state.
 pub async fn until_ended(api: &Api, run: &str, show: Show) -> anyhow::Result<Detail> {
     let bars = (show == Show::Bars && std::io::stderr().is_terminal()).then(Bars::new);
-    let mut seen_version = 0;
+    let mut lines = (show == Show::Bars && bars.is_none()).then(Lines::default);
+    let (mut seen_version, mut away) = (0, false);
     let started = Instant::now();
     loop {
         let interval = (started.elapsed() / 50).clamp(*POLL_INTERVAL.start(), *POLL_INTERVAL.end());
@@ -130,14 +142,26 @@ pub async fn until_ended(api: &Api, run: &str, show: Show) -> anyhow::Result<Det
                 tokio::time::sleep(interval).await;
                 continue;
             }
+            // The gateway restarts, or is away for a while: the run goes on without it.
+            Err(error) if seen_version > 0 && !error.is::<ApiError>() => {
+                if !std::mem::replace(&mut away, true) {
+                    telemetry::notice(format_args!("the gateway does not respond, trying again: {error:#}"));
+                }
+                tokio::time::sleep(*POLL_INTERVAL.end()).await;
+                continue;
+            }
             detail => detail?,
         };
+        away = false;
         if show == Show::Json && detail.run.version != seen_version {
             out::json(&detail.summary())?;
         }
         seen_version = detail.run.version.max(1);
         if let Some(bars) = &bars {
             bars.show(&detail);
+        }
+        if let Some(lines) = &mut lines {
+            lines.show(&detail, started.elapsed());
         }
         if detail.run.ended() {
             return Ok(detail);
@@ -150,15 +174,46 @@ fn is_not_found(error: &anyhow::Error) -> bool {
     error.downcast_ref::<ApiError>().is_some_and(|error| error.status == 404)
 }
 
-/// One bar for each stage.
+/// One line for each change of status, stage or reason to wait, where there is no terminal.
+#[derive(Default)]
+struct Lines {
+    last: Option<(String, Option<String>, Option<String>)>,
+}
+
+impl Lines {
+    fn show(&mut self, detail: &Detail, elapsed: Duration) {
+        let run = &detail.run;
+        let waiting = run.waiting_for.as_ref().map(|waiting| waiting.message.clone());
+        let now = (run.status.clone(), run.current_stage.clone(), waiting);
+        if self.last.as_ref() == Some(&now) {
+            return;
+        }
+        let (status, stage, waiting) = &now;
+        let stage = stage.as_ref().map_or_else(String::new, |stage| format!(" {stage}"));
+        let waiting = waiting.as_ref().map_or_else(String::new, |waiting| format!(": {waiting}"));
+        let (done, all, dollars) = (run.processed_leads, run.total_leads, run.cost_micros as f64 / 1e6);
+        telemetry::notice(format_args!(
+            "{:>5} s  {status}{stage}, {done} of {all} leads, ${dollars:.2}{waiting}",
+            elapsed.as_secs()
+        ));
+        self.last = Some(now);
+    }
+}
+
+/// One bar for each stage, and a line for the run.
 struct Bars {
     all: MultiProgress,
+    run: ProgressBar,
     bars: std::cell::RefCell<Vec<ProgressBar>>,
 }
 
 impl Bars {
     fn new() -> Self {
-        Self { all: MultiProgress::new(), bars: std::cell::RefCell::default() }
+        let all = MultiProgress::new();
+        let run = all.add(ProgressBar::new_spinner());
+        let style = ProgressStyle::with_template("{elapsed:>11} {wide_msg}");
+        run.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        Self { all, run, bars: std::cell::RefCell::default() }
     }
 
     fn show(&self, detail: &Detail) {
@@ -177,7 +232,11 @@ impl Bars {
             bar.set_position(done);
             bar.set_message(stage.message());
         }
-        if detail.run.ended() {
+        let run = &detail.run;
+        let waiting = run.waiting_for.as_ref().map_or_else(String::new, |waiting| format!(", {}", waiting.message));
+        self.run.set_message(format!("{}, ${:.2}{waiting}", run.status, run.cost_micros as f64 / 1e6));
+        if run.ended() {
+            self.run.abandon();
             bars.iter().for_each(ProgressBar::abandon);
         }
     }
@@ -218,6 +277,9 @@ pub fn as_text(detail: &Detail) -> String {
     }
     if let Some(message) = run.error["message"].as_str() {
         lines.push(format!("  {message}"));
+    }
+    if let Some(waiting) = &run.waiting_for {
+        lines.push(format!("  {}", waiting.message));
     }
     lines.join("\n")
 }

@@ -34,6 +34,8 @@ pub struct Config {
     pub master_key: Option<SecretString>,
     /// `LUCI_SEAL_KEY`: a file with the Ed25519 key that seals the log; default the file `seal.key` of the data folder.
     pub seal_key: Option<PathBuf>,
+    /// `LUCI_SEAL_WITNESS`: the file in which the sealer remembers its seals.
+    pub seal_witness: Option<PathBuf>,
     /// `LUCI_INSTANCE`: the name under which this process holds leases; default random at each start.
     pub instance: Option<String>,
     /// `LUCI_UPLOAD_MAX_BYTES`: the largest CSV that can be uploaded; default 100 MB.
@@ -42,6 +44,8 @@ pub struct Config {
     pub providers: ProvidersConfig,
     /// `LUCI_TWILIO_API_URL` and the like: SignalHouse and Twilio, which the sender uses.
     pub senders: SendersConfig,
+    /// Set by `luci demo` and `luci up --sandbox`: providers and carriers are simulated.
+    pub sandbox: bool,
     pub log: LogConfig,
     /// `LUCI_URL` and `LUCI_API_KEY`: the gateway that the client commands call.
     pub url: Option<String>,
@@ -96,10 +100,12 @@ impl Config {
             store: StoreAddress::read(&mut reader),
             master_key: master_key(&mut reader),
             seal_key: reader.text("LUCI_SEAL_KEY").map(PathBuf::from),
+            seal_witness: reader.text("LUCI_SEAL_WITNESS").map(PathBuf::from),
             instance: reader.text("LUCI_INSTANCE"),
             upload_max_bytes: reader.parsed("LUCI_UPLOAD_MAX_BYTES", "a number of bytes, 1 or more"),
             providers: providers::read(&mut reader),
             senders: SendersConfig::default(),
+            sandbox: false,
             log: LogConfig {
                 filter: log_filter(&mut reader),
                 format: reader.parsed("LUCI_LOG_FORMAT", "`json` or `pretty`"),

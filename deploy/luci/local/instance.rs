@@ -26,7 +26,7 @@ use crate::{
     config::{Config, StoreAddress},
     process::{
         ProcessRole, Setup, System,
-        from_config::{STORE_URL_KEY, configured_seal_key, gateway_options, providers, public_url},
+        from_config::{STORE_URL_KEY, configured_seal_key, gateway_options, providers, public_url, seal_witness},
         keys::derive_key,
         telemetry,
     },
@@ -92,7 +92,10 @@ impl LocalInstance {
             nats_url: servers.nats_url.clone(),
             storage,
             vault: Arc::new(Vault::new(master)?),
-            sealing: Some(SealerOptions::owned_by(&instance, Arc::new(seal_key))),
+            sealing: Some(SealerOptions {
+                witness: Some(seal_witness(config)),
+                ..SealerOptions::owned_by(&instance, Arc::new(seal_key))
+            }),
             providers: providers(config, Some(&listener)),
             senders: config.senders.clone(),
             listener: Some(listener),

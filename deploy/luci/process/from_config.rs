@@ -7,6 +7,7 @@ use std::{
 };
 
 use luci_providers::ProvidersConfig;
+use luci_runs::seal_witness::SealWitness;
 use luci_schema::seal::SealKey;
 use luci_storage::Storage;
 use secrecy::ExposeSecret;
@@ -34,7 +35,14 @@ pub fn gateway_options(config: &Config) -> luci_gateway::Options {
     let tls = config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
     let defaults = luci_gateway::Options::default();
     let upload_limit = config.upload_max_bytes.map_or(defaults.upload_limit, NonZeroU64::get);
-    luci_gateway::Options { tls, senders: config.senders.clone(), upload_limit, ..defaults }
+    let (senders, sandbox) = (config.senders.clone(), config.sandbox);
+    luci_gateway::Options { tls, senders, sandbox, upload_limit, ..defaults }
+}
+
+/// `LUCI_SEAL_WITNESS`, else a file of the data folder.
+pub fn seal_witness(config: &Config) -> SealWitness {
+    let path = config.seal_witness.clone();
+    SealWitness::at(path.unwrap_or_else(|| config.data_dir.join("seals.witness")))
 }
 
 /// The store that all processes share. A folder is for processes of one machine; a key derived from the master key signs

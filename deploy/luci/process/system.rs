@@ -69,6 +69,7 @@ pub struct System {
     pub degraded_roles: DegradedRoles,
     roles: Roles,
     stop: CancellationToken,
+    write_pool: PgPool,
     read_pool: PgPool,
     fold_pool: PgPool,
 }
@@ -87,8 +88,10 @@ pub enum SystemError {
 }
 
 /// Connections of one process: a Postgres with 100 connections serves three processes.
-const ENGINE_CONNECTIONS: u32 = 16;
-const READ_CONNECTIONS: u32 = 8;
+const ENGINE_CONNECTIONS: u32 = 14;
+/// The gateway's own connections of role `luci_engine`: callers cannot take those of the other roles.
+const WRITE_CONNECTIONS: u32 = 6;
+const READ_CONNECTIONS: u32 = 6;
 const FOLD_CONNECTIONS: u32 = 3;
 /// Longer than a worker's drain (10 s), shorter than systemd's stop timeout (90 s).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -99,15 +102,16 @@ impl System {
     /// Connects, opens the log and starts the roles. The caller has migrated the database.
     pub async fn start(setup: Setup) -> Result<Self, SystemError> {
         let url = setup.database_url.expose_secret();
-        let (pool, read_pool, fold_pool) = tokio::try_join!(
+        let (pool, write_pool, read_pool, fold_pool) = tokio::try_join!(
             migrate::connect(url, DatabaseRole::Engine, ENGINE_CONNECTIONS),
+            migrate::connect(url, DatabaseRole::Engine, WRITE_CONNECTIONS),
             migrate::connect(url, DatabaseRole::Gateway, READ_CONNECTIONS),
             migrate::connect(url, DatabaseRole::Projector, FOLD_CONNECTIONS),
         )?;
         let log = Log::open(pool.clone(), LogOptions::default()).await?;
         let (stop, roles) = (CancellationToken::new(), Roles::default());
         let degraded_roles = roles.degraded.clone();
-        let mut system = Self { log, pool, degraded_roles, roles, stop, read_pool, fold_pool };
+        let mut system = Self { log, pool, degraded_roles, roles, stop, write_pool, read_pool, fold_pool };
         let issuer = Issuer::new(system.log.clone());
         let projected = watch::Sender::new(Position(0));
         for &role in &setup.roles {
@@ -134,8 +138,9 @@ impl System {
         let listener = Arc::new(listener.map_err(sqlx::Error::Io)?);
         let nats = connected(&setup.nats_url, "luci gateway").await?;
         let projected = setup.roles.contains(&ProcessRole::Projections).then(|| projected.subscribe());
-        let (log, issuer, storage) = (self.log.clone(), issuer.clone(), setup.storage.clone());
-        let (read_pool, engine_pool) = (self.read_pool.clone(), self.pool.clone());
+        let log = self.log.with_pool(self.write_pool.clone());
+        let (issuer, storage) = (issuer.with_log(log.clone()), setup.storage.clone());
+        let (read_pool, engine_pool) = (self.read_pool.clone(), self.write_pool.clone());
         let (vault, configured) = (setup.vault.clone(), setup.providers.configured());
         let (metrics, options) = (setup.metrics.clone(), setup.gateway.clone());
         let degraded_roles = self.degraded_roles.subscribe();
@@ -255,7 +260,7 @@ impl System {
     pub async fn stop(self) {
         self.stop.cancel();
         self.roles.drain(DRAIN_TIMEOUT).await;
-        for pool in [&self.read_pool, &self.fold_pool, &self.pool] {
+        for pool in [&self.read_pool, &self.write_pool, &self.fold_pool, &self.pool] {
             // A connection that hangs must not keep the process alive.
             let _ = tokio::time::timeout(Duration::from_secs(2), pool.close()).await;
         }

@@ -43,6 +43,10 @@ pub struct Holder {
     pub key: KeyId,
     pub role: Role,
     pub scopes: Vec<String>,
+    /// When the key expires.
+    pub key_expires_at: Option<Micros>,
+    /// When the credential ends: the key, or the session before it.
+    pub expires_at: Option<Micros>,
 }
 
 /// A key in a list, without its secret.
@@ -100,7 +104,7 @@ pub async fn create(
 /// The one query without a tenant: it finds the tenant.
 pub async fn holder(c: &mut PgConnection, hash: &Hash) -> Result<Option<Holder>, AdminError> {
     let row = sqlx::query(
-        "select k.tenant_id, k.actor_id, k.id, k.role, k.scopes
+        "select k.tenant_id, k.actor_id, k.id, k.role, k.scopes, k.expires_at, k.expires_at
            from api_keys k
            join tenants t on t.id = k.tenant_id and t.status = 'active'
            join actors a on a.tenant_id = k.tenant_id and a.id = k.actor_id and a.disabled_at is null
@@ -112,7 +116,7 @@ pub async fn holder(c: &mut PgConnection, hash: &Hash) -> Result<Option<Holder>,
     row.map(|row| read_holder(&row)).transpose()
 }
 
-/// Reads (tenant_id, actor_id, id, role, scopes); used by `sessions` too.
+/// Reads (tenant_id, actor_id, id, role, scopes, and when key and credential end); used by `sessions` too.
 pub(super) fn read_holder(row: &PgRow) -> Result<Holder, AdminError> {
     Ok(Holder {
         tenant: row.try_get(0)?,
@@ -120,6 +124,8 @@ pub(super) fn read_holder(row: &PgRow) -> Result<Holder, AdminError> {
         key: row.try_get(2)?,
         role: read_role(row.try_get(3)?)?,
         scopes: row.try_get(4)?,
+        key_expires_at: row.try_get::<Option<OffsetDateTime>, _>(5)?.map(Micros::from),
+        expires_at: row.try_get::<Option<OffsetDateTime>, _>(6)?.map(Micros::from),
     })
 }
 

@@ -38,7 +38,7 @@ pub async fn open(c: &mut PgConnection, holder: &Holder) -> Result<(SecretString
 /// The holder of the session with this hash, if it and its key are valid.
 pub async fn holder(c: &mut PgConnection, hash: &Hash) -> Result<Option<Holder>, AdminError> {
     let row = sqlx::query(
-        "select k.tenant_id, k.actor_id, k.id, k.role, k.scopes
+        "select k.tenant_id, k.actor_id, k.id, k.role, k.scopes, k.expires_at, least(s.expires_at, k.expires_at)
            from sessions s
            join api_keys k on k.tenant_id = s.tenant_id and k.id = s.key_id
            join tenants t on t.id = k.tenant_id and t.status = 'active'

@@ -115,10 +115,11 @@ pub async fn get(c: &mut PgConnection, tenant: TenantId) -> Result<Tenant, Admin
 
 /// Locks the tenant's row until the caller's transaction ends, so that changes of its settings are serialised. Returns the
 /// version of its stream, which the next change expects.
-pub async fn lock(c: &mut PgConnection, tenant: TenantId, log: &Log) -> Result<Version, AdminError> {
-    let locked = sqlx::query("select from tenants where id = $1 for update").bind(tenant).fetch_optional(c).await?;
+pub async fn lock(c: &mut PgConnection, tenant: TenantId) -> Result<Version, AdminError> {
+    let locked =
+        sqlx::query("select from tenants where id = $1 for update").bind(tenant).fetch_optional(&mut *c).await?;
     locked.ok_or(AdminError::NotFound("tenant"))?;
-    let head = log.stream_head(tenant, tenant.into()).await.map_err(AdminError::Log)?;
+    let head = luci_schema::log::stream_head(c, tenant, tenant.into()).await.map_err(AdminError::Log)?;
     Ok(head.map_or(Version(0), |(version, _)| version))
 }
 
@@ -133,7 +134,7 @@ pub async fn store_receipt(
     if receipt.is_none() {
         return Ok(log.head());
     }
-    let version = lock(c, tenant, log).await?;
+    let version = lock(c, tenant).await?;
     record(log, c, tenant, Change::after(tenant, version, Vec::new()).with_receipt(receipt), by).await
 }
 

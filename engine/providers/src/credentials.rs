@@ -86,7 +86,7 @@ pub async fn set(
     by: &By,
     receipt: Option<NewReceipt>,
 ) -> Result<Position, AdminError> {
-    let version = tenants::lock(c, tenant, log).await?;
+    let version = tenants::lock(c, tenant).await?;
     let sealed = vault.seal(c, tenant, Purpose::Provider(provider.as_str()), &credential.text()).await?;
     sqlx::query(
         "insert into provider_credentials (tenant_id, provider, sealed, key_version) values ($1, $2, $3, $4)
@@ -112,7 +112,7 @@ pub async fn remove(
     by: &By,
     receipt: Option<NewReceipt>,
 ) -> Result<Option<Position>, AdminError> {
-    let version = tenants::lock(c, tenant, log).await?;
+    let version = tenants::lock(c, tenant).await?;
     let gone = sqlx::query("delete from provider_credentials where tenant_id = $1 and provider = $2")
         .bind(tenant)
         .bind(provider.as_str())

@@ -24,6 +24,7 @@ mod price;
 pub mod prices;
 pub mod quota;
 mod reason;
+mod remedy;
 pub mod result_writer;
 pub mod results;
 pub mod send;

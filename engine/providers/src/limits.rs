@@ -128,7 +128,7 @@ pub async fn set_own(
             return Err(AdminError::Invalid { field, reason: format!("1 to {MAX} people, or null for no limit") });
         }
     }
-    let version = tenants::lock(c, tenant, log).await?;
+    let version = tenants::lock(c, tenant).await?;
     let people = |limit: Option<u32>| limit.map(|people| i32::try_from(people).unwrap_or(i32::MAX));
     sqlx::query(
         "insert into provider_limits (tenant_id, provider, per_minute, per_day) values ($1, $2, $3, $4)

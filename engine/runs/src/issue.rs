@@ -91,6 +91,11 @@ impl Issuer {
         Self { log, runs: Arc::new(Mutex::new(LruCache::new(MAX_CACHED_RUNS))) }
     }
 
+    /// The same issuer, which shares its folded runs, over another handle of the log.
+    pub fn with_log(&self, log: Log) -> Self {
+        Self { log, runs: Arc::clone(&self.runs) }
+    }
+
     /// Executes a command.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 //! works, by lease `seals`; its checkpoint is the last position whose seal is in the store.
 //!
 //! A seal is written to the database first and to the store second. So a seal that only the store has means that the
-//! database was truncated or restored to an earlier state: the object is not replaced, and the sealer reports an error.
+//! database was truncated or restored to an earlier state: the object is not replaced, and the sealer reports an error. So it
+//! does when the database lacks a seal that the checkpoint or the witness knows: a range is never sealed twice.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -15,6 +16,7 @@ use luci_schema::{
     seal::{MAX_EVENTS, Seal, SealKey},
 };
 use luci_storage::{Storage, StorageError};
+use sqlx::PgConnection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +24,7 @@ use crate::{
     follow,
     lease_guard::{LeaseGuard, LeaseOptions},
     retry_pause::RetryPause,
+    seal_witness::{SealWitness, WitnessedSeal},
 };
 
 #[derive(Debug, Clone)]
@@ -30,11 +33,16 @@ pub struct SealerOptions {
     pub key: Arc<SealKey>,
     /// Longest time until an appended event is sealed.
     pub every: Duration,
+    /// Remembers every seal outside database and store.
+    pub witness: Option<SealWitness>,
 }
 
 impl SealerOptions {
+    /// Between two seals, unless the options say otherwise.
+    pub const INTERVAL: Duration = Duration::from_secs(60);
+
     pub fn owned_by(owner: impl Into<String>, key: Arc<SealKey>) -> Self {
-        Self { lease: LeaseOptions::owned_by(owner), key, every: Duration::from_secs(60) }
+        Self { lease: LeaseOptions::owned_by(owner), key, every: Self::INTERVAL, witness: None }
     }
 }
 
@@ -49,6 +57,22 @@ enum SealerError {
          Nothing was replaced. See `luci audit seals`; if the restore was intended, move the newer seal objects away"
     )]
     SealMismatch(u64),
+    #[error(
+        "{memory} knows that position {known} was sealed, the database has seals up to position {found}: seals were removed, \
+         or the database was restored to an earlier state. Nothing is sealed again. See `luci audit seals`"
+    )]
+    SealsRemoved { memory: String, known: Position, found: Position },
+    #[error("{memory} knows another seal {0} than the database: seals were replaced. Nothing is sealed again", memory = .1)]
+    SealReplaced(u64, String),
+    #[error("the witness of seals cannot be used: {0}")]
+    Witness(#[from] std::io::Error),
+}
+
+impl SealerError {
+    /// An operator must act: the same try soon again cannot succeed.
+    fn is_tampering(&self) -> bool {
+        matches!(self, Self::SealMismatch(_) | Self::SealsRemoved { .. } | Self::SealReplaced(..))
+    }
 }
 
 impl From<sqlx::Error> for SealerError {
@@ -78,8 +102,14 @@ pub async fn run(options: SealerOptions, log: Log, storage: Storage, stop: Cance
         let why = ended.as_ref().err().map(ToString::to_string);
         lease.release(why.as_deref()).await;
         let Err(error) = ended else { continue };
-        tracing::warn!(%error, "sealing failed, retrying");
-        let wait = if matches!(error, SealerError::SealMismatch(_)) { MISMATCH_RETRY } else { pause.next() };
+        let wait = if error.is_tampering() {
+            metrics::counter!("luci_seal_faults_total").increment(1);
+            tracing::error!(%error, "log not sealed, seals do not match");
+            MISMATCH_RETRY
+        } else {
+            tracing::warn!(%error, "sealing failed, retrying");
+            pause.next()
+        };
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(wait) => {}
@@ -129,6 +159,7 @@ impl SealerSession<'_> {
     async fn catch_up(&self, at: &mut Position) -> Result<Option<Seal>, SealerError> {
         let mut c = self.lease.pool().acquire().await?;
         let last = log::last_seal(&mut c).await?;
+        self.compare_with_memory(&mut c, last.as_ref(), *at).await?;
         let before = last.as_ref().map_or(0, |seal| seal.seal_id.saturating_sub(u64::from(CHECKED_SEALS)));
         let recent = log::seals_after(&mut c, before, CHECKED_SEALS).await?;
         drop(c);
@@ -136,6 +167,43 @@ impl SealerSession<'_> {
             self.export(seal, at).await?;
         }
         Ok(last)
+    }
+
+    /// The database still has every seal that the checkpoint and the witness know. Seals that a crash kept from the witness are
+    /// added to it.
+    async fn compare_with_memory(
+        &self,
+        c: &mut PgConnection,
+        last: Option<&Seal>,
+        at: Position,
+    ) -> Result<(), SealerError> {
+        let found = last.map_or(Position(0), |seal| seal.to_position);
+        if at > found {
+            let memory = "the sealer's checkpoint".into();
+            return Err(SealerError::SealsRemoved { memory, known: at, found });
+        }
+        let Some(witness) = &self.options.witness else { return Ok(()) };
+        let memory = || format!("the witness {}", witness.path().display());
+        let known = witness.read()?.last().copied();
+        if let Some(known) = known {
+            let here = log::seals_after(c, known.seal_id.saturating_sub(1), 1).await?;
+            match here.first().map(WitnessedSeal::from) {
+                Some(here) if here == known => {}
+                Some(here) if here.seal_id == known.seal_id => {
+                    return Err(SealerError::SealReplaced(known.seal_id, memory()));
+                }
+                _ => return Err(SealerError::SealsRemoved { memory: memory(), known: known.to_position, found }),
+            }
+        }
+        let mut after = known.map_or(0, |known| known.seal_id);
+        loop {
+            let page = log::seals_after(c, after, CHECKED_SEALS).await?;
+            let Some(newest) = page.last() else { return Ok(()) };
+            after = newest.seal_id;
+            for seal in &page {
+                witness.add(seal.into())?;
+            }
+        }
     }
 
     /// Seals the leaves after the last seal, if there are any.
@@ -154,6 +222,9 @@ impl SealerSession<'_> {
         log::add_seal(&mut tx, &seal).await?;
         tx.commit().await?;
         leaves.clear();
+        if let Some(witness) = &self.options.witness {
+            witness.add((&seal).into())?;
+        }
         self.export(&seal, at).await?;
         metrics::gauge!("luci_sealed_position").set(seal.to_position.0 as f64);
         *last = Some(seal);

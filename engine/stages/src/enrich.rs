@@ -44,6 +44,10 @@ impl StageKind for Enrich {
         Settings::read(config).map(drop)
     }
 
+    fn needs(&self, config: &Value) -> Vec<ProviderName> {
+        Settings::read(config).map_or_else(|_| Vec::new(), |(_, provider)| vec![provider])
+    }
+
     fn max_cost_per_lead(&self, config: &Value, prices: &RunPrices) -> u64 {
         // Settings that cannot be read fail the block before it looks anything up.
         let Ok((settings, provider)) = Settings::read(config) else { return 0 };

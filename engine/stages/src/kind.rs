@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use luci_providers::{LookupContext, Providers};
+use luci_providers::{LookupContext, ProviderName, Providers};
 use luci_runs::block::{BlockFault, BlockKind, Progress, Task};
 use luci_schema::{
     Stage,
@@ -38,6 +38,11 @@ pub trait StageKind: Send + Sync {
     /// Whether the work calls outside LUCI: then `block:started` is recorded, and older attempts fenced, before it begins.
     fn calls_outside(&self) -> bool {
         false
+    }
+
+    /// The providers that it cannot do without, by these settings: a run does not start while one has no key.
+    fn needs(&self, _config: &Value) -> Vec<ProviderName> {
+        Vec::new()
     }
 
     /// Whether new leads come out of it: automations may wait for them.

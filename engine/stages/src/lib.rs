@@ -23,6 +23,7 @@ mod validate;
 use std::sync::{Arc, LazyLock};
 
 use futures::FutureExt as _;
+use luci_providers::ProviderName;
 use luci_runs::{
     block::BlockKind,
     clock::{BlockRetries, Cleanup, Reactor, RunStarts},
@@ -85,6 +86,11 @@ fn makes_leads(stage: Stage) -> bool {
 /// What is wrong with a blueprint's settings for a stage.
 pub fn check(stage: Stage, config: &Value) -> Result<(), BadSetting> {
     of(stage).map_or(Ok(()), |kind| kind.check(config))
+}
+
+/// The providers that a stage cannot do without.
+pub fn needs(spec: &StageSpec) -> Vec<ProviderName> {
+    of(spec.stage).map_or_else(Vec::new, |kind| kind.needs(&spec.config))
 }
 
 /// The most micro-dollars that one lead can cost in a stage.

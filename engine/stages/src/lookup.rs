@@ -7,7 +7,10 @@ use futures::future::BoxFuture;
 use luci_leads::{Lead, lead::line::FailedLine};
 use luci_providers::{Answers, CallState, Capability, ProviderError, ProviderName, Reason};
 use luci_runs::block::{BlockFault, Progress, Task};
-use luci_schema::{Failure, FailureCode, Micros, event::BlockReport};
+use luci_schema::{
+    Failure, FailureCode, Micros,
+    event::{BlockReport, OnMissingProvider},
+};
 use sqlx::PgConnection;
 
 use crate::{
@@ -60,6 +63,12 @@ pub(super) async fn run<S: Source>(
     let leads = outcome::leads(task, tools).await?;
     let (total, mut done) = (leads.len() as u64, 0);
     let mut outcome = Outcome::new(task, tools);
+    if skips_without_key(task, tools, provider).await? {
+        for lead in leads {
+            outcome.skipped(&lead, Some(Reason::NotConfigured.as_str())).await?;
+        }
+        return outcome.finish().await;
+    }
     let mut counted = HashSet::new();
     let mut qualified: Vec<(Lead, S::Query)> = Vec::with_capacity(leads.len());
     for lead in leads {
@@ -91,18 +100,28 @@ pub(super) async fn run<S: Source>(
         take::<S>(task, tools, &mut outcome, provider, (leads, answers)).await?;
         progress.set(done, total);
     }
-    let Some(error) = stopped_by else { return outcome.finish_unless_all_failed(provider.as_str()).await };
+    let Some(error) = stopped_by else { return outcome.finish_unless_all_failed(provider).await };
     for (lead, _) in qualified {
         outcome.failed(&unanswered(lead, error.clone())).await?;
     }
-    Err(broken_off(outcome.finish().await?, &error))
+    Err(broken_off(outcome.finish().await?, provider, &error))
+}
+
+/// Whether the run said that leads go on without this provider, and it has no key.
+async fn skips_without_key(task: &Task, tools: &Tools, provider: ProviderName) -> Result<bool, BlockFault> {
+    if task.run.options.on_missing_provider != OnMissingProvider::Skip {
+        return Ok(false);
+    }
+    let account = tools.providers.account(task.tenant, provider).await;
+    let account = account.map_err(|error| BlockFault::new(FailureCode::Auth, format!("key of {provider}: {error}")))?;
+    Ok(account.is_none())
 }
 
 /// The provider takes no more calls now: the block fails. The answers that came are stored, so the next attempt
 /// looks up only the other leads, at the time that the provider named.
-fn broken_off(report: BlockReport, error: &ProviderError) -> BlockFault {
+fn broken_off(report: BlockReport, provider: ProviderName, error: &ProviderError) -> BlockFault {
     let tried = report.counts.processed();
-    let mut failure = Failure::new(error.code, message(error, tried - report.counts.failed, tried));
+    let mut failure = Failure::new(error.code, message(provider, error, tried - report.counts.failed, tried));
     failure.reasons = report.reasons.clone();
     // An INTERNAL error is a database that was away. A stored answer that cannot be decoded stays so, and is not bought again.
     failure.retryable |= error.code == FailureCode::Internal && error.reason != Reason::StoredAnswerUnreadable;
@@ -114,10 +133,13 @@ fn broken_off(report: BlockReport, error: &ProviderError) -> BlockFault {
 }
 
 /// Names the stored answer where one is to blame: that detail quotes no provider.
-fn message(error: &ProviderError, answered: u64, tried: u64) -> String {
+fn message(provider: ProviderName, error: &ProviderError, answered: u64, tried: u64) -> String {
     match (&error.reason, &error.detail) {
         (Reason::StoredAnswerUnreadable, Some(detail)) => detail.clone(),
-        _ => format!("{} answered for {answered} of {tried} leads", error.provider),
+        (reason, _) => {
+            let cause = reason.remedy(provider).map_or_else(String::new, |remedy| format!(": {remedy}"));
+            format!("{provider} answered for {answered} of {tried} leads{cause}")
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use luci_leads::{
     lead::line::{self, FailedLine},
     store,
 };
+use luci_providers::{ProviderName, Reason};
 use luci_runs::block::{BlockFault, Task};
 use luci_schema::{
     ArtifactId, Counts, Failure, FailureCode, Stage, TenantId,
@@ -202,7 +203,7 @@ impl<'a> Outcome<'a> {
     }
 
     /// Closes the artifacts; the block fails when every processed lead failed for a technical reason.
-    pub(super) async fn finish_unless_all_failed(self, provider: &str) -> Result<BlockReport, BlockFault> {
+    pub(super) async fn finish_unless_all_failed(self, provider: ProviderName) -> Result<BlockReport, BlockFault> {
         let report = self.finish().await?;
         let (tried, failed) = (report.counts.processed(), report.counts.failed);
         let technical = report.failures.keys().all(|code| code.technical());
@@ -211,7 +212,11 @@ impl<'a> Outcome<'a> {
         }
         let most = report.failures.iter().max_by_key(|(_, leads)| **leads).map(|(code, _)| *code);
         let code = most.unwrap_or(FailureCode::Internal);
-        let mut failure = Failure::new(code, format!("{provider} answered for none of {tried} leads"));
+        let reason =
+            report.reasons.iter().max_by_key(|(_, leads)| **leads).map(|(reason, _)| Reason::from(reason.clone()));
+        let cause =
+            reason.and_then(|reason| reason.remedy(provider)).map_or_else(String::new, |text| format!(": {text}"));
+        let mut failure = Failure::new(code, format!("{provider} answered for none of {tried} leads{cause}"));
         failure.reasons = report.reasons.clone();
         Err(BlockFault { failure, report: Box::new(report) })
     }

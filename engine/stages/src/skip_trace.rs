@@ -48,6 +48,17 @@ impl StageKind for SkipTrace {
         Settings::read(config).map(drop)
     }
 
+    fn needs(&self, config: &Value) -> Vec<ProviderName> {
+        let Ok((settings, provider)) = Settings::read(config) else { return Vec::new() };
+        let verifies = |other: &&ProviderName| {
+            let facts = other.descriptor().capabilities.phone_facts;
+            **other != provider
+                && facts.iter().any(|facts| settings.verify.is_some_and(|v| v.as_str() == facts.setting))
+        };
+        let verifier = ProviderName::ALL.iter().find(verifies).copied();
+        [Some(provider), verifier].into_iter().flatten().collect()
+    }
+
     fn max_cost_per_lead(&self, config: &Value, prices: &RunPrices) -> u64 {
         // Settings that cannot be read fail the block before it looks anything up.
         let Ok((settings, provider)) = Settings::read(config) else { return 0 };

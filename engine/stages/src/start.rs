@@ -9,11 +9,12 @@ use luci_leads::{
     commands::{new_leads, scoring_profiles},
     store::{imports, leads, sectors},
 };
-use luci_providers::prices;
+use luci_providers::{ProviderName, credentials, prices};
 use luci_schema::{
-    Actor, BlueprintId, ImportId, RunId, SectorId, TenantId,
+    Actor, BlueprintId, ImportId, RunId, SectorId, Stage, TenantId,
     event::{Artifact, RunInput, RunOptions, RunPrices, RunQueued, StageSpec, TriggerType},
 };
+use serde::Serialize;
 use sqlx::PgConnection;
 
 /// A request to start a run.
@@ -116,6 +117,31 @@ pub async fn queued(
 /// The prices that are valid now, and the most that one lead can cost in each stage.
 pub async fn pin_prices(c: &mut PgConnection, stages: &[StageSpec]) -> Result<RunPrices, sqlx::Error> {
     prices::pin(c, stages, crate::max_cost_per_lead).await
+}
+
+/// A provider without a key, and the stage that cannot do without it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingProvider {
+    pub stage: Stage,
+    pub provider: ProviderName,
+    /// What helps, as a sentence.
+    pub remedy: String,
+}
+
+/// The providers that the stages need and that have neither a key of the tenant nor one of `installation`.
+pub async fn missing_providers(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    installation: &[ProviderName],
+    stages: &[StageSpec],
+) -> Result<Vec<MissingProvider>, AdminError> {
+    let own = credentials::list(c, tenant).await?;
+    let has_key = |name: &ProviderName| installation.contains(name) || own.iter().any(|(own, _)| own == name);
+    let needs =
+        |spec: &StageSpec| crate::needs(spec).into_iter().map(|provider| (spec.stage, provider)).collect::<Vec<_>>();
+    let missing = stages.iter().flat_map(needs).filter(|(_, provider)| !has_key(provider));
+    Ok(missing.map(|(stage, provider)| MissingProvider { stage, provider, remedy: provider.remedy() }).collect())
 }
 
 /// A blueprint that was published by an earlier version may have settings that are refused now: better before paid stages.

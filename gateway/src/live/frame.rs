@@ -167,6 +167,11 @@ pub fn heartbeat(position: Position, lag_ms: u64) -> Utf8Bytes {
         .into()
 }
 
+/// The events from `from` to `to` are not sent: the client drops what it has, and the snapshot that follows replaces it.
+pub fn reset(from: Position, to: Position) -> Utf8Bytes {
+    json!({"type": "reset", "from": from, "to": to}).to_string().into()
+}
+
 /// The watcher was too slow: it has every event up to `after` and must reconnect from there.
 pub fn resume(after: Position) -> Utf8Bytes {
     json!({"type": "resume", "after": after, "reason": "too slow"}).to_string().into()

@@ -10,4 +10,4 @@ pub mod snapshot;
 pub mod watcher;
 
 pub use hub::{Hub, Topic};
-pub use watcher::{Step, Watcher};
+pub use watcher::{Opening, Step, Watcher};

@@ -1,7 +1,10 @@
 //! The first frame of a stream: the state of the read model and the position that it reflects.
 
-use luci_projections::runs::{self, RunFilter};
-use luci_schema::{Position, RunId, TenantId, Version, migrate::tenant_tx};
+use luci_projections::{
+    runs::{self, RunFilter},
+    snapshot,
+};
+use luci_schema::{Position, RunId, TenantId, Version};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -27,7 +30,7 @@ pub async fn take(app: &App, tenant: TenantId, run: Option<RunId>) -> Result<Sna
 }
 
 async fn of_runs(app: &App, tenant: TenantId) -> Result<Snapshot, Problem> {
-    let mut tx = tenant_tx(&app.read_pool, tenant).await?;
+    let mut tx = snapshot::begin(&app.read_pool, tenant).await?;
     let mut page = runs::list(&mut tx, tenant, &RunFilter { limit: RUNS, ..RunFilter::default() }).await?;
     provider_waits::add(app, tenant, page.runs.iter_mut()).await?;
     let position = page.position;
@@ -40,7 +43,7 @@ async fn of_run(app: &App, tenant: TenantId, run: RunId) -> Result<Snapshot, Pro
     if app.log.stream_head(tenant, run.into()).await?.is_none() {
         return Err(Problem::not_found("run"));
     }
-    let mut tx = tenant_tx(&app.read_pool, tenant).await?;
+    let mut tx = snapshot::begin(&app.read_pool, tenant).await?;
     let Some(mut detail) = runs::get(&mut tx, tenant, run).await? else {
         // Just queued: the watcher gets its events from the first one on.
         let body = json!({"type": "snapshot", "topic": format!("run:{run}"), "position": 0, "runId": run,

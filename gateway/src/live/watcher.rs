@@ -18,7 +18,8 @@ use crate::{App, problem::Problem, run_version::version_at};
 
 /// Events of a gap read from the log at once.
 const PAGE: usize = 256;
-/// The largest gap of all runs that is read event by event. Beyond it, the snapshot replaces the events.
+/// The largest gap of all runs that is read event by event. Beyond it, the snapshot replaces the events, and a frame `reset`
+/// says so.
 const MAX_GAP: u64 = 20_000;
 /// Topics of one watcher, at most.
 const MAX_TOPICS: usize = 32;
@@ -30,8 +31,17 @@ pub enum Step {
     Resume(Position),
 }
 
+/// The frames that begin a topic.
+pub struct Opening {
+    /// The requested position cannot be resumed from: the snapshot replaces what the client has.
+    pub reset: Option<Utf8Bytes>,
+    pub snapshot: Utf8Bytes,
+}
+
 /// One followed topic.
 struct Follow {
+    /// The client named the position after which it wants events, also those that it has by another topic.
+    replays: bool,
     subscription: Subscription,
     /// Every event up to here was sent.
     sent: Position,
@@ -63,8 +73,10 @@ impl Watcher {
         run.map_or(Topic::Runs(self.tenant), |run| Topic::Run(self.tenant, run))
     }
 
-    /// Follows a topic from the position `after`, or from now. Returns the snapshot to send first.
-    pub async fn follow(&mut self, run: Option<RunId>, after: Option<Position>) -> Result<Utf8Bytes, Problem> {
+    /// Follows a topic from the position `after`, or from now; a topic that is followed already begins anew. Returns the
+    /// frames to send first.
+    pub async fn follow(&mut self, run: Option<RunId>, after: Option<Position>) -> Result<Opening, Problem> {
+        let requested = after;
         let after = match after {
             Some(after) => self.existing(after).await,
             None => None,
@@ -77,11 +89,13 @@ impl Watcher {
         // Subscribed first: an event appended while the snapshot is read is in both, and is sent once.
         let (subscription, live) = self.app.hub.subscribe(topic);
         let snapshot = snapshot::take(&self.app, self.tenant, run).await?;
+        let after = after.filter(|after| run.is_some() || subscription.cut.0.saturating_sub(after.0) <= MAX_GAP);
         let from = after.unwrap_or(snapshot.position);
         let gap = self.gap(run, after, &snapshot, subscription.cut).await?;
+        let reset = requested.filter(|_| after.is_none()).map(|requested| frame::reset(requested, from));
         self.live.insert(topic, BroadcastStream::new(live));
-        self.follows.push((topic, Follow { subscription, sent: from, gap }));
-        Ok(snapshot.frame)
+        self.follows.push((topic, Follow { replays: after.is_some(), subscription, sent: from, gap }));
+        Ok(Opening { reset, snapshot: snapshot.frame })
     }
 
     /// The position, if the log has it; waits for one that another process has just returned. A position beyond the log is
@@ -101,11 +115,8 @@ impl Watcher {
         snapshot: &snapshot::Snapshot,
         cut: Position,
     ) -> Result<Option<Gap>, Problem> {
-        let mut from = after.unwrap_or(snapshot.position);
+        let from = after.unwrap_or(snapshot.position);
         let Some(run) = run else {
-            if cut.0.saturating_sub(from.0) > MAX_GAP {
-                from = from.max(snapshot.position);
-            }
             return Ok((from < cut).then_some(Gap::Runs { after: from }));
         };
         if from >= cut {
@@ -165,7 +176,8 @@ impl Watcher {
         }
     }
 
-    /// Whether the event was not sent yet, for this topic or another one; marks it as sent.
+    /// Whether the event is to be sent: not yet sent for this topic, nor for an overlapping one, unless the client asked for a
+    /// replay. Marks it as sent.
     fn mark_sent(&mut self, topic: Topic, bundle: &Bundle) -> bool {
         let Some(position) = bundle.position else {
             return matches!(topic, Topic::Runs(_)) || !self.follows.iter().any(|(t, _)| matches!(t, Topic::Runs(_)));
@@ -174,10 +186,10 @@ impl Watcher {
             Topic::Runs(tenant) => Topic::Run(tenant, bundle.run),
             Topic::Run(tenant, _) => Topic::Runs(tenant),
         };
-        let was_sent = |topic: Topic, follows: &[(Topic, Follow)]| {
-            follows.iter().any(|(t, follow)| *t == topic && follow.sent >= position)
-        };
-        let is_new = !was_sent(topic, &self.follows) && !was_sent(other, &self.follows);
+        let of = |topic: Topic| self.follows.iter().find(|(t, _)| *t == topic).map(|(_, follow)| follow);
+        let was_sent = |topic: Topic| of(topic).is_some_and(|follow| follow.sent >= position);
+        let replayed = of(topic).is_some_and(|follow| follow.replays && position <= follow.subscription.cut);
+        let is_new = !was_sent(topic) && (replayed || !was_sent(other));
         if let Some((_, follow)) = self.follows.iter_mut().find(|(t, _)| *t == topic) {
             follow.sent = follow.sent.max(position);
         }

@@ -9,7 +9,7 @@ use luci_runs::{
     issue::IssueError,
 };
 use luci_schema::log::{AppendError, LogError};
-use luci_stages::start::StartError;
+use luci_stages::start::{MissingProvider, StartError};
 use luci_storage::{BlobRefused, StorageError, UploadRefused};
 
 use super::Problem;
@@ -18,6 +18,19 @@ impl Problem {
     /// The run is in a status that does not allow the command.
     pub fn illegal_status(run: &Run, reason: &str) -> Self {
         not_possible("illegal-status").detail(reason).with("runStatus", run.status().as_str())
+    }
+}
+
+impl Problem {
+    /// The run needs providers that have no key.
+    pub fn missing_providers(missing: &[MissingProvider]) -> Self {
+        let sentence =
+            |m: &MissingProvider| format!("{} needs {}: {}", m.stage.as_str().to_uppercase(), m.provider, m.remedy);
+        let sentences: Vec<String> = missing.iter().map(sentence).collect();
+        let detail = format!("{}. Or start the run with options.onMissingProvider `skip`.", sentences.join(". "));
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "missing-provider", "A provider has no key")
+            .detail(detail)
+            .with("missing", serde_json::json!(missing))
     }
 }
 

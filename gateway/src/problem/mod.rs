@@ -101,6 +101,13 @@ impl Problem {
             .with("limitBytes", limit)
     }
 
+    /// What the request would record does not fit into an event.
+    pub fn event_too_large(bytes: usize, most: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The change is too large")
+            .detail(format!("It would be recorded with {bytes} bytes; the limit is {most}."))
+            .with("limitBytes", most)
+    }
+
     /// `If-Match` does not match the current version.
     pub fn version_mismatch(actual: Version) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, "version-mismatch", "Version mismatch")

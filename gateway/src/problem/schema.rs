@@ -1,7 +1,7 @@
 //! Problems for errors of the log and of Postgres.
 
 use http::{StatusCode, header};
-use luci_schema::log::{AppendError, LogError, is_disconnected};
+use luci_schema::log::{AppendError, LogError, is_blocked, is_disconnected};
 
 use super::Problem;
 
@@ -10,6 +10,10 @@ impl From<sqlx::Error> for Problem {
         if is_disconnected(&error) {
             tracing::warn!(%error, "database unreachable");
             return Self::unavailable("The database does not respond.");
+        }
+        if is_blocked(&error) {
+            tracing::warn!(%error, "database blocked");
+            return Self::unavailable("The database is busy: another session holds a lock for too long.");
         }
         Self::internal(&error)
     }
@@ -26,6 +30,7 @@ impl From<AppendError> for Problem {
                     .header(header::RETRY_AFTER, "1")
             }
             AppendError::Database(error) => error.into(),
+            AppendError::TooLarge { bytes, most, .. } => Self::event_too_large(bytes, most),
             error => Self::internal(&error),
         }
     }

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use http::StatusCode;
 use luci_schema::Hash;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{BodyStream, NUL_REASON, Request};
@@ -16,6 +17,17 @@ use crate::{json_body, problem::Problem};
 const JSON_LIMIT: u64 = 1 << 20;
 /// The longest pause between two chunks of a body.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The digest of a body: of its canonical JSON, so that another order of fields or other white space is the same request;
+/// of its bytes if it is not JSON.
+pub fn body_digest(body: &[u8]) -> Hash {
+    let value: Option<Value> = serde_json::from_slice(body).ok();
+    let canonical = value.and_then(|value| luci_schema::json::canonical(&value).ok());
+    match canonical {
+        Some(text) => Sha256::digest(text).into(),
+        None => Sha256::digest(body).into(),
+    }
+}
 
 impl Request {
     /// The body as a stream. It fails with 413 beyond `limit` bytes, and with 408 when the next chunk is late.
@@ -37,7 +49,7 @@ impl Request {
         Ok(whole.freeze())
     }
 
-    /// The body as JSON, with the SHA-256 of its bytes. An empty body is read as `{}`.
+    /// The body as JSON, with its digest (`body_digest`). An empty body is read as `{}`.
     pub async fn json<T: DeserializeOwned>(&mut self) -> Result<(T, Hash), Problem> {
         self.json_within(JSON_LIMIT).await
     }
@@ -45,7 +57,7 @@ impl Request {
     /// `json`, with a size limit in bytes.
     pub async fn json_within<T: DeserializeOwned>(&mut self, limit: u64) -> Result<(T, Hash), Problem> {
         let bytes = self.bytes(limit).await?;
-        let digest = Sha256::digest(&bytes).into();
+        let digest = body_digest(&bytes);
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         if !bytes.is_empty() && !self.header("content-type").is_some_and(is_json) {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "JSON required")
@@ -99,6 +111,7 @@ fn is_json(content_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::request;
+    use super::body_digest;
 
     const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
@@ -138,5 +151,16 @@ mod tests {
         assert_eq!(request("", &JSON, b"{\"a\":\"x\"}").json::<Body>().await.unwrap_err().status(), 422);
         assert_eq!(request("", &JSON, b"{\"b\":1}").json::<Body>().await.unwrap_err().status(), 422);
         assert_eq!(request("", &[], b"{\"a\":1}").json::<Body>().await.unwrap_err().status(), 415);
+    }
+
+    #[test]
+    fn a_body_is_its_value() {
+        let digest = |text: &str| body_digest(text.as_bytes());
+        assert_eq!(digest(r#"{"a":1,"b":[true,null]}"#), digest("{ \"b\" : [true, null],\n \"a\": 1.0 }"));
+        assert_eq!(digest(r#"{"a":"\u00e9"}"#), digest(r#"{"a":"é"}"#));
+        assert_ne!(digest(r#"{"a":1}"#), digest(r#"{"a":2}"#));
+        assert_ne!(digest(r#"{"a":[1,2]}"#), digest(r#"{"a":[2,1]}"#));
+        assert_ne!(digest(r#"{"a":1}"#), digest(r#"{"a":"1"}"#));
+        assert_ne!(digest("a,b"), digest("a,b "), "what is not JSON is its bytes");
     }
 }

@@ -8,14 +8,16 @@ mod query;
 use std::{
     fmt::Display,
     str::FromStr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use http::{HeaderMap, Method};
 use hyper::upgrade::OnUpgrade;
+use luci_schema::Hash;
 
+pub use self::body::body_digest;
 use crate::{connection::Connection, problem::Problem};
 
 /// The reason given for a NUL character: Postgres cannot store one in a text.
@@ -36,6 +38,8 @@ pub struct Request {
     pub connection: Option<Connection>,
     pub upgrade: Option<OnUpgrade>,
     pub request_id: String,
+    /// The digest of the body, once the handler has looked for an earlier execution (`idempotency::check`).
+    pub checked_digest: Arc<OnceLock<Hash>>,
 }
 
 impl Request {
@@ -82,6 +86,7 @@ mod fixture {
             connection: None,
             upgrade: None,
             request_id: "r".into(),
+            checked_digest: Arc::default(),
         }
     }
 }

@@ -4,7 +4,11 @@ use std::{fmt::Display, str::FromStr};
 
 use time::OffsetDateTime;
 
-use super::{NUL_REASON, Request, date::parse_date, parse_field};
+use super::{
+    NUL_REASON, Request,
+    date::{TIME_HINT, parse_end, parse_time},
+    parse_field,
+};
 use crate::problem::Problem;
 
 impl Request {
@@ -49,11 +53,12 @@ impl Request {
         self.query(name).map(|text| parse_field(name, &text)).transpose()
     }
 
-    /// A query parameter that is a time (RFC 3339) or a day.
-    pub fn query_date(&self, name: &str) -> Result<Option<OffsetDateTime>, Problem> {
-        self.query(name)
-            .map(|text| parse_date(&text).ok_or_else(|| Problem::invalid(name, "a time (RFC 3339) or a day")))
-            .transpose()
+    /// The query parameters `from` and `to`: times, or days, of which `to` includes the whole.
+    pub fn query_range(&self) -> Result<(Option<OffsetDateTime>, Option<OffsetDateTime>), Problem> {
+        let read = |name: &str, parse: fn(&str) -> Option<OffsetDateTime>| {
+            self.query(name).map(|text| parse(&text).ok_or_else(|| Problem::invalid(name, TIME_HINT))).transpose()
+        };
+        Ok((read("from", parse_time)?, read("to", parse_end)?))
     }
 
     /// `limit` within 1..=`max`, or `default`.

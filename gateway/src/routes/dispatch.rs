@@ -25,6 +25,7 @@ use crate::{
     App,
     body_drain::{self, BodyDrain},
     connection::Connection,
+    idempotency::Repeat,
     problem::Problem,
     request::{BodyStream, Request},
 };
@@ -48,7 +49,9 @@ pub fn filter(app: Arc<App>) -> BoxedFilter<(Response,)> {
             let request_id = request_id(&headers);
             let path = path.as_str().to_owned();
             let params = Vec::new();
-            let request = Request { method, path, params, query, headers, body, connection, upgrade, request_id };
+            let checked_digest = Arc::default();
+            let request =
+                Request { method, path, params, query, headers, body, connection, upgrade, request_id, checked_digest };
             let span = span(&request.request_id);
             respond(app, request, drain).instrument(span)
         })
@@ -142,7 +145,12 @@ async fn call(app: Arc<App>, route: &Route, request: Request) -> HandlerResult {
             let caller = app.callers.find(&app.hub, &request.method, &request.headers).await?;
             Span::current().record("tenant.id", field::display(&caller.tenant));
             caller.authorize(right, route.scope())?;
-            handler(app, caller, request).await
+            let repeat = Repeat::of(&caller, &request);
+            let result = handler(Arc::clone(&app), caller.clone(), request).await;
+            match repeat {
+                Some(repeat) => repeat.answer(&app, &caller, result).await,
+                None => result,
+            }
         }
     }
 }

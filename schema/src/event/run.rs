@@ -67,11 +67,36 @@ pub struct RunOptions {
     /// Leads the run takes at most; a larger input is refused, never truncated.
     pub max_leads: u64,
     pub on_existing: OnExisting,
+    #[serde(skip_serializing_if = "OnMissingProvider::is_refuse")]
+    pub on_missing_provider: OnMissingProvider,
+}
+
+/// What happens when a stage's provider has no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMissingProvider {
+    /// The run does not start. Without a key by the time a block asks, the block fails.
+    #[default]
+    Refuse,
+    /// Its leads go on as skipped, with the reason `not_configured`.
+    Skip,
+}
+
+impl OnMissingProvider {
+    pub fn is_refuse(&self) -> bool {
+        *self == Self::Refuse
+    }
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { block_size: 250, window: 8, max_leads: 2_000, on_existing: OnExisting::Attach }
+        Self {
+            block_size: 250,
+            window: 8,
+            max_leads: 2_000,
+            on_existing: OnExisting::Attach,
+            on_missing_provider: OnMissingProvider::Refuse,
+        }
     }
 }
 

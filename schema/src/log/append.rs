@@ -11,6 +11,9 @@ use crate::{
 
 /// Largest append, in bytes of event data. Leads belong in artifacts, not in events.
 pub const MAX_APPEND_BYTES: usize = 1 << 20;
+/// Largest event, in bytes of its data. Below what a broker takes by default (1 MiB), with room for the envelope and for what
+/// a later event of the stream adds to this one's data.
+pub const MAX_EVENT_BYTES: usize = 1 << 19;
 /// Most events of one append.
 pub const MAX_APPEND_EVENTS: usize = 10_000;
 
@@ -80,6 +83,9 @@ pub enum AppendError {
     NotFound,
     #[error("invalid append: {0}")]
     Invalid(String),
+    /// `event_type` is `None` where not one event but their sum is too large.
+    #[error("{} of {bytes} bytes: at most {most}", .event_type.as_deref().unwrap_or("an append"))]
+    TooLarge { event_type: Option<String>, bytes: usize, most: usize },
     #[error("the log is closed")]
     Closed,
     #[error("log database: {0}")]
@@ -130,7 +136,7 @@ impl Prepared {
             prepared.events.push(recorded);
         }
         if prepared.bytes > MAX_APPEND_BYTES {
-            return Err(AppendError::Invalid(format!("{} bytes, at most 1 MiB in one append", prepared.bytes)));
+            return Err(AppendError::TooLarge { event_type: None, bytes: prepared.bytes, most: MAX_APPEND_BYTES });
         }
         Ok(prepared)
     }
@@ -146,6 +152,10 @@ impl Prepared {
             return Err(AppendError::Invalid(format!("unknown event type {name}")));
         }
         let data = event.data().map_err(|e| AppendError::Invalid(e.to_string()))?;
+        if data.len() > MAX_EVENT_BYTES {
+            let event_type = Some(event.type_name().into());
+            return Err(AppendError::TooLarge { event_type, bytes: data.len(), most: MAX_EVENT_BYTES });
+        }
         // Postgres would store it, but its JSON functions cannot read it.
         if data.contains("\\u0000") {
             return Err(AppendError::Invalid("text contains U+0000".into()));

@@ -1,8 +1,15 @@
 //! Classifies the errors of the append statement.
 
+use std::borrow::Cow;
+
 use sqlx::Error;
 
 use super::statement::{RECEIPT_KEY, REFUSED};
+
+/// `lock_timeout`.
+const LOCK_TIMEOUT: &str = "55P03";
+/// `statement_timeout`.
+const QUERY_CANCELLED: &str = "57014";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AppendFailure {
@@ -12,6 +19,8 @@ pub(super) enum AppendFailure {
     NoPartition,
     /// The connection is lost; the append may be in the log.
     Disconnected,
+    /// Another session held a lock for too long; nothing was appended.
+    Blocked,
     /// Postgres rejects it because of a member of the batch.
     Rejected,
 }
@@ -19,6 +28,11 @@ pub(super) enum AppendFailure {
 /// Whether the database is or was unreachable; the same statement may succeed later.
 pub fn is_disconnected(error: &Error) -> bool {
     append_failure(error) == AppendFailure::Disconnected
+}
+
+/// Whether Postgres gave up because another session held a lock, or because the statement took too long.
+pub fn is_blocked(error: &Error) -> bool {
+    append_failure(error) == AppendFailure::Blocked
 }
 
 pub(super) fn append_failure(error: &Error) -> AppendFailure {
@@ -37,6 +51,7 @@ pub(super) fn append_failure(error: &Error) -> AppendFailure {
         REFUSED | "40001" | "40P01" => AppendFailure::Conflict,
         "23505" if database.constraint().is_some_and(is_conflict) => AppendFailure::Conflict,
         "23514" if database.constraint().is_none() => AppendFailure::NoPartition,
+        LOCK_TIMEOUT | QUERY_CANCELLED => AppendFailure::Blocked,
         // Shutdown, crash, startup, read-only standby; class 08 is connection exceptions.
         "57P01" | "57P02" | "57P03" | "25006" => AppendFailure::Disconnected,
         code if code.starts_with("08") => AppendFailure::Disconnected,
@@ -52,9 +67,41 @@ fn is_conflict(constraint: &str) -> bool {
 /// A copy with the same text and class, since `sqlx::Error` is not `Clone`.
 pub(super) fn cloned_error(error: &Error) -> Error {
     match append_failure(error) {
+        AppendFailure::Blocked => Error::Database(Box::new(Blocked(error.to_string()))),
         AppendFailure::Disconnected => Error::Io(std::io::Error::other(error.to_string())),
         AppendFailure::Conflict | AppendFailure::NoPartition | AppendFailure::Rejected => {
             Error::Protocol(error.to_string())
         }
+    }
+}
+
+/// A copy of a lock timeout.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Blocked(String);
+
+impl sqlx::error::DatabaseError for Blocked {
+    fn message(&self) -> &str {
+        &self.0
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        Some(LOCK_TIMEOUT.into())
+    }
+
+    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+        self
+    }
+
+    fn kind(&self) -> sqlx::error::ErrorKind {
+        sqlx::error::ErrorKind::Other
     }
 }

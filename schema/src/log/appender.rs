@@ -20,6 +20,7 @@ use super::{
     append_cache::{AppendCache, CacheUse, already_appended},
     append_failure::{AppendFailure, append_failure, cloned_error},
     batch::{AppendVerdict, BatchPlan},
+    blocking::log_blocking_session,
     statement,
     wake::{LogState, jittered},
 };
@@ -30,6 +31,8 @@ const BATCH_EVENTS: usize = 1_000;
 /// Conflicts of one batch before it fails; each conflict removes at least one member.
 const MAX_CONFLICTS: u32 = 2_000;
 /// After this time the connection counts as lost, even if TCP has not noticed.
+/// An append waits so long for another session's lock. Commands fail with it, as temporary.
+const LOCK_TIMEOUT: &str = "4s";
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One queued append.
@@ -77,6 +80,7 @@ impl Appender {
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
             ("jit", "off"),
+            ("lock_timeout", LOCK_TIMEOUT),
         ]);
         let size = |entries: usize| NonZeroUsize::new(entries).unwrap_or(NonZeroUsize::MIN);
         let cache = AppendCache::new(size(options.heads), size(options.receipts));
@@ -211,6 +215,12 @@ impl Appender {
                 tokio::time::sleep(jittered(Duration::from_millis(10) * batch.tries.min(100))).await;
                 batch.members.iter_mut().for_each(|pending| pending.uncertain = true);
                 work.push(batch);
+            }
+            AppendFailure::Blocked => {
+                if let Some(c) = &mut self.connection {
+                    log_blocking_session(c).await;
+                }
+                fail(batch.members, error);
             }
             AppendFailure::Rejected if batch.members.len() > 1 => {
                 let second = batch.members.split_off(batch.members.len() / 2);

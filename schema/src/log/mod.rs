@@ -9,6 +9,7 @@ mod append_failure;
 mod append_in;
 mod appender;
 mod batch;
+mod blocking;
 mod chain;
 mod follow;
 mod read;
@@ -25,10 +26,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use crate::recorded::GENESIS;
-pub use append::{Append, AppendError, Appended, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, NewReceipt, Receipt};
-pub use append_failure::is_disconnected;
+pub use append::{
+    Append, AppendError, Appended, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, MAX_EVENT_BYTES, NewReceipt, Receipt,
+};
+pub use append_failure::{is_blocked, is_disconnected};
+pub use blocking::{BlockingSession, blocking_session};
 pub use chain::{Chain, ChainError, event_hash};
 pub use follow::{Follower, Lease, checkpoint, follower_position, followers, forget_follower};
+pub use read::stream_head;
 pub use seals::{add_seal, last_seal, seal_over, seals_after};
 pub use statement::{first_broken, hashes};
 
@@ -93,11 +98,12 @@ impl Default for LogOptions {
 #[derive(Debug, Clone)]
 pub struct Log {
     inner: Arc<Inner>,
+    /// Where this handle reads.
+    pool: PgPool,
 }
 
 #[derive(Debug)]
 struct Inner {
-    pool: PgPool,
     queue: mpsc::Sender<Pending>,
     state: Arc<LogState>,
     /// Stops the listeners with the last handle; the appender first answers what is queued.
@@ -119,7 +125,7 @@ impl Log {
         tokio::spawn(Appender::new(waiting, state.clone(), &options, address.clone()).run());
         tokio::spawn(wake::watch_head(pool.clone(), state.clone(), options.poll, stop.clone()));
         tokio::spawn(wake::notify_others(address, state.clone(), stop.clone()));
-        Ok(Self { inner: Arc::new(Inner { pool, queue, state, _stop: stop.drop_guard() }) })
+        Ok(Self { inner: Arc::new(Inner { queue, state, _stop: stop.drop_guard() }), pool })
     }
 
     /// Appends, in one commit with other queued appends, and returns after the commit. Dropping the future does not cancel the
@@ -159,6 +165,11 @@ impl Log {
     }
 
     pub fn pool(&self) -> &PgPool {
-        &self.inner.pool
+        &self.pool
+    }
+
+    /// The same log, read through another pool of role `luci_engine`: whoever exhausts one does not stop the other.
+    pub fn with_pool(&self, pool: PgPool) -> Self {
+        Self { inner: Arc::clone(&self.inner), pool }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sqlx::PgConnection;
+
 use super::{Log, LogError, append::Receipt, statement};
 use crate::{CommandId, Hash, Position, Recorded, StreamId, TenantId, Version};
 
@@ -73,8 +75,17 @@ impl Log {
 
     /// A stream's version and the hash of its last event; `None` when there is no such stream for this tenant.
     pub async fn stream_head(&self, tenant: TenantId, stream: StreamId) -> Result<Option<(Version, Hash)>, LogError> {
-        let mut c = self.pool().acquire().await?;
-        let found = statement::heads(&mut c, &[stream]).await?;
-        Ok(found.into_iter().find(|(_, head)| head.tenant == tenant).map(|(_, head)| (head.version, head.hash)))
+        stream_head(&mut *self.pool().acquire().await?, tenant, stream).await
     }
+}
+
+/// `Log::stream_head` on the caller's connection. Who holds a connection must use it: a second one from the same pool is
+/// never free when every holder waits for one.
+pub async fn stream_head(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    stream: StreamId,
+) -> Result<Option<(Version, Hash)>, LogError> {
+    let found = statement::heads(c, &[stream]).await?;
+    Ok(found.into_iter().find(|(_, head)| head.tenant == tenant).map(|(_, head)| (head.version, head.hash)))
 }

@@ -1,11 +1,16 @@
 //! `luci audit seals`: verifies the log against its seals; connects to the database and the store, as operator.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use clap::Args;
-use luci_runs::sealer::object_path;
+use luci_runs::{
+    seal_witness::WitnessedSeal,
+    sealer::{SealerOptions, object_path},
+};
 use luci_schema::{
-    Position,
-    log::{first_broken, hashes, seals_after},
+    Micros, Position,
+    log::{Log, first_broken, hashes, seals_after},
     merkle::{leaf, root},
     seal::{Seal, SealKey},
 };
@@ -17,7 +22,7 @@ use crate::{
     cli::{Outcome, out, projections::OperatorAccess},
     config::{Config, MissingSetting, StoreAddress},
     local::InstanceFile,
-    process::from_config::configured_seal_key,
+    process::from_config::{configured_seal_key, seal_witness},
 };
 
 /// Seals that are read with one query.
@@ -47,8 +52,14 @@ impl Seals {
         let (storage, own) = (store(config)?, own_key(config)?);
         let keys: Vec<String> = self.key.into_iter().chain(own.map(|key| hex::encode(key.public()))).collect();
         let mut c = access.log.pool().acquire().await?;
-        let checked = Audit { storage: &storage, keys: &keys }.all(&mut c).await?;
+        let witness = seal_witness(config);
+        let witnessed = witness.read().with_context(|| format!("cannot read {}", witness.path().display()))?;
+        let mut checked = Audit { storage: &storage, keys: &keys, witnessed: &witnessed }.all(&mut c).await?;
+        drop(c);
         let head = access.log.newest().await?;
+        if checked.fault.is_none() {
+            checked.fault = not_sealed(&access.log, checked.sealed).await?;
+        }
         let unsealed = head.0.saturating_sub(checked.sealed.0);
         let key = checked.last.as_ref().map(|seal| hex::encode(seal.public_key));
         if self.json {
@@ -63,6 +74,15 @@ impl Seals {
         }
         Ok(if checked.fault.is_none() { Outcome::Done } else { Outcome::Failed })
     }
+}
+
+/// Why events that should have been sealed are not; `None` while the newest are younger than two intervals.
+async fn not_sealed(log: &Log, sealed: Position) -> anyhow::Result<Option<String>> {
+    let Some(first) = log.read(sealed, 1).await?.into_iter().next() else { return Ok(None) };
+    let age = Duration::from_micros(u64::try_from(Micros::now().0 - first.recorded_at.0).unwrap_or(0));
+    let at = first.recorded_at.rfc3339();
+    let fault = format!("the events from position {} on are not sealed since {at}: no sealer runs", first.position);
+    Ok((age > 2 * SealerOptions::INTERVAL).then_some(fault))
 }
 
 fn valid_seals(seals: u64) -> String {
@@ -90,6 +110,8 @@ struct Audit<'a> {
     storage: &'a Storage,
     /// Public keys that may seal the log; empty when any key may.
     keys: &'a [String],
+    /// What the witness knows, in order; empty when there is none.
+    witnessed: &'a [WitnessedSeal],
 }
 
 impl Audit<'_> {
@@ -110,6 +132,13 @@ impl Audit<'_> {
                 checked.last = Some(seal);
             }
         }
+        if let Some(known) = self.witnessed.last().filter(|known| known.seal_id > checked.seals) {
+            checked.fault = Some(format!(
+                "the witness has seal {} (up to position {}), the database does not: seals were removed",
+                known.seal_id, known.to_position
+            ));
+            return Ok(checked);
+        }
         let next = checked.seals + 1;
         if let Some(copy) = self.copy(next).await? {
             let range = format!("positions {} to {}", copy.from_position, copy.to_position);
@@ -124,6 +153,14 @@ impl Audit<'_> {
     async fn fault(&self, c: &mut PgConnection, seal: &Seal, before: Option<&Seal>) -> anyhow::Result<Option<String>> {
         if let Err(error) = seal.check(before) {
             return Ok(Some(error.to_string()));
+        }
+        let known = self
+            .witnessed
+            .binary_search_by_key(&seal.seal_id, |known| known.seal_id)
+            .ok()
+            .map(|at| &self.witnessed[at]);
+        if known.is_some_and(|known| *known != WitnessedSeal::from(seal)) {
+            return Ok(Some("the witness has another seal of this number".into()));
         }
         let key = hex::encode(seal.public_key);
         if !self.keys.is_empty() && !self.keys.contains(&key) {

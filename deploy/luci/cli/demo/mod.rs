@@ -2,19 +2,13 @@
 
 pub mod sample;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    num::NonZeroU64,
-    path::Path,
-    time::Duration,
-};
+use std::{net::SocketAddr, num::NonZeroU64, path::Path};
 
 use anyhow::Context;
 use clap::Args;
 use luci_config::By;
 use luci_leads::store::sectors::{self, Sector};
-use luci_providers::ProvidersConfig;
-use luci_sandbox::{Carriers, FaultSpec, Sandbox, SandboxOptions, Totals};
+use luci_sandbox::{FaultSpec, Sandbox, Totals};
 use luci_schema::{Micros, SectorId};
 use luci_storage::Storage;
 use serde_json::{Value, json};
@@ -24,7 +18,7 @@ use super::{
     client::Api,
     import, out,
     run::{self, Options},
-    sandbox::senders,
+    sandbox::SandboxServers,
     watch::{self, Detail, Show},
 };
 use crate::{
@@ -75,16 +69,9 @@ impl Demo {
         let max_bytes = NonZeroU64::new(self.leads.saturating_mul(512));
         config.upload_max_bytes =
             config.upload_max_bytes.max(max_bytes.filter(|n| n.get() > Storage::UPLOAD_MAX_BYTES));
-        let sandbox = Sandbox::start(
-            (Ipv4Addr::LOCALHOST, 0).into(),
-            SandboxOptions { specs: self.faults.clone(), ..Default::default() },
-        )
-        .await?;
-        config.providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
-        let carriers = Carriers::start((Ipv4Addr::LOCALHOST, 0).into(), Duration::ZERO).await?;
-        config.senders = senders(&carriers);
+        let sandbox = SandboxServers::start(&mut config, self.faults.clone()).await?;
         let instance = LocalInstance::start(&config, TENANT, telemetry::init_metrics()?).await?;
-        let result = signals.or(self.run_sample(&instance, &config, &sandbox)).await;
+        let result = signals.or(self.run_sample(&instance, &config, &sandbox.providers)).await;
         let outcome = match result {
             Ok(Some(detail)) if detail.run.completed() => Ok(Outcome::Done),
             Ok(Some(_)) => Ok(Outcome::Failed),
@@ -94,7 +81,7 @@ impl Demo {
             Err(error) => Err(error),
         };
         instance.stop().await?;
-        sandbox.stop().await;
+        sandbox.providers.stop().await;
         outcome
     }
 
@@ -165,7 +152,7 @@ impl Demo {
         sample::write(&file, self.leads).context("cannot write the sample")?;
         let import = import::upload(api, &file).await?;
         let options =
-            Options { max_leads: Some(self.leads.max(2_000)), block_size: self.block_size(), budget_micros: None };
+            Options { max_leads: Some(self.leads.max(2_000)), block_size: self.block_size(), ..Options::default() };
         Ok(json!({"importId": import["importId"], "options": options.body()}))
     }
 }

@@ -91,7 +91,7 @@ pub async fn change(
             ConfigEvent::AutomationRemoved(AutomationRemoved { automation_id: id })
         }
     };
-    let head = log.stream_head(tenant, id.into()).await.map_err(AdminError::Log)?;
+    let head = luci_schema::log::stream_head(c, tenant, id.into()).await.map_err(AdminError::Log)?;
     let expected = head.map_or(Version(0), |(version, _)| version);
     let change = Change::after(id, expected, vec![event.into()]).with_receipt(receipt);
     record(log, c, tenant, change, by).await.map(Some)

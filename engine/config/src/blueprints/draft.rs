@@ -1,6 +1,6 @@
 //! A blueprint to publish, and its validation.
 
-use luci_schema::{BlueprintId, Stage, event::StageSpec};
+use luci_schema::{BlueprintId, Stage, event::StageSpec, log::MAX_EVENT_BYTES};
 use serde_json::Value;
 
 use crate::AdminError;
@@ -25,6 +25,9 @@ pub enum Activation {
     /// After `activate`. The first version of a blueprint is always active.
     OnRequest,
 }
+
+/// Largest stages, in bytes of JSON: each run's first event repeats them, with room for the run's own options.
+const MAX_STAGES_BYTES: usize = MAX_EVENT_BYTES / 2;
 
 impl BlueprintDraft {
     /// Every error, by stage and field.
@@ -53,6 +56,10 @@ impl BlueprintDraft {
             if let Err(reason) = config {
                 errors.push((format!("stages[{n}].config"), format!("{}: {reason}", spec.stage)));
             }
+        }
+        let bytes = serde_json::to_vec(stages).map_or(usize::MAX, |json| json.len());
+        if bytes > MAX_STAGES_BYTES {
+            errors.push(("stages".into(), format!("{bytes} bytes as JSON, at most {MAX_STAGES_BYTES}")));
         }
         if errors.is_empty() { Ok(()) } else { Err(AdminError::Fields(errors)) }
     }

@@ -201,7 +201,7 @@ async fn append(
     by: &By,
     receipt: Option<NewReceipt>,
 ) -> Result<Position, AdminError> {
-    let head = log.stream_head(tenant, id.into()).await.map_err(AdminError::Log)?;
+    let head = luci_schema::log::stream_head(c, tenant, id.into()).await.map_err(AdminError::Log)?;
     let expected = head.map_or(Version(0), |(version, _)| version);
     record(log, c, tenant, Change::after(id, expected, events).with_receipt(receipt), by).await
 }

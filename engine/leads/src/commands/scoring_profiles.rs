@@ -53,7 +53,7 @@ pub async fn publish(
     receipt: impl FnOnce(&Profile) -> Option<NewReceipt>,
 ) -> Result<(Profile, Position), AdminError> {
     let factors = check::factors(&new.factors).map_err(invalid)?;
-    let held = tenants::lock(c, tenant, log).await?;
+    let held = tenants::lock(c, tenant).await?;
     let version = scoring_profiles::newest(c, tenant, &new.name).await?.map_or(1, |version| version + 1);
     let profile = Profile { name: new.name.clone(), version, factors, high: new.high, medium: new.medium };
     check::check(&profile).map_err(invalid)?;
@@ -80,7 +80,7 @@ pub async fn activate(
     by: &By,
     receipt: Option<NewReceipt>,
 ) -> Result<Position, AdminError> {
-    let held = tenants::lock(c, tenant, log).await?;
+    let held = tenants::lock(c, tenant).await?;
     let (name, version) =
         scoring_profiles::resolve(c, tenant, profile).await?.ok_or(AdminError::NotFound("scoring profile"))?;
     scoring_profiles::set_active(c, tenant, &name, version).await?;

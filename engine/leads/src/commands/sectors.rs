@@ -63,7 +63,7 @@ pub async fn create(
         created_at: Micros::now(),
     };
     check(&sector)?;
-    let version = tenants::lock(c, tenant, log).await?;
+    let version = tenants::lock(c, tenant).await?;
     sectors::create(c, tenant, &sector).await.map_err(|error| slug_taken(error, &sector.slug))?;
     let event = ConfigEvent::SectorCreated(SectorCreated { sector_id: sector.id, slug: sector.slug.clone() });
     let change = Change::after(tenant, version, vec![event.into()]).with_receipt(receipt(&sector));
@@ -81,7 +81,7 @@ pub async fn update(
     by: &By,
     receipt: impl FnOnce(&Sector) -> Option<NewReceipt>,
 ) -> Result<(Sector, Position), AdminError> {
-    let version = tenants::lock(c, tenant, log).await?;
+    let version = tenants::lock(c, tenant).await?;
     let mut sector = sectors::get(c, tenant, id_or_slug).await?.ok_or(AdminError::NotFound("sector"))?;
     if let Some(name) = changes.name {
         sector.name = name.trim().to_owned();
@@ -102,7 +102,7 @@ pub async fn update(
 
 /// Adds the sectors of the default set that the tenant lacks; appends an event when there are any.
 pub async fn seed(c: &mut PgConnection, tenant: TenantId, log: &Log, by: &By) -> Result<u64, AdminError> {
-    let version = tenants::lock(c, tenant, log).await?;
+    let version = tenants::lock(c, tenant).await?;
     let added = sectors::create_missing(c, tenant, &default_sectors::all()).await?;
     if added > 0 {
         let change = Change::after(tenant, version, vec![seeded(added).into()]);

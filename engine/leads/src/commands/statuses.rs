@@ -44,7 +44,7 @@ pub async fn set_status(
     if !from.can_become(to) {
         return Ok(StatusChange::Refused { from });
     }
-    let version = tenants::lock(c, tenant, log).await?;
+    let version = tenants::lock(c, tenant).await?;
     leads::advance_status(c, tenant, &[lead_id], to).await?;
     let updated = LeadUpdated { lead_id, from_status: from.as_str().into(), status: to.as_str().into() };
     let change = Change::after(tenant, version, vec![ConfigEvent::LeadUpdated(updated).into()]).with_receipt(receipt);

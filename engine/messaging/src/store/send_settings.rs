@@ -145,7 +145,7 @@ pub async fn append_to_tenant(
     by: &By,
     receipt: Option<NewReceipt>,
 ) -> Result<Position, AdminError> {
-    let version = tenants::lock(c, tenant, log).await?;
+    let version = tenants::lock(c, tenant).await?;
     record(log, c, tenant, Change::after(tenant, version, vec![event]).with_receipt(receipt), by).await
 }
 

@@ -21,6 +21,9 @@ const READ_SIZE: usize = 512;
 /// Messages that share one acknowledgement, at most.
 pub(super) const BATCH_SIZE: usize = 64;
 
+/// Most bytes of a message's headers: the broker counts them too.
+const HEADER_BYTES: usize = 1_024;
+
 const EXPECTED: HeaderName = HeaderName::from_static("Nats-Expected-Last-Sequence");
 const STREAM: HeaderName = HeaderName::from_static("Luci-Stream");
 const VERSION: HeaderName = HeaderName::from_static("Luci-Version");
@@ -35,9 +38,18 @@ pub(super) struct OutgoingMessage {
 }
 
 impl OutgoingMessage {
-    fn of(event: Arc<Recorded>) -> Self {
+    /// `max_payload` is what the broker takes: an event beyond it, from before events were bounded, is published without its
+    /// data, so that it stops nobody. Readers get the data from the log.
+    fn of(event: Arc<Recorded>, max_payload: usize) -> Self {
         let (subject, headers) = (event.stream_subject(), headers(&event));
-        Self { subject, headers, body: Bytes::from(event.cloud_event()), event }
+        let mut body = event.cloud_event();
+        if body.len() + HEADER_BYTES > max_payload {
+            let (position, bytes) = (event.position.0, body.len());
+            tracing::warn!(position, event.id = %event.event_id, bytes, max_payload, "event too large for the broker, published without data");
+            metrics::counter!("luci_relay_without_data_total").increment(1);
+            body = event.cloud_event_reference();
+        }
+        Self { subject, headers, body: Bytes::from(body), event }
     }
 }
 
@@ -49,14 +61,15 @@ pub(super) struct MessageReader {
 
 impl MessageReader {
     /// Keeps up to `ahead` batches ready.
-    pub(super) fn after(log: Log, from: Position, ahead: usize) -> Self {
+    pub(super) fn after(log: Log, from: Position, ahead: usize, max_payload: usize) -> Self {
         let (sender, batches) = mpsc::channel(ahead);
         let task = tokio::spawn(async move {
             let sender = &sender;
+            let message = |event| OutgoingMessage::of(event, max_payload);
             let reading = follow::batches(log, from, READ_SIZE).try_for_each(|events| async move {
                 for batch in events.chunks(BATCH_SIZE) {
                     // Fails only when the session has ended, which aborts this task too.
-                    let _ = sender.send(Ok(batch.iter().cloned().map(OutgoingMessage::of).collect())).await;
+                    let _ = sender.send(Ok(batch.iter().cloned().map(message).collect())).await;
                 }
                 Ok(())
             });
@@ -83,4 +96,31 @@ fn headers(event: &Recorded) -> HeaderMap {
     headers.insert(HASH, hash_text(&event.hash));
     headers.insert(CONTENT_TYPE, CLOUD_EVENT_TYPE);
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use luci_schema::{RunId, TenantId, event::RunDeleted, sample};
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_the_broker_does_not_take_is_published_without_its_data() {
+        let event =
+            sample::recorded(TenantId::generate(), RunId::generate(), luci_schema::RunEvent::Deleted(RunDeleted {}));
+        let event = Arc::new(Recorded {
+            data: format!("{{\"text\":\"{}\"}}", "x".repeat(4_000)),
+            position: Position(7),
+            ..event
+        });
+        let parse =
+            |message: &OutgoingMessage| serde_json::from_slice::<serde_json::Value>(&message.body).expect("JSON");
+        let whole = OutgoingMessage::of(event.clone(), 8_192);
+        assert_eq!(parse(&whole)["data"]["text"].as_str().map(str::len), Some(4_000));
+        let reference = OutgoingMessage::of(event, 4_096);
+        assert!(reference.body.len() + HEADER_BYTES < 4_096);
+        let (body, whole) = (parse(&reference), parse(&whole));
+        assert_eq!((&body["data"], &body["dataref"]), (&serde_json::Value::Null, &"urn:luci:position:7".into()));
+        assert_eq!((&body["hash"], &body["id"]), (&whole["hash"], &whole["id"]));
+    }
 }

@@ -2,13 +2,16 @@
 //! position.
 //!
 //! It is the only publisher on `evt.>`; one process publishes at a time, by lease. At the start and after every error the
-//! end of the stream is compared with the log. A lost stream is republished from the log. A stream that holds what the log
-//! does not is never overwritten: the relay stops with an error.
+//! stream is compared with the log: its ends, its number of messages and some hashes before publishing continues, all
+//! hashes in the background. A lost or damaged stream is published again from the log. A stream that holds events that the
+//! log does not have is never overwritten: the relay stops with an error.
 
 mod health;
 mod message_reader;
 mod publish;
+mod range_check;
 mod reconcile;
+mod repair;
 
 use async_nats::Client;
 use luci_schema::{
@@ -66,10 +69,23 @@ pub enum RelayError {
     Broker(BrokerError),
 }
 
+/// What is wrong with EVT where the log proves what is right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Damage {
+    #[error("message {position} was not published by LUCI")]
+    Foreign { position: Position },
+    #[error("{missing} messages are missing")]
+    Holes { missing: u64 },
+    #[error("the messages before {first} are missing")]
+    Truncated { first: Position },
+}
+
 /// Why a session ended.
 enum SessionEnd {
     /// Stopped, or the lease was lost.
     Stopped,
+    /// Publish the log again into a new stream.
+    Damaged(Damage),
     /// Reconcile and publish again after a pause.
     Retry(String),
     Fatal(RelayError),
@@ -130,6 +146,13 @@ async fn publish_while_held(
         let why = match session.run(stop).await {
             SessionEnd::Stopped => return Ok(()),
             SessionEnd::Fatal(error) => return Err(error),
+            SessionEnd::Damaged(damage) => match repair::remove_stream(&context, &damage).await {
+                Ok(()) => {
+                    session.restart();
+                    continue;
+                }
+                Err(why) => why,
+            },
             SessionEnd::Retry(why) => why,
         };
         if session.published() != published {

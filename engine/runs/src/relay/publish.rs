@@ -28,7 +28,8 @@ use crate::{
     relay::{
         RelayOptions, RelayState, SessionEnd,
         message_reader::{BATCH_SIZE, MessageReader, OutgoingMessage},
-        reconcile::{last_sequence, reconcile},
+        range_check::check_range,
+        reconcile,
     },
 };
 
@@ -96,6 +97,11 @@ impl<'a> Session<'a> {
         Self { options, log, client, context, lease, published: Position(0), notified, saved: notified }
     }
 
+    /// The stream was removed: nothing is published. Watchers are not sent again what they have.
+    pub(super) fn restart(&mut self) {
+        self.published = Position(0);
+    }
+
     pub(super) fn published(&self) -> Position {
         self.published
     }
@@ -116,7 +122,7 @@ impl<'a> Session<'a> {
         let opening = async {
             broker::check_version(self.client)?;
             let stream = broker::stream(self.context, &self.options.evt).await?;
-            let published = reconcile(&stream, self.log).await?;
+            let published = reconcile::reconcile(self.context, &stream, self.log).await?;
             Ok::<_, SessionEnd>((stream, published))
         };
         let (stream, published) = tokio::select! {
@@ -150,8 +156,11 @@ impl<'a> Session<'a> {
     async fn follow(&mut self, stream: &Stream, stop: &CancellationToken) -> Result<(), SessionEnd> {
         let lost = self.lease.lost().clone();
         let ahead = self.options.window.div_ceil(BATCH_SIZE);
-        let mut reader = MessageReader::after(self.log.clone(), self.published, ahead);
+        let mut reader =
+            MessageReader::after(self.log.clone(), self.published, ahead, self.client.server_info().max_payload);
         let mut window = PublishWindow::default();
+        let mut checking = std::pin::pin!(check_range(stream, self.log, self.published));
+        let mut checked_all = false;
         let mut check = tokio::time::interval(CHECK_INTERVAL);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -164,10 +173,14 @@ impl<'a> Session<'a> {
                     let batch = batch.ok_or_else(|| SessionEnd::Retry("the log reader ended".into()))??;
                     window.push(batch.len(), self.publish(batch).await?);
                 }
+                checked = &mut checking, if !checked_all => {
+                    checked?;
+                    checked_all = true;
+                }
                 _ = check.tick() => {
                     self.save().await;
-                    if window.messages == 0 && last_sequence(stream).await? != self.published {
-                        return Err(SessionEnd::Retry("stream EVT was changed by another publisher".into()));
+                    if window.messages == 0 {
+                        reconcile::check_counts(stream, self.published).await?;
                     }
                 }
             }

@@ -1,38 +1,112 @@
-//! Compares the end of the stream with the log: where to continue, or why not to.
+//! Compares stream EVT with the log: where publishing continues, what must be repaired first, or why an operator must look.
+//!
+//! A message's sequence is its event's position, and JetStream never gives a sequence twice. What is missing or foreign
+//! inside the stream can therefore only be repaired by publishing the whole log again, into a new stream.
 
 use async_nats::{
     HeaderName,
-    jetstream::stream::{RawMessageErrorKind, Stream},
+    jetstream::{
+        Context,
+        stream::{Config, RawMessageErrorKind, State, Stream},
+    },
 };
-use luci_schema::{Position, log::Log};
+use luci_schema::{Position, hash_text, log::Log};
 
-use crate::relay::{RelayError, SessionEnd};
+use crate::relay::{Damage, RelayError, SessionEnd};
 
 /// Header with the event's hash in lower hex.
 pub(super) const HASH: HeaderName = HeaderName::from_static("Luci-Hash");
+/// Messages whose hashes are compared before publishing continues; the others are compared afterwards, in `range_check`.
+const SAMPLES: u64 = 32;
+/// Messages beyond the log's end that are looked at, to see whose they are.
+const MAX_SURPLUS: u64 = 100;
 
 /// The position of the stream's last message; publishing continues after it.
-pub(super) async fn reconcile(stream: &Stream, log: &Log) -> Result<Position, SessionEnd> {
-    let last = last_sequence(stream).await?;
+pub(super) async fn reconcile(context: &Context, stream: &Stream, log: &Log) -> Result<Position, SessionEnd> {
+    keep_everything(context, stream).await?;
+    let state = state(stream).await?;
+    let (first, last) = (state.first_sequence, Position(state.last_sequence));
     if last.0 == 0 {
         return Ok(last);
     }
     let head = log.newest().await?;
-    let Some(event) = log.read(Position(last.0 - 1), 1).await?.into_iter().next() else {
-        return Err(SessionEnd::Fatal(RelayError::Ahead { stream: last, log: head }));
-    };
-    match published_hash(stream, last).await? {
-        Some(hash) if hash == hex::encode(event.hash) => Ok(last),
-        Some(_) => Err(SessionEnd::Fatal(RelayError::Diverged { position: last })),
-        // The message has expired; only its sequence is left to compare.
-        None => Ok(last),
+    for at in (head.0 + 1..=last.0).take(MAX_SURPLUS as usize) {
+        if published_hash(stream, Position(at)).await?.is_some_and(|hash| !hash.is_empty()) {
+            return Err(SessionEnd::Fatal(RelayError::Ahead { stream: last, log: head }));
+        }
+    }
+    let (first, end) = (first.max(1), last.0.min(head.0));
+    let step = (end.saturating_sub(first) / SAMPLES).max(1);
+    let spread = (first..=end).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+    for at in spread.chain([end]).filter(|at| *at > 0) {
+        compare(stream, log, Position(at)).await?;
+    }
+    if last > head {
+        return Err(SessionEnd::Damaged(Damage::Foreign { position: Position(head.0 + 1) }));
+    }
+    check_state(&state, stream.cached_info().config.max_age.is_zero())?;
+    Ok(last)
+}
+
+/// First, last and number of messages, while publishing has a pause.
+pub(super) async fn check_counts(stream: &Stream, published: Position) -> Result<(), SessionEnd> {
+    let state = state(stream).await?;
+    if state.last_sequence != published.0 {
+        // Reconciling tells whose messages they are.
+        return Err(SessionEnd::Retry("stream EVT was changed by another publisher".into()));
+    }
+    check_state(&state, stream.cached_info().config.max_age.is_zero())
+}
+
+fn check_state(state: &State, keeps_all: bool) -> Result<(), SessionEnd> {
+    let (first, last) = (state.first_sequence, state.last_sequence);
+    let missing = (last + 1).saturating_sub(first).saturating_sub(state.messages);
+    if missing > 0 {
+        return Err(SessionEnd::Damaged(Damage::Holes { missing }));
+    }
+    if first > 1 && keeps_all {
+        return Err(SessionEnd::Damaged(Damage::Truncated { first: Position(first) }));
+    }
+    Ok(())
+}
+
+/// The message at a position is the log's event there, or has expired.
+async fn compare(stream: &Stream, log: &Log, at: Position) -> Result<(), SessionEnd> {
+    let Some(hash) = published_hash(stream, at).await? else { return Ok(()) };
+    let event = log.read(Position(at.0 - 1), 1).await?.into_iter().next();
+    match event {
+        Some(event) => same_hash(at, &hash, &hash_text(&event.hash)),
+        None => Ok(()),
     }
 }
 
-/// The stream's last sequence; the server keeps it even when the message has expired.
-pub(super) async fn last_sequence(stream: &Stream) -> Result<Position, SessionEnd> {
-    let info = stream.get_info().await.map_err(|e| SessionEnd::Retry(format!("stream EVT info: {e}")))?;
-    Ok(Position(info.state.last_sequence))
+/// # Errors
+/// `Foreign` for a message that LUCI did not publish; it may be removed. `Diverged` for an event of another log; no program
+/// may decide which of the two is right.
+pub(super) fn same_hash(at: Position, published: &str, logged: &str) -> Result<(), SessionEnd> {
+    match published {
+        "" => Err(SessionEnd::Damaged(Damage::Foreign { position: at })),
+        hash if hash == logged => Ok(()),
+        _ => Err(SessionEnd::Fatal(RelayError::Diverged { position: at })),
+    }
+}
+
+/// Takes back limits that make the stream drop messages by number or size. Its age limit is a setting (`EvtOptions`).
+async fn keep_everything(context: &Context, stream: &Stream) -> Result<(), SessionEnd> {
+    let found = stream.get_info().await.map_err(|e| SessionEnd::Retry(format!("stream EVT info: {e}")))?.config;
+    let limited = [found.max_messages, found.max_messages_per_subject, found.max_bytes].iter().any(|limit| *limit > 0);
+    if !limited {
+        return Ok(());
+    }
+    let (messages, bytes) = (found.max_messages, found.max_bytes);
+    tracing::error!(messages, bytes, "stream EVT was limited, limits removed");
+    let config = Config { max_messages: -1, max_messages_per_subject: -1, max_bytes: -1, ..found };
+    let updated = context.update_stream(&config).await;
+    updated.map(drop).map_err(|e| SessionEnd::Retry(format!("stream EVT limits: {e}")))
+}
+
+async fn state(stream: &Stream) -> Result<State, SessionEnd> {
+    Ok(stream.get_info().await.map_err(|e| SessionEnd::Retry(format!("stream EVT info: {e}")))?.state)
 }
 
 /// The hash header of a message: empty when the header is missing, `None` when the message is.

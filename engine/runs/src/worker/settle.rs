@@ -55,9 +55,10 @@ pub(super) async fn settle(
                 return AckDecision::Ack;
             }
             // An invalid report is a defect of the block kind: the block fails instead of being delivered forever.
-            Err(error @ (IssueError::Refused(Refusal::Invalid(_)) | IssueError::Append(AppendError::Invalid(_))))
-                if !replaced =>
-            {
+            Err(
+                error @ (IssueError::Refused(Refusal::Invalid(_))
+                | IssueError::Append(AppendError::Invalid(_) | AppendError::TooLarge { .. })),
+            ) if !replaced => {
                 tracing::error!(%error, "block report refused, block fails");
                 command = invalid_report(command);
                 replaced = true;

@@ -3,6 +3,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures::FutureExt;
+use http::HeaderValue;
 use luci_schema::{Position, RunId};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -12,7 +13,7 @@ use warp::{Reply, sse::Event};
 use crate::{
     App,
     caller::Caller,
-    live::{Step, Watcher, frame},
+    live::{Opening, Step, Watcher, frame},
     problem::Problem,
     request::Request,
     routes::HandlerResult,
@@ -33,12 +34,14 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let run: Option<RunId> = request.query_as("runId")?;
     let after = after(&request)?;
     let mut watcher = Watcher::new(Arc::clone(&app), caller.tenant);
-    let snapshot = watcher.follow(run, after).await?;
+    let Opening { reset, snapshot } = watcher.follow(run, after).await?;
     let (sender, events) = mpsc::channel(BUFFERED_FRAMES);
-    // The snapshot has no id: a browser that reconnects sends the id of the last event it received.
-    let first = Event::default().retry(RECONNECT_DELAY).data(snapshot.as_str());
-    if sender.try_send(Ok(first)).is_err() {
-        return Err(Problem::internal(&"new channel is full"));
+    // These frames have no id: a browser that reconnects sends the id of the last event it received.
+    for frame in reset.iter().chain([&snapshot]) {
+        let event = Event::default().retry(RECONNECT_DELAY).data(frame.as_str());
+        if sender.try_send(Ok(event)).is_err() {
+            return Err(Problem::internal(&"new channel is full"));
+        }
     }
     let connection = request.connection.clone();
     app.streams.spawn({
@@ -49,17 +52,21 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
         }
         .in_current_span()
     });
-    Ok(warp::sse::reply(ReceiverStream::new(events)).into_response())
+    let mut response = warp::sse::reply(ReceiverStream::new(events)).into_response();
+    // nginx and others would hold events back until their buffer is full.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
 }
 
-/// After a reconnect, `Last-Event-ID` is newer than the `after` of the URL.
+/// After a reconnect, `Last-Event-ID` is newer than the `after` of the URL. One that is not a position is ignored: an error
+/// would stop a browser's EventSource for good, the snapshot puts it right.
 fn after(request: &Request) -> Result<Option<Position>, Problem> {
-    let text = request
-        .header("last-event-id")
-        .filter(|id| !id.is_empty())
-        .map(str::to_owned)
-        .or_else(|| request.query("after"));
-    text.map(|text| text.parse().map(Position).map_err(|_| Problem::invalid("after", "a position"))).transpose()
+    let last = request.header("last-event-id").and_then(|id| id.trim().parse().ok()).map(Position);
+    if last.is_some() || request.headers.contains_key("last-event-id") {
+        return Ok(last);
+    }
+    let after = request.query("after");
+    after.map(|text| text.parse().map(Position).map_err(|_| Problem::invalid("after", "a position"))).transpose()
 }
 
 async fn feed(app: &Arc<App>, caller: &Caller, mut watcher: Watcher, sender: &EventSender) {
@@ -72,7 +79,7 @@ async fn feed(app: &Arc<App>, caller: &Caller, mut watcher: Watcher, sender: &Ev
             () = sender.closed() => return,
             step = watcher.next() => send_step(step, sender).await,
             _ = heartbeat.tick() => {
-                if app.hub.revoked(caller.key) {
+                if !app.callers.still_valid(&app.hub, caller).await {
                     return;
                 }
                 let last = app.hub.last();
@@ -80,8 +87,10 @@ async fn feed(app: &Arc<App>, caller: &Caller, mut watcher: Watcher, sender: &Ev
                     Some(step) => send_step(step, sender).await,
                     None => {
                         watcher.mark_idle(last);
-                        let text = frame::heartbeat(watcher.position(), app.hub.lag_ms());
-                        send(sender, Event::default().data(text.as_str())).await
+                        let position = watcher.position();
+                        let text = frame::heartbeat(position, app.hub.lag_ms());
+                        // Every event up to here was sent: a client that reconnects need not read them again.
+                        send(sender, Event::default().id(position.to_string()).data(text.as_str())).await
                     }
                 }
             }

@@ -25,7 +25,7 @@ use crate::{
     App,
     caller::Caller,
     connection::Connection,
-    live::{Step, Watcher, frame},
+    live::{Opening, Step, Watcher, frame},
     problem::Problem,
     request::Request,
     routes::HandlerResult,
@@ -61,7 +61,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let (key, upgrade) = handshake(&mut request)?;
     // Before the upgrade, so that an unknown run is a 404 and not a closed socket.
     let mut watcher = Watcher::new(Arc::clone(&app), caller.tenant);
-    let snapshot = watcher.follow(run, after).await?;
+    let opening = watcher.follow(run, after).await?;
     let connection = request.connection.clone();
     app.streams.spawn({
         let app = Arc::clone(&app);
@@ -69,7 +69,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
             if let Ok(upgraded) = upgrade.await {
                 let socket =
                     WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config())).await;
-                Session { app, caller, watcher, socket, _connection: connection }.run(snapshot).await;
+                Session { app, caller, watcher, socket, _connection: connection }.run(opening).await;
             }
         }
         .in_current_span()
@@ -125,15 +125,15 @@ struct Session {
 type CloseReason = (CloseCode, &'static str);
 
 impl Session {
-    async fn run(mut self, snapshot: Utf8Bytes) {
-        if let Err((code, reason)) = self.watch(snapshot).await {
+    async fn run(mut self, opening: Opening) {
+        if let Err((code, reason)) = self.watch(opening).await {
             let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
             let _ = tokio::time::timeout(Duration::from_secs(1), self.socket.send(close)).await;
         }
     }
 
-    async fn watch(&mut self, snapshot: Utf8Bytes) -> Result<(), CloseReason> {
-        self.send(snapshot).await?;
+    async fn watch(&mut self, opening: Opening) -> Result<(), CloseReason> {
+        self.open(opening).await?;
         let mut heartbeat = tokio::time::interval(self.app.options.heartbeat);
         heartbeat.reset();
         loop {
@@ -180,8 +180,8 @@ impl Session {
     }
 
     async fn heartbeat(&mut self) -> Result<(), CloseReason> {
-        if self.app.hub.revoked(self.caller.key) {
-            return Err((CloseCode::Policy, "key revoked"));
+        if !self.app.callers.still_valid(&self.app.hub, &self.caller).await {
+            return Err((CloseCode::Policy, "credential ended"));
         }
         let last = self.app.hub.last();
         match self.watcher.next().now_or_never() {
@@ -197,7 +197,7 @@ impl Session {
         match serde_json::from_str::<ClientMessage>(text) {
             Ok(ClientMessage::Subscribe { topic, after }) => match parse_topic(&topic) {
                 Some(run) => match self.watcher.follow(run, after.map(Position)).await {
-                    Ok(snapshot) => self.send(snapshot).await,
+                    Ok(opening) => self.open(opening).await,
                     Err(problem) if problem.status() == StatusCode::NOT_FOUND => {
                         self.send(frame::error("unknown run")).await
                     }
@@ -218,6 +218,13 @@ impl Session {
             Ok(ClientMessage::Ping) => self.heartbeat().await,
             Err(_) => self.send(frame::error("expected {type: subscribe | unsubscribe | ping, topic, after?}")).await,
         }
+    }
+
+    async fn open(&mut self, Opening { reset, snapshot }: Opening) -> Result<(), CloseReason> {
+        if let Some(reset) = reset {
+            self.send(reset).await?;
+        }
+        self.send(snapshot).await
     }
 
     async fn send(&mut self, text: Utf8Bytes) -> Result<(), CloseReason> {

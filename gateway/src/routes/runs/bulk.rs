@@ -12,6 +12,7 @@ use luci_runs::{
 use luci_schema::{CommandId, EventId, Hash, Micros, Position, RunId, SectorId};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::{
     App,
@@ -20,7 +21,11 @@ use crate::{
     problem::Problem,
     reads::Reading,
     reply,
-    request::{Request, date::parse_date, parse_field},
+    request::{
+        Request,
+        date::{TIME_HINT, parse_end, parse_time},
+        parse_field,
+    },
     routes::{HandlerResult, runs::replay},
 };
 
@@ -80,19 +85,19 @@ impl Action {
 
 impl FilterBody {
     fn filter(&self, limit: u32) -> Result<RunFilter, Problem> {
-        let date = |field: &str, text: &Option<String>| match text {
+        let date = |field: &str, text: &Option<String>, parse: fn(&str) -> Option<OffsetDateTime>| match text {
             None => Ok(None),
-            Some(text) => match parse_date(text) {
+            Some(text) => match parse(text) {
                 Some(at) => Ok(Some(at)),
-                None => Err(Problem::invalid(&format!("filter.{field}"), "a time (RFC 3339) or a day")),
+                None => Err(Problem::invalid(&format!("filter.{field}"), TIME_HINT)),
             },
         };
         let filter = RunFilter {
             status: self.status.iter().map(|text| parse_field("filter.status", text)).collect::<Result<_, _>>()?,
             sector_id: self.sector_id,
             q: self.q.clone().filter(|q| !q.is_empty()),
-            from: date("from", &self.from)?,
-            to: date("to", &self.to)?,
+            from: date("from", &self.from, parse_time)?,
+            to: date("to", &self.to, parse_end)?,
             date_field: self
                 .date_field
                 .as_deref()

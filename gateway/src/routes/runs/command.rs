@@ -5,7 +5,6 @@ use std::sync::Arc;
 use luci_runs::{core::RunCommand, issue::IssueError};
 use luci_schema::{BlockId, Hash, RunId};
 use serde_json::{Value, json};
-use sha2::Digest;
 
 use crate::{
     App,
@@ -13,7 +12,7 @@ use crate::{
     idempotency::{self, Check},
     problem::Problem,
     reads::run_exists,
-    request::Request,
+    request::{Request, body_digest},
     routes::HandlerResult,
 };
 
@@ -51,7 +50,7 @@ pub async fn issue_for_block(
 
 /// The content of the body is not used, but the same key with another body is a 422.
 async fn digest(request: &mut Request) -> Result<Hash, Problem> {
-    Ok(sha2::Sha256::digest(request.bytes(BODY_LIMIT).await?).into())
+    Ok(body_digest(&request.bytes(BODY_LIMIT).await?))
 }
 
 /// 202 with the outcome; the run must exist.

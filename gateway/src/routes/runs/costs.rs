@@ -10,8 +10,8 @@ use crate::{App, caller::Caller, problem::Problem, reads::Reading, request::Requ
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let now = Micros::now().date_time();
     let month = now.date().replace_day(1).map_err(|error| Problem::internal(&error))?.midnight().assume_utc();
-    let from = request.query_date("from")?.unwrap_or(month);
-    let to = request.query_date("to")?.unwrap_or(now);
+    let (from, to) = request.query_range()?;
+    let (from, to) = (from.unwrap_or(month), to.unwrap_or(now));
     if from > to {
         return Err(Problem::invalid("from", "must not be after `to`"));
     }

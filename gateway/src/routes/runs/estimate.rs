@@ -34,6 +34,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let leads = engine::leads_of(&mut c, caller.tenant, &start.source).await?.total;
     let blueprint = engine::blueprint(&mut c, caller.tenant, start.blueprint).await?;
     let prices = luci_stages::start::pin_prices(&mut c, &blueprint.stages).await?;
+    let missing = engine::missing_providers(&mut c, caller.tenant, &app.own_providers, &blueprint.stages).await?;
     drop(c);
     let mut reading = Reading::begin(&app, &caller, &request).await?;
     let past = past::of_tenant(&mut reading.tx, caller.tenant).await?;
@@ -41,6 +42,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     estimate["blueprintId"] = json!(blueprint.blueprint_id);
     estimate["blueprintVersion"] = json!(blueprint.version);
     estimate["budgetMicros"] = json!(start.budget_micros);
+    estimate["missingProviders"] = json!(missing);
     estimate["maxLeads"] = json!(start.options.max_leads);
     Ok(reply::json(StatusCode::OK, &estimate))
 }

@@ -13,7 +13,7 @@ use crate::{
     problem::Problem,
     provider_waits,
     reads::{Reading, run_exists},
-    request::{Request, date::parse_date},
+    request::{Request, date::parse_time},
     routes::HandlerResult,
 };
 
@@ -76,8 +76,13 @@ impl Moment {
         numbered('v')
             .map(|version| Self::Version(Version(version)))
             .or_else(|| numbered('p').map(|position| Self::Position(Position(position))))
-            .or_else(|| parse_date(text).map(|at| Self::Time(at.into())))
-            .ok_or_else(|| Problem::invalid("asOf", "`v143` (a version), `p90210` (a position) or a time"))
+            .or_else(|| parse_time(text).map(|at| Self::Time(at.into())))
+            .ok_or_else(|| {
+                Problem::invalid(
+                    "asOf",
+                    "`v143` (a version), `p90210` (a position), a time with its zone or a day (its first instant, UTC)",
+                )
+            })
     }
 
     fn includes(self, event: &Recorded) -> bool {

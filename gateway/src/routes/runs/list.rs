@@ -27,12 +27,13 @@ fn filter(request: &Request) -> Result<RunFilter, Problem> {
     if offset > 10_000 {
         return Err(Problem::invalid("offset", "at most 10000; use `cursor` beyond"));
     }
+    let (from, to) = request.query_range()?;
     Ok(RunFilter {
         status: request.query_all("status").iter().map(|text| parse_field("status", text)).collect::<Result<_, _>>()?,
         sector_id: request.query_as("sectorId")?,
         q: request.query("q"),
-        from: request.query_date("from")?,
-        to: request.query_date("to")?,
+        from,
+        to,
         date_field: request.query_as("dateField")?.unwrap_or_default(),
         sort: request.query_as("sort")?.unwrap_or_default(),
         limit: request.limit(50, 200)?,

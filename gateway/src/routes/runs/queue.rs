@@ -1,13 +1,18 @@
 //! Issues the command that queues a new run.
 
 use luci_runs::core::RunCommand;
-use luci_schema::{Hash, RunId, event::RunQueued};
+use luci_schema::{
+    Hash, RunId,
+    event::{OnMissingProvider, RunQueued},
+};
+use luci_stages::start::missing_providers;
 use serde_json::json;
 
 use crate::{
     App,
     caller::Caller,
     idempotency,
+    problem::Problem,
     request::Request,
     routes::{HandlerResult, runs::command::failed},
 };
@@ -22,6 +27,13 @@ pub async fn queue(
     run: RunId,
     queued: RunQueued,
 ) -> HandlerResult {
+    if queued.options.on_missing_provider == OnMissingProvider::Refuse {
+        let mut c = app.engine_pool.acquire().await?;
+        let missing = missing_providers(&mut c, caller.tenant, &app.own_providers, &queued.stages).await?;
+        if !missing.is_empty() {
+            return Err(Problem::missing_providers(&missing));
+        }
+    }
     let outcome = json!({"runId": run, "status": "queued"});
     let mut cause = command.cause(caller, request, digest, &outcome)?;
     // `If-Match` is about the earlier run, not about the new one.

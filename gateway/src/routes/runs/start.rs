@@ -5,7 +5,7 @@ use std::sync::Arc;
 use luci_leads::commands::scoring_profiles;
 use luci_schema::{
     BlueprintId, ImportId, RunId,
-    event::{OnExisting, RunOptions, RunQueued, TriggerType},
+    event::{OnExisting, OnMissingProvider, RunOptions, RunQueued, TriggerType},
 };
 use luci_stages::start::{self, LeadSource, StartRequest, StartedBy};
 use serde::Deserialize;
@@ -52,6 +52,8 @@ struct OptionsBody {
     window: Option<u32>,
     max_leads: Option<u64>,
     on_existing: Option<OnExisting>,
+    #[serde(default)]
+    on_missing_provider: OnMissingProvider,
     budget_micros: Option<u64>,
 }
 
@@ -70,6 +72,7 @@ impl OptionsBody {
             window: self.window.unwrap_or(default.window),
             max_leads: self.max_leads.unwrap_or(default.max_leads),
             on_existing: self.on_existing.unwrap_or(default.on_existing),
+            on_missing_provider: self.on_missing_provider,
         };
         check("blockSize", u64::from(options.block_size), 1_000);
         check("window", u64::from(options.window), u64::from(MAX_WINDOW));

@@ -16,6 +16,7 @@ use crate::{
 pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
     let mut body = readiness::state(&app).await?;
     body["providers"] = list::view(&app, &caller).await?.into();
+    body["sandbox"] = app.options.sandbox.into();
     body["version"] = env!("CARGO_PKG_VERSION").into();
     body["startedAt"] = app.started_at.rfc3339().into();
     body["uptimeMs"] = ((Micros::now().0 - app.started_at.0) / 1_000).into();

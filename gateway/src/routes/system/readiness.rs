@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::connection::State;
 use http::StatusCode;
-use luci_schema::log::followers;
+use luci_schema::log::{blocking_session, followers};
 use serde_json::{Value, json};
 
 use crate::{App, problem::Problem, reply, request::Request, routes::HandlerResult};
@@ -17,6 +17,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 pub async fn handle(app: Arc<App>, _request: Request) -> HandlerResult {
     let checked = tokio::time::timeout(CHECK_TIMEOUT, state(&app)).await;
     let (status, body) = match checked {
+        Ok(Ok(body)) if body["status"] == "unready" => (StatusCode::SERVICE_UNAVAILABLE, body),
         Ok(Ok(body)) if !app.stop.is_cancelled() => (StatusCode::OK, body),
         Ok(Ok(_)) => (StatusCode::SERVICE_UNAVAILABLE, json!({"status": "stopping"})),
         Ok(Err(_)) | Err(_) => {
@@ -26,11 +27,13 @@ pub async fn handle(app: Arc<App>, _request: Request) -> HandlerResult {
     Ok(reply::json(status, &body))
 }
 
+/// `status` is `ready`, `degraded` when a role or a follower failed and has not recovered, or `unready`:
 /// `{status, postgres, nats, head, streams: {position, lagMs}, followers: [{name, position, behind, held, failing}], troubles}`
 pub async fn state(app: &App) -> Result<Value, Problem> {
     let mut c = app.engine_pool.acquire().await?;
     let followers = followers(&mut c).await?;
     let head = app.log.head();
+    let blocked = blocking_session(&mut c).await?;
     let followers: Vec<Value> = followers
         .into_iter()
         .map(|f| {
@@ -38,7 +41,17 @@ pub async fn state(app: &App) -> Result<Value, Problem> {
                 "held": f.held, "failing": f.last_error.is_some()})
         })
         .collect();
-    Ok(json!({"status": "ready", "postgres": "up", "nats": nats(app), "head": head,
+    // Who it is stays in the server's log: the names are the database's.
+    let stuck = followers.iter().any(|follower| follower["failing"] == true) || !degraded_roles(app).is_empty();
+    let status = match (&blocked, stuck) {
+        (Some(_), _) => "unready",
+        // It serves callers: taking it out of service would help nobody.
+        (None, true) => "degraded",
+        (None, false) => "ready",
+    };
+    let postgres =
+        blocked.map_or_else(|| "up".to_owned(), |s| format!("blocked by session {} for {} s", s.pid, s.seconds));
+    Ok(json!({"status": status, "postgres": postgres, "nats": nats(app), "head": head,
         "streams": {"position": app.hub.last(), "lagMs": app.hub.lag_ms(), "topics": app.hub.topics()},
         "followers": followers, "troubles": degraded_roles(app)}))
 }

@@ -80,6 +80,7 @@ pub struct Run {
     pub replayed_from_run_id: Option<RunId>,
     pub cost_micros: u64,
     pub budget_micros: Option<u64>,
+    #[serde(serialize_with = "Waiting::serialize")]
     pub waiting_for: Option<Waiting>,
     pub error: Option<RunFault>,
     /// Version of the newest folded event in the run's stream, for `If-Match`.

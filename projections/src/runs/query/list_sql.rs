@@ -97,15 +97,21 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, tenant: TenantId, filter:
     }
 }
 
-/// The prefix to search, in lower case; none when `q` is empty.
+/// The key of a name, as the generated columns `name_key` and `sector_key` have it: `lower` under collation "C", which changes
+/// ASCII letters alone. A key made in another way would lose rows between two pages.
+fn name_key(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// The prefix to search, as a key; none when `q` is empty.
 fn prefix(filter: &RunFilter) -> Option<String> {
-    let text = filter.q.as_deref()?.trim().to_lowercase();
+    let text = name_key(filter.q.as_deref()?.trim());
     (!text.is_empty()).then(|| text.chars().take(200).collect())
 }
 
 /// Run ids are upper case after `run_`.
 fn id_prefix(prefix: &str) -> String {
-    prefix.strip_prefix("run_").map_or_else(|| prefix.to_string(), |rest| format!("run_{}", rest.to_uppercase()))
+    prefix.strip_prefix("run_").map_or_else(|| prefix.to_string(), |rest| format!("run_{}", rest.to_ascii_uppercase()))
 }
 
 fn prefix_columns(prefix: &str) -> [(&'static str, String); 3] {
@@ -156,8 +162,8 @@ pub(super) fn page_end(filter: &RunFilter, row: &RunRow) -> PageEnd {
         SortColumn::Started => time(row.started_at),
         SortColumn::Completed => time(row.completed_at),
         SortColumn::Status => Some(row.status.as_str().into()),
-        SortColumn::Sector => Some(row.sector_name.as_deref().unwrap_or_default().to_lowercase()),
-        SortColumn::Name => Some(row.pipeline_name.to_lowercase()),
+        SortColumn::Sector => Some(name_key(row.sector_name.as_deref().unwrap_or_default())),
+        SortColumn::Name => Some(name_key(&row.pipeline_name)),
         SortColumn::Progress => Some(row.progress.to_string()),
         SortColumn::TotalLeads => Some(row.total_leads.to_string()),
         SortColumn::ProcessedLeads => Some(row.processed_leads.to_string()),

@@ -1,7 +1,7 @@
 //! What a run waits for, as data. Computed when read: most reasons depend on the current time.
 
 use luci_schema::{Actor, BlockId, FailureCode, Micros, Stage, event::PauseReason};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use crate::{
@@ -31,6 +31,55 @@ pub enum Waiting {
     Worker { stage: Stage, since: String },
     /// Started blocks whose provider has not answered; `until` is the deadline of an asynchronous batch.
     Provider { provider: String, stage: Stage, since: String, until: Option<String> },
+}
+
+impl Waiting {
+    /// Reason and remedy as a sentence, for people.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Paused { because: Some(PauseReason::Budget), missing_micros, .. } => {
+                let dollars = missing_micros.unwrap_or(0) as f64 / 1e6;
+                format!("paused: the budget lacks ${dollars:.2} for the next block; resume it with a higher budget")
+            }
+            Self::Paused { at, .. } => format!("paused since {at}; resume it to go on"),
+            Self::Slot { active, limit } => {
+                format!("waiting for a slot: {active} of at most {limit} runs of this tenant are active")
+            }
+            Self::Block { stage, block_number, code, retry_at: Some(at), .. } => {
+                format!(
+                    "waiting until {at}: block {block_number} of {stage} failed ({}) and is retried then",
+                    code.as_str()
+                )
+            }
+            Self::Block { stage, block_number, code, retry_at: None, .. } => {
+                format!("block {block_number} of {stage} failed ({}); retry it or skip it", code.as_str())
+            }
+            Self::ProviderBudget { provider, stage, until } => format!(
+                "waiting until {until}: a limit on calls to {provider} is used up ({stage}); \
+                 raise the limit or set a key of your own to go on earlier"
+            ),
+            Self::Worker { stage, since } => {
+                format!("waiting since {since} for a process that executes {stage} (`luci serve engine`)")
+            }
+            Self::Provider { provider, stage, since, until: Some(until) } => {
+                format!("waiting since {since} for the results of {provider} ({stage}), at most until {until}")
+            }
+            Self::Provider { provider, stage, since, until: None } => {
+                format!("waiting since {since} for {provider} ({stage})")
+            }
+        }
+    }
+
+    /// The fields of the reason, and `message`.
+    pub(crate) fn serialize<S: Serializer>(waiting: &Option<Self>, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct WithMessage<'a> {
+            #[serde(flatten)]
+            waiting: &'a Waiting,
+            message: String,
+        }
+        waiting.as_ref().map(|waiting| WithMessage { waiting, message: waiting.sentence() }).serialize(serializer)
+    }
 }
 
 /// `counts`: the tenant's runs by status; absent for a run of the past.

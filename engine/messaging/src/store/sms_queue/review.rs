@@ -157,7 +157,7 @@ pub async fn decide(
         Decision::Reject => ConfigEvent::MessageRejected(decided),
     };
     let stream = StreamId::Message(id);
-    let head = log.stream_head(tenant, stream).await.map_err(AdminError::Log)?;
+    let head = luci_schema::log::stream_head(c, tenant, stream).await.map_err(AdminError::Log)?;
     let version = head.map_or(Version(0), |(version, _)| version);
     let change = Change::after(stream, version, vec![event.into()]).with_receipt(receipt);
     Ok(Decided::Applied(record(log, c, tenant, change, by).await?))

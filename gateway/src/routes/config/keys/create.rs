@@ -18,7 +18,10 @@ use crate::{
     idempotency::{self, Check},
     problem::Problem,
     reply,
-    request::{Request, date::parse_date},
+    request::{
+        Request,
+        date::{TIME_HINT, parse_time},
+    },
     routes::{HandlerResult, ROUTES},
 };
 
@@ -66,11 +69,34 @@ fn validate(caller: &Caller, body: KeyBody) -> Result<NewKey, Problem> {
     if let Some(unknown) = body.scopes.iter().find(|scope| !ROUTES.iter().any(|route| route.scope() == **scope)) {
         return Err(Problem::invalid("scopes", format!("`{unknown}` is not a scope")));
     }
+    beyond(caller, &body.scopes, expires_at)?;
     Ok(NewKey { actor: caller.actor, name: body.name, role: body.role, scopes: body.scopes, expires_at })
 }
 
+/// A key that creates a key cannot pass on more than it has, or for longer.
+fn beyond(caller: &Caller, scopes: &[String], expires_at: Option<Micros>) -> Result<(), Problem> {
+    if !caller.scopes.is_empty() {
+        let own = caller.scopes.join(", ");
+        if scopes.is_empty() {
+            return Err(Problem::forbidden(format!("This key is limited to the scopes {own}: name some of them.")));
+        }
+        if let Some(scope) = scopes.iter().find(|scope| !caller.scopes.contains(scope)) {
+            return Err(Problem::forbidden(format!("This key does not have the scope `{scope}`, only {own}.")));
+        }
+    }
+    match (caller.key_expires_at, expires_at) {
+        (Some(own), None) => {
+            Err(Problem::forbidden(format!("This key expires at {}: give an earlier `expiresAt`.", own.rfc3339())))
+        }
+        (Some(own), Some(new)) if new > own => {
+            Err(Problem::forbidden(format!("`expiresAt` is after this key's own, {}.", own.rfc3339())))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn expiry(text: &str) -> Result<Micros, Problem> {
-    let at = parse_date(text).map(Micros::from).ok_or_else(|| Problem::invalid("expiresAt", "a time (RFC 3339)"))?;
+    let at = parse_time(text).map(Micros::from).ok_or_else(|| Problem::invalid("expiresAt", TIME_HINT))?;
     if at <= Micros::now() {
         return Err(Problem::invalid("expiresAt", "a time in the future"));
     }

@@ -18,7 +18,7 @@ use crate::{
     idempotency::{self, Check},
     problem::Problem,
     reply,
-    request::{Request, date::parse_date},
+    request::{Request, date::parse_time},
     routes::HandlerResult,
 };
 
@@ -72,7 +72,7 @@ fn validate(source: WebhookSource, body: TokenBody) -> Result<NewToken, Problem>
     }
     let expires_at = match body.expires_at.as_deref() {
         None => None,
-        Some(text) => match parse_date(text).map(Micros::from) {
+        Some(text) => match parse_time(text).map(Micros::from) {
             Some(at) if at > Micros::now() => Some(at),
             _ => return Err(Problem::invalid("expiresAt", "a time in the future (RFC 3339)")),
         },

@@ -13,7 +13,10 @@ use crate::{
     caller::Caller,
     idempotency::{self, Check},
     problem::Problem,
-    request::{Request, date::parse_date},
+    request::{
+        Request,
+        date::{TIME_HINT, parse_time},
+    },
     routes::HandlerResult,
 };
 
@@ -31,9 +34,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let value = super::normalise(body.kind, &body.value)?;
     let expires_at = match body.expires_at.as_deref() {
         None => None,
-        Some(text) => {
-            Some(parse_date(text).map(Micros::from).ok_or_else(|| Problem::invalid("expiresAt", "a time (RFC 3339)"))?)
-        }
+        Some(text) => Some(parse_time(text).map(Micros::from).ok_or_else(|| Problem::invalid("expiresAt", TIME_HINT))?),
     };
     let command = match idempotency::check(&app, &caller, &request, digest).await? {
         Check::Replay(response) => return Ok(response),

@@ -16,5 +16,5 @@ pub async fn view(app: &App, caller: &Caller) -> Result<Value, Problem> {
     let mut c = app.engine_pool.acquire().await?;
     let tenant = tenants::get(&mut c, caller.tenant).await?;
     Ok(json!({"tenantId": caller.tenant, "tenantName": tenant.name, "actorId": caller.actor, "keyId": caller.key,
-        "role": caller.role, "activeRuns": tenant.active_runs}))
+        "role": caller.role, "activeRuns": tenant.active_runs, "sandbox": app.options.sandbox}))
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     App,
-    caller::COOKIE,
+    caller::{COOKIE, Caller},
     problem::Problem,
     reply,
     request::Request,
@@ -25,7 +25,8 @@ struct OpenBody {
 pub async fn handle(app: Arc<App>, mut request: Request) -> HandlerResult {
     let (body, _) = request.json::<OpenBody>().await?;
     let mut c = app.engine_pool.acquire().await?;
-    let holder = keys::holder(&mut c, &secret::digest(body.key.trim())).await?.ok_or_else(Problem::unauthorized)?;
+    let hash = secret::digest(body.key.trim());
+    let holder = keys::holder(&mut c, &hash).await?.ok_or_else(Problem::unauthorized)?;
     let (cookie, expires_at) = sessions::open(&mut c, &holder).await?;
     drop(c);
     let secure = if app.options.tls { "; Secure" } else { "" };
@@ -34,7 +35,7 @@ pub async fn handle(app: Arc<App>, mut request: Request) -> HandlerResult {
         cookie.expose_secret(),
         sessions::LIFETIME.as_secs()
     );
-    let mut body = get::view(&app, &holder.into()).await?;
+    let mut body = get::view(&app, &Caller::of_key(holder, hash)).await?;
     body["expiresAt"] = expires_at.rfc3339().into();
     let mut response = reply::json(StatusCode::CREATED, &body);
     let mut cookie = HeaderValue::from_str(&cookie).map_err(|error| Problem::internal(&error))?;

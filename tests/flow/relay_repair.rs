@@ -1,0 +1,105 @@
+//! What others do to EVT is found and repaired from the log.
+
+use async_nats::jetstream::{self, stream::Config};
+use luci_runs::relay::RelayError;
+
+use super::fixture::{assert_equal, chatter, log, quick, relay, relayed};
+use crate::support::{self, eventually};
+
+/// Publishes a message that is not LUCI's; answers its sequence.
+async fn publish_foreign(context: &jetstream::Context) -> u64 {
+    let sent = context.publish("evt.nobody.run.started", "{}".into()).await.expect("sent");
+    sent.await.expect("stored").sequence
+}
+
+/// Waits until EVT ends at the head with all messages, and compares each.
+async fn repaired(client: &async_nats::Client, log: &luci_schema::log::Log) {
+    let context = jetstream::new(client.clone());
+    eventually("EVT has the log's events alone", async || {
+        let head = log.newest().await.expect("the head");
+        let Ok(stream) = context.get_stream("EVT").await else { return false };
+        let state = &stream.cached_info().state;
+        (state.first_sequence, state.last_sequence, state.messages) == (1, head.0, head.0)
+    })
+    .await;
+    assert_equal(client, log).await;
+}
+
+#[tokio::test]
+async fn a_foreign_message_is_removed_while_the_relay_runs() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let log = log(&database).await;
+    let relaying = relay(quick("one"), &log, nats.url()).await;
+    chatter(&log, 50).await;
+    let client = nats.client().await;
+    relayed(&client, &log).await;
+    publish_foreign(&jetstream::new(client.clone())).await;
+    repaired(&client, &log).await;
+    // Events are published after the repair as before.
+    chatter(&log, 10).await;
+    repaired(&client, &log).await;
+    relaying.end().await;
+}
+
+#[tokio::test]
+async fn a_foreign_message_below_the_head_is_removed() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let log = log(&database).await;
+    let relaying = relay(quick("one"), &log, nats.url()).await;
+    chatter(&log, 50).await;
+    let client = nats.client().await;
+    relayed(&client, &log).await;
+    relaying.end().await;
+    let foreign = publish_foreign(&jetstream::new(client.clone())).await;
+    // The log has an event of that position now.
+    chatter(&log, 20).await;
+    assert!(log.head().0 > foreign);
+    let relaying = relay(quick("one"), &log, nats.url()).await;
+    repaired(&client, &log).await;
+    relaying.end().await;
+}
+
+#[tokio::test]
+async fn limits_that_dropped_messages_are_removed_and_the_messages_published_again() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let log = log(&database).await;
+    let relaying = relay(quick("one"), &log, nats.url()).await;
+    chatter(&log, 50).await;
+    let client = nats.client().await;
+    relayed(&client, &log).await;
+    let context = jetstream::new(client.clone());
+    let config = context.get_stream("EVT").await.expect("EVT").cached_info().config.clone();
+    context.update_stream(Config { max_messages: 1, ..config.clone() }).await.expect("limited");
+    context.update_stream(Config { max_messages: -1, ..config.clone() }).await.expect("unlimited");
+    repaired(&client, &log).await;
+
+    // Left limited: the relay takes the limit back.
+    context.update_stream(Config { max_messages: 5, ..config }).await.expect("limited");
+    repaired(&client, &log).await;
+    chatter(&log, 20).await;
+    repaired(&client, &log).await;
+    relaying.end().await;
+}
+
+#[tokio::test]
+async fn an_event_of_another_log_is_never_removed() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let log = log(&database).await;
+    let relaying = relay(quick("one"), &log, nats.url()).await;
+    chatter(&log, 50).await;
+    let client = nats.client().await;
+    relayed(&client, &log).await;
+    relaying.end().await;
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Luci-Hash", "5a".repeat(32));
+    let context = jetstream::new(client.clone());
+    let sent = context.publish_with_headers("evt.nobody.run.started", headers, "{}".into()).await.expect("sent");
+    sent.await.expect("stored");
+    let relaying = relay(quick("one"), &log, nats.url()).await;
+    let error = relaying.task.await.expect("no panic").expect_err("an operator must look");
+    assert!(matches!(error, RelayError::Ahead { .. }), "{error}");
+    chatter(&log, 20).await;
+    let relaying = relay(quick("one"), &log, nats.url()).await;
+    let error = relaying.task.await.expect("no panic").expect_err("an operator must look");
+    assert!(matches!(error, RelayError::Diverged { .. }), "{error}");
+}

@@ -1,0 +1,104 @@
+//! Seals that were removed or replaced are noticed: nothing is sealed a second time.
+
+use std::time::Duration;
+
+use luci_runs::{
+    seal_witness::SealWitness,
+    sealer::{self, SealerOptions, object_path},
+};
+use luci_schema::log::{Log, followers, last_seal};
+use luci_storage::Storage;
+use tokio_util::sync::CancellationToken;
+
+use super::fixture::{chatter, log, quick};
+use crate::support::{self, Database, eventually, seal_key};
+
+struct Sealed {
+    database: Database,
+    log: Log,
+    storage: Storage,
+    witness: SealWitness,
+}
+
+impl Sealed {
+    async fn new() -> Self {
+        let database = support::database().await;
+        let log = log(&database).await;
+        let folder = support::temp_dir("witnessed seals");
+        let storage = Storage::local(folder.join("objects"), "key".to_owned().into(), String::new()).expect("a folder");
+        Self { database, log, storage, witness: SealWitness::at(folder.join("seals.witness")) }
+    }
+
+    /// Runs a sealer until `done`.
+    async fn seal_until(&self, witness: Option<SealWitness>, what: &str, done: impl AsyncFn() -> bool) {
+        let lease = quick("one").lease;
+        let every = Duration::from_millis(50);
+        let options = SealerOptions { lease, every, witness, ..SealerOptions::owned_by("one", seal_key()) };
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(sealer::run(options, self.log.clone(), self.storage.clone(), stop.clone()));
+        eventually(what, async || done().await).await;
+        task.abort();
+    }
+
+    async fn sealed_to(&self) -> u64 {
+        let mut c = self.log.pool().acquire().await.expect("a connection");
+        last_seal(&mut c).await.expect("answered").map_or(0, |seal| seal.to_position.0)
+    }
+
+    async fn error(&self) -> Option<String> {
+        let mut c = self.log.pool().acquire().await.expect("a connection");
+        let all = followers(&mut c).await.expect("answered");
+        all.into_iter().find(|follower| follower.name == "seals")?.last_error
+    }
+
+    /// As the owner of database and store: removes every seal, its object, and if asked the checkpoint.
+    async fn remove_seals(&self, checkpoint: bool) {
+        let reset = if checkpoint {
+            "update log.followers set position = 0, last_error = null where name = 'seals';"
+        } else {
+            ""
+        };
+        let sql = format!("alter table log.seals disable trigger all; delete from log.seals; {reset}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&self.database.pool().await).await.expect("removed");
+        for id in 1..=3 {
+            let _there_may_be_fewer = self.storage.delete(&object_path(id)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn seals_that_the_checkpoint_knows_are_not_made_again() {
+    let sealed = Sealed::new().await;
+    chatter(&sealed.log, 20).await;
+    sealed.seal_until(None, "the log is sealed", async || sealed.sealed_to().await == 20).await;
+    sealed.remove_seals(false).await;
+    let says_so = async || sealed.error().await.is_some_and(|error| error.contains("checkpoint"));
+    sealed.seal_until(None, "the sealer reports it", says_so).await;
+    assert_eq!(sealed.sealed_to().await, 0);
+}
+
+#[tokio::test]
+async fn seals_that_the_witness_knows_are_not_made_again() {
+    let sealed = Sealed::new().await;
+    chatter(&sealed.log, 20).await;
+    let witness = || Some(sealed.witness.clone());
+    sealed.seal_until(witness(), "the log is sealed", async || sealed.sealed_to().await == 20).await;
+    assert!(!sealed.witness.read().expect("lines").is_empty());
+    // Everything that the database and the store know of seals is gone: a new sealer would sign whatever is there now.
+    sealed.remove_seals(true).await;
+    let says_so = async || sealed.error().await.is_some_and(|error| error.contains("witness"));
+    sealed.seal_until(witness(), "the sealer reports it", says_so).await;
+    assert_eq!(sealed.sealed_to().await, 0);
+}
+
+#[tokio::test]
+async fn a_witness_that_a_crash_left_behind_catches_up() {
+    let sealed = Sealed::new().await;
+    chatter(&sealed.log, 20).await;
+    sealed.seal_until(None, "the log is sealed", async || sealed.sealed_to().await == 20).await;
+    chatter(&sealed.log, 5).await;
+    let known = async || sealed.witness.read().expect("lines").last().is_some_and(|seal| seal.to_position.0 == 25);
+    sealed.seal_until(Some(sealed.witness.clone()), "the witness knows all", known).await;
+    let ids: Vec<u64> = sealed.witness.read().expect("lines").iter().map(|seal| seal.seal_id).collect();
+    assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
+}
