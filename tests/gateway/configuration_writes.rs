@@ -20,7 +20,10 @@ async fn concurrent_writes_of_each_kind_are_answered() {
         ("/api/automations", &|n| json!({"name": format!("a{n}"), "trigger": {"type": "lead_created"}})),
         ("/api/templates", &|n| json!({"name": format!("t{n}"), "body": "Hi {{firstName}}"})),
         ("/api/keys", &|n| json!({"name": format!("k{n}"), "role": "member"})),
-        ("/api/suppressions", &|n| json!({"kind": "phone", "value": format!("212555{:04}", n), "reason": "manual"})),
+        (
+            "/api/suppressions",
+            &|n| json!({"kind": "phone", "value": format!("212555{:04}", n), "reason": "COMPLIANCE_HOLD"}),
+        ),
         ("/api/webhook-tokens", &|_| json!({"source": "apollo"})),
     ];
     for (path, body) in kinds {
@@ -71,7 +74,7 @@ async fn concurrent_requests_with_one_key_get_one_answer() {
         ("/api/automations", json!({"name": "a", "trigger": {"type": "lead_created"}})),
         ("/api/templates", json!({"name": "t", "body": "Hi {{firstName}}"})),
         ("/api/keys", json!({"name": "k", "role": "member"})),
-        ("/api/suppressions", json!({"kind": "phone", "value": "2125550101", "reason": "manual"})),
+        ("/api/suppressions", json!({"kind": "phone", "value": "2125550101", "reason": "COMPLIANCE_HOLD"})),
         ("/api/webhook-tokens", json!({"source": "apollo"})),
         ("/api/leads", json!({"leads": [{"companyName": "Acme", "phone": "2125550102"}]})),
     ];

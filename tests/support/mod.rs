@@ -23,5 +23,5 @@ pub use browser::{Browser, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
 pub use servers::temp_dir;
-pub use system::{MASTER_KEY, System, SystemOptions, seal_key, system, system_with, vault};
+pub use system::{MASTER_KEY, System, SystemOptions, seal_key, system_with, vault};
 pub use wait::{DEADLINE, eventually, found};

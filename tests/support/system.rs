@@ -80,11 +80,6 @@ pub fn seal_key() -> Arc<SealKey> {
     Arc::new(SealKey::from_pem(pem).expect("a key"))
 }
 
-/// Starts a system with every role.
-pub async fn system() -> System {
-    system_with(SystemOptions::default()).await
-}
-
 /// Starts a system; with every role unless the options say otherwise.
 pub async fn system_with(options: SystemOptions) -> System {
     let _first_wins = rustls::crypto::ring::default_provider().install_default();

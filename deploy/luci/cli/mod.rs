@@ -15,6 +15,7 @@ mod out;
 mod projections;
 mod provider;
 mod run;
+mod run_list;
 pub mod sandbox;
 mod serve;
 mod storage;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome,
     client::Api,
-    out,
+    out, run_list,
     watch::{self, Detail, Show},
 };
 use crate::{config::Config, process::telemetry};
@@ -140,7 +140,7 @@ impl Run {
         match self {
             Self::Start(start) => start.run(&api).await,
             Self::Estimate(start) => start.estimate(&api).await,
-            Self::List { status, limit, json } => list(&api, status.as_deref(), limit, json).await,
+            Self::List { status, limit, json } => run_list::print(&api, status.as_deref(), limit, json).await,
             Self::Show(one) => one.show(&api).await,
             Self::Watch(one) => one.watch(&api).await,
             Self::Pause(one) => one.command(&api, "pause").await,
@@ -228,43 +228,6 @@ pub async fn watch_to_end(api: &Api, run: &str, json: bool) -> anyhow::Result<Ou
         out::line(&watch::as_text(&detail))?;
     }
     Ok(if detail.run.completed() { Outcome::Done } else { Outcome::Failed })
-}
-
-async fn list(api: &Api, status: Option<&str>, limit: u32, json: bool) -> anyhow::Result<Outcome> {
-    let status = status.map(|status| format!("&status={status}")).unwrap_or_default();
-    let page = api.get(&format!("/api/pipelines?limit={limit}{status}")).await?;
-    if json {
-        out::json(&page)?;
-        return Ok(Outcome::Done);
-    }
-    let runs = page["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if runs.is_empty() {
-        telemetry::notice(format_args!("no runs"));
-        return Ok(Outcome::Done);
-    }
-    out::line(&format!(
-        "{:<30}  {:<9}  {:>4}  {:>9}  {:>9}  {:<20}  {}",
-        "RUN", "STATUS", "DONE", "LEADS", "COST", "CREATED", "SECTOR"
-    ))?;
-    for run in runs {
-        let text = |name: &str| run[name].as_str().unwrap_or("-").to_owned();
-        let cost = run["costMicros"].as_u64().unwrap_or_default() as f64 / 1e6;
-        let created: String = text("createdAt").chars().take(19).chain(['Z']).collect();
-        let mut line = format!(
-            "{}  {:<9}  {:>3}%  {:>9}  {:>9}  {created:<20}  {}",
-            text("runId"),
-            text("status"),
-            run["progress"],
-            run["totalLeads"],
-            format!("${cost:.2}"),
-            text("sectorName")
-        );
-        if let Some(waiting) = run["waitingFor"]["message"].as_str() {
-            line.push_str(&format!("\n{:<30}  {waiting}", ""));
-        }
-        out::line(&line)?;
-    }
-    Ok(Outcome::Done)
 }
 
 impl One {

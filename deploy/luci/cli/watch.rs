@@ -40,12 +40,12 @@ pub struct Run {
     #[serde(default)]
     pub current_stage: Option<String>,
     #[serde(default)]
-    pub waiting_for: Option<Waiting>,
+    pub waiting_for: Option<WaitingMessage>,
 }
 
 /// What the run waits for, as a sentence.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Waiting {
+pub struct WaitingMessage {
     pub message: String,
 }
 

@@ -1,6 +1,6 @@
 //! Classifies the errors of the append statement.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use sqlx::Error;
 
@@ -10,6 +10,9 @@ use super::statement::{RECEIPT_KEY, REFUSED};
 const LOCK_TIMEOUT: &str = "55P03";
 /// `statement_timeout`.
 const QUERY_CANCELLED: &str = "57014";
+
+/// After this time the connection counts as lost, even if TCP has not noticed.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AppendFailure {
@@ -62,6 +65,14 @@ pub(super) fn append_failure(error: &Error) -> AppendFailure {
 /// The receipts' key or a partition's (stream, version): another process was first.
 fn is_conflict(constraint: &str) -> bool {
     constraint == RECEIPT_KEY || constraint.ends_with("_stream")
+}
+
+/// The result of a statement, or a lost connection when it takes too long.
+pub(super) async fn with_timeout<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    match tokio::time::timeout(STATEMENT_TIMEOUT, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Error::Io(std::io::ErrorKind::TimedOut.into()).into()),
+    }
 }
 
 /// A copy with the same text and class, since `sqlx::Error` is not `Clone`.

@@ -18,7 +18,7 @@ use super::{
     LogError, LogOptions,
     append::{AppendError, Appended, MAX_APPEND_BYTES, Prepared},
     append_cache::{AppendCache, CacheUse, already_appended},
-    append_failure::{AppendFailure, append_failure, cloned_error},
+    append_failure::{AppendFailure, append_failure, cloned_error, with_timeout},
     batch::{AppendVerdict, BatchPlan},
     blocking::log_blocking_session,
     statement,
@@ -30,10 +30,8 @@ use crate::{Micros, Position};
 const BATCH_EVENTS: usize = 1_000;
 /// Conflicts of one batch before it fails; each conflict removes at least one member.
 const MAX_CONFLICTS: u32 = 2_000;
-/// After this time the connection counts as lost, even if TCP has not noticed.
 /// An append waits so long for another session's lock. Commands fail with it, as temporary.
 const LOCK_TIMEOUT: &str = "4s";
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One queued append.
 #[derive(Debug)]
@@ -279,13 +277,6 @@ async fn find_already_appended(c: &mut PgConnection, members: &[Pending], plan: 
         }
     }
     Ok(())
-}
-
-async fn with_timeout<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    match tokio::time::timeout(STATEMENT_TIMEOUT, work).await {
-        Ok(done) => done,
-        Err(_) => Err(Error::Io(std::io::ErrorKind::TimedOut.into()).into()),
-    }
 }
 
 fn fail(members: Vec<Pending>, error: Error) {

@@ -41,7 +41,7 @@ use append::Prepared;
 use appender::{Appender, Pending};
 use wake::LogState;
 
-use crate::{Micros, Position};
+use crate::{Micros, Position, clock};
 
 /// Why the log could not be read or followed.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +117,7 @@ impl Log {
         let mut c = pool.acquire().await?;
         let head = statement::head(&mut c).await?;
         statement::ensure_partitions(&mut c).await?;
+        clock::follow_database(&mut c).await?;
         drop(c);
         let state = Arc::new(LogState::new(head, tail::Tail::new(options.tail_events, options.tail_bytes)));
         let address = (*pool.connect_options()).clone();

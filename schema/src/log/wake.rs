@@ -12,16 +12,19 @@ use sqlx::{
 };
 use tokio::{
     sync::{Notify, watch},
-    time::sleep,
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{statement, tail::Tail};
-use crate::{EventId, Position, Recorded};
+use crate::{EventId, Position, Recorded, clock};
 
 const CHANNEL: &str = "luci_log";
 /// Shortest interval of notifications of one process; commits in between share the next one.
 const NOTIFY_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Interval of measurements of Postgres' clock.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// State shared by the appender, the followers and the listeners of one process.
 #[derive(Debug)]
@@ -91,11 +94,19 @@ fn raise(watch: &watch::Sender<Position>, to: Position) {
     });
 }
 
+async fn measure_clock(pool: &PgPool) {
+    let measured = async { clock::follow_database(&mut *pool.acquire().await?).await };
+    if let Err(error) = measured.await {
+        tracing::warn!(%error, "Postgres' clock not read");
+    }
+}
+
 /// Keeps the head current by polling and listening, and creates partitions ahead of it, until `stop`.
 pub(super) async fn watch_head(pool: PgPool, state: Arc<LogState>, poll: Duration, stop: CancellationToken) {
     let listening = listen((*pool.connect_options()).clone(), state.clone(), stop.clone());
     let polling = async {
         let mut partitions = Position(0);
+        let mut clock_measured = Instant::now();
         loop {
             let reason = tokio::select! {
                 () = stop.cancelled() => return,
@@ -105,6 +116,10 @@ pub(super) async fn watch_head(pool: PgPool, state: Arc<LogState>, poll: Duratio
             if let Err(error) = read_head(&pool, &state, reason, &mut partitions).await {
                 tracing::warn!(%error, "log head read failed, retrying");
                 sleep(poll).await;
+            }
+            if clock_measured.elapsed() > CLOCK_INTERVAL {
+                clock_measured = Instant::now();
+                measure_clock(&pool).await;
             }
         }
     };

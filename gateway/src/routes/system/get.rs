@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use luci_schema::Micros;
+use luci_schema::{Micros, clock};
 
 use crate::{
     App,
@@ -16,6 +16,7 @@ use crate::{
 pub async fn handle(app: Arc<App>, caller: Caller, _request: Request) -> HandlerResult {
     let mut body = readiness::state(&app).await?;
     body["providers"] = list::view(&app, &caller).await?.into();
+    body["clockSkewMs"] = (clock::skew_micros() / 1_000).into();
     body["sandbox"] = app.options.sandbox.into();
     body["version"] = env!("CARGO_PKG_VERSION").into();
     body["startedAt"] = app.started_at.rfc3339().into();
