@@ -7,8 +7,9 @@ use luci_schema::{Position, log::Log};
 use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
 
 use crate::{
-    all, fold,
-    projector::{self, ProjectorError},
+    fold::{self, Projection},
+    fold_error::ProjectorError,
+    projector,
     shadow_copy::ShadowCopy,
 };
 
@@ -59,10 +60,11 @@ pub async fn serving(c: &mut PgConnection) -> Result<String, sqlx::Error> {
     sqlx::query_scalar("select version from public.read_versions where serving").fetch_one(c).await
 }
 
-/// Rebuilds all projections. The pool's role is `luci_projector`; `progress` is called with each position reached.
+/// Rebuilds these projections, which are all. The pool's role is `luci_projector`; `progress` is called with each position reached.
 pub async fn rebuild(
     log: &Log,
     pool: &PgPool,
+    projections: &'static [Projection],
     on_difference: OnDifference,
     progress: &(dyn Fn(Position) + Sync),
 ) -> Result<Rebuilt, RebuildError> {
@@ -78,7 +80,7 @@ pub async fn rebuild(
     let (old, new): (String, String) = (row.try_get("old")?, row.try_get("new")?);
     sqlx::query("select public.read_clear($1)").bind(&new).execute(&mut c).await?;
 
-    let mut copy = ShadowCopy::new(c, &new, None).await?;
+    let mut copy = ShadowCopy::new(c, &new, projections, None).await?;
     let result = fold_and_swap(&mut copy, log, (&old, &new), on_difference, progress).await;
     // Postgres keeps the locks of a closed connection for a moment: the caller may start the next rebuild at once.
     sqlx::query("select pg_advisory_unlock_all()").execute(&mut copy.c).await.ok();
@@ -100,7 +102,7 @@ async fn fold_and_swap(
 
     copy.hold_projector(log, progress).await?;
     copy.begin_snapshot().await?;
-    let differed = differences(&mut copy.c, old, new).await;
+    let differed = differences(&mut copy.c, copy.projections, old, new).await;
     copy.end_snapshot().await?;
     let differed = differed?;
     if !differed.is_empty() && on_difference == OnDifference::Refuse {
@@ -115,10 +117,15 @@ async fn fold_and_swap(
 }
 
 /// Tables whose digests differ between two versions. A table that is not complete in the old one is not compared.
-async fn differences(c: &mut PgConnection, old: &str, new: &str) -> Result<Vec<&'static str>, sqlx::Error> {
+async fn differences(
+    c: &mut PgConnection,
+    projections: &[Projection],
+    old: &str,
+    new: &str,
+) -> Result<Vec<&'static str>, sqlx::Error> {
     let mut tables = Vec::new();
     let complete = fold::complete_tables(c).await?;
-    for projection in all().iter().filter(|projection| complete.iter().any(|table| table == projection.table)) {
+    for projection in projections.iter().filter(|projection| complete.iter().any(|table| table == projection.table)) {
         let mut digests = Vec::new();
         for version in [old, new] {
             let table = format!("{version}.{}", projection.table);

@@ -28,11 +28,6 @@ fn graphs() -> BTreeMap<String, ModuleGraph> {
 
 /// Modules that still need each other, to be cut: the crate, its top-level modules, and which edges keep them together.
 const CYCLES: &[(&str, &[&str], &str)] = &[
-    (
-        "luci-projections",
-        &["artifacts", "blocks", "counters", "fold", "projector", "run_state", "runs"],
-        "a projection implements the trait of `fold`, and `run_state` is the one fold that runs and blocks share",
-    ),
     ("luci-providers", &["account", "limits"], "an account holds its limits, which are counted by account"),
     (
         "luci-providers",

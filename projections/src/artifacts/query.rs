@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{Artifact, table};
-use crate::{QuestionError, cursor, position};
+use crate::{cursor, position, query_error::QuestionError};
 
 /// Most artifacts of a page; also the default.
 const PAGE: u32 = 100;

@@ -4,8 +4,8 @@ use luci_schema::{Position, RunId, Stage, TenantId};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::{Block, BlockRow, table};
-use crate::{QuestionError, cursor, numbers, position, status::BlockStatus};
+use super::{Block, table};
+use crate::{cursor, numbers, position, query_error::QuestionError, run_state::BlockRow, status::BlockStatus};
 
 /// Most blocks of a page; also the default.
 const PAGE: u32 = 100;

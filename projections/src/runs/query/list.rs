@@ -9,11 +9,11 @@ use super::{
     list_sql::{self, PageEnd, page_end, sort_name},
 };
 use crate::{
-    QuestionError,
     counters::{self, RunCounts},
     cursor::{self, BadCursor},
     numbers, position,
-    runs::RunRow,
+    query_error::QuestionError,
+    run_state::RunRow,
     status::RunStatus,
 };
 
