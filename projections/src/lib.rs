@@ -17,6 +17,7 @@ mod numbers;
 pub mod position;
 pub mod projector;
 mod query_error;
+mod read_versions;
 pub mod rebuild;
 mod run_state;
 pub mod runs;
@@ -29,6 +30,7 @@ pub use fold_error::{FoldError, ProjectorError};
 pub use position::FOLLOWER;
 pub use projector::Projector;
 pub use query_error::QuestionError;
+pub use read_versions::serving;
 pub use runs::{costs, past};
 pub use status::{BlockStatus, RunStatus};
 

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use luci_schema::{Position, log::Log};
-use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
+use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::{
     fold::{self, Projection},
     fold_error::ProjectorError,
-    projector,
+    projector, read_versions,
     shadow_copy::ShadowCopy,
 };
 
@@ -55,11 +55,6 @@ pub struct Rebuilt {
     pub differed: Vec<&'static str>,
 }
 
-/// The version that serves, `read_a` or `read_b`.
-pub async fn serving(c: &mut PgConnection) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar("select version from public.read_versions where serving").fetch_one(c).await
-}
-
 /// Rebuilds these projections, which are all. The pool's role is `luci_projector`; `progress` is called with each position reached.
 pub async fn rebuild(
     log: &Log,
@@ -74,10 +69,7 @@ pub async fn rebuild(
     if !locked {
         return Err(RebuildError::Busy);
     }
-    let row = sqlx::query("select min(version) filter (where serving) as old, min(version) filter (where not serving) as new from public.read_versions")
-        .fetch_one(&mut c)
-        .await?;
-    let (old, new): (String, String) = (row.try_get("old")?, row.try_get("new")?);
+    let (old, new) = read_versions::both(&mut c).await?;
     sqlx::query("select public.read_clear($1)").bind(&new).execute(&mut c).await?;
 
     let mut copy = ShadowCopy::new(c, &new, projections, None).await?;
@@ -149,11 +141,7 @@ async fn swap(c: &mut PgConnection, new: &str, position: Position) -> Result<(),
         let swapped = sqlx::query("select public.read_serve($1)").bind(new).execute(&mut *tx).await;
         match swapped {
             Ok(_) => {
-                sqlx::query("update public.read_versions set position = $2 where version = $1")
-                    .bind(new)
-                    .bind(crate::column::bigint(position.0))
-                    .execute(&mut *tx)
-                    .await?;
+                read_versions::set_position(&mut tx, new, position).await?;
                 tx.commit().await?;
                 return Ok(());
             }

@@ -13,7 +13,7 @@ use crate::{
     fold::{Folds, Projection},
     fold_error::ProjectorError,
     position::FOLLOWER,
-    projector,
+    projector, read_versions,
 };
 
 /// Events per read, concurrent reads (they decode on other cores), and most reads per transaction.
@@ -108,7 +108,7 @@ impl ShadowCopy {
     /// Releases the projector inside a transaction whose snapshot still sees both at the position of `hold_projector`.
     pub(crate) async fn begin_snapshot(&mut self) -> Result<(), sqlx::Error> {
         sqlx::query("begin isolation level repeatable read").execute(&mut self.c).await?;
-        sqlx::query("select count(*) from public.read_versions").execute(&mut self.c).await?;
+        read_versions::take_snapshot(&mut self.c).await?;
         self.release_projector().await
     }
 

@@ -76,7 +76,7 @@ impl Projections {
 
 async fn status(access: &OperatorAccess, json: bool) -> anyhow::Result<Outcome> {
     let mut c = access.pool.acquire().await?;
-    let serving = rebuild::serving(&mut c).await?;
+    let serving = luci_projections::serving(&mut c).await?;
     let head = access.log.newest().await?;
     let projector = followers(&mut c).await?.into_iter().find(|one| one.name == FOLLOWER);
     let position = projector.as_ref().map_or(Position(0), |one| one.position);
