@@ -1,22 +1,18 @@
 //! Lists of runs: every page of every sort, every filter, and an index for each.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use luci_projections::{
     QuestionError, RunStatus,
     runs::{self, DateField, RunFilter, RunSort},
 };
 use luci_schema::{RunId, TenantId};
-use sqlx::Connection as _;
 use time::OffsetDateTime;
 
 use super::{
     fixture::{Fixture, fixture},
     history::{History, queued},
 };
-
-/// Half of the pages at a million runs take less, on the slowest machine that runs this.
-const PAGE_AT_A_MILLION: Duration = Duration::from_millis(50);
 
 /// Inserts rows directly, so that a test need not append a million events to fill a list.
 async fn fill(fixture: &Fixture, tenant: TenantId, runs: i32) {
@@ -166,6 +162,7 @@ async fn every_list_uses_an_index_under_row_security() {
         for plan in plans {
             assert!(!plan.contains("Seq Scan"), "{filter:?}\n{plan}");
             assert!(plan.contains("Index"), "{filter:?}\n{plan}");
+            println!("PLAN {filter:?}\n{plan}");
         }
     }
 }
@@ -183,32 +180,4 @@ async fn fill_others(fixture: &Fixture) {
     .execute(&admin)
     .await
     .expect("filled");
-}
-
-/// `cargo test --release pages_are_fast -- --ignored --nocapture` prints the times.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes: fills a million runs"]
-async fn pages_are_fast_at_a_million_runs() {
-    let fixture = fixture().await;
-    let tenant = TenantId::generate();
-    fill(&fixture, tenant, 1_000_000).await;
-    let mut c = fixture.gateway.acquire().await.expect("a connection");
-    for filter in every_kind_of_filter() {
-        let mut took = Vec::new();
-        for _ in 0..50 {
-            let mut tx = c.begin().await.expect("a transaction");
-            sqlx::query("select set_config('app.tenant_id', $1, true)")
-                .bind(tenant)
-                .execute(&mut *tx)
-                .await
-                .expect("set");
-            let start = std::time::Instant::now();
-            runs::list(&mut tx, tenant, &filter).await.expect("a page");
-            took.push(start.elapsed());
-            tx.rollback().await.expect("ended");
-        }
-        took.sort_unstable();
-        println!("{:>9.1?} p50 {:>9.1?} max  {filter:?}", took[25], took[49]);
-        assert!(took[25] < PAGE_AT_A_MILLION, "{:?}: {filter:?}", took[25]);
-    }
 }
