@@ -10,7 +10,7 @@ use luci_schema::{
 use serde_json::Value;
 use warp::reply::Response;
 
-use crate::{App, caller::Caller, problem::Problem, reply::json, request::Request};
+use crate::{App, caller::Caller, early_response::EarlyResponse, problem::Problem, reply::json, request::Request};
 
 /// A command of a caller. Its id is derived from the key, or random without one.
 pub struct Command {
@@ -19,19 +19,13 @@ pub struct Command {
     has_key: bool,
 }
 
-/// Whether a command is new or a repeat.
-pub enum Check {
-    New(Command),
-    /// It was executed before: the response of its receipt.
-    Replay(Response),
-}
-
-/// Identifies the command and looks for its receipt. The same key with another body is a 422.
-pub async fn check(app: &App, caller: &Caller, request: &Request, digest: Hash) -> Result<Check, Problem> {
+/// The command, when it is new. One that was executed before ends the handler with the response of its receipt; the same key
+/// with another body is a 422.
+pub async fn check(app: &App, caller: &Caller, request: &Request, digest: Hash) -> Result<Command, EarlyResponse> {
     let command = Command::identify(caller, request)?;
     match command.find_receipt(app, caller).await? {
-        Some(receipt) => replay(&receipt, digest).map(Check::Replay),
-        None => Ok(Check::New(command)),
+        Some(receipt) => Err(EarlyResponse::Replay(Box::new(replay(&receipt, digest)?))),
+        None => Ok(command),
     }
 }
 

@@ -12,7 +12,8 @@ pub async fn serving(c: &mut PgConnection) -> Result<String, sqlx::Error> {
 
 /// The version that serves, and the other one.
 pub(crate) async fn both(c: &mut PgConnection) -> Result<(String, String), sqlx::Error> {
-    let sql = "select min(version) filter (where serving), min(version) filter (where not serving) from public.read_versions";
+    let sql =
+        "select min(version) filter (where serving), min(version) filter (where not serving) from public.read_versions";
     let row = sqlx::query(sql).fetch_one(c).await?;
     Ok((row.try_get(0)?, row.try_get(1)?))
 }

@@ -69,7 +69,8 @@ async fn answers_are_stored_and_paid_once_though_the_database_is_away_meanwhile(
     sqlx::query("lock table provider_results in share mode").execute(&mut *lock).await.expect("locked");
     let outage = async {
         eventually("a paid answer waits to be stored", async || {
-            let waiting = "select exists (select from pg_locks where not granted and relation = 'provider_results'::regclass)";
+            let waiting =
+                "select exists (select from pg_locks where not granted and relation = 'provider_results'::regclass)";
             sqlx::query_scalar(waiting).fetch_one(&watcher).await.expect("read")
         })
         .await;

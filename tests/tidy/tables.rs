@@ -31,8 +31,16 @@ const READ_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("actors", "engine/config/src/keys.rs", "a disabled actor has no valid key"),
     ("actors", "engine/config/src/sessions.rs", "a disabled actor has no valid session"),
     ("api_keys", "engine/config/src/sessions.rs", "a session is valid as long as its key"),
-    ("leads", "engine/leads/src/store/contacts.rs", "a contact is saved only while its lead is stored, in one statement"),
-    ("pipeline_runs", "projections/src/metrics/table.rs", "figures are shown with the run's state, both of one position"),
+    (
+        "leads",
+        "engine/leads/src/store/contacts.rs",
+        "a contact is saved only while its lead is stored, in one statement",
+    ),
+    (
+        "pipeline_runs",
+        "projections/src/metrics/table.rs",
+        "figures are shown with the run's state, both of one position",
+    ),
     ("tenants", "engine/config/src/keys.rs", "a suspended tenant has no valid key"),
     ("tenants", "engine/config/src/sessions.rs", "a suspended tenant has no valid session"),
     ("tenants", "engine/messaging/src/store/send_settings.rs", "windows are in the tenant's time zone"),

@@ -38,7 +38,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     // The snapshot has no id: a browser that reconnects sends the id of the last event it received.
     let first = Event::default().retry(RECONNECT_DELAY).data(snapshot.as_str());
     if sender.try_send(Ok(first)).is_err() {
-        return Err(Problem::internal(&"new channel is full"));
+        return Err(Problem::internal(&"new channel is full").into());
     }
     let connection = request.connection.clone();
     app.streams.spawn({

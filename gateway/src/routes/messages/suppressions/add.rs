@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     problem::Problem,
     request::{Request, date::parse_date},
     routes::HandlerResult,
@@ -35,10 +35,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
             Some(parse_date(text).map(Micros::from).ok_or_else(|| Problem::invalid("expiresAt", "a time (RFC 3339)"))?)
         }
     };
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = json!({"status": "suppressed"});
     let changed = SuppressionChanged { reason: body.reason.as_str().into() };
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
