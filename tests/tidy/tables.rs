@@ -49,9 +49,6 @@ const READ_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("tenants", "engine/providers/src/async_batches.rs", "a token finds its tenant only while that is active"),
 ];
 
-/// Placeholders of statements that serve several tables.
-const PLACEHOLDERS: &[(&str, &[&str])] = &[("{queue}", &["sms_queue", "dialer_queue"])];
-
 /// The tables that the migrations create, without their schema.
 fn tables() -> BTreeSet<String> {
     let mut tables = BTreeSet::new();
@@ -97,7 +94,7 @@ fn named(source: &str, words: &[&str]) -> BTreeSet<String> {
     named
 }
 
-/// For each table, the files in which it follows one of `words`; and statements with an unknown placeholder.
+/// For each table, the files in which it follows one of `words`; and statements that write to a placeholder.
 fn users(words: &[&str]) -> (BTreeMap<String, BTreeSet<String>>, Vec<String>) {
     let tests = rust_text::test_files();
     let mut users: BTreeMap<String, BTreeSet<String>> =
@@ -106,15 +103,11 @@ fn users(words: &[&str]) -> (BTreeMap<String, BTreeSet<String>>, Vec<String>) {
     for path in rust_files().into_iter().filter(|path| !tests.contains(path)) {
         let file = path.display().to_string();
         for name in named(&text(&path), words) {
-            let served = PLACEHOLDERS.iter().find(|(placeholder, _)| *placeholder == name);
-            let tables = served.map_or_else(|| vec![name.as_str()], |(_, tables)| tables.to_vec());
-            for table in tables {
-                if let Some(files) = users.get_mut(table) {
-                    files.insert(file.clone());
-                }
+            if let Some(files) = users.get_mut(&name) {
+                files.insert(file.clone());
             }
-            if served.is_none() && name.starts_with('{') && WRITES == *words {
-                unknown.push(format!("{file}: which tables is {name}? list it in PLACEHOLDERS"));
+            if name.starts_with('{') && WRITES == *words {
+                unknown.push(format!("{file}: a statement that writes names its table, not {name}"));
             }
         }
     }
