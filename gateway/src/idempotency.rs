@@ -12,7 +12,7 @@ use luci_schema::{
 use serde_json::Value;
 use warp::reply::Response;
 
-use crate::{App, caller::Caller, problem::Problem, reply::json, request::Request};
+use crate::{App, caller::Caller, early_response::EarlyResponse, problem::Problem, reply::json, request::Request};
 
 /// A command of a caller. Its id is derived from the key, or random without one.
 pub struct Command {
@@ -21,20 +21,14 @@ pub struct Command {
     has_key: bool,
 }
 
-/// Whether a command is new or a repeat.
-pub enum Check {
-    New(Command),
-    /// It was executed before: the response of its receipt.
-    Replay(Response),
-}
-
-/// Identifies the command and looks for its receipt. The same key with another body is a 422.
-pub async fn check(app: &App, caller: &Caller, request: &Request, digest: Hash) -> Result<Check, Problem> {
+/// The command, when it is new. One that was executed before ends the handler with the response of its receipt; the same key
+/// with another body is a 422.
+pub async fn check(app: &App, caller: &Caller, request: &Request, digest: Hash) -> Result<Command, EarlyResponse> {
     let command = Command::identify(caller, request)?;
     let _set_by_an_earlier_check = request.checked_digest.set(digest);
     match command.find_receipt(app, caller).await? {
-        Some(receipt) => replay(&receipt, digest).map(Check::Replay),
-        None => Ok(Check::New(command)),
+        Some(receipt) => Err(EarlyResponse::Replay(Box::new(replay(&receipt, digest)?))),
+        None => Ok(command),
     }
 }
 
@@ -57,15 +51,16 @@ impl Repeat {
         self,
         app: &App,
         caller: &Caller,
-        answer: Result<Response, Problem>,
-    ) -> Result<Response, Problem> {
+        answer: Result<Response, EarlyResponse>,
+    ) -> Result<Response, EarlyResponse> {
         let failed = match &answer {
             Ok(response) => response.status().is_client_error(),
-            Err(_) => true,
+            Err(EarlyResponse::Problem(_)) => true,
+            Err(EarlyResponse::Replay(_)) => false,
         };
         let Some(digest) = self.digest.get().filter(|_| failed) else { return answer };
         match app.log.receipt(caller.tenant, &self.command).await {
-            Ok(Some(receipt)) if receipt.body_digest == *digest => replay(&receipt, *digest),
+            Ok(Some(receipt)) if receipt.body_digest == *digest => Ok(replay(&receipt, *digest)?),
             Ok(_) | Err(_) => answer,
         }
     }

@@ -6,6 +6,7 @@
 mod body_drain;
 pub mod caller;
 pub mod connection;
+mod early_response;
 pub mod idempotency;
 mod json_body;
 pub mod live;

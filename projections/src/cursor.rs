@@ -25,6 +25,24 @@ pub(crate) fn read<T: DeserializeOwned>(cursor: &str) -> Result<T, BadCursor> {
     serde_json::from_slice(&json).map_err(|_| BadCursor)
 }
 
+/// The key in a cursor of this list, whose pages end with `(list, key)`.
+pub(crate) fn read_key<K: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Result<Option<K>, BadCursor> {
+    match cursor.map(read::<(String, K)>).transpose()? {
+        Some((of, key)) if of == list => Ok(Some(key)),
+        Some(_) => Err(BadCursor),
+        None => Ok(None),
+    }
+}
+
+/// Cuts a page out of rows, which are one more than `limit` when there is a next page. Returns whether there is one, and its
+/// cursor; `end` is what the cursor holds.
+pub(crate) fn cut<R, E: Serialize>(rows: &mut Vec<R>, limit: u32, end: impl Fn(&R) -> E) -> (bool, Option<String>) {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    (has_more, rows.last().filter(|_| has_more).and_then(|row| write(&end(row))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +55,19 @@ mod tests {
             assert_eq!(read::<(String, i32)>(bad), Err(BadCursor), "{bad}");
         }
         assert_eq!(read::<(String, i32)>(&write(&("a\0b", 7)).unwrap()), Err(BadCursor));
+        assert_eq!(read_key("b", Some(&text)), Ok(Some(7)));
+        assert_eq!(read_key::<i32>("another list", Some(&text)), Err(BadCursor));
+        assert_eq!(read_key::<i32>("b", None), Ok(None));
+    }
+
+    #[test]
+    fn a_page_has_a_cursor_when_there_is_a_row_beyond_it() {
+        let cut_at = |limit| {
+            let mut rows = vec![1, 2, 3];
+            let (has_more, next) = cut(&mut rows, limit, |row| ("b", *row));
+            (rows, has_more, read_key::<i32>("b", next.as_deref()))
+        };
+        assert_eq!(cut_at(3), (vec![1, 2, 3], false, Ok(None)));
+        assert_eq!(cut_at(2), (vec![1, 2], true, Ok(Some(2))));
     }
 }

@@ -5,11 +5,7 @@ use luci_schema::{Position, TenantId, log::Log};
 use serde::Serialize;
 use sqlx::{Connection as _, PgPool, Row as _};
 
-use crate::{
-    all,
-    projector::{self, ProjectorError},
-    shadow_copy::ShadowCopy,
-};
+use crate::{fold::Projection, fold_error::ProjectorError, projector, shadow_copy::ShadowCopy};
 
 /// Most differences that are reported of one table.
 pub const MOST: usize = 100;
@@ -43,16 +39,17 @@ pub struct Drift {
 pub async fn check(
     pool: &PgPool,
     log: &Log,
+    projections: &'static [Projection],
     tenant: Option<TenantId>,
     progress: &(dyn Fn(Position) + Sync),
 ) -> Result<Drift, ProjectorError> {
     let mut c = projector::connect(pool).await?;
     sqlx::query("select public.read_temporary()").execute(&mut c).await?;
-    let mut copy = ShadowCopy::new(c, "pg_temp", tenant).await?;
+    let mut copy = ShadowCopy::new(c, "pg_temp", projections, tenant).await?;
     let position = copy.hold_projector(log, progress).await?;
     copy.begin_snapshot().await?;
     let mut drift = Drift { position, rows: 0, differences: Vec::new() };
-    for projection in all() {
+    for projection in projections {
         let table = format!("pg_temp.{}", projection.table);
         let rows = sqlx::query_scalar("select rows from public.read_digest($1::text::regclass)").bind(table);
         let rows: i64 = rows.fetch_one(&mut copy.c).await?;

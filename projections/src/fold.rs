@@ -4,12 +4,11 @@
 use std::{fmt, sync::Arc};
 
 use futures::future::BoxFuture;
-use luci_schema::{BlockId, Position, Recorded, RunId, StreamId};
+use luci_schema::Recorded;
 use sqlx::PgConnection;
 
 use crate::{
-    Projection, all,
-    projector::ProjectorError,
+    fold_error::{FoldError, ProjectorError},
     run_state::{RunChange, RunState},
 };
 
@@ -41,6 +40,14 @@ pub(crate) trait Fold: fmt::Debug + Send + Sync {
     fn settle(&mut self) {}
 }
 
+/// A read table and the fold that keeps it. The table's key, columns and indexes are in its migration alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Projection {
+    /// As in the SQL table `read_tables`.
+    pub table: &'static str,
+    pub(crate) fold: fn() -> Box<dyn Fold>,
+}
+
 /// The folds of a list of projections, and the rows of runs and blocks that they share.
 #[derive(Debug, Default)]
 pub(crate) struct Folds {
@@ -50,15 +57,15 @@ pub(crate) struct Folds {
 
 impl Folds {
     /// Of every projection, for an empty copy of the read tables.
-    pub(crate) fn all() -> Self {
-        Self::of(all().iter())
+    pub(crate) fn all(projections: &[Projection]) -> Self {
+        Self::of(projections.iter())
     }
 
     /// Of the projections whose serving table is complete. A table that was added to a log with history is not: it stays
     /// empty until a rebuild, since folding on from the middle would give wrong rows.
-    pub(crate) async fn of_complete(c: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn of_complete(c: &mut PgConnection, projections: &[Projection]) -> Result<Self, sqlx::Error> {
         let complete = complete_tables(c).await?;
-        Ok(Self::of(all().iter().filter(|projection| complete.iter().any(|table| table == projection.table))))
+        Ok(Self::of(projections.iter().filter(|projection| complete.iter().any(|table| table == projection.table))))
     }
 
     fn of<'a>(projections: impl Iterator<Item = &'a Projection>) -> Self {
@@ -92,36 +99,4 @@ impl Folds {
 /// Read tables whose serving version holds every event since position 1, see migration 0500.
 pub(crate) async fn complete_tables(c: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar("select name from public.read_tables where complete").fetch_all(c).await
-}
-
-/// An event that cannot be folded. The projector stops before it: going on would make the tables wrong.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FoldError {
-    #[error("position {at}: {event_type} of {run} comes before its run:queued")]
-    NoRun { at: Position, run: RunId, event_type: String },
-    #[error("position {at}: {event_type} of {block} comes before its block:queued")]
-    NoBlock { at: Position, block: BlockId, event_type: String },
-    #[error("position {at}: {event_type} at version {found} of {run} must be the first event of its stream")]
-    NotFirst { at: Position, run: RunId, event_type: String, found: u64 },
-    #[error("position {at}: version {found} of {run} follows version {before}")]
-    Version { at: Position, run: RunId, before: i64, found: u64 },
-    #[error("position {at}: {event_type} of {stream} is of an unknown type: a newer process wrote it")]
-    Unknown { at: Position, stream: StreamId, event_type: String },
-    #[error("position {at}: {event_type} cannot be an event of {stream}")]
-    Stream { at: Position, stream: StreamId, event_type: String },
-    #[error("position {at}: {event_type} of {run} names a stage that its blueprint does not have")]
-    NoStage { at: Position, run: RunId, event_type: String },
-    #[error("position {at}: {event_type} of {stream} makes {count} negative")]
-    Negative { at: Position, stream: StreamId, event_type: String, count: &'static str },
-}
-
-impl FoldError {
-    pub(crate) fn unknown(r: &Recorded) -> Self {
-        Self::Unknown { at: r.position, stream: r.stream_id, event_type: r.event_type.clone() }
-    }
-
-    /// `count` says which count, as in "a count of run_counters".
-    pub(crate) fn negative(r: &Recorded, count: &'static str) -> Self {
-        Self::Negative { at: r.position, stream: r.stream_id, event_type: r.event_type.clone(), count }
-    }
 }

@@ -11,10 +11,13 @@ pub mod counters;
 mod cursor;
 pub mod drift;
 mod fold;
+mod fold_error;
 pub mod metrics;
 mod numbers;
 pub mod position;
 pub mod projector;
+mod query_error;
+mod read_versions;
 pub mod rebuild;
 mod run_state;
 pub mod runs;
@@ -23,8 +26,12 @@ pub mod snapshot;
 pub mod status;
 
 pub use cursor::BadCursor;
-pub use fold::FoldError;
-pub use projector::{Projector, ProjectorError};
+pub use fold::Projection;
+pub use fold_error::{FoldError, ProjectorError};
+pub use position::FOLLOWER;
+pub use projector::Projector;
+pub use query_error::QuestionError;
+pub use read_versions::serving;
 pub use runs::{costs, past};
 pub use status::{BlockStatus, RunStatus};
 
@@ -37,32 +44,4 @@ pub fn all() -> &'static [Projection] {
         metrics::PROJECTION,   // run_metrics
         counters::PROJECTION,  // run_counters
     ]
-}
-
-/// A read table and the fold that keeps it. The table's key, columns and indexes are in its migration alone.
-#[derive(Debug, Clone, Copy)]
-pub struct Projection {
-    /// As in the SQL table `read_tables`.
-    pub table: &'static str,
-    pub(crate) fold: fn() -> Box<dyn fold::Fold>,
-}
-
-/// The projector's name in `log.followers`.
-pub const FOLLOWER: &str = "projector";
-
-/// Why a query was not answered.
-#[derive(Debug, thiserror::Error)]
-pub enum QuestionError {
-    #[error(transparent)]
-    Cursor(#[from] BadCursor),
-    #[error("an offset is at most {most}: use `cursor` beyond")]
-    Offset { most: u32 },
-    #[error(
-        "more than {most} runs match: narrow the filter, or sort by created, started, completed, status, sector or name"
-    )]
-    TooManyToSort { most: u32 },
-    #[error("read tables: database error: {0}")]
-    Database(#[from] sqlx::Error),
-    #[error(transparent)]
-    Log(#[from] luci_schema::log::LogError),
 }

@@ -15,8 +15,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    FOLLOWER,
-    fold::{FoldError, Folds},
+    fold::{Folds, Projection},
+    fold_error::ProjectorError,
+    position::FOLLOWER,
 };
 
 /// Most events of a batch.
@@ -34,46 +35,22 @@ const STANDBY_POLL: Duration = Duration::from_millis(40);
 const LEAST_INTERVAL: Duration = Duration::from_millis(10);
 const GREATEST_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Why the read tables could not be folded.
-#[derive(Debug, thiserror::Error)]
-pub enum ProjectorError {
-    #[error("read tables: database error: {0}")]
-    Database(#[from] sqlx::Error),
-    #[error(transparent)]
-    Log(#[from] LogError),
-    #[error(transparent)]
-    Fold(#[from] FoldError),
-}
-
-impl ProjectorError {
-    /// Whether a retry must fail too: the event itself cannot be folded or written.
-    fn is_permanent(&self) -> bool {
-        match self {
-            Self::Fold(_) | Self::Log(LogError::Hole { .. } | LogError::Corrupt(_)) => true,
-            Self::Log(LogError::Database(_) | LogError::Fenced { .. }) => false,
-            // Data that does not fit its column, or breaks a constraint.
-            Self::Database(error) => {
-                let code = error.as_database_error().and_then(|e| e.code());
-                code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
-            }
-        }
-    }
-}
-
 /// The projector of one process. Any number may run; one is active, by lease, the others are standbys.
 #[derive(Debug)]
 pub struct Projector {
     log: Log,
     pool: PgPool,
+    projections: &'static [Projection],
     owner: String,
     lease: Duration,
     position: watch::Sender<Position>,
 }
 
 impl Projector {
-    /// The pool's role is `luci_projector`. `owner` names the process in `log.followers`.
-    pub fn new(log: Log, pool: PgPool, owner: impl Into<String>) -> Self {
-        Self { log, pool, owner: owner.into(), lease: TTL, position: watch::Sender::new(Position(0)) }
+    /// The pool's role is `luci_projector`; `projections` is every projection. `owner` names the process in `log.followers`.
+    pub fn new(log: Log, pool: PgPool, projections: &'static [Projection], owner: impl Into<String>) -> Self {
+        let (owner, position) = (owner.into(), watch::Sender::new(Position(0)));
+        Self { log, pool, projections, owner, lease: TTL, position }
     }
 
     /// Sets the lease's duration; tests of takeover use a short one.
@@ -204,7 +181,7 @@ impl Projector {
         let Some(last) = events.last() else { return Ok(from) };
         contiguous(&events, from)?;
         let mut tx = c.begin().await?;
-        let folds = tables.folds(&mut tx).await?;
+        let folds = tables.folds(&mut tx, self.projections).await?;
         folds.fold(&mut tx, &events).await?;
         log::checkpoint(&mut tx, FOLLOWER, lease.epoch(), from, last.position).await?;
         tx.commit().await?;
@@ -227,11 +204,11 @@ struct ServingTables {
 
 impl ServingTables {
     /// Sets the transaction's `search_path` to the serving version, which cannot be swapped before the transaction ends.
-    async fn folds(&mut self, tx: &mut PgConnection) -> Result<&mut Folds, sqlx::Error> {
+    async fn folds(&mut self, tx: &mut PgConnection, projections: &[Projection]) -> Result<&mut Folds, sqlx::Error> {
         let serving = sqlx::query_scalar("select set_config('search_path', public.read_serving(), true)");
         let serving: String = serving.fetch_one(&mut *tx).await?;
         if self.version != serving {
-            self.folds = Folds::of_complete(tx).await?;
+            self.folds = Folds::of_complete(tx, projections).await?;
             self.version = serving;
         }
         Ok(&mut self.folds)

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use luci_schema::{Position, log::Log};
-use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
+use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::{
-    all, fold,
-    projector::{self, ProjectorError},
+    fold::{self, Projection},
+    fold_error::ProjectorError,
+    projector, read_versions,
     shadow_copy::ShadowCopy,
 };
 
@@ -54,15 +55,11 @@ pub struct Rebuilt {
     pub differed: Vec<&'static str>,
 }
 
-/// The version that serves, `read_a` or `read_b`.
-pub async fn serving(c: &mut PgConnection) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar("select version from public.read_versions where serving").fetch_one(c).await
-}
-
-/// Rebuilds all projections. The pool's role is `luci_projector`; `progress` is called with each position reached.
+/// Rebuilds these projections, which are all. The pool's role is `luci_projector`; `progress` is called with each position reached.
 pub async fn rebuild(
     log: &Log,
     pool: &PgPool,
+    projections: &'static [Projection],
     on_difference: OnDifference,
     progress: &(dyn Fn(Position) + Sync),
 ) -> Result<Rebuilt, RebuildError> {
@@ -72,13 +69,10 @@ pub async fn rebuild(
     if !locked {
         return Err(RebuildError::Busy);
     }
-    let row = sqlx::query("select min(version) filter (where serving) as old, min(version) filter (where not serving) as new from public.read_versions")
-        .fetch_one(&mut c)
-        .await?;
-    let (old, new): (String, String) = (row.try_get("old")?, row.try_get("new")?);
+    let (old, new) = read_versions::both(&mut c).await?;
     sqlx::query("select public.read_clear($1)").bind(&new).execute(&mut c).await?;
 
-    let mut copy = ShadowCopy::new(c, &new, None).await?;
+    let mut copy = ShadowCopy::new(c, &new, projections, None).await?;
     let result = fold_and_swap(&mut copy, log, (&old, &new), on_difference, progress).await;
     // Postgres keeps the locks of a closed connection for a moment: the caller may start the next rebuild at once.
     sqlx::query("select pg_advisory_unlock_all()").execute(&mut copy.c).await.ok();
@@ -100,7 +94,7 @@ async fn fold_and_swap(
 
     copy.hold_projector(log, progress).await?;
     copy.begin_snapshot().await?;
-    let differed = differences(&mut copy.c, old, new).await;
+    let differed = differences(&mut copy.c, copy.projections, old, new).await;
     copy.end_snapshot().await?;
     let differed = differed?;
     if !differed.is_empty() && on_difference == OnDifference::Refuse {
@@ -115,10 +109,15 @@ async fn fold_and_swap(
 }
 
 /// Tables whose digests differ between two versions. A table that is not complete in the old one is not compared.
-async fn differences(c: &mut PgConnection, old: &str, new: &str) -> Result<Vec<&'static str>, sqlx::Error> {
+async fn differences(
+    c: &mut PgConnection,
+    projections: &[Projection],
+    old: &str,
+    new: &str,
+) -> Result<Vec<&'static str>, sqlx::Error> {
     let mut tables = Vec::new();
     let complete = fold::complete_tables(c).await?;
-    for projection in all().iter().filter(|projection| complete.iter().any(|table| table == projection.table)) {
+    for projection in projections.iter().filter(|projection| complete.iter().any(|table| table == projection.table)) {
         let mut digests = Vec::new();
         for version in [old, new] {
             let table = format!("{version}.{}", projection.table);
@@ -142,11 +141,7 @@ async fn swap(c: &mut PgConnection, new: &str, position: Position) -> Result<(),
         let swapped = sqlx::query("select public.read_serve($1)").bind(new).execute(&mut *tx).await;
         match swapped {
             Ok(_) => {
-                sqlx::query("update public.read_versions set position = $2 where version = $1")
-                    .bind(new)
-                    .bind(crate::column::bigint(position.0))
-                    .execute(&mut *tx)
-                    .await?;
+                read_versions::set_position(&mut tx, new, position).await?;
                 tx.commit().await?;
                 return Ok(());
             }

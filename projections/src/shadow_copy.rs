@@ -10,9 +10,10 @@ use luci_schema::{
 use sqlx::{Connection as _, PgConnection};
 
 use crate::{
-    FOLLOWER,
-    fold::Folds,
-    projector::{self, ProjectorError},
+    fold::{Folds, Projection},
+    fold_error::ProjectorError,
+    position::FOLLOWER,
+    projector, read_versions,
 };
 
 /// Events per read, concurrent reads (they decode on other cores), and most reads per transaction.
@@ -26,6 +27,7 @@ const SERVING_LOCK: i64 = 7_305_804_402;
 #[derive(Debug)]
 pub(crate) struct ShadowCopy {
     pub(crate) c: PgConnection,
+    pub(crate) projections: &'static [Projection],
     folds: Folds,
     pub(crate) position: Position,
     /// Only this tenant's events are folded, when set.
@@ -37,10 +39,11 @@ impl ShadowCopy {
     pub(crate) async fn new(
         mut c: PgConnection,
         search_path: &str,
+        projections: &'static [Projection],
         tenant: Option<TenantId>,
     ) -> Result<Self, ProjectorError> {
         sqlx::query("select set_config('search_path', $1, false)").bind(search_path).execute(&mut c).await?;
-        Ok(Self { c, folds: Folds::all(), position: Position(0), tenant })
+        Ok(Self { c, projections, folds: Folds::all(projections), position: Position(0), tenant })
     }
 
     /// Folds up to a position that the log has reached.
@@ -105,7 +108,7 @@ impl ShadowCopy {
     /// Releases the projector inside a transaction whose snapshot still sees both at the position of `hold_projector`.
     pub(crate) async fn begin_snapshot(&mut self) -> Result<(), sqlx::Error> {
         sqlx::query("begin isolation level repeatable read").execute(&mut self.c).await?;
-        sqlx::query("select count(*) from public.read_versions").execute(&mut self.c).await?;
+        read_versions::take_snapshot(&mut self.c).await?;
         self.release_projector().await
     }
 

@@ -1,5 +1,6 @@
 //! The stored data: ids, stages, events, object keys, subjects, migrations and the log. Makes no decisions about runs.
 
+pub mod actor;
 pub mod clock;
 pub mod cloud_event;
 pub mod difference;
@@ -22,10 +23,11 @@ pub mod seal;
 pub mod stage;
 pub mod subject;
 
+pub use actor::Actor;
 pub use clock::Micros;
 pub use event::{ArtifactEvent, BlockEvent, ConfigEvent, Event, RunEvent};
 pub use failure::{Failure, FailureCode};
 pub use id::*;
 pub use metrics::Counts;
-pub use recorded::{Actor, CommandId, Hash, Position, Recorded, StreamId, Version, hash_text};
+pub use recorded::{CommandId, Hash, Position, Recorded, StreamId, Version, hash_text};
 pub use stage::{BlockOrder, Stage};

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ActorId, AutomationId, BlueprintId, CorrelationId, Event, EventId, IdError, ImportId, KeyId, MessageId, Micros,
-    RunId, TemplateId, TenantId, WebhookId,
+    AutomationId, BlueprintId, CorrelationId, Event, EventId, IdError, ImportId, KeyId, MessageId, Micros, RunId,
+    TemplateId, TenantId, WebhookId,
+    actor::{Actor, serde_as_text},
 };
 
 /// Number of an event in the log: 1, 2, 3 … without a hole, in commit order. 0 is before the first event.
@@ -62,53 +63,7 @@ either! {
     }
 }
 
-macro_rules! serde_as_text {
-    ($($name:ty),*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> { s.collect_str(self) }
-        }
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                std::borrow::Cow::<'de, str>::deserialize(d)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )*};
-}
-
-serde_as_text!(StreamId, Actor, CommandId);
-
-/// Who caused an event: `actor:ID`, `automation:ID`, `webhook:ID` or `system`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Actor {
-    Actor(ActorId),
-    Automation(AutomationId),
-    Webhook(WebhookId),
-    System,
-}
-
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Actor(id) => write!(f, "actor:{id}"),
-            Self::Automation(id) => write!(f, "automation:{id}"),
-            Self::Webhook(id) => write!(f, "webhook:{id}"),
-            Self::System => f.write_str("system"),
-        }
-    }
-}
-
-impl FromStr for Actor {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        match text.split_once(':') {
-            Some(("actor", id)) => id.parse().map(Self::Actor),
-            Some(("automation", id)) => id.parse().map(Self::Automation),
-            Some(("webhook", id)) => id.parse().map(Self::Webhook),
-            None if text == "system" => Ok(Self::System),
-            _ => Err(IdError::Prefix { expected: "actor", found: text.chars().take(24).collect() }),
-        }
-    }
-}
+serde_as_text!(StreamId, CommandId);
 
 /// Identity of a command: 64 lower-case hex characters, the SHA-256 of what makes it the same command.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -31,7 +31,7 @@ pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()>
     let url = servers.database().await?;
     let log = Log::open(migrate::connect(&url, DatabaseRole::Engine, 16).await?, LogOptions::default()).await?;
     let pool = migrate::connect(&url, DatabaseRole::Projector, 8).await?;
-    let projector = Projector::new(log.clone(), pool.clone(), "bench");
+    let projector = Projector::new(log.clone(), pool.clone(), luci_projections::all(), "bench");
     let (stop, position) = (CancellationToken::new(), projector.position());
     let task = tokio::spawn(projector.run(stop.clone()));
     let [p50, p99, rate] = steal::rounds(|| lag(&log, position.clone())).await?;
@@ -42,7 +42,7 @@ pub async fn bench(servers: &Servers, report: &mut Report) -> anyhow::Result<()>
     let events = log.head().0 as f64;
     let [rate] = steal::rounds(|| async {
         let start = Instant::now();
-        rebuild::rebuild(&log, &pool, rebuild::OnDifference::Refuse, &|_| {}).await?;
+        rebuild::rebuild(&log, &pool, luci_projections::all(), rebuild::OnDifference::Refuse, &|_| {}).await?;
         Ok([events / start.elapsed().as_secs_f64()])
     })
     .await?;

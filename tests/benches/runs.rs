@@ -105,7 +105,9 @@ impl Engine {
             Ok(worker::run(options, issuer_of_worker, for_worker, noop::kinds(), worker_client, c).await?)
         });
         let d = stop.clone();
-        roles.spawn(async move { Ok(Projector::new(for_projector, projector_pool, "bench").run(d).await?) });
+        roles.spawn(async move {
+            Ok(Projector::new(for_projector, projector_pool, luci_projections::all(), "bench").run(d).await?)
+        });
         roles.spawn(ended.clone().follow(log.clone(), stop.clone()));
         let tenant = TenantId::generate();
         Ok(Self { url, log, issuer, tenant, ended, stop, roles })

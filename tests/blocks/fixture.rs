@@ -28,7 +28,7 @@ pub struct Fixture {
     pub sandbox: Sandbox,
     /// Connections of the superuser.
     pub pool: PgPool,
-    database: Database,
+    pub database: Database,
 }
 
 pub async fn fixture() -> Fixture {

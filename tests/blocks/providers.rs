@@ -7,7 +7,7 @@ use luci_schema::{FailureCode, Stage, event::BlockInput};
 use super::fixture::{fixture, input, outputs};
 
 /// Leads that both providers can be asked about.
-fn people(count: u32) -> String {
+pub fn people(count: u32) -> String {
     let row = |n| format!("Firm {n},Ann,Lee{n},ann{n}@firm{n}.example,{n} Main St,Albany,NY,12207\n");
     let rows: String = (1..=count).map(row).collect();
     format!("Company,First Name,Last Name,Email,Address,City,State,Zip\n{rows}")

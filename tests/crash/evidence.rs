@@ -95,7 +95,7 @@ pub async fn whole(database: &Database) {
 
 async fn tables_equal_a_fresh_fold(database: &Database, log: &Log) {
     let pool = migrate::connect(database.url(), DatabaseRole::Projector, 4).await.expect("a pool");
-    let drift = drift::check(&pool, log, None, &|_| {}).await.expect("checked");
+    let drift = drift::check(&pool, log, luci_projections::all(), None, &|_| {}).await.expect("checked");
     assert!(drift.rows > 0);
     assert!(drift.differences.is_empty(), "{:#?}", drift.differences);
 }

@@ -24,10 +24,15 @@ async fn every_kind_of_drift_is_reported() {
     ] {
         sqlx::query(edit).bind(&tenant_text).execute(&admin).await.expect("edited");
     }
-    let found = drift::check(&fixture.pool, &fixture.log, Some(tenant), &|_| {}).await.expect("checked").differences;
+    let found = drift::check(&fixture.pool, &fixture.log, luci_projections::all(), Some(tenant), &|_| {})
+        .await
+        .expect("checked")
+        .differences;
     let named: Vec<_> = found.iter().map(|d| (d.table, d.fresh.is_some(), d.stored.is_some())).collect();
     assert_eq!(named, [("block_executions", true, true), ("artifacts", true, false), ("run_counters", false, true)]);
     assert_eq!(found[2].key, format!("{tenant}/paused"));
-    let clean = drift::check(&fixture.pool, &fixture.log, Some(other), &|_| {}).await.expect("checked");
+    let clean = drift::check(&fixture.pool, &fixture.log, luci_projections::all(), Some(other), &|_| {})
+        .await
+        .expect("checked");
     assert!(clean.rows > 0 && clean.differences.is_empty(), "the other tenant's rows are unchanged");
 }

@@ -57,7 +57,8 @@ impl Running {
 impl Fixture {
     pub fn project(&self, owner: &str) -> Running {
         let lease = Duration::from_millis(600);
-        let projector = Projector::new(self.log.clone(), self.pool.clone(), owner).with_lease(lease);
+        let projector =
+            Projector::new(self.log.clone(), self.pool.clone(), luci_projections::all(), owner).with_lease(lease);
         let (position, stop) = (projector.position(), CancellationToken::new());
         let task = tokio::spawn(projector.run(stop.clone()));
         Running { position, task, stop }
@@ -104,7 +105,7 @@ impl Fixture {
 
     /// The tables equal a fresh fold.
     pub async fn assert_no_drift(&self) {
-        let drift = drift::check(&self.pool, &self.log, None, &|_| {}).await.expect("checked");
+        let drift = drift::check(&self.pool, &self.log, luci_projections::all(), None, &|_| {}).await.expect("checked");
         assert_eq!(drift.position, self.log.head());
         assert!(drift.rows > 0);
         assert_eq!(drift.differences, vec![]);

@@ -51,7 +51,9 @@ async fn a_table_added_to_a_log_with_history_is_folded_by_the_next_rebuild() {
     assert!(metrics::get(&mut tx, tenant, second.id).await.expect("queried").is_none(), "not folded from the middle");
     drop(tx);
 
-    let rebuilt = rebuild(&fixture.log, &fixture.pool, OnDifference::Refuse, &|_| {}).await.expect("rebuilt");
+    let rebuilt = rebuild(&fixture.log, &fixture.pool, luci_projections::all(), OnDifference::Refuse, &|_| {})
+        .await
+        .expect("rebuilt");
     assert_eq!(rebuilt.differed, Vec::<&str>::new());
     let mut third = History::completed(tenant, "third", 500, 250);
     running.reach(third.append_to(&fixture.log).await).await;
@@ -78,7 +80,9 @@ async fn read_add_makes_the_table_in_both_versions_with_its_indexes_and_row_secu
     let complete_now = || sqlx::query_scalar::<_, bool>(complete).fetch_one(&admin);
     assert!(!complete_now().await.expect("queried"), "the log has history");
 
-    rebuild(&fixture.log, &fixture.pool, OnDifference::Refuse, &|_| {}).await.expect("rebuilt");
+    rebuild(&fixture.log, &fixture.pool, luci_projections::all(), OnDifference::Refuse, &|_| {})
+        .await
+        .expect("rebuilt");
     assert!(complete_now().await.expect("queried"));
     let indexes = "select count(*) from pg_indexes where indexname in ('extra_pkey', 'extra_by_n')";
     let indexes: i64 = sqlx::query_scalar(indexes).fetch_one(&admin).await.expect("queried");

@@ -45,9 +45,13 @@ async fn rebuilt_under_load_it_equals_the_live_one_and_no_read_fails() {
             reads
         })
     };
-    let first = rebuild(&fixture.log, &fixture.pool, OnDifference::Refuse, &|_| {}).await.expect("rebuilt");
+    let first = rebuild(&fixture.log, &fixture.pool, luci_projections::all(), OnDifference::Refuse, &|_| {})
+        .await
+        .expect("rebuilt");
     assert_eq!(first.serving, "read_b");
-    let second = rebuild(&fixture.log, &fixture.pool, OnDifference::Refuse, &|_| {}).await.expect("rebuilt again");
+    let second = rebuild(&fixture.log, &fixture.pool, luci_projections::all(), OnDifference::Refuse, &|_| {})
+        .await
+        .expect("rebuilt again");
     assert_eq!(second.serving, "read_a");
     stop.cancel();
     appending.await.expect("appended");
@@ -70,10 +74,12 @@ async fn a_version_that_differs_is_swapped_only_on_request() {
     let edit = "update pipeline_runs set processed_leads = processed_leads + 1";
     sqlx::query(edit).execute(&fixture.database.pool().await).await.expect("edited");
 
-    let refused = rebuild(&fixture.log, &fixture.pool, OnDifference::Refuse, &|_| {}).await;
+    let refused = rebuild(&fixture.log, &fixture.pool, luci_projections::all(), OnDifference::Refuse, &|_| {}).await;
     let Err(RebuildError::Differs { tables }) = refused else { panic!("{refused:?}") };
     assert_eq!(tables, ["pipeline_runs"]);
-    let swapped = rebuild(&fixture.log, &fixture.pool, OnDifference::Swap, &|_| {}).await.expect("rebuilt");
+    let swapped = rebuild(&fixture.log, &fixture.pool, luci_projections::all(), OnDifference::Swap, &|_| {})
+        .await
+        .expect("rebuilt");
     assert_eq!(swapped.differed, ["pipeline_runs"]);
 
     // The projector drops its rows in memory, which came from the wrong table.

@@ -20,9 +20,9 @@ pub struct Database {
 
 /// A migrated database that nobody else uses.
 pub async fn database() -> Database {
-    static TEMPLATE: OnceCell<()> = OnceCell::const_new();
-    TEMPLATE.get_or_init(make_template).await;
-    create("template luci_template").await
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    let template = TEMPLATE.get_or_init(make_template).await;
+    create(&format!("template {template}")).await
 }
 
 /// An empty database, for tests of the migrations themselves.
@@ -30,8 +30,12 @@ pub async fn empty_database() -> Database {
     create("template template0").await
 }
 
+fn new_name(kind: &str) -> String {
+    format!("{kind}_{}", luci_schema::RunId::generate().ulid().to_string().to_lowercase())
+}
+
 async fn create(template: &str) -> Database {
-    let name = format!("test_{}", luci_schema::RunId::generate().ulid().to_string().to_lowercase());
+    let name = new_name("test");
     let mut admin = admin().await;
     let statement = format!("create database {name} {template}");
     admin.execute(sqlx::AssertSqlSafe(statement)).await.expect("a database");
@@ -44,13 +48,17 @@ async fn admin() -> PgConnection {
     options.disable_statement_logging().connect().await.expect("the shared Postgres")
 }
 
-async fn make_template() {
+/// A migrated database; returns its name, which is a new one each time: a test that is cancelled meanwhile leaves a half of
+/// a template that nobody uses.
+pub(super) async fn make_template() -> String {
+    let name = new_name("template");
     let mut admin = admin().await;
-    admin.execute("create database luci_template").await.expect("a database");
+    admin.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await.expect("a database");
     admin.close().await.expect("closed");
-    let pool = PgPool::connect(&postgres_url("luci_template")).await.expect("the template");
+    let pool = PgPool::connect(&postgres_url(&name)).await.expect("the template");
     luci_schema::migrate::run(&pool).await.expect("migrated");
     pool.close().await;
+    name
 }
 
 impl Database {

@@ -1,6 +1,6 @@
 //! Tests of the support: a database is new, a broker keeps its address.
 
-use super::{database, nats};
+use super::{database, database::make_template, nats};
 
 #[tokio::test]
 async fn two_databases_know_nothing_of_each_other() {
@@ -8,6 +8,15 @@ async fn two_databases_know_nothing_of_each_other() {
     let (one, other) = (one.pool().await, other.pool().await);
     sqlx::query("create table only_here (n int)").execute(&one).await.expect("created");
     sqlx::query("create table only_here (n int)").execute(&other).await.expect("created there too");
+}
+
+#[tokio::test]
+async fn a_template_is_made_after_tests_were_cancelled_while_they_made_it() {
+    for millis in [0, 5, 20, 80, 200] {
+        // Wherever it is by then.
+        drop(tokio::time::timeout(std::time::Duration::from_millis(millis), make_template()).await);
+    }
+    make_template().await;
 }
 
 #[tokio::test]

@@ -26,26 +26,10 @@ fn graphs() -> BTreeMap<String, ModuleGraph> {
     graphs
 }
 
-/// Modules that still need each other, to be cut: the crate, its top-level modules, and which edges keep them together.
-const CYCLES: &[(&str, &[&str], &str)] = &[
-    (
-        "luci-projections",
-        &["artifacts", "blocks", "counters", "fold", "projector", "run_state", "runs"],
-        "a projection implements the trait of `fold`, and `run_state` is the one fold that runs and blocks share",
-    ),
-    ("luci-providers", &["account", "limits"], "an account holds its limits, which are counted by account"),
-    (
-        "luci-providers",
-        &["apis", "async_batches", "call_batches", "descriptor", "lookup", "phone_facts", "stored"],
-        "a descriptor names its adapter, adapters use the lookup client, and posted answers are read by one adapter",
-    ),
-    ("luci-providers", &["call", "send"], "to be cut"),
-];
-
 #[test]
 fn folders_need_each_other_one_way() {
     let (mut largest, mut largest_in) = (0, String::new());
-    let (mut found, mut excused) = (Vec::new(), BTreeSet::new());
+    let mut found = Vec::new();
     for (package, graph) in graphs() {
         for cycle in cycles(graph.edges()) {
             if cycle.len() > largest {
@@ -55,19 +39,12 @@ fn folders_need_each_other_one_way() {
         let across = graph.edges().map(|(from, to)| (folder(from), folder(to))).filter(|(from, to)| from != to);
         for cycle in cycles(across) {
             let folders: Vec<&str> = cycle.iter().copied().collect();
-            if let Some(exception) = CYCLES.iter().position(|(of, listed, _)| *of == package && *listed == folders) {
-                excused.insert(exception);
-                continue;
-            }
             found.push(format!("{package}: {}", folders.join(", ")));
             found.extend(imports_across(&graph, &cycle));
         }
     }
     println!("the largest cycle of files has {largest} files, in {largest_in}");
     assert_none(&found, "folders of a crate need each other one way only; these form a cycle");
-    let unused = CYCLES.iter().enumerate().filter(|(at, _)| !excused.contains(at));
-    let unused: Vec<String> = unused.map(|(_, (of, folders, _))| format!("{of}: {}", folders.join(", "))).collect();
-    assert_none(&unused, "an exception that is no longer needed");
 }
 
 /// For each two folders of a cycle, how many files name a file of the other, and the first of them.

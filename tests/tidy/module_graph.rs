@@ -13,24 +13,33 @@ use super::{
 /// A module's path below the crate's root, which is empty.
 type Module = Vec<String>;
 
-/// A crate's modules, and for each the modules that its file names. The root file and test files are left out.
+/// A crate's modules, and for each the modules that its file names, also by a name that the root exports. The root file and
+/// test files are left out.
 #[derive(Debug)]
 pub struct ModuleGraph {
     files: BTreeMap<Module, PathBuf>,
     edges: BTreeMap<Module, BTreeSet<Module>>,
 }
 
+/// The modules of a crate by their paths, and what its root file imports by name.
+struct Modules<'a> {
+    files: &'a BTreeMap<Module, PathBuf>,
+    root: BTreeMap<String, Module>,
+}
+
 impl ModuleGraph {
     /// The graph of these files below `sources`, the folder of the crate's root file.
     pub fn read(sources: &Path, files: &[PathBuf]) -> Self {
         let module_files = files.iter().filter_map(|file| Some((module_of(sources, file)?, file.clone())));
-        let sources_of = |file: &PathBuf| rust_text::code(&rust_text::without_tests(&text(file)));
-        Self::of(module_files.collect(), sources_of)
+        let root = ["lib.rs", "main.rs"].map(|name| sources.join(name)).into_iter().find(|file| files.contains(file));
+        let code_of = |file: &PathBuf| rust_text::code(&rust_text::without_tests(&text(file)));
+        Self::of(module_files.collect(), root.as_ref(), code_of)
     }
 
-    fn of(files: BTreeMap<Module, PathBuf>, code_of: impl Fn(&PathBuf) -> String) -> Self {
+    fn of(files: BTreeMap<Module, PathBuf>, root: Option<&PathBuf>, code_of: impl Fn(&PathBuf) -> String) -> Self {
+        let modules = Modules::new(&files, &root.map_or_else(Paths::default, |file| rust_paths::paths(&code_of(file))));
         let edges_of = |module: &Module, file| {
-            let mut named = named_modules(&files, module, &rust_paths::paths(&code_of(file)));
+            let mut named = modules.named_by(module, &rust_paths::paths(&code_of(file)));
             named.remove(module);
             named
         };
@@ -93,52 +102,64 @@ fn module_of(sources: &Path, file: &Path) -> Option<Module> {
     (!module.is_empty() && module != ["lib"] && module != ["main"]).then_some(module)
 }
 
-fn named_modules(files: &BTreeMap<Module, PathBuf>, module: &Module, paths: &Paths) -> BTreeSet<Module> {
-    let mut names: BTreeMap<&str, Module> = BTreeMap::new();
-    let mut found = BTreeSet::new();
-    // Twice: an import may begin with a name that another import brought.
-    for _ in 0..2 {
-        for (name, path) in &paths.imports {
-            let Some(whole) = absolute(files, module, &names, path) else { continue };
-            found.extend(owner(files, &whole));
-            names.insert(name, whole);
+impl<'a> Modules<'a> {
+    fn new(files: &'a BTreeMap<Module, PathBuf>, root: &Paths) -> Self {
+        let mut modules = Self { files, root: BTreeMap::new() };
+        let exported = |(name, path): &(String, Vec<String>)| {
+            let whole = modules.absolute(&Vec::new(), &BTreeMap::new(), path)?;
+            modules.owner(&whole).is_some().then(|| (name.clone(), whole))
+        };
+        modules.root = root.imports.iter().filter_map(exported).collect();
+        modules
+    }
+
+    fn named_by(&self, module: &Module, paths: &Paths) -> BTreeSet<Module> {
+        let mut names: BTreeMap<&str, Module> = BTreeMap::new();
+        let mut found = BTreeSet::new();
+        // Twice: an import may begin with a name that another import brought.
+        for _ in 0..2 {
+            for (name, path) in &paths.imports {
+                let Some(whole) = self.absolute(module, &names, path) else { continue };
+                found.extend(self.owner(&whole));
+                names.insert(name, whole);
+            }
+        }
+        let written = paths.written.iter().filter_map(|path| self.absolute(module, &names, path));
+        found.extend(written.filter_map(|whole| self.owner(&whole)));
+        found
+    }
+
+    /// A path from the crate's root; none for one of another crate.
+    fn absolute(&self, module: &Module, names: &BTreeMap<&str, Module>, path: &[String]) -> Option<Module> {
+        let (first, rest) = path.split_first()?;
+        let mut whole = match first.as_str() {
+            "crate" => Vec::new(),
+            "self" => module.clone(),
+            "super" => module.split_last()?.1.to_vec(),
+            name => {
+                let child: Module = module.iter().chain([first]).cloned().collect();
+                if self.files.contains_key(&child) { child } else { names.get(name)?.clone() }
+            }
+        };
+        for segment in rest {
+            match segment.as_str() {
+                "super" => drop(whole.pop()),
+                "self" => {}
+                _ => whole.push(segment.clone()),
+            }
+        }
+        match whole.split_first().and_then(|(name, rest)| Some((self.root.get(name)?, rest))) {
+            Some((exported, rest)) if self.owner(&whole).is_none() => {
+                Some(exported.iter().chain(rest).cloned().collect())
+            }
+            _ => Some(whole),
         }
     }
-    let written = paths.written.iter().filter_map(|path| absolute(files, module, &names, path));
-    found.extend(written.filter_map(|whole| owner(files, &whole)));
-    found
-}
 
-/// A path from the crate's root; none for one of another crate.
-fn absolute(
-    files: &BTreeMap<Module, PathBuf>,
-    module: &Module,
-    names: &BTreeMap<&str, Module>,
-    path: &[String],
-) -> Option<Module> {
-    let (first, rest) = path.split_first()?;
-    let mut whole = match first.as_str() {
-        "crate" => Vec::new(),
-        "self" => module.clone(),
-        "super" => module[..module.len() - 1].to_vec(),
-        name => {
-            let child: Module = module.iter().chain([first]).cloned().collect();
-            if files.contains_key(&child) { child } else { names.get(name)?.clone() }
-        }
-    };
-    for segment in rest {
-        match segment.as_str() {
-            "super" => drop(whole.pop()),
-            "self" => {}
-            _ => whole.push(segment.clone()),
-        }
+    /// The deepest module on this path; none for what the root file itself holds.
+    fn owner(&self, whole: &[String]) -> Option<Module> {
+        (1..=whole.len()).rev().map(|length| whole[..length].to_vec()).find(|module| self.files.contains_key(module))
     }
-    Some(whole)
-}
-
-/// The deepest module on this path; none for what the root file itself holds or exports.
-fn owner(files: &BTreeMap<Module, PathBuf>, whole: &[String]) -> Option<Module> {
-    (1..=whole.len()).rev().map(|length| whole[..length].to_vec()).find(|module| files.contains_key(module))
 }
 
 #[cfg(test)]
@@ -150,7 +171,7 @@ mod tests {
         let code: BTreeMap<PathBuf, String> =
             files.iter().map(|(path, code)| (sources.join(path), (*code).to_owned())).collect();
         let modules = code.keys().filter_map(|file| Some((module_of(sources, file)?, file.clone()))).collect();
-        ModuleGraph::of(modules, |file| code[file].clone())
+        ModuleGraph::of(modules, Some(&sources.join("lib.rs")), |file| code[file].clone())
     }
 
     #[test]
@@ -165,6 +186,16 @@ mod tests {
         let edges: Vec<String> =
             graph.edges().map(|(from, to)| format!("{} {}", from.join("::"), to.join("::"))).collect();
         assert_eq!(edges, ["a a::c", "a::c b", "a::c b::f", "b::f a::c", "b::f b"]);
+    }
+
+    #[test]
+    fn a_name_that_the_root_exports_leads_to_its_owner() {
+        let graph = graph(&[
+            ("lib.rs", "mod a; mod b; pub use a::{C, d as e}; pub use other::F;"),
+            ("a.rs", "use std::fmt;"),
+            ("b.rs", "use crate::C; use crate::F; fn g() { crate::e() }"),
+        ]);
+        assert_eq!(graph.edges().map(|(from, to)| format!("{from:?} {to:?}")).collect::<Vec<_>>(), [r#"["b"] ["a"]"#]);
     }
 
     #[test]

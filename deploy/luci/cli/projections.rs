@@ -76,7 +76,7 @@ impl Projections {
 
 async fn status(access: &OperatorAccess, json: bool) -> anyhow::Result<Outcome> {
     let mut c = access.pool.acquire().await?;
-    let serving = rebuild::serving(&mut c).await?;
+    let serving = luci_projections::serving(&mut c).await?;
     let head = access.log.newest().await?;
     let projector = followers(&mut c).await?.into_iter().find(|one| one.name == FOLLOWER);
     let position = projector.as_ref().map_or(Position(0), |one| one.position);
@@ -99,7 +99,10 @@ async fn status(access: &OperatorAccess, json: bool) -> anyhow::Result<Outcome> 
 async fn rebuild_tables(access: &OperatorAccess, replace: bool, json: bool) -> anyhow::Result<Outcome> {
     let on_difference = if replace { OnDifference::Swap } else { OnDifference::Refuse };
     let bar = access.bar("applied");
-    let done = rebuild::rebuild(&access.log, &access.pool, on_difference, &|at| bar.set_position(at.0)).await;
+    let done = rebuild::rebuild(&access.log, &access.pool, luci_projections::all(), on_difference, &|at| {
+        bar.set_position(at.0)
+    })
+    .await;
     bar.finish_and_clear();
     let done = done.map_err(|error| match error {
         rebuild::RebuildError::Differs { .. } => anyhow::Error::from(error)

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use super::{VariableReader, web_url};
 
 pub(super) fn read(reader: &mut VariableReader) -> ProvidersConfig {
-    let sites = ProviderName::ALL.iter().map(|&provider| (provider, site(reader, provider))).collect();
+    let sites = ProviderName::all().map(|provider| (provider, site(reader, provider))).collect();
     ProvidersConfig { sites, ..ProvidersConfig::default() }
 }
 

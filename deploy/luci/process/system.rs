@@ -191,7 +191,7 @@ impl System {
         let (log, pool, owner) = (self.log.clone(), self.fold_pool.clone(), setup.instance.clone());
         let projected = projected.clone();
         self.roles.start(ProcessRole::Projections, self.stop.clone(), move |stop| {
-            let projector = Projector::new(log.clone(), pool.clone(), owner.clone());
+            let projector = Projector::new(log.clone(), pool.clone(), luci_projections::all(), owner.clone());
             let projected = projected.clone();
             async move {
                 // A restarted projector has a new position channel; readers keep the first one.

@@ -2,15 +2,10 @@
 
 use std::{str::FromStr, time::Duration};
 
-use crate::{Faults, PROVIDERS};
-
-/// The faults of one provider, or of all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FaultSpec {
-    /// `None`: every provider without a spec of its own.
-    pub provider: Option<&'static str>,
-    pub faults: Faults,
-}
+use crate::{
+    faults::{FaultSpec, Faults},
+    providers::PROVIDERS,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {

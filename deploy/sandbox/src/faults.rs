@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{FaultSpec, people::hash};
+use crate::people::hash;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -102,6 +102,14 @@ impl Faults {
         }
         None
     }
+}
+
+/// The faults of one provider, or of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultSpec {
+    /// `None`: every provider without a spec of its own.
+    pub provider: Option<&'static str>,
+    pub faults: Faults,
 }
 
 #[derive(Debug)]

@@ -25,8 +25,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use carriers::{ACCOUNT, CarrierFault, Carriers, KEY, TOKEN, Taken};
-pub use fault_spec::{FaultSpec, SpecError};
-pub use faults::{Fault, Faults};
+pub use fault_spec::SpecError;
+pub use faults::{Fault, FaultSpec, Faults};
 pub use ledger::{Entry, Ledger, Totals};
 pub use provider::Provider;
 pub use providers::PROVIDERS;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -14,26 +13,14 @@ use luci_schema::TenantId;
 use sqlx::PgPool;
 
 use crate::{
-    Breaker, Limits, ProviderName, ProvidersConfig,
+    breaker::Breaker,
+    config::ProvidersConfig,
     credentials::{self, Credential},
+    descriptor::Limits,
     limits,
+    name::ProviderName,
+    scope::Scope,
 };
-
-/// The owner of a credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    Installation,
-    Tenant(TenantId),
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Installation => f.write_str("installation"),
-            Self::Tenant(tenant) => tenant.fmt(f),
-        }
-    }
-}
 
 /// How one tenant calls a provider.
 #[derive(Debug)]

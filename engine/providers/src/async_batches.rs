@@ -13,10 +13,12 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use time::OffsetDateTime;
 
 use crate::{
-    LookupContext, ProviderError, ProviderName,
+    answer::LookupContext,
     apis::realestate,
+    error::ProviderError,
+    name::ProviderName,
+    no_answer::NoAnswer,
     results::{self, PaidAnswer, PaidCall},
-    stored::NoAnswer,
 };
 
 /// The provider of all batches: the tables have no column for another one.

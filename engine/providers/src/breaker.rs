@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use luci_schema::Micros;
 
-use crate::BreakerPolicy;
+use crate::config::BreakerPolicy;
 
 /// The result of one call, as far as the breaker counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

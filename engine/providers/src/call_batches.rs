@@ -7,8 +7,11 @@ use luci_schema::FailureCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Answer, Answers, Charge, LookupContext, ProviderError, Quota,
-    lookup::{LookupApi, LookupOutcome, PendingLookups},
+    answer::{Answer, Answers, LookupContext},
+    call::{Charge, Quota},
+    error::ProviderError,
+    lookup_api::{LookupApi, LookupOutcome},
+    pending_lookups::PendingLookups,
     result_writer::{ResultWriter, ResultWriterError},
     results::{PaidAnswer, PaidCall},
 };

@@ -1,6 +1,6 @@
 //! Which provider does a kind of work: the one that a stage's settings name, else the default.
 
-use crate::{Price, ProviderName};
+use crate::{name::ProviderName, price::Price};
 
 /// Work that a stage has done by a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ fn names(capability: Capability) -> String {
 impl Capability {
     /// Providers that have it, the default first.
     pub fn providers(self) -> impl Iterator<Item = ProviderName> {
-        ProviderName::ALL.iter().copied().filter(move |provider| self.price(*provider).is_ok())
+        ProviderName::all().filter(move |provider| self.price(*provider).is_ok())
     }
 
     /// What the provider bills for one match.

@@ -6,10 +6,13 @@ use luci_leads::enrich::{found::TraceMatch, query::TraceQuery};
 use luci_schema::{FailureCode, KeyId, LeadId, TenantId};
 
 use crate::{
-    Answer, Answers, CallState, LookupContext, ProviderError, Reason,
+    answer::{Answer, Answers, LookupContext},
     apis::realestate::RealEstate,
     async_batches::{self, BatchedLead},
-    lookup::{LookupApi, LookupClient, database_failed, digest},
+    error::{CallState, ProviderError},
+    lookup::LookupClient,
+    lookup_api::{LookupApi, database_failed, digest},
+    reason::Reason,
     results,
     stored::StoredAnswers,
 };
@@ -51,7 +54,9 @@ impl QueryStates {
         }
         match batched.iter().find(|lead| lead.own) {
             None => QueryState::Open,
-            Some(BatchedLead { failure: Some(failure), .. }) => QueryState::Failed(failure.clone().into()),
+            Some(BatchedLead { failure: Some(failure), .. }) => {
+                QueryState::Failed(failure.clone().into_error(async_batches::PROVIDER))
+            }
             Some(BatchedLead { completed: true, .. }) => {
                 QueryState::Failed(error(FailureCode::ApiError, Reason::MissingAnswer))
             }

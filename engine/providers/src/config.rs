@@ -2,29 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use secrecy::SecretString;
-
-use crate::{ProviderName, credentials::Credential};
-
-/// People that may be looked up; `None` is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// Of an account, within any 60 seconds.
-    pub per_minute: Option<u32>,
-    /// Of an account, on a day of UTC.
-    pub per_day: Option<u32>,
-    /// Of each tenant, within any 60 seconds and on a day of UTC.
-    pub tenant_per_minute: Option<u32>,
-    pub tenant_per_day: Option<u32>,
-}
-
-impl Limits {
-    pub const NONE: Self = Self { per_minute: None, per_day: None, tenant_per_minute: None, tenant_per_day: None };
-
-    pub fn is_none(&self) -> bool {
-        *self == Self::NONE
-    }
-}
+use crate::{credentials::Credential, descriptor::Limits, name::ProviderName};
 
 /// One provider as the installation knows it.
 #[derive(Debug, Clone)]
@@ -120,17 +98,6 @@ impl Default for ProvidersConfig {
 }
 
 impl ProvidersConfig {
-    /// Every provider at one address with one key and without limits: the sandbox.
-    pub fn all_at(base_url: &str, key: &str) -> Self {
-        let site = |provider: ProviderName| {
-            let account = provider.descriptor().account.map(|_| SecretString::from("sandbox"));
-            let credential = Credential { key: key.into(), account };
-            Site { base_url: base_url.into(), credential: Some(credential), limits: Limits::default() }
-        };
-        let retry = RetryPolicy { poll: Duration::from_millis(50), ..RetryPolicy::default() };
-        Self { sites: ProviderName::ALL.iter().map(|name| (*name, site(*name))).collect(), retry, ..Self::default() }
-    }
-
     /// Providers with a credential of the installation.
     pub fn configured(&self) -> Vec<ProviderName> {
         self.sites.iter().filter(|(_, site)| site.credential.is_some()).map(|(name, _)| *name).collect()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use luci_schema::FailureCode;
 
-use crate::{ProviderName, Reason};
+use crate::{name::ProviderName, reason::Reason};
 
 /// `code` decides what happens next; events may hold `reason`; `detail` may quote the provider and belongs
 /// in the `failed` artifact only.

@@ -13,7 +13,7 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 
-use crate::{ProviderName, account::Scope};
+use crate::{name::ProviderName, scope::Scope};
 
 /// Between two writes.
 const FLUSH: Duration = Duration::from_secs(1);

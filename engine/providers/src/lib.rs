@@ -3,6 +3,7 @@
 //! Every paid query goes through [`Providers`], which reads the stored answers first and stores each new one.
 
 pub mod account;
+mod answer;
 pub mod apis;
 pub mod async_batches;
 mod breaker;
@@ -16,29 +17,34 @@ pub mod descriptor;
 mod error;
 mod fields;
 pub mod health;
+mod http;
 pub mod limits;
 pub mod lookup;
+pub mod lookup_api;
 pub mod name;
+mod no_answer;
+pub mod organization;
+mod pending_lookups;
 mod phone_facts;
 mod price;
 pub mod prices;
-pub mod quota;
+pub mod provider;
 mod reason;
+pub mod registry;
 mod remedy;
 pub mod result_writer;
 pub mod results;
+mod scope;
 pub mod send;
 mod stored;
-mod submit;
 pub mod submit_batch;
 mod trace_queues;
 
 use std::sync::Arc;
 
 use luci_config::vault::{Vault, VaultError};
-use luci_schema::{ArtifactId, FailureCode, KeyId, RunId, TenantId, event::RunPrices};
+use luci_schema::{FailureCode, KeyId, TenantId};
 use sqlx::{PgConnection, PgPool};
-use tokio_util::sync::CancellationToken;
 
 pub use luci_leads::enrich::query::{PersonIdentifiers, PersonQuery, TraceQuery};
 pub use luci_leads::{
@@ -47,59 +53,31 @@ pub use luci_leads::{
 };
 
 pub use crate::{
-    account::{Account, Scope},
-    apis::{apollo::organizations::OrganizationQuery, realestate::async_item as realestate_async_item},
+    account::Account,
+    answer::{Answer, Answers, LookupContext},
+    apis::realestate::async_item as realestate_async_item,
     breaker::Breaker,
-    call::{Caller, client},
+    call::{Caller, Charge, Quota},
     capability::{Capability, NotCapable},
-    config::{BreakerPolicy, Limits, ProvidersConfig, RetryPolicy, Site},
+    config::{BreakerPolicy, ProvidersConfig, RetryPolicy, Site},
+    descriptor::Limits,
     error::{CallState, ProviderError},
+    http::client,
     limits::OwnLimits,
     lookup::LookupClient,
-    name::{ProviderName, UnknownProvider},
-    phone_facts::{MAX_NUMBERS, PhoneFacts, PhoneQuery, PhoneSource, PhoneSubject},
+    name::ProviderName,
+    organization::OrganizationQuery,
+    phone_facts::{MAX_NUMBERS, PhoneFacts, PhoneQuery, PhoneSubject},
     price::Price,
-    quota::{Charge, Quota},
+    provider::PhoneSource,
     reason::Reason,
+    registry::UnknownProvider,
     result_writer::{ResultWriter, ResultWriterError},
     results::{PaidAnswer, PaidCall},
+    scope::Scope,
     send::{Accepted, SendError},
     submit_batch::{BatchSubmission, SubmittedBatches},
 };
-
-/// On whose behalf providers are called.
-#[derive(Debug, Clone, Copy)]
-pub struct LookupContext<'a> {
-    pub tenant: TenantId,
-    /// The first run of the lineage: its stored answers are used.
-    pub root_run: RunId,
-    /// The release of the calling block: the artifact id in its `block:queued`. Redeliveries have the same one, so an answer's
-    /// cost is reported once.
-    pub release: ArtifactId,
-    pub prices: &'a RunPrices,
-    /// The block's: storing a paid answer is retried until it is cancelled.
-    pub stop: &'a CancellationToken,
-}
-
-/// A paid answer; `found` is `None` when the provider has no match.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer<T> {
-    pub found: Option<T>,
-    pub cost_micros: u64,
-    /// The release of the block that paid; `None` of answers stored before releases were.
-    pub paid_by: Option<ArtifactId>,
-    /// SHA-256 (lower hex) of the query: two rows of one lead with the same digest are one query.
-    pub request_digest: String,
-}
-
-impl<T> Answer<T> {
-    /// The cost that this release has to report.
-    pub fn cost_to(&self, release: ArtifactId) -> u64 {
-        if self.paid_by == Some(release) { self.cost_micros } else { 0 }
-    }
-}
-
-pub type Answers<T> = Vec<Result<Answer<T>, ProviderError>>;
 
 /// Deletes old uploads and old async batches; returns the number of rows.
 pub async fn delete_old_traces(c: &mut PgConnection) -> Result<u64, sqlx::Error> {

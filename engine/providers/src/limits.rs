@@ -17,7 +17,7 @@ use luci_schema::{
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Row};
 
-use crate::{Limits, ProviderName, account::Scope};
+use crate::{descriptor::Limits, name::ProviderName, scope::Scope};
 
 /// A tenant's own limits; `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,55 +1,34 @@
 //! Lookups of many leads: answers that were paid for are read first, the rest is called in batches and stored.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    future::Future,
+    collections::HashMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use luci_config::vault::{Vault, VaultError};
-use luci_schema::{FailureCode, LeadId, Micros, Stage, TenantId};
+use luci_schema::{FailureCode, LeadId, Micros, TenantId};
 use reqwest::Client;
-use serde::{Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
 use crate::{
-    Answer, Answers, CallState, Caller, Charge, LookupContext, Price, ProviderError, ProviderName, ProvidersConfig,
-    Reason,
     account::{Account, Accounts},
-    call,
+    answer::{Answers, LookupContext},
+    call::Caller,
     call_batches::CallBatches,
-    config::RetryPolicy,
+    config::{ProvidersConfig, RetryPolicy},
+    error::{CallState, ProviderError},
     health::{HealthRecorder, Outage},
+    http,
     limits::{self, Grant},
+    lookup_api::{LookupApi, database_failed, digest, not_called},
+    name::ProviderName,
+    pending_lookups::PendingLookups,
+    reason::Reason,
     result_writer::ResultWriter,
     results,
     stored::{self, StoredAnswers},
 };
-
-/// An adapter's answer for one query: what was found, that nothing was (`None`), or why there is no answer.
-pub type LookupOutcome<M> = Result<Option<M>, ProviderError>;
-
-/// One API of a provider.
-pub trait LookupApi: Send + Sync + 'static {
-    const PROVIDER: ProviderName;
-    type Query: Serialize + Sync;
-    type Match: Serialize + DeserializeOwned + Clone + Send + Sync;
-    const PRICE: Price;
-    const STAGE: Stage;
-
-    fn new(caller: Caller) -> Self;
-    fn lead(query: &Self::Query) -> LeadId;
-    /// How many of the `remaining` queries go into the next call.
-    fn batch(remaining: usize) -> usize;
-    /// One call for all queries of a batch: an outcome for each, in their order, or one error for all.
-    fn call(
-        &self,
-        charge: Charge<'_>,
-        queries: &[&Self::Query],
-    ) -> impl Future<Output = Result<Vec<LookupOutcome<Self::Match>>, ProviderError>> + Send;
-}
 
 /// What all lookups of a process share.
 pub struct LookupClient {
@@ -65,39 +44,11 @@ pub struct LookupClient {
     pub(super) callback_url: Option<String>,
 }
 
-/// Queries, their digests, and the answers so far; all by position.
-pub struct PendingLookups<'a, A: LookupApi> {
-    pub queries: &'a [A::Query],
-    pub digests: Vec<String>,
-    pub answers: Vec<Option<Result<Answer<A::Match>, ProviderError>>>,
-}
-
-impl<A: LookupApi> PendingLookups<'_, A> {
-    /// Positions without an answer; and duplicates (same lead, same digest), each with its first position.
-    fn open(&self) -> (Vec<usize>, Vec<(usize, usize)>) {
-        let mut first: HashMap<(LeadId, &str), usize> = HashMap::new();
-        let (mut open, mut duplicates) = (Vec::new(), Vec::new());
-        for n in (0..self.queries.len()).filter(|n| self.answers[*n].is_none()) {
-            match first.entry((A::lead(&self.queries[n]), self.digests[n].as_str())) {
-                Entry::Vacant(free) => open.push(*free.insert(n)),
-                Entry::Occupied(first) => duplicates.push((n, *first.get())),
-            }
-        }
-        (open, duplicates)
-    }
-
-    fn fail(&mut self, positions: &[usize], error: &ProviderError) {
-        for n in positions {
-            self.answers[*n] = Some(Err(error.clone()));
-        }
-    }
-}
-
 impl LookupClient {
     pub fn new(pool: PgPool, vault: Arc<Vault>, config: ProvidersConfig) -> Result<Self, String> {
-        config.sites.iter().try_for_each(|(provider, site)| call::check_url(*provider, &site.base_url))?;
+        config.sites.iter().try_for_each(|(provider, site)| http::check_url(*provider, &site.base_url))?;
         Ok(Self {
-            client: call::client(config.timeout).map_err(|error| error.to_string())?,
+            client: http::client(config.timeout).map_err(|error| error.to_string())?,
             health: HealthRecorder::new(pool.clone()),
             retry: config.retry,
             in_flight: config.in_flight.max(1),
@@ -258,24 +209,4 @@ impl LookupClient {
         let digests = queries.iter().map(|query| (A::lead(query), digest::<A>(query))).collect();
         Ok(stored::decode::<A>(&context, &digests, rows))
     }
-}
-
-/// SHA-256 (lower hex) of a query, which leaves out its lead.
-pub(super) fn digest<A: LookupApi>(query: &A::Query) -> String {
-    let mut hash = Sha256::new();
-    hash.update(A::PRICE.provider);
-    hash.update([0x1f]);
-    // Fields stand in the order of the struct; none of them can fail.
-    hash.update(serde_json::to_vec(query).unwrap_or_default());
-    hex::encode(hash.finalize())
-}
-
-pub(super) fn not_called<A: LookupApi>(code: FailureCode, reason: Reason) -> ProviderError {
-    ProviderError::new(A::PROVIDER, code, reason).not_made()
-}
-
-/// The database failed before the call.
-pub(super) fn database_failed<A: LookupApi>(cause: &sqlx::Error) -> ProviderError {
-    let error = not_called::<A>(FailureCode::Internal, Reason::AnswersUnreadable);
-    ProviderError { detail: Some(cause.to_string()), ..error }
 }

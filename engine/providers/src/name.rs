@@ -1,20 +1,16 @@
-//! A provider by name: a handle to its descriptor. The list is in `apis`.
+//! A provider by name: a handle to its descriptor. The list is in `apis`, what is asked of it in `registry`.
 
 use std::{
     cmp::Ordering,
     fmt,
     hash::{Hash, Hasher},
-    str::FromStr,
 };
 
 use serde::{Serialize, Serializer};
 
-use crate::{
-    Price,
-    descriptor::{Capabilities, Descriptor},
-};
+use crate::descriptor::Descriptor;
 
-/// Compared, ordered and printed by name. Only the providers of `ProviderName::ALL` exist.
+/// Compared, ordered and printed by name. Only the providers of `apis::ALL` exist.
 #[derive(Clone, Copy)]
 pub struct ProviderName(&'static Descriptor);
 
@@ -27,22 +23,8 @@ impl ProviderName {
         self.0
     }
 
-    pub const fn capabilities(self) -> &'static Capabilities {
-        &self.0.capabilities
-    }
-
     pub const fn as_str(self) -> &'static str {
         self.0.name
-    }
-
-    /// All list prices of this provider.
-    pub fn prices(self) -> impl Iterator<Item = Price> {
-        let Capabilities { person_match, organizations, skip_trace, phone_facts, .. } = self.capabilities();
-        let phone_facts = phone_facts.iter().map(|phone| phone.lookup.price);
-        let person_match = person_match.iter().map(|lookup| lookup.price);
-        let organizations = organizations.iter().map(|lookup| lookup.price);
-        let skip_trace = skip_trace.iter().map(|lookup| lookup.price);
-        person_match.chain(organizations).chain(skip_trace).chain(phone_facts)
     }
 }
 
@@ -87,36 +69,5 @@ impl Hash for ProviderName {
 impl Serialize for ProviderName {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(self.as_str())
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no provider ({list})", list = list())]
-pub struct UnknownProvider(pub String);
-
-fn list() -> String {
-    ProviderName::ALL.iter().map(|provider| provider.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-impl FromStr for ProviderName {
-    type Err = UnknownProvider;
-    fn from_str(text: &str) -> Result<Self, UnknownProvider> {
-        let found = Self::ALL.iter().copied().find(|name| name.as_str() == text);
-        found.ok_or_else(|| UnknownProvider(text.chars().take(40).collect()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_read_back_and_an_unknown_one_lists_all() {
-        for provider in ProviderName::ALL {
-            assert_eq!(provider.as_str().parse(), Ok(*provider));
-        }
-        let error = "equifax".parse::<ProviderName>().unwrap_err();
-        let list = "apollo, realestate, tracerfy, trestle, twilio, signalhouse";
-        assert_eq!(error.to_string(), format!("`equifax` is no provider ({list})"));
     }
 }

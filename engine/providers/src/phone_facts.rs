@@ -1,18 +1,21 @@
 //! Facts about a phone number, and the APIs that look up one number a call.
 
-use std::{fmt, marker::PhantomData};
+use std::marker::PhantomData;
 
 use luci_leads::{PhoneKind, enrich::found::FoundPhone};
 use luci_schema::{FailureCode, LeadId, Stage};
 use reqwest::{Client, RequestBuilder};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Caller, Charge, Price, ProviderError, ProviderName, Reason,
-    descriptor::Lookup,
+    call::{Caller, Charge},
+    error::ProviderError,
     fields::phone_kind,
-    lookup::{LookupApi, LookupOutcome},
+    lookup_api::{LookupApi, LookupOutcome},
+    name::ProviderName,
+    price::Price,
+    reason::Reason,
 };
 
 /// A number to look up, as E.164.
@@ -61,70 +64,6 @@ pub const MAX_NUMBERS: usize = 5;
 pub enum PhoneSubject {
     Number,
     NumberAndName,
-}
-
-/// One API that answers about phone numbers.
-pub struct PhoneLookup {
-    /// How a blueprint's setting `verify` names it.
-    pub setting: &'static str,
-    pub subject: PhoneSubject,
-    pub lookup: Lookup<PhoneQuery, PhoneFacts>,
-}
-
-/// A `PhoneLookup` of the provider list, by its setting.
-#[derive(Clone, Copy)]
-pub struct PhoneSource(&'static PhoneLookup);
-
-impl PhoneSource {
-    pub(crate) const fn new(lookup: &'static PhoneLookup) -> Self {
-        Self(lookup)
-    }
-
-    pub fn all() -> impl Iterator<Item = Self> {
-        ProviderName::ALL.iter().flat_map(|provider| provider.capabilities().phone_facts).map(|lookup| Self(lookup))
-    }
-
-    pub const fn as_str(self) -> &'static str {
-        self.0.setting
-    }
-
-    pub const fn subject(self) -> PhoneSubject {
-        self.0.subject
-    }
-
-    /// Of one number.
-    pub const fn price(self) -> Price {
-        self.0.lookup.price
-    }
-
-    pub(crate) const fn lookup(self) -> &'static Lookup<PhoneQuery, PhoneFacts> {
-        &self.0.lookup
-    }
-}
-
-impl fmt::Debug for PhoneSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl PartialEq for PhoneSource {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl Eq for PhoneSource {}
-
-impl<'de> Deserialize<'de> for PhoneSource {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let setting = String::deserialize(deserializer)?;
-        Self::all().find(|source| source.as_str() == setting).ok_or_else(|| {
-            let expected: Vec<String> = Self::all().map(|source| format!("`{}`", source.as_str())).collect();
-            let setting: String = setting.chars().take(40).collect();
-            de::Error::custom(format!("unknown variant `{setting}`, expected one of {}", expected.join(", ")))
-        })
-    }
 }
 
 /// An API that looks up one number a call: how to make a request, and how to read the answer.
@@ -195,15 +134,5 @@ mod tests {
         }
         assert_eq!(line_type(Some("NonFixedVOIP")), PhoneKind::Voip);
         assert_eq!(line_type(Some("Landline")), PhoneKind::Landline);
-    }
-
-    #[test]
-    fn a_source_is_read_by_its_setting() {
-        let read = |text: &str| serde_json::from_value::<PhoneSource>(text.into());
-        assert_eq!(read("trestle").unwrap(), PhoneSource::TRESTLE_PHONE);
-        assert_eq!(read("trestle_contact").unwrap().subject(), PhoneSubject::NumberAndName);
-        assert_eq!(read("twilio").unwrap().price().micros, 8_000);
-        let error = read("apollo").unwrap_err().to_string();
-        assert_eq!(error, "unknown variant `apollo`, expected one of `trestle`, `trestle_contact`, `twilio`");
     }
 }

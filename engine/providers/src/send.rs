@@ -1,16 +1,15 @@
 //! One exchange with a provider that sends: never retried here, and each failure says whether the provider may have
 //! accepted the request. Only a certain refusal may be followed by another try.
 
-use std::time::Duration;
-
 use luci_schema::FailureCode;
 use reqwest::{RequestBuilder, StatusCode, header};
 use serde_json::Value;
 use tracing::Instrument;
 
 use crate::{
-    ProviderError, Reason,
-    call::{parse_retry_after, read_at_most},
+    error::ProviderError,
+    http::{parse_retry_after, read_at_most, refusal},
+    reason::Reason,
 };
 
 /// Of one answer.
@@ -78,33 +77,14 @@ pub(super) async fn once(provider: &'static str, request: RequestBuilder) -> Res
         return serde_json::from_slice(&body).map_err(bad_answer);
     }
     let detail = String::from_utf8_lossy(&body.unwrap_or_default()).chars().take(MAX_DETAIL_CHARS).collect();
-    let refusal = refusal(provider, status, retry_after, detail);
-    Err(if may_be_accepted(status) { SendError::Unknown(refusal) } else { SendError::Refused(refusal) })
+    let refused = refusal(provider, status, retry_after, detail);
+    Err(if may_be_accepted(status) { SendError::Unknown(refused) } else { SendError::Refused(refused) })
 }
 
 /// 503 and every 4xx but 408 mean that nothing was done; other 5xx leave it open.
 const fn may_be_accepted(status: StatusCode) -> bool {
     let status = status.as_u16();
     status == 408 || (status >= 500 && status != 503)
-}
-
-/// The error of an answer that is not 2xx.
-pub(super) fn refusal(
-    provider: &'static str,
-    status: StatusCode,
-    retry_after: Option<Duration>,
-    detail: String,
-) -> ProviderError {
-    let code = match status.as_u16() {
-        401 | 403 => FailureCode::Auth,
-        408 => FailureCode::Timeout,
-        429 => FailureCode::RateLimit,
-        400 | 404 | 422 => FailureCode::Validation,
-        500..=599 => FailureCode::ApiError,
-        _ => FailureCode::Internal,
-    };
-    let error = ProviderError::of(provider, code, Reason::http(status.as_u16()));
-    ProviderError { detail: Some(detail), retry_after, ..error }
 }
 
 /// A 2xx whose body is a refusal: the provider did not accept it.

@@ -1,14 +1,15 @@
-//! Decodes stored answers and failures. An answer that cannot be decoded is an error: it was paid for, and must not be
+//! Decodes stored answers. An answer that cannot be decoded is an error: it was paid for, and must not be
 //! bought again unseen.
 
 use std::collections::{HashMap, HashSet};
 
-use luci_schema::{FailureCode, KeyId, LeadId};
-use serde::{Deserialize, Serialize};
+use luci_schema::{FailureCode, LeadId};
 
 use crate::{
-    Answer, LookupContext, ProviderError, Reason, async_batches,
-    lookup::{LookupApi, not_called},
+    answer::{Answer, LookupContext},
+    error::ProviderError,
+    lookup_api::{LookupApi, not_called},
+    reason::Reason,
     results::PaidAnswer,
 };
 
@@ -55,37 +56,6 @@ fn unreadable<A: LookupApi>(
     );
     let error = not_called::<A>(FailureCode::Internal, Reason::StoredAnswerUnreadable);
     ProviderError { detail: Some(detail), ..error }
-}
-
-/// Why a submitted lead has no answer, as `trace_leads` holds it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct NoAnswer {
-    code: FailureCode,
-    reason: Reason,
-    detail: Option<String>,
-}
-
-impl NoAnswer {
-    /// `None`, with a log line, when the text cannot be decoded.
-    pub fn decode(text: &str, lead: LeadId, batch: KeyId) -> Option<Self> {
-        let log = |error: &serde_json::Error| {
-            let (kind, column) = (format!("{:?}", error.classify()).to_lowercase(), error.column());
-            tracing::error!(lead.id = %lead, batch.id = %batch, kind, column, "stored failure cannot be decoded");
-        };
-        serde_json::from_str(text).inspect_err(log).ok()
-    }
-}
-
-impl From<ProviderError> for NoAnswer {
-    fn from(error: ProviderError) -> Self {
-        Self { code: error.code, reason: error.reason, detail: error.detail }
-    }
-}
-
-impl From<NoAnswer> for ProviderError {
-    fn from(no: NoAnswer) -> Self {
-        Self { detail: no.detail, ..Self::new(async_batches::PROVIDER, no.code, no.reason) }
-    }
 }
 
 #[cfg(test)]

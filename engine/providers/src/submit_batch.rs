@@ -13,12 +13,16 @@ use luci_schema::{BlockId, FailureCode, Hash, KeyId, LeadId, RunId, TenantId};
 use secrecy::ExposeSecret;
 
 use crate::{
-    CallState, Charge, LookupContext, ProviderError, Quota, Reason,
     account::Account,
+    answer::LookupContext,
     apis::realestate::{BATCH_LIMITS, RealEstate, skip},
     async_batches::{self, NewBatch},
+    call::{Charge, Quota},
     collect::{QueryKey, QueryState, error},
-    lookup::{LookupApi, LookupClient, database_failed, digest, not_called},
+    error::{CallState, ProviderError},
+    lookup::LookupClient,
+    lookup_api::{LookupApi, database_failed, digest, not_called},
+    reason::Reason,
     send::SendError,
 };
 

@@ -6,7 +6,7 @@ use luci_schema::LeadId;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::LookupContext;
+use crate::answer::LookupContext;
 
 /// A lead, and the digest of its query.
 pub type QueryKey = (LeadId, String);

@@ -50,12 +50,11 @@ impl StageKind for SkipTrace {
 
     fn needs(&self, config: &Value) -> Vec<ProviderName> {
         let Ok((settings, provider)) = Settings::read(config) else { return Vec::new() };
-        let verifies = |other: &&ProviderName| {
-            let facts = other.descriptor().capabilities.phone_facts;
-            **other != provider
-                && facts.iter().any(|facts| settings.verify.is_some_and(|v| v.as_str() == facts.setting))
+        let verifies = |other: &ProviderName| {
+            let facts = other.capabilities().phone_facts;
+            *other != provider && facts.iter().any(|facts| settings.verify.is_some_and(|v| v.as_str() == facts.setting))
         };
-        let verifier = ProviderName::ALL.iter().find(verifies).copied();
+        let verifier = ProviderName::all().find(verifies);
         [Some(provider), verifier].into_iter().flatten().collect()
     }
 

@@ -137,7 +137,7 @@ pub async fn missing_providers(
     stages: &[StageSpec],
 ) -> Result<Vec<MissingProvider>, AdminError> {
     let own = credentials::list(c, tenant).await?;
-    let has_key = |name: &ProviderName| installation.contains(name) || own.iter().any(|(own, _)| own == name);
+    let has_key = |name: &ProviderName| installation.contains(name) || own.iter().any(|(own, _)| own == name.as_str());
     let needs =
         |spec: &StageSpec| crate::needs(spec).into_iter().map(|provider| (spec.stage, provider)).collect::<Vec<_>>();
     let missing = stages.iter().flat_map(needs).filter(|(_, provider)| !has_key(provider));

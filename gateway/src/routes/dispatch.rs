@@ -93,7 +93,7 @@ async fn respond(app: Arc<App>, request: Request, drain: BodyDrain) -> Response 
     let method = request.method.clone();
     let expects_continue = request.headers.contains_key(header::EXPECT);
     let (operation, result) = route(app, request).await;
-    let mut response = result.unwrap_or_else(|problem| problem.into_response(&request_id));
+    let mut response = result.unwrap_or_else(|early| early.into_response(&request_id));
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(&REQUEST_ID, value);
@@ -117,8 +117,8 @@ async fn route(app: Arc<App>, mut request: Request) -> (&'static str, HandlerRes
             (route.operation, call(app, route, request).await)
         }
         PathMatch::OtherMethods(allow) if request.method == Method::OPTIONS => ("options", Ok(options(&allow))),
-        PathMatch::OtherMethods(allow) => ("none", Err(Problem::method_not_allowed(&allow))),
-        PathMatch::None => ("none", Err(Problem::no_route())),
+        PathMatch::OtherMethods(allow) => ("none", Err(Problem::method_not_allowed(&allow).into())),
+        PathMatch::None => ("none", Err(Problem::no_route().into())),
     }
 }
 

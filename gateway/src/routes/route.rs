@@ -7,9 +7,9 @@ use http::Method;
 use luci_config::Right;
 use warp::reply::Response;
 
-use crate::{App, caller::Caller, problem::Problem, request::Request};
+use crate::{App, caller::Caller, early_response::EarlyResponse, request::Request};
 
-pub type HandlerResult = Result<Response, Problem>;
+pub type HandlerResult = Result<Response, EarlyResponse>;
 type HandlerFuture = BoxFuture<'static, HandlerResult>;
 
 /// The function of an endpoint, and who may call it.

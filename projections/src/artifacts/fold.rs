@@ -1,27 +1,14 @@
 //! Artifacts of events: each is a new row, and may supersede an older one of the same block and type.
 
-use luci_schema::{ArtifactEvent, ArtifactId, BlockEvent, Event, Recorded, event::Artifact as Created};
+use luci_schema::{ArtifactId, Recorded, event::Artifact as Created};
 use sqlx::PgConnection;
 
 use super::{Artifact, table};
 use crate::{
-    fold::{Fold, FoldError, TableFuture},
-    run_state::{RunChange, RunState},
+    fold::{Fold, TableFuture},
+    fold_error::FoldError,
+    run_state::{RunChange, RunState, created_by},
 };
-
-/// The artifacts that an event brings.
-pub(crate) fn created_by(event: &Event) -> &[Created] {
-    match event {
-        Event::Artifact(ArtifactEvent::Created(created)) => std::slice::from_ref(&**created),
-        Event::Block(event) => match event {
-            BlockEvent::Completed(e) => &e.report.artifacts,
-            BlockEvent::Failed(e) => &e.report.artifacts,
-            BlockEvent::Cancelled(e) => e.report.as_ref().map_or(&[], |report| &report.artifacts),
-            BlockEvent::Queued(_) | BlockEvent::Started(_) | BlockEvent::Retried(_) | BlockEvent::Skipped(_) => &[],
-        },
-        Event::Run(_) | Event::Config(_) | Event::Unknown(_) => &[],
-    }
-}
 
 impl Artifact {
     fn created(change: &RunChange<'_>, version: i32, r: &Recorded, made: &Created) -> Self {

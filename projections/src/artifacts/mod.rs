@@ -1,13 +1,13 @@
 //! Projection `artifacts`: one row an object that a run made. Objects are immutable; a newer one of the same block and
 //! type supersedes the older.
 
-use crate::Projection;
+use crate::fold::Projection;
 
 mod fold;
 mod query;
 mod table;
 
-pub(crate) use fold::{ArtifactFold, created_by};
+pub(crate) use fold::ArtifactFold;
 pub use query::{ArtifactFilter, ArtifactPage, get, page};
 pub use table::Artifact;
 

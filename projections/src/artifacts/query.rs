@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{Artifact, table};
-use crate::{QuestionError, cursor, position};
+use crate::{cursor, position, query_error::QuestionError};
 
 /// Most artifacts of a page; also the default.
 const PAGE: u32 = 100;
@@ -35,20 +35,12 @@ pub async fn page(
     run: RunId,
     filter: &ArtifactFilter,
 ) -> Result<ArtifactPage, QuestionError> {
-    let before = match filter.cursor.as_deref().map(cursor::read::<(String, ArtifactId)>).transpose()? {
-        Some((list, artifact)) if list == "artifacts" => Some(artifact),
-        Some(_) => return Err(cursor::BadCursor.into()),
-        None => None,
-    };
+    let before = cursor::read_key("artifacts", filter.cursor.as_deref())?;
     let limit = if filter.limit == 0 { PAGE } else { filter.limit.min(PAGE) };
     let position = position::current(c).await?;
     let of_type = filter.artifact_type.as_deref();
     let mut artifacts = table::below(c, (tenant, run), of_type, before, i64::from(limit) + 1).await?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = artifacts.len() > limit;
-    artifacts.truncate(limit);
-    let last = artifacts.last().filter(|_| has_more);
-    let next_cursor = last.and_then(|artifact| cursor::write(&("artifacts", artifact.artifact_id)));
+    let (has_more, next_cursor) = cursor::cut(&mut artifacts, limit, |last| ("artifacts", last.artifact_id));
     Ok(ArtifactPage { artifacts, has_more, next_cursor, position })
 }
 

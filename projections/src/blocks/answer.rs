@@ -1,26 +1,13 @@
 //! A block as the API shows it.
 
-use luci_schema::{ArtifactId, BlockId, Failure, FailureCode, RunId, Stage};
-use serde::{Deserialize, Serialize};
+use luci_schema::{ArtifactId, BlockId, RunId, Stage};
+use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::BlockRow;
-use crate::status::BlockStatus;
-
-/// Why a block failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BlockFault {
-    pub code: FailureCode,
-    pub message: String,
-    pub retryable: bool,
-}
-
-impl From<&Failure> for BlockFault {
-    fn from(failure: &Failure) -> Self {
-        Self { code: failure.code, message: failure.message.clone(), retryable: failure.retryable }
-    }
-}
+use crate::{
+    run_state::{BlockFault, BlockRow},
+    status::BlockStatus,
+};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

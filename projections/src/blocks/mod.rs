@@ -1,14 +1,14 @@
 //! Projection `block_executions`: one row a block, from the moment it is queued.
 
-use crate::Projection;
+use crate::fold::Projection;
 
 mod answer;
 mod fold;
 mod query;
 mod table;
 
-pub use answer::{Block, BlockFault, BlockMetrics};
-pub(crate) use fold::BlockRow;
+pub use crate::run_state::BlockFault;
+pub use answer::{Block, BlockMetrics};
 pub use query::{BlockFilter, BlockPage, page};
 pub(crate) use table::{notable, recent_completions};
 

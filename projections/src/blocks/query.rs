@@ -4,8 +4,8 @@ use luci_schema::{Position, RunId, Stage, TenantId};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::{Block, BlockRow, table};
-use crate::{QuestionError, cursor, numbers, position, status::BlockStatus};
+use super::{Block, table};
+use crate::{cursor, numbers, position, query_error::QuestionError, status::BlockStatus};
 
 /// Most blocks of a page; also the default.
 const PAGE: u32 = 100;
@@ -35,25 +35,13 @@ pub async fn page(
     run: RunId,
     filter: &BlockFilter,
 ) -> Result<BlockPage, QuestionError> {
-    let before = match filter.cursor.as_deref().map(cursor::read::<(String, i32)>).transpose()? {
-        Some((list, sequence)) if list == "blocks" => sequence,
-        Some(_) => return Err(cursor::BadCursor.into()),
-        None => i32::MAX,
-    };
+    let before = cursor::read_key("blocks", filter.cursor.as_deref())?.unwrap_or(i32::MAX);
     let limit = if filter.limit == 0 { PAGE } else { filter.limit.min(PAGE) };
     let position = position::current(c).await?;
     let status = filter.status.map(BlockStatus::as_str);
-    let rows = table::below(c, tenant, run, filter.stage, status, before, i64::from(limit) + 1).await?;
-    Ok(page_of(rows, limit, position))
-}
-
-/// A page of `rows`, which are one more than `limit` when there is a next page.
-fn page_of(mut rows: Vec<BlockRow>, limit: u32, position: Position) -> BlockPage {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().filter(|_| has_more);
-    let next_cursor = last.and_then(|row| cursor::write(&("blocks", row.sequence)));
+    let mut rows = table::below(c, tenant, run, filter.stage, status, before, i64::from(limit) + 1).await?;
+    let (has_more, next_cursor) = cursor::cut(&mut rows, limit, |last| ("blocks", last.sequence));
     let now = numbers::now();
-    BlockPage { blocks: rows.into_iter().map(|row| Block::new(row, now)).collect(), has_more, next_cursor, position }
+    let blocks = rows.into_iter().map(|row| Block::new(row, now)).collect();
+    Ok(BlockPage { blocks, has_more, next_cursor, position })
 }

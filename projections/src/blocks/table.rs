@@ -4,8 +4,10 @@ use luci_schema::{BlockId, Counts, RunId, Stage, TenantId};
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use time::OffsetDateTime;
 
-use super::fold::{BlockDetail, BlockRow};
-use crate::column::{bigint, column, count, json_or_null, parse, texts};
+use crate::{
+    column::{bigint, column, count, json_or_null, parse, texts},
+    run_state::{BlockDetail, BlockRow},
+};
 
 impl sqlx::FromRow<'_, PgRow> for BlockRow {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {

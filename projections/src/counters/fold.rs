@@ -13,7 +13,8 @@ use super::{
     table::{self, CounterRow},
 };
 use crate::{
-    fold::{Fold, FoldError, TableFuture},
+    fold::{Fold, TableFuture},
+    fold_error::FoldError,
     run_state::{RunChange, RunState, run_of},
     status::RunStatus,
 };

@@ -1,6 +1,6 @@
 //! Projection `run_counters`: a tenant's runs by status, so that totals need no counting. Deleted runs are not counted.
 
-use crate::Projection;
+use crate::fold::Projection;
 
 mod fold;
 mod query;

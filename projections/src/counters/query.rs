@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::table;
-use crate::{QuestionError, status::RunStatus};
+use crate::{query_error::QuestionError, status::RunStatus};
 
 /// A tenant's runs by status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

@@ -6,8 +6,7 @@ use sqlx::PgConnection;
 use super::table::{self, MetricsRow};
 use crate::{
     fold::{Fold, TableFuture},
-    run_state::RunState,
-    runs::RunRow,
+    run_state::{RunRow, RunState},
 };
 
 impl MetricsRow {

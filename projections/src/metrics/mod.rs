@@ -1,6 +1,6 @@
 //! Projection `run_metrics`: one row a run, with its figures.
 
-use crate::Projection;
+use crate::fold::Projection;
 
 mod fold;
 mod query;

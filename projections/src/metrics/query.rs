@@ -7,9 +7,10 @@ use time::{Duration, OffsetDateTime};
 
 use super::table::{self, MetricsRow};
 use crate::{
-    QuestionError, blocks,
+    blocks,
     column::{count, parse, parse_or_null},
     numbers::{self, dollars, percent},
+    query_error::QuestionError,
     status::RunStatus,
 };
 

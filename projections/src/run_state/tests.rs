@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     artifacts::ArtifactFold,
     fold::Fold as _,
-    runs::stages::{self, StageSum},
+    run_state::stages::{self, StageSum},
     status::BlockStatus,
 };
 

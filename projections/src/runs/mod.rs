@@ -1,14 +1,11 @@
 //! Projection `pipeline_runs`: one row a run, with the sums of its stages.
 
-use crate::Projection;
+use crate::fold::Projection;
 
 mod fold;
 mod query;
-mod stage_times;
-pub mod stages;
 mod table;
 
-pub(crate) use fold::{RunFailure, RunRow};
 pub use query::{
     DateField, Run, RunDetail, RunFault, RunFilter, RunPage, RunSort, SortColumn, StageAnswer, UnknownSort, Waiting,
     as_of, costs, explain, get, list, past,

@@ -4,8 +4,10 @@ use luci_schema::{RunId, Stage, TenantId, event::TriggerType};
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use time::OffsetDateTime;
 
-use super::{RunRow, stages::StageSum};
-use crate::column::{bigint, column, count, count_or_null, json, json_or_null, parse, parse_or_null, texts};
+use crate::{
+    column::{bigint, column, count, count_or_null, json, json_or_null, parse, parse_or_null, texts},
+    run_state::{RunRow, stages::StageSum},
+};
 
 const fn trigger_text(trigger: TriggerType) -> &'static str {
     match trigger {

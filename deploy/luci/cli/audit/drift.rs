@@ -30,13 +30,18 @@ impl Drift {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let access = OperatorAccess::open(config).await?;
         let bar = access.bar("compared");
-        let found = drift::check(&access.pool, &access.log, self.tenant, &|at| bar.set_position(at.0)).await?;
+        let found =
+            drift::check(&access.pool, &access.log, luci_projections::all(), self.tenant, &|at| bar.set_position(at.0))
+                .await?;
         bar.finish_and_clear();
         let intact = found.differences.is_empty();
         let mut repaired = None;
         if self.repair && !intact {
             let bar = access.bar("applied");
-            let done = rebuild(&access.log, &access.pool, OnDifference::Swap, &|at| bar.set_position(at.0)).await;
+            let done = rebuild(&access.log, &access.pool, luci_projections::all(), OnDifference::Swap, &|at| {
+                bar.set_position(at.0)
+            })
+            .await;
             repaired = Some(done?);
             bar.finish_and_clear();
         }

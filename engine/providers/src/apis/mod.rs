@@ -1,4 +1,4 @@
-//! The list of providers. A new one is a file here with its `Descriptor`, its `mod` line and its entry in `ALL`.
+//! The list of providers. A new one is a file here with its `Provider`, its `mod` line and its entry in `ALL`.
 
 pub mod apollo;
 pub mod realestate;
@@ -7,10 +7,14 @@ pub mod tracerfy;
 pub mod trestle;
 pub mod twilio;
 
-use crate::ProviderName;
+use crate::provider::Provider;
 
-impl ProviderName {
-    /// The first entry with a capability is the default for it (`Capability::default_provider`): add new ones at the end.
-    pub const ALL: &'static [Self] =
-        &[Self::APOLLO, Self::REALESTATE, Self::TRACERFY, Self::TRESTLE, Self::TWILIO, Self::SIGNALHOUSE];
-}
+/// The first entry with a capability is the default for it (`Capability::choose`): add new ones at the end.
+pub static ALL: &[&Provider] = &[
+    &apollo::PROVIDER,
+    &realestate::PROVIDER,
+    &tracerfy::PROVIDER,
+    &trestle::PROVIDER,
+    &twilio::PROVIDER,
+    &signalhouse::PROVIDER,
+];

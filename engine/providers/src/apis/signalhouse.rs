@@ -1,19 +1,24 @@
 //! SignalHouse: credentials and address only. It carries messages; the requests are made by the messaging crate.
 
 use crate::{
-    ProviderName,
-    descriptor::{Capabilities, Descriptor, EnvNames, SendApi, env_names},
+    descriptor::{Descriptor, EnvNames, env_names},
+    name::ProviderName,
+    provider::{Capabilities, Provider, SendApi},
 };
 
 const ENV: EnvNames = env_names!("SIGNALHOUSE");
 const URL: &str = "https://api.signalhouse.io/api/v1";
 
-static SIGNALHOUSE: Descriptor = Descriptor {
+static DESCRIPTOR: Descriptor = Descriptor {
     account: Some("the API key; the key itself is the auth token"),
-    capabilities: Capabilities { send: Some(SendApi { env_url: ENV.url, default_url: URL }), ..Capabilities::NONE },
     ..Descriptor::new("signalhouse", ENV, URL)
 };
 
 impl ProviderName {
-    pub const SIGNALHOUSE: Self = Self::new(&SIGNALHOUSE);
+    pub const SIGNALHOUSE: Self = Self::new(&DESCRIPTOR);
 }
+
+pub static PROVIDER: Provider = Provider {
+    name: ProviderName::SIGNALHOUSE,
+    capabilities: Capabilities { send: Some(SendApi { env_url: ENV.url, default_url: URL }), ..Capabilities::NONE },
+};

@@ -4,20 +4,20 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
 use crate::{
-    Caller, Price, ProviderName,
-    descriptor::{Capabilities, Descriptor, Lookup, env_names},
+    call::Caller,
+    descriptor::{Descriptor, env_names},
     fields::{flag, number, text},
-    phone_facts::{PhoneApi, PhoneFacts, PhoneLookup, PhoneQuery, PhoneSource, PhoneSubject, SingleNumber, line_type},
+    name::ProviderName,
+    phone_facts::{PhoneApi, PhoneFacts, PhoneQuery, PhoneSubject, SingleNumber, line_type},
+    price::Price,
+    provider::{Capabilities, Lookup, PhoneLookup, PhoneSource, Provider},
 };
 
 const NAME: &str = "trestle";
 const PHONE_PRICE: Price = Price { provider: NAME, unit: "phone", micros: 15_000 };
 const CONTACT_PRICE: Price = Price { provider: NAME, unit: "real_contact", micros: 30_000 };
 
-static TRESTLE: Descriptor = Descriptor {
-    capabilities: Capabilities { phone_facts: &[&PHONE, &CONTACT], ..Capabilities::NONE },
-    ..Descriptor::new(NAME, env_names!("TRESTLE"), "https://api.trestleiq.com")
-};
+static DESCRIPTOR: Descriptor = Descriptor::new(NAME, env_names!("TRESTLE"), "https://api.trestleiq.com");
 
 static PHONE: PhoneLookup =
     PhoneLookup { setting: "trestle", subject: PhoneSubject::Number, lookup: Lookup::of::<SingleNumber<PhoneIntel>>() };
@@ -29,8 +29,13 @@ static CONTACT: PhoneLookup = PhoneLookup {
 };
 
 impl ProviderName {
-    pub const TRESTLE: Self = Self::new(&TRESTLE);
+    pub const TRESTLE: Self = Self::new(&DESCRIPTOR);
 }
+
+pub static PROVIDER: Provider = Provider {
+    name: ProviderName::TRESTLE,
+    capabilities: Capabilities { phone_facts: &[&PHONE, &CONTACT], ..Capabilities::NONE },
+};
 
 impl PhoneSource {
     pub const TRESTLE_PHONE: Self = Self::new(&PHONE);

@@ -5,22 +5,20 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::{
-    Caller, Price, ProviderName,
-    descriptor::{Capabilities, Descriptor, Lookup, SendApi, env_names},
+    call::Caller,
+    descriptor::{Descriptor, env_names},
     fields::{flag, text},
-    phone_facts::{PhoneApi, PhoneFacts, PhoneLookup, PhoneQuery, PhoneSource, PhoneSubject, SingleNumber, line_type},
+    name::ProviderName,
+    phone_facts::{PhoneApi, PhoneFacts, PhoneQuery, PhoneSubject, SingleNumber, line_type},
+    price::Price,
+    provider::{Capabilities, Lookup, PhoneLookup, PhoneSource, Provider, SendApi},
 };
 
 const NAME: &str = "twilio";
 const LOOKUP_PRICE: Price = Price { provider: NAME, unit: "lookup", micros: 8_000 };
 
-static TWILIO: Descriptor = Descriptor {
+static DESCRIPTOR: Descriptor = Descriptor {
     account: Some("the account SID"),
-    capabilities: Capabilities {
-        phone_facts: &[&LOOKUP],
-        send: Some(SendApi { env_url: "LUCI_TWILIO_API_URL", default_url: "https://api.twilio.com" }),
-        ..Capabilities::NONE
-    },
     ..Descriptor::new(NAME, env_names!("TWILIO"), "https://lookups.twilio.com")
 };
 
@@ -28,8 +26,17 @@ static LOOKUP: PhoneLookup =
     PhoneLookup { setting: "twilio", subject: PhoneSubject::Number, lookup: Lookup::of::<SingleNumber<LineType>>() };
 
 impl ProviderName {
-    pub const TWILIO: Self = Self::new(&TWILIO);
+    pub const TWILIO: Self = Self::new(&DESCRIPTOR);
 }
+
+pub static PROVIDER: Provider = Provider {
+    name: ProviderName::TWILIO,
+    capabilities: Capabilities {
+        phone_facts: &[&LOOKUP],
+        send: Some(SendApi { env_url: "LUCI_TWILIO_API_URL", default_url: "https://api.twilio.com" }),
+        ..Capabilities::NONE
+    },
+};
 
 impl PhoneSource {
     pub const TWILIO: Self = Self::new(&LOOKUP);

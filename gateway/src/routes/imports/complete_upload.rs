@@ -34,15 +34,15 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let import = find(&app, &caller, id).await?;
     match import.status {
         ImportStatus::Completed => return Ok(reply::json(StatusCode::OK, &get::view(&import))),
-        ImportStatus::Rejected => return Err(rejected(&import)),
+        ImportStatus::Rejected => return Err(rejected(&import).into()),
         ImportStatus::Pending => {}
     }
     let (checksum, summary) = match verify(&app, &import).await {
         Ok(found) => found,
-        Err(UploadFailure::Incomplete(problem)) => return Err(problem),
+        Err(UploadFailure::Incomplete(problem)) => return Err(problem.into()),
         Err(UploadFailure::Rejected(error, problem)) => {
             reject(&app, &caller, &import, &error).await?;
-            return Err(problem);
+            return Err(problem.into());
         }
     };
     let mut tx = app.engine_pool.begin().await?;

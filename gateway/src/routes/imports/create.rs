@@ -30,17 +30,18 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let content_type = request.header("content-type").unwrap_or_default().to_owned();
     if !is_csv(&content_type) {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "CSV required")
-            .detail("Send the file as the body with `Content-Type: text/csv`."));
+            .detail("Send the file as the body with `Content-Type: text/csv`.")
+            .into());
     }
     let file_name = request.query("fileName").unwrap_or_else(|| "upload.csv".into());
     if let Some(error) = file_name_error(&file_name) {
-        return Err(Problem::invalid_fields(vec![error]));
+        return Err(Problem::invalid_fields(vec![error]).into());
     }
     let command = Command::identify(&caller, &request)?;
     let receipt = command.find_receipt(&app, &caller).await?;
     let body = request.stream(app.options.upload_limit)?;
     if let Some(receipt) = receipt {
-        return replay(&receipt, digest_of(body).await?);
+        return Ok(replay(&receipt, digest_of(body).await?)?);
     }
     let (id, created_at) = (ImportId::generate(), Micros::now());
     let key = import_key(caller.tenant, id, &file_name, created_at);
@@ -61,7 +62,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
             delete_file(&app, &caller, &new).await?;
             // If a concurrent call executed the same command, its response is repeated.
             let receipt = command.find_receipt(&app, &caller).await?.ok_or(problem)?;
-            replay(&receipt, digest(&written.checksum)?)
+            Ok(replay(&receipt, digest(&written.checksum)?)?)
         }
     }
 }

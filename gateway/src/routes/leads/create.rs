@@ -12,14 +12,7 @@ use luci_schema::{ImportId, Micros, event::OnExisting};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    problem::Problem,
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, problem::Problem, request::Request, routes::HandlerResult};
 
 /// Leads of one call, at most.
 const MAX_LEADS: usize = 1_000;
@@ -37,10 +30,7 @@ struct Body {
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json_within::<Body>(BODY_LIMIT).await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let import_id = ImportId::generate();
     let leads = parse(import_id, &body.leads)?;
     let key = new_leads::key(caller.tenant, import_id, Micros::now());

@@ -11,14 +11,7 @@ use luci_schema::LeadId;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    problem::Problem,
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, problem::Problem, request::Request, routes::HandlerResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -29,10 +22,7 @@ struct UpdateBody {
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let id: LeadId = request.id(0, "lead")?;
     let (body, digest) = request.json::<UpdateBody>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let mut tx = app.engine_pool.begin().await?;
     let outcome = json!({"leadId": id, "status": body.status});
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
@@ -47,7 +37,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         StatusChange::Refused { from } => {
             Err(Problem::new(StatusCode::CONFLICT, "illegal-status", "Not possible in the current state")
                 .detail("The status moves forwards only: new, contacted, qualified, converted. dnc is final.")
-                .with("leadStatus", from.as_str()))
+                .with("leadStatus", from.as_str())
+                .into())
         }
     }
 }

@@ -40,7 +40,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     for frame in reset.iter().chain([&snapshot]) {
         let event = Event::default().retry(RECONNECT_DELAY).data(frame.as_str());
         if sender.try_send(Ok(event)).is_err() {
-            return Err(Problem::internal(&"new channel is full"));
+            return Err(Problem::internal(&"new channel is full").into());
         }
     }
     let connection = request.connection.clone();

@@ -18,7 +18,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let limit = request.limit(50, 200)?;
     let status = request.query("status");
     if status.as_ref().is_some_and(|status| !STATUSES.contains(&status.as_str())) {
-        return Err(Problem::invalid("status", format!("one of {}", STATUSES.join(", "))));
+        return Err(Problem::invalid("status", format!("one of {}", STATUSES.join(", "))).into());
     }
     let filter =
         MessageFilter { status, run: request.query_as("runId")?, before: request.query_as::<MessageId>("cursor")? };

@@ -7,14 +7,7 @@ use luci_messaging::store::sms_queue::review::{self, Decided, Decision};
 use luci_schema::MessageId;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    problem::Problem,
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, problem::Problem, request::Request, routes::HandlerResult};
 
 /// `status` is that of the message after the decision.
 pub async fn decide(
@@ -25,10 +18,7 @@ pub async fn decide(
     digest: luci_schema::Hash,
 ) -> HandlerResult {
     let id: MessageId = request.id(0, "message")?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = json!({"messageId": id, "status": status});
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
     let mut tx = app.engine_pool.begin().await?;
@@ -42,7 +32,8 @@ pub async fn decide(
             let detail = format!("The status of the message is {status}.");
             Err(Problem::new(StatusCode::CONFLICT, "conflict", "The message was already processed")
                 .detail(detail)
-                .with("messageStatus", status))
+                .with("messageStatus", status)
+                .into())
         }
     }
 }

@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     problem::Problem,
     reads::Reading,
     reply,
@@ -119,12 +119,9 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let (body, digest) = request.json::<Body>().await?;
     let max = body.limit.unwrap_or(MAX_RUNS);
     if !(1..=MAX_RUNS).contains(&max) || body.filter.run_ids.len() > MAX_RUNS as usize {
-        return Err(Problem::invalid("limit", format!("1 to {MAX_RUNS} runs")));
+        return Err(Problem::invalid("limit", format!("1 to {MAX_RUNS} runs")).into());
     }
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let (matched, runs) = matching(&app, &caller, &request, &body.filter, max).await?;
     let bulk = Bulk { app: &app, caller: &caller, request: &request, command: &command, digest, action: body.action };
     let (mut done, mut refused, mut position) = (Vec::new(), Vec::new(), Position(0));

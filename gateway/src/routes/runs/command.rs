@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     problem::Problem,
     reads::run_exists,
     request::{Request, body_digest},
@@ -64,10 +64,7 @@ pub async fn issue(
     digest: Hash,
 ) -> HandlerResult {
     run_exists(app, caller, run).await?;
-    let new = match idempotency::check(app, caller, request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(new) => new,
-    };
+    let new = idempotency::check(app, caller, request, digest).await?;
     let cause = new.cause(caller, request, digest, &outcome)?;
     match app.issuer.issue(caller.tenant, run, &command, cause).await {
         Ok(issued) => Ok(idempotency::accepted(&outcome, issued.position)),
@@ -78,7 +75,7 @@ pub async fn issue(
 /// The response to a command that was not executed. If it was executed before, its response is repeated.
 pub fn failed(error: IssueError, digest: Hash) -> HandlerResult {
     match error {
-        IssueError::AlreadyDone(receipt) => idempotency::replay(&receipt, digest),
+        IssueError::AlreadyDone(receipt) => Ok(idempotency::replay(&receipt, digest)?),
         error => Err(error.into()),
     }
 }

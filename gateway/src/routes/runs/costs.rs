@@ -13,7 +13,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let (from, to) = request.query_range()?;
     let (from, to) = (from.unwrap_or(month), to.unwrap_or(now));
     if from > to {
-        return Err(Problem::invalid("from", "must not be after `to`"));
+        return Err(Problem::invalid("from", "must not be after `to`").into());
     }
     let mut reading = Reading::begin(&app, &caller, &request).await?;
     let costs = costs::of_tenant(&mut reading.tx, caller.tenant, from, to).await?;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     problem::Problem,
     request::Request,
     routes::{
@@ -89,10 +89,7 @@ struct AttemptOptions {
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<Body>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let run = RunId::generate();
     let queued = match body {
         Body::Enrich(enrich) => enrich.queued(&app, &caller, run).await?,

@@ -31,7 +31,7 @@ pub async fn queue(
         let mut c = app.engine_pool.acquire().await?;
         let missing = missing_providers(&mut c, caller.tenant, &app.own_providers, &queued.stages).await?;
         if !missing.is_empty() {
-            return Err(Problem::missing_providers(&missing));
+            return Err(Problem::missing_providers(&missing).into());
         }
     }
     let outcome = json!({"runId": run, "status": "queued"});

@@ -10,7 +10,7 @@ use luci_schema::{
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     problem::Problem,
     request::Request,
     routes::{
@@ -22,10 +22,7 @@ use crate::{
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let parent: RunId = request.id(0, "run")?;
     let (_, digest) = request.json::<serde_json::Map<String, serde_json::Value>>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let queued = replayed(&app, &caller, parent).await?;
     queue(&app, &caller, &request, command, digest, RunId::generate(), queued).await
 }

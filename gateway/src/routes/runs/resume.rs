@@ -27,7 +27,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let (body, digest) = request.json::<ResumeBody>().await?;
     let command = match body.budget_micros {
         None => RunCommand::Resume,
-        Some(0) => return Err(Problem::invalid("budgetMicros", "1 or more")),
+        Some(0) => return Err(Problem::invalid("budgetMicros", "1 or more").into()),
         Some(budget_micros) => RunCommand::ResumeWith { budget_micros },
     };
     let outcome = json!({"runId": run, "status": "running"});

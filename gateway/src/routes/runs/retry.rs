@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     problem::Problem,
     request::Request,
     routes::{
@@ -40,10 +40,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
 /// A new run of the stages from `stage` on, on the output of the stage before.
 async fn retry_from(app: Arc<App>, caller: Caller, request: Request, stage: Stage, digest: Hash) -> HandlerResult {
     let parent_id: RunId = request.id(0, "run")?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let parent = earlier_run::load_ended(&app, &caller, parent_id).await?;
     let mut queued = earlier_run::requeued(&app, &parent, &caller).await?;
     let index = queued.stages.iter().position(|spec| spec.stage == stage);
@@ -55,7 +52,7 @@ async fn retry_from(app: Arc<App>, caller: Caller, request: Request, stage: Stag
         queued.stages.drain(1..index);
     }
     if queued.total_leads == 0 {
-        return Err(Problem::invalid("fromStage", "the stage before it has no output"));
+        return Err(Problem::invalid("fromStage", "the stage before it has no output").into());
     }
     queued.parent_run_id = Some(parent_id);
     queue(&app, &caller, &request, command, digest, RunId::generate(), queued).await

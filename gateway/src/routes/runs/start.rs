@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     problem::Problem,
     request::Request,
     routes::{
@@ -111,10 +111,7 @@ impl StartBody {
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<StartBody>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let parent = body.parent_run_id;
     let start = body.into_start()?;
     let run = RunId::generate();

@@ -12,7 +12,7 @@ use crate::{
     blocks::BlockMetrics,
     counters::RunCounts,
     numbers,
-    runs::{
+    run_state::{
         RunFailure, RunRow,
         stages::{self, BlockTally, StageSum},
     },

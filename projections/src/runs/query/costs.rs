@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::{QuestionError, numbers::dollars, position, runs::table};
+use crate::{numbers::dollars, position, query_error::QuestionError, runs::table};
 
 /// Costs of the runs that were queued at or after `from` and before `to`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

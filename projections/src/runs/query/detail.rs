@@ -7,14 +7,15 @@ use time::OffsetDateTime;
 
 use super::{Run, StageAnswer, answer::stage_answers};
 use crate::{
-    QuestionError,
     artifacts::{self, Artifact, ArtifactFilter, ArtifactFold},
-    blocks::{self, Block, BlockRow},
+    blocks::{self, Block},
     counters,
-    fold::{Fold as _, FoldError},
+    fold::Fold as _,
+    fold_error::FoldError,
     numbers, position,
-    run_state::RunState,
-    runs::{RunRow, table},
+    query_error::QuestionError,
+    run_state::{BlockRow, RunRow, RunState},
+    runs::table,
     status::BlockStatus,
 };
 

@@ -9,11 +9,11 @@ use super::{
     list_sql::{self, PageEnd, page_end, sort_name},
 };
 use crate::{
-    QuestionError,
     counters::{self, RunCounts},
     cursor::{self, BadCursor},
     numbers, position,
-    runs::RunRow,
+    query_error::QuestionError,
+    run_state::RunRow,
     status::RunStatus,
 };
 
@@ -62,10 +62,7 @@ pub async fn list(c: &mut PgConnection, tenant: TenantId, filter: &RunFilter) ->
     }
     // No prepared statement: only a plan made for these values picks the right index.
     let mut rows: Vec<RunRow> = query.build_query_as().persistent(false).fetch_all(c).await?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    let next_cursor = rows.last().filter(|_| has_more).and_then(|row| cursor::write(&page_end(filter, row)));
+    let (has_more, next_cursor) = cursor::cut(&mut rows, limit, |last| page_end(filter, last));
     let now = numbers::now();
     let runs = rows.into_iter().map(|row| Run::new(row, Some(&counts), now)).collect();
     Ok(RunPage {

@@ -6,7 +6,7 @@ use sqlx::{Postgres, QueryBuilder};
 use time::OffsetDateTime;
 
 use super::{RunFilter, SortColumn, list::MOST};
-use crate::{cursor::BadCursor, runs::RunRow};
+use crate::{cursor::BadCursor, run_state::RunRow};
 
 /// The last row of a page, as the cursor holds it: the sort, the row's key in it (absent: not started, not ended), its id.
 #[derive(Debug, Serialize, Deserialize)]

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use luci_schema::{Counts, Stage, TenantId};
 use sqlx::PgConnection;
 
-use crate::{
-    QuestionError,
-    runs::{stages::StageSum, table},
-};
+use crate::{query_error::QuestionError, run_state::stages::StageSum, runs::table};
 
 /// Newest completed runs that are summed.
 const RUNS: i64 = 20;

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     counters::RunCounts,
-    runs::{RunRow, stages::StageSum},
+    run_state::{RunRow, stages::StageSum},
     status::RunStatus,
 };
 

@@ -13,28 +13,35 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    Caller, Charge, Price, ProviderError, ProviderName, Reason,
-    descriptor::{Capabilities, Descriptor, Lookup, env_names},
+    call::{Caller, Charge},
+    descriptor::{Descriptor, env_names},
+    error::ProviderError,
     fields::{list, number, phone_kind, text, texts},
-    lookup::{LookupApi, LookupOutcome},
+    lookup_api::{LookupApi, LookupOutcome},
+    name::ProviderName,
+    price::Price,
+    provider::{Capabilities, Lookup, Provider},
+    reason::Reason,
 };
 
 const NAME: &str = "apollo";
 /// Nothing is billed without a match.
 const PERSON_PRICE: Price = Price { provider: NAME, unit: "person_match", micros: 100_000 };
 
-static APOLLO: Descriptor = Descriptor {
+static DESCRIPTOR: Descriptor = Descriptor::new(NAME, env_names!("APOLLO"), "https://api.apollo.io");
+
+impl ProviderName {
+    pub const APOLLO: Self = Self::new(&DESCRIPTOR);
+}
+
+pub static PROVIDER: Provider = Provider {
+    name: ProviderName::APOLLO,
     capabilities: Capabilities {
         person_match: Some(Lookup::of::<Apollo>()),
         organizations: Some(Lookup::of::<organizations::Organizations>()),
         ..Capabilities::NONE
     },
-    ..Descriptor::new(NAME, env_names!("APOLLO"), "https://api.apollo.io")
 };
-
-impl ProviderName {
-    pub const APOLLO: Self = Self::new(&APOLLO);
-}
 
 /// The provider's own limit of `bulk_match`.
 const BULK: usize = 10;

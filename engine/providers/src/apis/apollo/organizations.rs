@@ -2,29 +2,22 @@
 
 use luci_leads::enrich::found::FoundOrganization;
 use luci_schema::{FailureCode, LeadId, Stage};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Caller, Charge, Price, ProviderError, ProviderName, Reason,
     apis::apollo::{NAME, organization},
+    call::{Caller, Charge},
+    error::ProviderError,
     fields::text,
-    lookup::{LookupApi, LookupOutcome},
+    lookup_api::{LookupApi, LookupOutcome},
+    name::ProviderName,
+    organization::OrganizationQuery,
+    price::Price,
+    reason::Reason,
 };
 
 const BULK: usize = 10;
 const COMPANY_PRICE: Price = Price { provider: NAME, unit: "company", micros: 50_000 };
-
-/// A company to look up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OrganizationQuery {
-    #[serde(skip)]
-    pub lead_id: LeadId,
-    /// `plumb.example`, in lower case. Its JSON name differs from a person's `domain`: answers are stored by a digest of the
-    /// query's JSON.
-    #[serde(rename = "company_domain")]
-    pub domain: String,
-}
 
 pub struct Organizations(Caller);
 

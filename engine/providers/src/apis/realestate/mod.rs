@@ -15,30 +15,39 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Caller, Charge, Limits, Price, ProviderError, ProviderName, Reason,
-    descriptor::{BatchLimits, Capabilities, Descriptor, Lookup, env_names},
+    call::{Caller, Charge},
+    descriptor::{Descriptor, Limits, env_names},
+    error::ProviderError,
     fields::{flag, list, number, phone_kind, text, texts},
-    lookup::{LookupApi, LookupOutcome},
+    lookup_api::{LookupApi, LookupOutcome},
+    name::ProviderName,
+    price::Price,
+    provider::{BatchLimits, Capabilities, Lookup, Provider},
+    reason::Reason,
     send::SendError,
 };
 
 const NAME: &str = "realestate";
 const MATCH_PRICE: Price = Price { provider: NAME, unit: "match", micros: 100_000 };
 
-static REALESTATE: Descriptor = Descriptor {
+static DESCRIPTOR: Descriptor = Descriptor {
     default_limits: Limits { tenant_per_day: Some(2_000), ..Limits::NONE },
     out_of_credits: Some(403),
+    ..Descriptor::new(NAME, env_names!("REALESTATE"), "https://api.realestateapi.com")
+};
+
+impl ProviderName {
+    pub const REALESTATE: Self = Self::new(&DESCRIPTOR);
+}
+
+pub static PROVIDER: Provider = Provider {
+    name: ProviderName::REALESTATE,
     capabilities: Capabilities {
         skip_trace: Some(Lookup::of::<RealEstate>()),
         async_batches: Some(BATCH_LIMITS),
         ..Capabilities::NONE
     },
-    ..Descriptor::new(NAME, env_names!("REALESTATE"), "https://api.realestateapi.com")
 };
-
-impl ProviderName {
-    pub const REALESTATE: Self = Self::new(&REALESTATE);
-}
 
 /// Of `/v1/SkipTraceBatch`; the body leaves 2 KiB for the two addresses.
 pub const BATCH_LIMITS: BatchLimits =

@@ -16,10 +16,15 @@ use tokio::time::Instant;
 
 use self::rows::{IDENTITY, by_person, row};
 use crate::{
-    Caller, Charge, Price, ProviderError, ProviderName, Reason,
-    descriptor::{Capabilities, Descriptor, Lookup, env_names},
+    call::{Caller, Charge},
+    descriptor::{Descriptor, env_names},
+    error::ProviderError,
     fields::number,
-    lookup::{LookupApi, LookupOutcome, database_failed, digest},
+    lookup_api::{LookupApi, LookupOutcome, database_failed, digest},
+    name::ProviderName,
+    price::Price,
+    provider::{Capabilities, Lookup, Provider},
+    reason::Reason,
     send::{self, SendError},
     trace_queues::{self, QueryKey, Upload},
 };
@@ -27,14 +32,16 @@ use crate::{
 const NAME: &str = "tracerfy";
 const TRACE_PRICE: Price = Price { provider: NAME, unit: "normal_trace", micros: 20_000 };
 
-static TRACERFY: Descriptor = Descriptor {
-    capabilities: Capabilities { skip_trace: Some(Lookup::of::<Tracerfy>()), ..Capabilities::NONE },
-    ..Descriptor::new(NAME, env_names!("TRACERFY"), "https://tracerfy.com")
-};
+static DESCRIPTOR: Descriptor = Descriptor::new(NAME, env_names!("TRACERFY"), "https://tracerfy.com");
 
 impl ProviderName {
-    pub const TRACERFY: Self = Self::new(&TRACERFY);
+    pub const TRACERFY: Self = Self::new(&DESCRIPTOR);
 }
+
+pub static PROVIDER: Provider = Provider {
+    name: ProviderName::TRACERFY,
+    capabilities: Capabilities { skip_trace: Some(Lookup::of::<Tracerfy>()), ..Capabilities::NONE },
+};
 
 const QUEUE: usize = 250;
 /// A shorter queue is refused: its rows are repeated.

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use super::error;
 use crate::{
-    Reason,
     fields::{number, text},
-    lookup::LookupOutcome,
+    lookup_api::LookupOutcome,
+    reason::Reason,
 };
 
 /// The fields that identify a row.

@@ -5,10 +5,11 @@ use luci_leads::enrich::{found::TraceMatch, query::TraceQuery};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    Charge, ProviderError,
     apis::tracerfy::{Tracerfy, key, rows::by_person},
+    call::Charge,
+    error::ProviderError,
     fields::{list, number, text},
-    lookup::{LookupOutcome, database_failed},
+    lookup_api::{LookupOutcome, database_failed},
     trace_queues,
 };
 

@@ -10,17 +10,14 @@ use serde_json::json;
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     request::Request,
     routes::{HandlerResult, config::automations::definition::spec},
 };
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (spec, digest) = spec(&app, &caller, &mut request).await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = |id: AutomationId| idempotency::created(json!({"automationId": id, "status": "disabled"}));
     let by = command.by(&caller);
     let mut tx = app.engine_pool.begin().await?;

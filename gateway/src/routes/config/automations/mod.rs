@@ -17,14 +17,7 @@ use luci_leads::commands::sectors;
 use luci_schema::{AutomationId, Hash};
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    problem::Problem,
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, problem::Problem, request::Request, routes::HandlerResult};
 
 /// The automation of the path, or 404.
 pub async fn find(app: &App, caller: &Caller, request: &Request) -> Result<automations::Automation, Problem> {
@@ -43,10 +36,7 @@ pub async fn change(
     digest: Hash,
 ) -> HandlerResult {
     let id: AutomationId = request.id(0, "automation")?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = json!({"automationId": id, "status": status});
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
     let mut tx = app.engine_pool.begin().await?;

@@ -7,14 +7,7 @@ use luci_schema::BlueprintId;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    problem::Problem,
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, problem::Problem, request::Request, routes::HandlerResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -26,10 +19,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let id: BlueprintId = request.id(0, "blueprint")?;
     require(&app, &caller, id).await?;
     let (body, digest) = request.json::<ActivateBody>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = json!({"blueprintId": id, "version": body.version, "status": "active"});
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
     let mut tx = app.engine_pool.begin().await?;

@@ -6,20 +6,11 @@ use luci_config::blueprints;
 use luci_schema::BlueprintId;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let id: BlueprintId = request.id(0, "blueprint")?;
-    let command = match idempotency::check(&app, &caller, &request, [0; 32]).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, [0; 32]).await?;
     let outcome = json!({"blueprintId": id, "status": "archived"});
     let (by, receipt) = (command.by(&caller), command.receipt([0; 32], &outcome));
     let mut tx = app.engine_pool.begin().await?;

@@ -14,7 +14,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let mut c = app.engine_pool.acquire().await?;
     let versions = blueprints::versions(&mut c, caller.tenant, id).await?;
     if versions.is_empty() {
-        return Err(Problem::not_found("blueprint"));
+        return Err(Problem::not_found("blueprint").into());
     }
     Ok(reply::json(StatusCode::OK, &json!({"versions": versions})))
 }

@@ -7,13 +7,7 @@ use luci_schema::{BlueprintId, Stage, event::StageSpec};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, request::Request, routes::HandlerResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -33,10 +27,7 @@ fn activate_at_once() -> bool {
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<BlueprintBody>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let by = command.by(&caller);
     let activation = if body.activate { Activation::Immediately } else { Activation::OnRequest };
     let draft = blueprints::BlueprintDraft { id: body.blueprint_id, name: body.name, stages: body.stages, activation };

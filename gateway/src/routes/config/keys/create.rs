@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     problem::Problem,
     reply,
     request::{
@@ -40,10 +40,7 @@ struct KeyBody {
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<KeyBody>().await?;
     let new = validate(&caller, body)?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let mut tx = app.engine_pool.begin().await?;
     let by = command.by(&caller);
     let issued = keys::create(&mut tx, caller.tenant, &app.log, &new, &by, |key| {

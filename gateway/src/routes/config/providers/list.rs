@@ -18,8 +18,8 @@ pub async fn view(app: &App, caller: &Caller) -> Result<Vec<Value>, Problem> {
     let (mut c, tenant) = (app.engine_pool.acquire().await?, caller.tenant);
     let own: BTreeMap<_, _> = credentials::list(&mut c, tenant).await?.into_iter().collect();
     let mut providers = Vec::new();
-    for &name in ProviderName::ALL {
-        let updated_at = own.get(&name).map(|at| at.rfc3339());
+    for name in ProviderName::all() {
+        let updated_at = own.get(name.as_str()).map(|at| at.rfc3339());
         let (scope, credential) = match updated_at {
             Some(_) => (Scope::Tenant(tenant), Some("tenant")),
             None => (Scope::Installation, app.own_providers.contains(&name).then_some("installation")),

@@ -9,13 +9,7 @@ use luci_providers::{
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, request::Request, routes::HandlerResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -29,10 +23,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let provider: ProviderName = request.id(0, "provider")?;
     let (body, digest) = request.json::<CredentialBody>().await?;
     let credential = Credential::new(provider, body.key, body.account)?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let (by, outcome) = (command.by(&caller), json!({"provider": provider, "configured": true}));
     let receipt = command.receipt(digest, &outcome);
     let mut tx = app.engine_pool.begin().await?;

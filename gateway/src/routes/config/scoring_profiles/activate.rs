@@ -6,13 +6,7 @@ use luci_leads::score::setting::ProfileRef;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, request::Request, routes::HandlerResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -24,10 +18,7 @@ struct ActivateBody {
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let name: String = request.id(0, "scoring profile")?;
     let (body, digest) = request.json::<ActivateBody>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let reference = ProfileRef { name, version: body.version };
     let outcome = json!({"name": reference.name, "version": reference.version, "active": true});
     let mut tx = app.engine_pool.begin().await?;

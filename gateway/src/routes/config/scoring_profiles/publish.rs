@@ -5,20 +5,11 @@ use std::sync::Arc;
 use luci_leads::{commands::scoring_profiles::NewProfile, score::profile::Profile};
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (draft, digest) = request.json::<NewProfile>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome =
         |published: &Profile| idempotency::created(json!({"name": published.name, "version": published.version}));
     let mut tx = app.engine_pool.begin().await?;

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     problem::Problem,
     reply,
     request::{Request, date::parse_time},
@@ -41,10 +41,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let (body, digest) = request.json::<TokenBody>().await?;
     let source: WebhookSource = body.source.parse().map_err(|error| Problem::invalid("source", format!("{error}")))?;
     let new = validate(source, body)?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let by = command.by(&caller);
     let purpose = new.purpose.to_string();
     let mut tx = app.engine_pool.begin().await?;

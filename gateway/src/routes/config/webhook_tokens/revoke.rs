@@ -6,20 +6,11 @@ use luci_messaging::store::webhook_tokens;
 use luci_schema::KeyId;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let id: KeyId = request.id(0, "token")?;
-    let command = match idempotency::check(&app, &caller, &request, [0; 32]).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, [0; 32]).await?;
     let outcome = json!({"tokenId": id, "status": "revoked"});
     let (by, receipt) = (command.by(&caller), command.receipt([0; 32], &outcome));
     let mut tx = app.engine_pool.begin().await?;

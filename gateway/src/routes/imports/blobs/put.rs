@@ -24,7 +24,8 @@ pub async fn handle(app: Arc<App>, mut request: Request) -> HandlerResult {
     };
     if request.header("content-type") != Some(content_type.as_str()) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "content-type", "Content type differs from the announced one")
-            .detail(format!("The URL is signed for `{content_type}`.")));
+            .detail(format!("The URL is signed for `{content_type}`."))
+            .into());
     }
     let mut body = request.stream(max_bytes)?;
     let mut writer = app.storage.writer(&key, &content_type);

@@ -9,13 +9,7 @@ use luci_leads::{
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, request::Request, routes::HandlerResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -30,10 +24,7 @@ struct CreateBody {
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<CreateBody>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let CreateBody { slug, name, state, sic_codes, legacy_bucket_id } = body;
     let draft = NewSector { slug, name, state, sic_codes, legacy_bucket_id };
     let outcome = |created: &book::Sector| idempotency::created(json!({"sectorId": created.id, "slug": created.slug}));

@@ -8,13 +8,7 @@ use luci_leads::{
 };
 use serde::{Deserialize, Deserializer};
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, request::Request, routes::HandlerResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -33,10 +27,7 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let id_or_slug: String = request.id(0, "sector")?;
     let (body, digest) = request.json::<UpdateBody>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let revision = SectorChanges { name: body.name, state: body.state, sic_codes: body.sic_codes };
     let mut tx = app.engine_pool.begin().await?;
     let by = command.by(&caller);

@@ -14,15 +14,7 @@ use luci_schema::{CampaignId, RunId};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    problem::Problem,
-    reply,
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 /// Drafts of one call, at most: the transaction blocks other appends to the log.
 const MAX_DRAFTS: u32 = 200;
@@ -53,10 +45,7 @@ pub async fn decide(
         let outcome = json!({"status": status, "dryRun": true, "matched": matched, "decided": 0, "left": matched});
         return Ok(reply::json(StatusCode::OK, &outcome));
     }
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let mut tx = app.engine_pool.begin().await?;
     let locked = drafts::lock(&mut tx, caller.tenant, &selection, max).await?;
     let (matched, decided) = (drafts::count(&mut tx, caller.tenant, &selection).await?, locked.len() as u64);

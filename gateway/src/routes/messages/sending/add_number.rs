@@ -6,14 +6,7 @@ use luci_leads::normalise::phone;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    problem::Problem,
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, problem::Problem, request::Request, routes::HandlerResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -26,12 +19,9 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let (body, digest) = request.json::<NumberBody>().await?;
     let number = phone::normalise(&body.number).ok_or_else(|| Problem::invalid("number", "a US phone number"))?;
     if !["signalhouse", "twilio"].contains(&body.provider.as_str()) {
-        return Err(Problem::invalid("provider", "signalhouse or twilio"));
+        return Err(Problem::invalid("provider", "signalhouse or twilio").into());
     }
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = json!({"number": number, "provider": body.provider});
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
     let mut tx = app.engine_pool.begin().await?;

@@ -6,13 +6,7 @@ use luci_messaging::store::send_settings;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, request::Request, routes::HandlerResult};
 
 /// Absent fields are left unchanged.
 #[derive(Deserialize)]
@@ -30,10 +24,7 @@ struct SendingBody {
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<SendingBody>().await?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let mut tx = app.engine_pool.begin().await?;
     let mut settings = send_settings::settings(&mut tx, caller.tenant).await?;
     change(&mut settings, body);

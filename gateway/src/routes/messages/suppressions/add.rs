@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     App,
     caller::Caller,
-    idempotency::{self, Check},
+    idempotency,
     problem::Problem,
     request::{
         Request,
@@ -36,10 +36,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         None => None,
         Some(text) => Some(parse_time(text).map(Micros::from).ok_or_else(|| Problem::invalid("expiresAt", TIME_HINT))?),
     };
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = json!({"status": "suppressed"});
     let changed = SuppressionChanged { reason: body.reason.as_str().into() };
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));

@@ -9,14 +9,7 @@ use luci_schema::{ConfigEvent, event::SuppressionChanged};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    problem::Problem,
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, problem::Problem, request::Request, routes::HandlerResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -28,20 +21,18 @@ struct RemoveBody {
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<RemoveBody>().await?;
     let value = super::normalise(body.kind, &body.value)?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = json!({"status": "removed"});
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
     let mut tx = app.engine_pool.begin().await?;
     let (removed, reason) = suppressions::remove(&mut tx, caller.tenant, body.kind, &value).await?;
     match removed {
-        Removed::Absent => return Err(Problem::not_found("suppression")),
+        Removed::Absent => return Err(Problem::not_found("suppression").into()),
         Removed::Permanent(reason) => {
             return Err(Problem::new(StatusCode::CONFLICT, "conflict", "The suppression is permanent")
                 .detail(format!("A suppression with the reason {reason} cannot be removed."))
-                .with("reason", reason));
+                .with("reason", reason)
+                .into());
         }
         Removed::Done => {}
     }

@@ -7,14 +7,7 @@ use luci_schema::{TemplateId, object_key::TemplateChannel};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    App,
-    caller::Caller,
-    idempotency::{self, Check},
-    problem::Problem,
-    request::Request,
-    routes::HandlerResult,
-};
+use crate::{App, caller::Caller, idempotency, problem::Problem, request::Request, routes::HandlerResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -35,10 +28,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let (body, digest) = request.json::<TemplateBody>().await?;
     let channel: TemplateChannel =
         body.channel.parse().map_err(|_| Problem::invalid("channel", "sms, email or voicemail"))?;
-    let command = match idempotency::check(&app, &caller, &request, digest).await? {
-        Check::Replay(response) => return Ok(response),
-        Check::New(command) => command,
-    };
+    let command = idempotency::check(&app, &caller, &request, digest).await?;
     let draft = TemplateDraft { id: body.template_id, channel, name: body.name, body: body.body };
     let outcome = |id, version| idempotency::created(json!({"templateId": id, "version": version}));
     let by = command.by(&caller);

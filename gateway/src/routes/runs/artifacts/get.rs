@@ -26,7 +26,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     drop(reading);
     if artifact.expired_at.is_some() {
         return Err(Problem::new(StatusCode::GONE, "expired", "Object expired")
-            .detail("Retention deleted the object; its metadata and checksum are kept."));
+            .detail("Retention deleted the object; its metadata and checksum are kept.")
+            .into());
     }
     match request.query_flag("preview") {
         true => preview(&app, &artifact, request.limit(50, PREVIEW_LINES)?).await,

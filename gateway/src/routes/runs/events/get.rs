@@ -23,7 +23,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
         }
         match page.last() {
             Some(last) => at = last.version,
-            None => return Err(Problem::not_found("event")),
+            None => return Err(Problem::not_found("event").into()),
         }
     }
 }

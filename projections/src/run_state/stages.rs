@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use luci_schema::{BlockEvent, Counts, FailureCode, Micros, Stage, event::StageSpec};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::stage_times::StageTimes;
-use crate::{blocks::BlockRow, status::BlockStatus};
+use super::{block_row::BlockRow, stage_times::StageTimes};
+use crate::status::BlockStatus;
 
 /// Blocks of one stage by status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use luci_schema::{FailureCode, Micros, Stage};
 
+use super::Caller;
 use crate::{
-    Caller, LookupContext, ProviderError, Reason,
+    answer::LookupContext,
+    error::ProviderError,
     health::Outage,
     limits::{self, Grant},
+    reason::Reason,
 };
 
 /// A call to be made, and what it takes from the limits.

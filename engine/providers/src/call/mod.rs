@@ -3,25 +3,29 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::StreamExt;
 use luci_schema::{FailureCode, Micros, Stage, TenantId};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
-use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tracing::Instrument;
 
 use crate::{
-    ProviderError, ProviderName, Reason,
     account::Account,
     breaker::{CallResult, StateChange},
     config::RetryPolicy,
+    error::ProviderError,
     health::{Counted, HealthRecorder, Outage},
-    quota::{Charge, Quota},
-    send,
+    http::{parse_retry_after, read_at_most, refusal, with_headers},
+    name::ProviderName,
+    reason::Reason,
 };
+
+mod quota;
+mod submit;
+
+pub use self::quota::{Charge, Quota};
 
 /// A thousand traced people are about 4 MB.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -29,35 +33,15 @@ const MAX_DETAIL_CHARS: usize = 300;
 
 /// Calls one provider with one tenant's account.
 pub struct Caller {
-    pub(super) provider: ProviderName,
-    pub(super) tenant: TenantId,
-    pub(super) client: Client,
-    pub(super) account: Arc<Account>,
-    pub(super) retry: RetryPolicy,
+    pub(crate) provider: ProviderName,
+    pub(crate) tenant: TenantId,
+    pub(crate) client: Client,
+    pub(crate) account: Arc<Account>,
+    pub(crate) retry: RetryPolicy,
     /// How long a retry waits for quota.
-    pub(super) max_quota_wait: Duration,
-    pub(super) health: HealthRecorder,
-    pub(super) pool: PgPool,
-}
-
-/// No redirects, since they would carry the key elsewhere, and no proxy from the environment.
-pub fn client(timeout: Duration) -> reqwest::Result<Client> {
-    Client::builder()
-        .timeout(timeout)
-        .connect_timeout(timeout.min(Duration::from_secs(5)))
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .user_agent(concat!("luci/", env!("CARGO_PKG_VERSION")))
-        .build()
-}
-
-/// Fails on what is no absolute http or https URL.
-pub fn check_url(provider: ProviderName, base_url: &str) -> Result<(), String> {
-    let url = Url::parse(base_url).map_err(|error| format!("{provider}: {base_url}: {error}"))?;
-    match url.scheme() {
-        "http" | "https" => Ok(()),
-        _ => Err(format!("{provider}: {url} is neither http nor https")),
-    }
+    pub(crate) max_quota_wait: Duration,
+    pub(crate) health: HealthRecorder,
+    pub(crate) pool: PgPool,
 }
 
 impl Caller {
@@ -132,19 +116,19 @@ impl Caller {
     }
 
     /// Of one try; `attempt` counts from 1.
-    pub(super) fn span(&self, stage: Stage, retries: u32) -> tracing::Span {
+    pub(crate) fn span(&self, stage: Stage, retries: u32) -> tracing::Span {
         let (provider, attempt) = (self.provider.as_str(), retries + 1);
         tracing::info_span!("provider_call", provider, tenant.id = %self.tenant, stage = stage.as_str(), attempt)
     }
 
-    pub(super) fn breaker_open(&self, until: Micros) -> ProviderError {
+    pub(crate) fn breaker_open(&self, until: Micros) -> ProviderError {
         let wait = Duration::from_micros(u64::try_from(until.0 - Micros::now().0).unwrap_or(0));
         let error = self.error(FailureCode::ApiError, Reason::ProviderDown).not_made();
         ProviderError { retry_after: Some(wait), ..error }
     }
 
     /// Counts one try in metrics, health and breaker.
-    pub(super) fn record(&self, began: Micros, outcome: Result<(), &ProviderError>) {
+    pub(crate) fn record(&self, began: Micros, outcome: Result<(), &ProviderError>) {
         let now = Micros::now();
         let label = outcome.map_or_else(|error| error.code.as_str(), |()| "ok");
         let provider = self.provider.as_str();
@@ -178,7 +162,7 @@ impl Caller {
     }
 
     /// How long to wait before the next retry; `None` when there is to be none.
-    pub(super) fn retry_wait(&self, retries: u32, error: &ProviderError) -> Option<Duration> {
+    pub(crate) fn retry_wait(&self, retries: u32, error: &ProviderError) -> Option<Duration> {
         if retries >= self.retry.retries || !error.code.retryable() {
             return None;
         }
@@ -218,62 +202,16 @@ impl Caller {
         let retry_after = header.and_then(|value| parse_retry_after(value.to_str().ok()?));
         let detail = self.read(response).await.unwrap_or_default();
         let detail = String::from_utf8_lossy(&detail).chars().take(MAX_DETAIL_CHARS).collect();
-        self.out_of_credits(send::refusal(self.provider.as_str(), status, retry_after, detail))
+        self.out_of_credits(refusal(self.provider.as_str(), status, retry_after, detail))
     }
 
     /// Names the status by which the provider says that the account's credits are used up.
-    pub(super) fn out_of_credits(&self, error: ProviderError) -> ProviderError {
+    pub(crate) fn out_of_credits(&self, error: ProviderError) -> ProviderError {
         match (self.provider.descriptor().out_of_credits, error.reason.http_status()) {
             (Some(credits), Some(status)) if credits == status => {
                 ProviderError { code: FailureCode::Auth, reason: Reason::Credits, ..error }
             }
             _ => error,
         }
-    }
-}
-
-/// The headers of every call.
-pub(super) fn with_headers(request: RequestBuilder, correlation: &str) -> RequestBuilder {
-    let request = request.header("x-correlation-id", correlation).header("x-client", "luci");
-    request.header(header::ACCEPT, "application/json")
-}
-
-/// The body, up to `max_bytes`.
-pub(super) async fn read_at_most(response: Response, max_bytes: usize) -> Result<Vec<u8>, (FailureCode, Reason)> {
-    let mut answer = Vec::new();
-    let mut chunks = response.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| match error.is_timeout() {
-            true => (FailureCode::Timeout, Reason::Timeout),
-            false => (FailureCode::ApiError, Reason::Connection),
-        })?;
-        answer.extend_from_slice(&chunk);
-        if answer.len() > max_bytes {
-            return Err((FailureCode::ApiError, Reason::AnswerTooLarge));
-        }
-    }
-    Ok(answer)
-}
-
-/// `Retry-After`: seconds, or a date.
-pub(super) fn parse_retry_after(value: &str) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = Micros::from(OffsetDateTime::parse(value.trim(), &Rfc2822).ok()?);
-    Some(Duration::from_micros(u64::try_from(at.0 - Micros::now().0).unwrap_or(0)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(parse_retry_after(" 12 "), Some(Duration::from_secs(12)));
-        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        let far = parse_retry_after("Fri, 31 Dec 9998 23:59:59 GMT").unwrap();
-        assert!(far > Duration::from_secs(1 << 30), "{far:?}");
-        assert_eq!(parse_retry_after("soon"), None);
     }
 }

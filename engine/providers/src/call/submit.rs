@@ -5,9 +5,9 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use tracing::Instrument;
 
+use super::{Caller, Charge, Quota};
 use crate::{
-    Caller, Charge, Quota,
-    call::with_headers,
+    http::with_headers,
     send::{self, SendError},
 };
 

@@ -6,18 +6,22 @@ use std::{
     sync::Arc,
 };
 
-use luci_schema::{
-    ArtifactEvent, ArtifactId, BlockEvent, BlockId, Event, Recorded, RunEvent, RunId, StreamId, event::BlockQueued,
-};
+use luci_schema::{ArtifactEvent, BlockEvent, BlockId, Event, Recorded, RunEvent, RunId, StreamId, event::BlockQueued};
 
-use crate::{
-    artifacts,
-    blocks::BlockRow,
-    column::bigint,
-    fold::FoldError,
-    runs::{RunRow, stages::BlockBefore},
-    status::RunStatus,
+pub use self::block_row::BlockFault;
+use self::stages::BlockBefore;
+pub(crate) use self::{
+    artifact_version::{ArtifactVersion, created_by},
+    block_row::{BlockDetail, BlockRow},
+    run_row::{RunFailure, RunRow},
 };
+use crate::{column::bigint, fold_error::FoldError, status::RunStatus};
+
+mod artifact_version;
+mod block_row;
+mod run_row;
+mod stage_times;
+pub(crate) mod stages;
 
 /// Rows kept after a batch, so that the next one need not load them. An open block takes about 0.6 kB, a run 3 kB.
 const KEEP_RUNS: usize = 4_000;
@@ -42,17 +46,8 @@ pub(crate) struct RunChange<'a> {
     pub(crate) before: Option<RunStatus>,
     /// The block of a block event, after the event.
     pub(crate) block: Option<&'a BlockRow>,
-    /// One entry for each of `artifacts::created_by`, in order.
+    /// One entry for each of `created_by`, in order.
     pub(crate) versions: &'a [ArtifactVersion],
-}
-
-/// The version of an artifact among those of the same block and type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ArtifactVersion {
-    /// 1, 2 …
-    pub(crate) number: i32,
-    /// The older artifact that it replaces.
-    pub(crate) supersedes: Option<ArtifactId>,
 }
 
 /// The run whose stream the event is in.
@@ -158,7 +153,7 @@ impl RunState {
                 return Err(FoldError::NoBlock { at: r.position, block: id, event_type: event.type_name().into() });
             }
         };
-        let created = artifacts::created_by(&r.event);
+        let created = created_by(&r.event);
         versions.clear();
         versions.extend(created.iter().map(|made| block.add_artifact(&made.artifact_type, made.artifact_id)));
         block.apply(r, event);

@@ -1,0 +1,85 @@
+//! Leads as an API call gives them, whole and wrong.
+
+use serde_json::json;
+
+use super::*;
+use crate::lead_id;
+
+fn read_json(json: Value) -> Result<Lead, FieldErrors> {
+    read(Lead::bare(lead_id("import_x", 1), 1, 0), &json)
+}
+
+#[test]
+fn a_lead_is_normalised_like_the_row_of_a_file() {
+    let lead = read_json(json!({
+        "companyName": " Acme, Inc. ", "contactName": "Ann van Dyke", "title": "Owner", "email": "ANN@Acme.com",
+        "phones": [{"number": "(212) 555-0147", "kind": "landline"}, {"number": "12"},
+                   {"number": "917 555 0101", "kind": "mobile"}, {"number": "8005550100"}],
+        "address": {"street": "12 Main St", "city": "New York", "state": "new york", "zip": "10001-1234"},
+        "mailing": {"zip": 7030}, "sicCode": 711, "employees": {"low": 5, "high": 9}, "revenue": "$1.5M",
+        "yearEstablished": 1987, "household": {"homeOwner": true, "income": 90000}, "extra": {"Shoe": "44"},
+        "website": null
+    }))
+    .unwrap();
+    let numbers: Vec<_> = lead.phones.iter().map(|p| (p.number.as_str(), p.kind, p.source.as_str())).collect();
+    let expected = [
+        ("+12125550147", PhoneKind::Landline, "api"),
+        ("+19175550101", PhoneKind::Mobile, "api"),
+        ("+18005550100", PhoneKind::TollFree, "api"),
+    ];
+    assert_eq!(numbers, expected);
+    assert_eq!(lead.warnings, [Warning::InvalidPhone]);
+    assert_eq!((lead.who.first_name.as_deref(), lead.who.email.as_deref()), (Some("Ann"), Some("ann@acme.com")));
+    let address = lead.address.as_ref().unwrap();
+    assert_eq!((address.state.as_deref(), address.zip4.as_deref()), (Some("NY"), Some("1234")));
+    assert_eq!(lead.mailing.as_ref().unwrap().zip.as_deref(), Some("07030"));
+    assert_eq!((lead.firm.sic_code.as_deref(), lead.firm.year_established), (Some("0711"), Some(1987)));
+    assert_eq!((lead.firm.employees.unwrap().low, lead.firm.revenue.unwrap().midpoint()), (5, 1_500_000));
+    assert_eq!((lead.household.home_owner, lead.household.income.unwrap().high), (Some(true), 90_000));
+    assert_eq!((&lead.extra["Shoe"][..], lead.raw.is_empty()), ("44", true));
+}
+
+#[test]
+fn one_valid_number_is_enough_in_any_position() {
+    let list = [json!({"number": "1"}), json!({"number": "2"}), json!({"number": "2125550147"})];
+    let lead = read_json(json!({"companyName": "Acme", "phone": "3", "phones": list})).unwrap();
+    assert_eq!(lead.phones.len(), 1);
+}
+
+#[test]
+fn all_wrong_fields_are_named() {
+    let acme = |more: Value| {
+        let mut lead = json!({"companyName": "Acme", "phone": "2125550147"});
+        lead.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        lead
+    };
+    let many: Vec<Value> = (0..11).map(|n| json!({"number": format!("212555010{n}")})).collect();
+    for (json, fields) in [
+        (json!([]), vec![""]),
+        (json!({}), vec!["companyName"]),
+        (json!({"companyName": "Acme"}), vec!["phone"]),
+        (json!({"companyName": "Acme", "phones": [{"number": "12"}]}), vec!["phone"]),
+        (json!({"companyName": "Acme", "email": "none@acme.com"}), vec!["email"]),
+        (
+            json!({"companyName": "Acme", "address": {"street": "1 A", "city": "B", "state": "ZZ"}}),
+            vec!["address.state"],
+        ),
+        (acme(json!({"leadId": "x", "seniority": "owner"})), vec!["leadId", "seniority"]),
+        (acme(json!({"address": "1 Main St"})), vec!["address"]),
+        (acme(json!({"address": {"town": "X", "city": ["Y"]}})), vec!["address.city", "address.town"]),
+        (acme(json!({"title": "x".repeat(2_001)})), vec!["title"]),
+        (acme(json!({"title": "a\0b"})), vec!["title"]),
+        (acme(json!({"employees": {"low": 5}})), vec!["employees"]),
+        (acme(json!({"phones": {}})), vec!["phones"]),
+        (acme(json!({"phones": many})), vec!["phones"]),
+        (acme(json!({"phones": ["2125550147"]})), vec!["phones[0]"]),
+        (acme(json!({"phones": [{"kind": "fax", "number": "2125550147"}]})), vec!["phones[0].kind"]),
+        (acme(json!({"phones": [{"nummer": "1"}]})), vec!["phones[0].number", "phones[0].nummer"]),
+        (acme(json!({"extra": {"a": ["b"]}})), vec!["extra.a"]),
+    ] {
+        let errors = read_json(json.clone()).unwrap_err();
+        let mut named: Vec<&str> = errors.iter().map(|(field, _)| field.as_str()).collect();
+        named.sort_unstable();
+        assert_eq!(named, fields, "{json}");
+    }
+}

@@ -1,0 +1,21 @@
+//! Whose credential is used: the installation's, or a tenant's own.
+
+use std::fmt;
+
+use luci_schema::TenantId;
+
+/// The owner of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    Installation,
+    Tenant(TenantId),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Installation => f.write_str("installation"),
+            Self::Tenant(tenant) => tenant.fmt(f),
+        }
+    }
+}
