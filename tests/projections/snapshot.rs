@@ -33,7 +33,7 @@ async fn what_is_folded_between_two_queries_is_not_seen() {
     // The tables behind the views are not exchanged while the transaction reads them.
     let rebuilding = {
         let (log, pool) = (fixture.log.clone(), fixture.pool.clone());
-        tokio::spawn(async move { rebuild(&log, &pool, OnDifference::Refuse, &|_| {}).await })
+        tokio::spawn(async move { rebuild(&log, &pool, luci_projections::all(), OnDifference::Refuse, &|_| {}).await })
     };
     crate::support::eventually("a rebuild that waits for the views", async || {
         let waiting = "select exists (select from pg_locks where not granted and relation = 'artifacts'::regclass)";
