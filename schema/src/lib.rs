@@ -24,7 +24,7 @@ pub mod subject;
 
 pub use clock::Micros;
 pub use event::{ArtifactEvent, BlockEvent, ConfigEvent, Event, RunEvent};
-pub use failure::{Failure, FailureCode};
+pub use failure::{Failure, FailureCode, FoundObject, ObjectFault};
 pub use id::*;
 pub use metrics::Counts;
 pub use recorded::{Actor, CommandId, Hash, Position, Recorded, StreamId, Version, hash_text};

@@ -17,6 +17,7 @@ use luci_schema::{
 };
 use luci_stages::Tools;
 use luci_storage::Storage;
+use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -65,9 +66,9 @@ impl Fixture {
             ObjectLocation::Import { day: Day::of(Micros::now()), import_id, file: FileName::sanitise("leads.csv") };
         let key = ObjectKey::new(self.tenant, place);
         let bytes: Vec<u8> = csv.into();
-        let size_bytes = bytes.len() as u64;
+        let (size_bytes, checksum) = (bytes.len() as u64, Some(hex::encode(Sha256::digest(&bytes))));
         self.tools.storage.put(&key, bytes.into(), "text/csv").await.expect("stored");
-        let input = RunInput::Import { import_id, object_path: key.to_string(), size_bytes, rows: 0 };
+        let input = RunInput::Import { import_id, object_path: key.to_string(), size_bytes, rows: 0, checksum };
         self.pipeline(input, import_id.to_string())
     }
 
@@ -252,7 +253,7 @@ pub fn outputs(done: &Done, stage: Stage) -> Vec<BlockInput> {
 
 pub fn input(artifact: &Artifact) -> BlockInput {
     let (artifact_id, object_path, leads) = (artifact.artifact_id, artifact.object_path.clone(), artifact.leads);
-    BlockInput::Artifact { artifact_id, object_path, leads }
+    BlockInput::Artifact { artifact_id, object_path, leads, digest: Some(artifact.digest()) }
 }
 
 /// Checks the sums that hold in every report.

@@ -21,6 +21,8 @@ use luci_runs::{
     issue::Issuer,
     relay::{self, RelayOptions},
     sealer::{self, SealerOptions},
+    store_claim::{self, StoreClaimError},
+    stored_objects::{self, StoredObjectsOptions},
     worker::{self, WorkerOptions},
 };
 use luci_schema::{
@@ -84,6 +86,8 @@ pub enum SystemError {
     Providers(String),
     #[error(transparent)]
     Broker(#[from] broker::BrokerError),
+    #[error("object store: {0}")]
+    Store(#[from] StoreClaimError),
 }
 
 /// Connections of one process: a Postgres with 100 connections serves three processes.
@@ -104,6 +108,7 @@ impl System {
             migrate::connect(url, DatabaseRole::Gateway, READ_CONNECTIONS),
             migrate::connect(url, DatabaseRole::Projector, FOLD_CONNECTIONS),
         )?;
+        store_claim::claim_store(&pool, &setup.storage).await?;
         let log = Log::open(pool.clone(), LogOptions::default()).await?;
         let (stop, roles) = (CancellationToken::new(), Roles::default());
         let degraded_roles = roles.degraded.clone();
@@ -211,19 +216,20 @@ impl System {
             ..clock::ClockOptions::owned_by(&setup.instance)
         };
         let (issuer, log, storage) = (issuer.clone(), self.log.clone(), setup.storage.clone());
-        let sealing = setup.sealing.clone();
+        let (sealing, objects) = (setup.sealing.clone(), StoredObjectsOptions::owned_by(&setup.instance));
         if sealing.is_none() {
             tracing::warn!(instance = setup.instance, "log is not sealed: LUCI_SEAL_KEY is not set");
         }
         self.roles.start(ProcessRole::Clock, self.stop.clone(), move |stop| {
-            let sealer_stop = stop.child_token();
+            let side_stop = stop.child_token();
             let reactors = luci_stages::reactors(&issuer, &log, &storage);
             let clock = clock::run(options.clone(), reactors, log.clone(), stop);
             let sealer =
-                sealing.clone().map(|options| sealer::run(options, log.clone(), storage.clone(), sealer_stop.clone()));
-            // When the clock fails, both are restarted.
-            let clock = clock.inspect(move |_| sealer_stop.cancel());
-            async move { tokio::join!(clock, OptionFuture::from(sealer)).0 }
+                sealing.clone().map(|options| sealer::run(options, log.clone(), storage.clone(), side_stop.clone()));
+            let keeper = stored_objects::run(objects.clone(), log.clone(), storage.clone(), side_stop.clone());
+            // When the clock fails, all are restarted.
+            let clock = clock.inspect(move |_| side_stop.cancel());
+            async move { tokio::join!(clock, OptionFuture::from(sealer), keeper).0 }
         });
     }
 

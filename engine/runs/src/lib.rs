@@ -11,6 +11,8 @@ pub mod lease_guard;
 pub mod relay;
 mod retry_pause;
 pub mod sealer;
+pub mod store_claim;
+pub mod stored_objects;
 pub mod telemetry;
 pub mod worker;
 pub mod worker_permit;

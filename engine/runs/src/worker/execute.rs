@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{Instrument as _, Span};
 
 use crate::{
-    block::{BlockFault, Progress, Spent, Task},
+    block::{BlockFault, FaultFate, Progress, Spent, Task},
     core::{Completion, Run, RunCommand},
     issue::IssueError,
     worker::{
@@ -26,6 +26,10 @@ const DATABASE_RETRY: Duration = Duration::from_secs(1);
 /// Before a delivery comes again that cannot be executed now: its run's stream is corrupt, or its run has no such stage,
 /// which only a newer version could explain.
 const UNUSABLE_RETRY: Duration = Duration::from_secs(30);
+/// Before a delivery comes again that was not begun because the store is away; and one that broke off because of it, whose
+/// attempt is in the log.
+const NOT_READY_RETRY: Duration = Duration::from_secs(3);
+const BROKEN_OFF_RETRY: Duration = Duration::from_secs(10);
 
 /// The result of a `StartBlock` command.
 enum StartResult {
@@ -54,6 +58,9 @@ pub(super) async fn execute(worker: &Worker, delivery: Delivery, pulled: Option<
         }
         DeliveryStatus::Runnable { attempt, running } => {
             let Some(task) = task(&delivery, &run, permit) else { return AckDecision::RetryAfter(UNUSABLE_RETRY) };
+            if !worker.kind.ready().await {
+                return AckDecision::RetryAfter(NOT_READY_RETRY);
+            }
             // A second reference would make the completion's fold copy the whole run.
             drop(run);
             work(worker, &delivery, task, attempt, running).await
@@ -110,6 +117,8 @@ async fn work(worker: &Worker, delivery: &Delivery, mut task: Task, newest: u32,
     };
     let (mut report, failure) = match result {
         Ok(report) => (report, None),
+        // What was paid for is stored: the next attempt finds it, and counts it.
+        Err(BlockFault { fate: FaultFate::DeliveredAgain, .. }) => return AckDecision::RetryAfter(BROKEN_OFF_RETRY),
         Err(fault) => (*fault.report, Some(fault.failure)),
     };
     // A kind that failed or panicked has still spent this.
@@ -130,12 +139,17 @@ fn task(delivery: &Delivery, run: &Run, permit: WorkerPermit) -> Option<Task> {
         tracing::error!(stage = %delivery.block.stage, "block not executed, its run has no such stage");
         return None;
     };
+    let mut block = delivery.block.clone();
+    if let Some(open) = run.open_block(block.block_id) {
+        // The event may be of a release that recorded no digest of the input; the fold has it from the completion.
+        block.input = open.input.clone();
+    }
     Some(Task {
         tenant: delivery.tenant,
         run_id: delivery.run,
         run: Arc::clone(run.queued()),
         spec: spec.clone(),
-        block: delivery.block.clone(),
+        block,
         queued: delivery.queued,
         run_started_at: run.started_at().unwrap_or_else(|| run.queued_at()),
         attempt: None,
