@@ -1,6 +1,6 @@
 //! Fixture: a database, a folder and a sandbox; runs that are driven block by block without a worker.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use luci_leads::{Lead, lead::line};
 use luci_providers::{Providers, ProvidersConfig, RetryPolicy};
@@ -26,6 +26,8 @@ use crate::support::{self, Database};
 pub struct Fixture {
     pub tenant: TenantId,
     pub tools: Tools,
+    /// Of its store.
+    pub folder: PathBuf,
     pub sandbox: Sandbox,
     /// Connections of the superuser.
     pub pool: PgPool,
@@ -36,8 +38,8 @@ pub async fn fixture() -> Fixture {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let database = support::database().await;
     let engine = migrate::connect(database.url(), DatabaseRole::Engine, 8).await.expect("a pool");
-    let storage =
-        Storage::local(support::temp_dir("store"), "k".to_owned().into(), "http://localhost".into()).expect("a folder");
+    let folder = support::temp_dir("store");
+    let storage = Storage::local(folder.clone(), "k".to_owned().into(), "http://localhost".into()).expect("a folder");
     let sandbox = Sandbox::start(([127, 0, 0, 1], 0).into(), SandboxOptions::default()).await.expect("a port");
     let retry = RetryPolicy {
         retries: 0,
@@ -55,7 +57,7 @@ pub async fn fixture() -> Fixture {
         providers: Providers::new(engine, support::vault(), config).expect("addresses"),
     };
     let pool = database.pool().await;
-    Fixture { tenant: TenantId::generate(), tools, sandbox, pool, database }
+    Fixture { tenant: TenantId::generate(), tools, folder, sandbox, pool, database }
 }
 
 impl Fixture {
@@ -163,6 +165,14 @@ fn sums<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<S
 }
 
 impl Pipeline<'_> {
+    /// Of the file that it reads.
+    pub fn object_path(&self) -> &str {
+        match &self.run.input {
+            RunInput::Import { object_path, .. } => object_path,
+            other => panic!("{other:?} is no file"),
+        }
+    }
+
     pub fn configure(&mut self, stage: Stage, config: serde_json::Value) {
         self.run.stages.iter_mut().filter(|spec| spec.stage == stage).for_each(|spec| spec.config = config.clone());
     }

@@ -2,6 +2,7 @@
 
 mod duplicates;
 pub mod fixture;
+mod integrity;
 mod providers;
 mod push;
 mod sources;

@@ -8,7 +8,10 @@ use std::{
 
 use async_nats::connection::State;
 use futures::{FutureExt as _, future::OptionFuture};
-use luci_config::vault::Vault;
+use luci_config::{
+    installation_key::{self, InstallationKeyError},
+    vault::Vault,
+};
 use luci_gateway::{Gateway, Options};
 use luci_messaging::{
     carriers::{CarrierAccounts, SendersConfig},
@@ -86,6 +89,8 @@ pub enum SystemError {
     Providers(String),
     #[error(transparent)]
     Broker(#[from] broker::BrokerError),
+    #[error(transparent)]
+    MasterKey(#[from] InstallationKeyError),
     #[error("object store: {0}")]
     Store(#[from] StoreClaimError),
 }
@@ -108,8 +113,9 @@ impl System {
             migrate::connect(url, DatabaseRole::Gateway, READ_CONNECTIONS),
             migrate::connect(url, DatabaseRole::Projector, FOLD_CONNECTIONS),
         )?;
-        store_claim::claim_store(&pool, &setup.storage).await?;
+        installation_key::check_master_key(&pool, &setup.vault).await?;
         let log = Log::open(pool.clone(), LogOptions::default()).await?;
+        store_claim::claim_store(&pool, &setup.storage).await?;
         let (stop, roles) = (CancellationToken::new(), Roles::default());
         let degraded_roles = roles.degraded.clone();
         let mut system = Self { log, pool, degraded_roles, roles, stop, read_pool, fold_pool };

@@ -211,3 +211,22 @@ fn fault_of_io(error: &StorageError, denied: StoreFault) -> StoreFault {
     }
     StoreFault::Unreachable
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_system_are_named() {
+        let fault = |kind: io::ErrorKind| {
+            let source = Box::new(io::Error::from(kind));
+            fault_of(&object_store::Error::Generic { store: "x", source }.into(), StoreFault::ReadOnly)
+        };
+        assert_eq!(fault(io::ErrorKind::StorageFull), StoreFault::Full);
+        assert_eq!(fault(io::ErrorKind::QuotaExceeded), StoreFault::Full);
+        assert_eq!(fault(io::ErrorKind::ReadOnlyFilesystem), StoreFault::ReadOnly);
+        assert_eq!(fault(io::ErrorKind::PermissionDenied), StoreFault::ReadOnly);
+        assert_eq!(fault(io::ErrorKind::NotFound), StoreFault::Missing);
+        assert_eq!(fault(io::ErrorKind::TimedOut), StoreFault::Unreachable);
+    }
+}

@@ -80,6 +80,9 @@ pub enum AppendError {
     NotFound,
     #[error("invalid append: {0}")]
     Invalid(String),
+    /// Somebody inserted an event past the head: nothing can be appended before it is removed.
+    #[error("the log is damaged: an event at position {0} lies beyond the head of the log")]
+    Beyond(Position),
     #[error("the log is closed")]
     Closed,
     #[error("log database: {0}")]

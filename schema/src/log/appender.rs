@@ -18,7 +18,7 @@ use super::{
     LogError, LogOptions,
     append::{AppendError, Appended, MAX_APPEND_BYTES, Prepared},
     append_cache::{AppendCache, CacheUse, already_appended},
-    append_failure::{AppendFailure, append_failure, cloned_error},
+    append_failure::{AppendFailure, append_error, append_failure, cloned_error},
     batch::{AppendVerdict, BatchPlan},
     statement,
     wake::{LogState, jittered},
@@ -291,6 +291,6 @@ fn fail(members: Vec<Pending>, error: Error) {
                 None => return,
             },
         };
-        let _ = pending.answer.send(Err(AppendError::Database(each)));
+        let _ = pending.answer.send(Err(append_error(each)));
     }
 }

@@ -90,15 +90,15 @@ pub(super) fn ended_run(recorded: &Recorded) -> Option<(TenantId, RunId)> {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Swept {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swept {
     Done,
     /// A block is queued or running: nothing was removed.
     Busy,
 }
 
-/// Removes the run's objects that no event names and that are older than `before`.
-pub(super) async fn sweep_run(
+/// Removes the run's objects that no event names and that are older than `before`, by the store's clock.
+pub async fn sweep_run(
     log: &Log,
     storage: &Storage,
     (tenant, run): (TenantId, RunId),

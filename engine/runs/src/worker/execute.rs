@@ -1,6 +1,12 @@
 //! Executes a delivered block: checks it, records its start where that must come first, runs its kind, records the result.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use luci_schema::{BlockEvent, Event, FailureCode, Micros, event::BlockReport, log::LogError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
@@ -105,6 +111,7 @@ async fn work(worker: &Worker, delivery: &Delivery, mut task: Task, newest: u32,
     let block =
         RunningBlock { worker, delivery, provider, stop: task.stop.clone(), attempt: Mutex::new(task.attempt), newest };
     let (spent, task) = (task.spent.clone(), Arc::new(task));
+    let handed_back = AtomicBool::new(false);
     let draining_while_waiting = async {
         worker.draining.cancelled().await;
         task.permit.released().await;
@@ -112,9 +119,14 @@ async fn work(worker: &Worker, delivery: &Delivery, mut task: Task, newest: u32,
     let result = tokio::select! {
         result = block.run(Arc::clone(&task)) => result,
         never = block.watch() => never,
+        never = block.stop_before_abort(&handed_back) => never,
         // It may wait for hours; the next worker goes on waiting.
         () = draining_while_waiting => return AckDecision::RetryAfter(Duration::ZERO),
     };
+    // What it paid for is stored: the worker that gets the block reads it and asks only for the rest.
+    if handed_back.load(Ordering::Relaxed) {
+        return AckDecision::RetryAfter(Duration::ZERO);
+    }
     let (mut report, failure) = match result {
         Ok(report) => (report, None),
         // What was paid for is stored: the next attempt finds it, and counts it.
@@ -226,6 +238,16 @@ impl RunningBlock<'_> {
         {
             *attempt = Some(started);
         }
+    }
+
+    /// Cancels the task's stop token in the middle of a drain, so that its calls have ended and their answers are stored when
+    /// the drain does; a call that is cut off would be paid again. Never returns.
+    async fn stop_before_abort(&self, handed_back: &AtomicBool) -> ! {
+        self.worker.draining.cancelled().await;
+        tokio::time::sleep(self.worker.options.drain / 2).await;
+        handed_back.store(true, Ordering::Relaxed);
+        self.stop.cancel();
+        std::future::pending().await
     }
 
     /// Cancels the task's stop token when the run was cancelled or this attempt was superseded. Never returns.
