@@ -12,6 +12,7 @@ mod page;
 mod projections;
 mod providers;
 mod sender;
+mod start;
 mod support;
 mod tidy;
 mod traces;

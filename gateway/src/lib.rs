@@ -11,12 +11,12 @@ pub mod idempotency;
 mod json_body;
 pub mod live;
 pub mod problem;
-mod provider_waits;
 pub mod reads;
 mod reply;
 pub mod request;
 pub mod routes;
 mod run_version;
+mod run_waits;
 pub mod serve;
 
 use std::{sync::Arc, time::Duration};

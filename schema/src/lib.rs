@@ -26,7 +26,7 @@ pub mod subject;
 pub use actor::Actor;
 pub use clock::Micros;
 pub use event::{ArtifactEvent, BlockEvent, ConfigEvent, Event, RunEvent};
-pub use failure::{Failure, FailureCode};
+pub use failure::{Failure, FailureCode, FoundObject, ObjectFault};
 pub use id::*;
 pub use metrics::Counts;
 pub use recorded::{CommandId, Hash, Position, Recorded, StreamId, Version, hash_text};

@@ -102,6 +102,51 @@ async fn applied(pool: &PgPool) -> Result<Vec<i64>, sqlx::Error> {
     }
 }
 
+/// Why this version cannot work with the tables of the database.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    #[error("the database has no tables of LUCI: run `luci migrate`")]
+    Empty,
+    #[error(
+        "the database's tables are older than this version: {missing} migrations are missing, the first is {first}; run `luci migrate`"
+    )]
+    Older { first: String, missing: usize },
+    #[error(
+        "the database's tables are newer than this version, which does not know migration {0:04}; start the version that applied it"
+    )]
+    Newer(i64),
+    #[error("cannot read the applied migrations: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Whether the database has exactly the tables of this version. Changes nothing.
+pub async fn check_schema(url: &str) -> Result<(), SchemaError> {
+    let mut c = url.parse::<PgConnectOptions>()?.connect().await?;
+    let exists: bool =
+        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut c).await?;
+    if !exists {
+        return Err(SchemaError::Empty);
+    }
+    let applied: Vec<i64> =
+        match sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&mut c).await {
+            Ok(applied) => applied,
+            // Tables of a release that did not grant this.
+            Err(error) if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("42501") => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+    if let Some(unknown) = applied.iter().find(|version| MIGRATIONS.iter().all(|m| m.version != **version)) {
+        return Err(SchemaError::Newer(*unknown));
+    }
+    let mut missing = MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version));
+    match missing.next() {
+        Some(m) => Err(SchemaError::Older {
+            first: format!("{:04} {}", m.version, m.description),
+            missing: 1 + missing.count(),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// Retries when another database of the cluster is prepared at the same time.
 async fn create_role(pool: &PgPool, role: DatabaseRole) -> Result<(), sqlx::Error> {
     let mut tries = 0;

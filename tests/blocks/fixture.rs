@@ -1,6 +1,6 @@
 //! Fixture: a database, a folder and a sandbox; runs that are driven block by block without a worker.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use luci_leads::{Lead, lead::line};
 use luci_providers::{Providers, ProvidersConfig, RetryPolicy};
@@ -17,6 +17,7 @@ use luci_schema::{
 };
 use luci_stages::Tools;
 use luci_storage::Storage;
+use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,8 @@ use crate::support::{self, Database};
 pub struct Fixture {
     pub tenant: TenantId,
     pub tools: Tools,
+    /// Of its store.
+    pub folder: PathBuf,
     pub sandbox: Sandbox,
     /// Connections of the superuser.
     pub pool: PgPool,
@@ -35,8 +38,8 @@ pub async fn fixture() -> Fixture {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let database = support::database().await;
     let engine = migrate::connect(database.url(), DatabaseRole::Engine, 8).await.expect("a pool");
-    let storage =
-        Storage::local(support::temp_dir("store"), "k".to_owned().into(), "http://localhost".into()).expect("a folder");
+    let folder = support::temp_dir("store");
+    let storage = Storage::local(folder.clone(), "k".to_owned().into(), "http://localhost".into()).expect("a folder");
     let sandbox = Sandbox::start(([127, 0, 0, 1], 0).into(), SandboxOptions::default()).await.expect("a port");
     let retry = RetryPolicy {
         retries: 0,
@@ -54,7 +57,7 @@ pub async fn fixture() -> Fixture {
         providers: Providers::new(engine, support::vault(), config).expect("addresses"),
     };
     let pool = database.pool().await;
-    Fixture { tenant: TenantId::generate(), tools, sandbox, pool, database }
+    Fixture { tenant: TenantId::generate(), tools, folder, sandbox, pool, database }
 }
 
 impl Fixture {
@@ -65,9 +68,9 @@ impl Fixture {
             ObjectLocation::Import { day: Day::of(Micros::now()), import_id, file: FileName::sanitise("leads.csv") };
         let key = ObjectKey::new(self.tenant, place);
         let bytes: Vec<u8> = csv.into();
-        let size_bytes = bytes.len() as u64;
+        let (size_bytes, checksum) = (bytes.len() as u64, Some(hex::encode(Sha256::digest(&bytes))));
         self.tools.storage.put(&key, bytes.into(), "text/csv").await.expect("stored");
-        let input = RunInput::Import { import_id, object_path: key.to_string(), size_bytes, rows: 0 };
+        let input = RunInput::Import { import_id, object_path: key.to_string(), size_bytes, rows: 0, checksum };
         self.pipeline(input, import_id.to_string())
     }
 
@@ -162,6 +165,14 @@ fn sums<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<S
 }
 
 impl Pipeline<'_> {
+    /// Of the file that it reads.
+    pub fn object_path(&self) -> &str {
+        match &self.run.input {
+            RunInput::Import { object_path, .. } => object_path,
+            other => panic!("{other:?} is no file"),
+        }
+    }
+
     pub fn configure(&mut self, stage: Stage, config: serde_json::Value) {
         self.run.stages.iter_mut().filter(|spec| spec.stage == stage).for_each(|spec| spec.config = config.clone());
     }
@@ -252,7 +263,7 @@ pub fn outputs(done: &Done, stage: Stage) -> Vec<BlockInput> {
 
 pub fn input(artifact: &Artifact) -> BlockInput {
     let (artifact_id, object_path, leads) = (artifact.artifact_id, artifact.object_path.clone(), artifact.leads);
-    BlockInput::Artifact { artifact_id, object_path, leads }
+    BlockInput::Artifact { artifact_id, object_path, leads, digest: Some(artifact.digest()) }
 }
 
 /// Checks the sums that hold in every report.

@@ -2,6 +2,7 @@
 
 mod duplicates;
 pub mod fixture;
+mod integrity;
 mod paid_answers;
 mod providers;
 mod push;

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use luci::cli::demo::sample;
 use luci_leads::lead::line::FailedLine;
-use luci_schema::{FailureCode, Stage, event::BlockInput};
+use luci_schema::{
+    FailureCode, FoundObject, Stage,
+    event::{BlockInput, ObjectDigest},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{fixture, input, outputs};
@@ -135,10 +138,12 @@ async fn an_input_that_is_gone_or_no_lead_fails_the_block() {
         artifact_id: luci_schema::ArtifactId::generate(),
         object_path: format!("{}/nowhere.ndjson", fixture.tenant),
         leads: 1,
+        digest: Some(ObjectDigest { size_bytes: 1, checksum: "00".repeat(32) }),
     };
     for stage in [Stage::Validate, Stage::Enrich, Stage::SkipTrace, Stage::Score, Stage::Assign, Stage::Push] {
         let fault = run.block(&run.queued(stage, gone.clone())).await.expect_err("nothing there");
-        assert_eq!(fault.failure.code, FailureCode::Validation, "{stage}");
+        assert_eq!(fault.failure.code, FailureCode::Integrity, "{stage}");
+        assert!(matches!(fault.failure.object.expect("an object").found, FoundObject::Missing), "{stage}");
     }
     let writer = fixture.tools.storage.write_artifact(
         fixture.tenant,
@@ -148,7 +153,7 @@ async fn an_input_that_is_gone_or_no_lead_fails_the_block() {
         luci_schema::ArtifactId::generate(),
     );
     let mut writer = writer.expect("a key");
-    writer.raw_line(br#"{"secret":"212"}"#).await.expect("written");
+    writer.raw_line(br#"{"secret":"212"}"#);
     let artifact = writer.finish(Vec::new()).await.expect("written");
     let fault = run.block(&run.queued(Stage::Assign, input(&artifact))).await.expect_err("no lead");
     assert_eq!(fault.failure.code, FailureCode::Internal);

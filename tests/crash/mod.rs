@@ -6,4 +6,6 @@ mod children;
 mod engine;
 mod evidence;
 mod fixture;
+mod objects;
 mod sends;
+mod store;

@@ -235,6 +235,24 @@ async fn a_stopped_worker_returns_blocks_that_exceed_the_drain_time() {
 }
 
 #[tokio::test]
+async fn a_stopped_worker_ends_its_calls_and_returns_the_block_unrecorded() {
+    let (database, nats) = (support::database().await, support::nats().await);
+    let caller = Caller::new(&database).await;
+    let _others = Process::start("others", &database, &nats, &[Role::Relay, Role::Clock]);
+    // What a stage does at a stop: it makes no further call and reports what it has.
+    let stopping = acting(|called| async move { Ok(called.stop.cancelled().await) }.boxed());
+    let worker = Process::start("stopping", &database, &nats, &[Role::Worker(stopping)]);
+    let run = caller.queue(4).await;
+    caller.comes(run, "block:started").await;
+    worker.end().await;
+    assert_eq!(caller.count(run, "block:completed").await, 0, "a part is not the block");
+    let worker = Process::start("quick", &database, &nats, &[Role::Worker(passing())]);
+    caller.comes(run, "run:completed").await;
+    caller.assert_completed(run).await;
+    worker.end().await;
+}
+
+#[tokio::test]
 async fn a_run_survives_a_database_outage() {
     let (database, nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;

@@ -12,6 +12,7 @@ mod failed;
 mod fairness;
 pub mod fixture;
 mod imports;
+mod integrity;
 mod keys;
 mod leads;
 mod messages;

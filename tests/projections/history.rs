@@ -33,6 +33,7 @@ pub fn queued(name: &str, leads: u64, block_size: u32) -> RunQueued {
             object_path: "t/imports/x.csv".into(),
             size_bytes: leads * 10,
             rows: leads,
+            checksum: None,
         },
         root_input_id: import_id.to_string(),
         root_run_id: RunId::generate(),

@@ -19,22 +19,26 @@ fn import_key() -> ObjectKey {
 }
 
 #[tokio::test]
-async fn an_artifact_reads_back_from_s3_and_is_replaced_by_its_repetition() {
+async fn an_artifact_reads_back_from_s3_and_no_attempt_overwrites_another() {
     let bucket = Bucket::new().await;
     let (tenant, run, id) = (TenantId::generate(), RunId::generate(), ArtifactId::generate());
-    let mut path = String::new();
-    for round in 0..2 {
+    let mut paths = Vec::new();
+    for round in [0, 1, 1] {
         let mut writer = bucket.storage.write_artifact(tenant, run, "scored", 1_795_370_400, id).expect("a name");
         for row in 0..500 {
-            writer.line(&serde_json::json!({ "row": row, "round": round })).await.expect("written");
+            writer.line(&serde_json::json!({ "row": row, "round": round })).expect("written");
         }
         let artifact = writer.finish(Vec::new()).await.expect("finished");
-        let read = bucket.storage.size_checksum(&artifact.object_path).await.expect("read");
-        assert_eq!(read, (artifact.size_bytes, artifact.checksum));
-        path = artifact.object_path;
+        bucket.storage.verify(&artifact.object_path, &artifact.digest()).await.expect("as recorded");
+        paths.push(artifact.object_path);
     }
-    let lines: Vec<Bytes> = bucket.storage.read_lines(&path).try_collect().await.expect("read");
-    assert_eq!((lines.len(), &lines[499][..]), (500, &br#"{"round":1,"row":499}"#[..]));
+    assert_eq!(paths[1], paths[2], "the same content is the same object");
+    for (round, path) in paths[..2].iter().enumerate() {
+        let lines: Vec<Bytes> = bucket.storage.read_lines(path).try_collect().await.expect("read");
+        let last = format!("{{\"round\":{round},\"row\":499}}");
+        assert_eq!((lines.len(), &lines[499][..]), (500, last.as_bytes()));
+    }
+    let path = paths.remove(0);
     bucket.storage.delete(&path).await.expect("deleted");
     bucket.storage.delete(&path).await.expect("gone already");
     assert_eq!(bucket.storage.head(&path).await.expect("answered"), None);

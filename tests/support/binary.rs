@@ -159,7 +159,8 @@ impl Luci {
     }
 }
 
-fn signal(signal: &str, pid: u32) {
+/// Sends a signal (`-STOP`) to a process.
+pub fn signal(signal: &str, pid: u32) {
     // The shell's builtin: a small machine has no program `kill`.
     let _gone = Command::new("sh").args(["-c", &format!("kill {signal} {pid}")]).stderr(Stdio::null()).status();
 }

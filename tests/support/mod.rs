@@ -18,7 +18,7 @@ mod system;
 mod wait;
 
 pub use api::Api;
-pub use binary::{Luci, Servers, luci, luci_with, output, process};
+pub use binary::{Luci, Servers, luci, luci_with, output, process, signal};
 pub use browser::{Browser, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};

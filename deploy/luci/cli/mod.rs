@@ -89,7 +89,7 @@ enum Command {
     /// Show a run's history and states, verify them, and compare the read tables with the log
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// Compare a run's stored objects with what was recorded
+    /// Compare stored objects with what was recorded
     #[command(subcommand)]
     Storage(storage::Storage),
     /// Show the position of the read tables, and rebuild them, as operator

@@ -9,7 +9,8 @@ use anyhow::Context;
 use clap::Args;
 use luci_config::vault::Vault;
 use luci_runs::{seal_witness::SealWitness, sealer::SealerOptions};
-use luci_schema::RunId;
+use luci_schema::{RunId, migrate};
+use secrecy::ExposeSecret;
 
 use super::{Outcome, out};
 use crate::{
@@ -69,6 +70,7 @@ impl Serve {
         let seal_key = seal_key.map(configured_seal_key).transpose()?;
         let role_names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
         let role_names = role_names.join(",");
+        migrate::check_schema(database_url.expose_secret()).await?;
         let setup = Setup {
             database_url,
             nats_url,

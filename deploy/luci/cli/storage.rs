@@ -1,15 +1,20 @@
-//! `luci storage`: compares a run's stored objects with what was recorded of them.
+//! `luci storage`: compares stored objects with what was recorded of them: those of a run through the API, or all of them as
+//! operator.
 
 use clap::Subcommand;
 use futures::{StreamExt, TryStreamExt, stream};
+use luci_runs::stored_objects;
+use luci_schema::ObjectFault;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{
     Outcome,
+    audit::seals::operator_store,
     client::{Api, ApiError},
     out,
+    projections::OperatorAccess,
 };
 use crate::config::Config;
 
@@ -18,10 +23,11 @@ const CONCURRENCY: usize = 4;
 
 #[derive(Debug, Subcommand)]
 pub enum Storage {
-    /// Read every object of a run and compare size and SHA-256; exit code 1 when one is missing or differs
+    /// Read stored objects and compare size and SHA-256; exit code 1 when one is missing or differs
     Check {
+        /// The run whose input and artifacts are read; without it, as operator, all imports, artifacts and copies of seals
         #[arg(value_name = "RUN")]
-        run: String,
+        run: Option<String>,
         #[arg(long)]
         json: bool,
     },
@@ -30,7 +36,10 @@ pub enum Storage {
 impl Storage {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let Self::Check { run, json } = self;
-        check(&Api::find(config)?, &run, json).await
+        match run {
+            Some(run) => check(&Api::find(config)?, &run, json).await,
+            None => check_everything(config, json).await,
+        }
     }
 }
 
@@ -55,13 +64,71 @@ struct Artifact {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Mismatch {
-    artifact_id: String,
+    /// Absent for the run's input.
+    artifact_id: Option<String>,
     object_path: String,
     found: String,
 }
 
+/// Every object that the log names, of all tenants.
+async fn check_everything(config: &Config, json: bool) -> anyhow::Result<Outcome> {
+    let access = OperatorAccess::open(config).await?;
+    let checked = stored_objects::check_all(&access.log, &operator_store(config)?).await?;
+    let (objects, bytes) = (checked.objects, checked.bytes);
+    if json {
+        out::json(&json!({"objects": objects, "bytes": bytes, "faults": checked.faults}))?;
+    } else {
+        for line in checked.lines() {
+            out::line(&line)?;
+        }
+        out::line(&format!("{objects} objects, {bytes} bytes: {}", outcome_of(checked.faults.len())))?;
+    }
+    Ok(if checked.faults.is_empty() { Outcome::Done } else { Outcome::Failed })
+}
+
+fn outcome_of(faults: usize) -> String {
+    match faults {
+        0 => "all match".to_owned(),
+        count => format!("{count} missing or different"),
+    }
+}
+
+/// The file or leads that the run reads, if it reads an import.
+async fn input_of(api: &Api, run: &str) -> anyhow::Result<Option<(u64, Option<Mismatch>)>> {
+    let events = api.get(&format!("/api/pipelines/{run}/events?type=run:queued&limit=1")).await?;
+    let input = &events["events"][0]["data"]["input"];
+    let (Some(import), Some(path)) = (input["importId"].as_str(), input["objectPath"].as_str()) else {
+        return Ok(None);
+    };
+    let found = match api.get(&format!("/api/imports/{import}?verify")).await {
+        Ok(import) => return Ok(Some((import["sizeBytes"].as_u64().unwrap_or(0), None))),
+        Err(error) => difference(error)?,
+    };
+    let size = input["sizeBytes"].as_u64().or_else(|| input["digest"]["sizeBytes"].as_u64()).unwrap_or(0);
+    Ok(Some((size, Some(Mismatch { artifact_id: None, object_path: path.to_owned(), found }))))
+}
+
+/// What the gateway says of an object that is not what was recorded.
+fn difference(error: anyhow::Error) -> anyhow::Result<String> {
+    let Some(problem) = error.downcast_ref::<ApiError>() else { return Err(error) };
+    if problem.status == 404 {
+        return Ok("the object is missing".to_owned());
+    }
+    let fault = json!({"objectPath": problem.problem["object"], "expected": problem.problem["expected"],
+        "found": problem.problem["found"]});
+    match serde_json::from_value::<ObjectFault>(fault) {
+        Ok(fault) if problem.status == 409 => Ok(fault.difference()),
+        _ => Err(error),
+    }
+}
+
 async fn check(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
     let (mut objects, mut bytes, mut expired, mut mismatches) = (0_u64, 0, 0_u64, Vec::new());
+    if let Some((size, mismatch)) = input_of(api, run).await? {
+        objects += 1;
+        bytes += size;
+        mismatches.extend(mismatch);
+    }
     let mut cursor = Some(String::new());
     while let Some(at) = cursor {
         let page = api.get(&format!("/api/pipelines/{run}/artifacts?limit=100{at}")).await?;
@@ -82,10 +149,7 @@ async fn check(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
         for mismatch in &mismatches {
             out::line(&format!("{}: {}", mismatch.object_path, mismatch.found))?;
         }
-        let outcome = match mismatches.len() {
-            0 => "all match".to_owned(),
-            count => format!("{count} missing or different"),
-        };
+        let outcome = outcome_of(mismatches.len());
         let removed = if expired == 0 { String::new() } else { format!(", {expired} more removed by retention") };
         out::line(&format!("{objects} objects, {bytes} bytes{removed}: {outcome}"))?;
     }
@@ -110,11 +174,8 @@ async fn check_object(api: &Api, run: &str, artifact: Artifact) -> anyhow::Resul
                 None
             }
         }
-        Err(error) if error.downcast_ref::<ApiError>().is_some_and(|error| error.status == 404) => {
-            Some("the object is missing".to_owned())
-        }
-        Err(error) => return Err(error),
+        Err(error) => Some(difference(error)?),
     };
-    let (artifact_id, object_path) = (artifact.artifact_id, artifact.object_path);
+    let (artifact_id, object_path) = (Some(artifact.artifact_id), artifact.object_path);
     Ok(found.map(|found| Mismatch { artifact_id, object_path, found }))
 }

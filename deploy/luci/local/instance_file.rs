@@ -95,6 +95,7 @@ impl Credentials {
 pub fn master_key(data_dir: &Path) -> io::Result<SecretString> {
     let path = data_dir.join("master.key");
     if !path.exists() {
+        refuse_lost(data_dir, &path, "no stored secret can be read without it")?;
         write_private(&path, &format!("{}\n", random_hex(32)?))?;
     }
     let text = fs::read_to_string(&path)?;
@@ -104,10 +105,20 @@ pub fn master_key(data_dir: &Path) -> io::Result<SecretString> {
     }
 }
 
+/// A folder with credentials was started before: then it had this key, which is lost.
+fn refuse_lost(data_dir: &Path, path: &Path, why: &str) -> io::Result<()> {
+    if !data_dir.join("credentials.json").exists() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{} is missing. Restore it from a backup: {why}", path.display())))
+}
+
 /// The folder's `seal.key`, generated at the first start. It is never replaced: auditors have its public key.
 pub fn seal_key(data_dir: &Path) -> io::Result<SealKey> {
     let path = data_dir.join("seal.key");
     if !path.exists() {
+        let remedy = "auditors have its public key. To seal with a new key on purpose, set LUCI_SEAL_KEY to its file";
+        refuse_lost(data_dir, &path, remedy)?;
         write_private(&path, &SealKey::generate_pem().map_err(io::Error::other)?)?;
     }
     read_seal_key(&path)
@@ -126,5 +137,16 @@ mod tests {
         assert_eq!(first.expose_secret(), again.expose_secret());
         fs::write(dir.path().join("master.key"), "short").expect("written");
         assert!(master_key(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_lost_key_is_not_generated_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        fs::write(dir.path().join("credentials.json"), "{}").expect("written");
+        let lost = [master_key(dir.path()).map(drop), seal_key(dir.path()).map(drop)];
+        for error in lost.map(|key| key.expect_err("refused").to_string()) {
+            assert!(error.contains(".key is missing. Restore it from a backup"), "{error}");
+        }
+        assert!(!dir.path().join("master.key").exists() && !dir.path().join("seal.key").exists());
     }
 }

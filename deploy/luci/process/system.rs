@@ -8,7 +8,10 @@ use std::{
 
 use async_nats::connection::State;
 use futures::{FutureExt as _, future::OptionFuture};
-use luci_config::vault::Vault;
+use luci_config::{
+    installation_key::{self, InstallationKeyError},
+    vault::Vault,
+};
 use luci_gateway::{Gateway, Options};
 use luci_messaging::{
     carriers::{CarrierAccounts, SendersConfig},
@@ -21,6 +24,8 @@ use luci_runs::{
     issue::Issuer,
     relay::{self, RelayOptions},
     sealer::{self, SealerOptions},
+    store_claim::{self, StoreClaimError},
+    stored_objects::{self, StoredObjectsOptions},
     worker::{self, WorkerOptions},
 };
 use luci_schema::{
@@ -85,6 +90,10 @@ pub enum SystemError {
     Providers(String),
     #[error(transparent)]
     Broker(#[from] broker::BrokerError),
+    #[error(transparent)]
+    MasterKey(#[from] InstallationKeyError),
+    #[error("object store: {0}")]
+    Store(#[from] StoreClaimError),
 }
 
 /// Connections of one process: a Postgres with 100 connections serves three processes.
@@ -108,7 +117,9 @@ impl System {
             migrate::connect(url, DatabaseRole::Gateway, READ_CONNECTIONS),
             migrate::connect(url, DatabaseRole::Projector, FOLD_CONNECTIONS),
         )?;
+        installation_key::check_master_key(&pool, &setup.vault).await?;
         let log = Log::open(pool.clone(), LogOptions::default()).await?;
+        store_claim::claim_store(&pool, &setup.storage).await?;
         let (stop, roles) = (CancellationToken::new(), Roles::default());
         let degraded_roles = roles.degraded.clone();
         let mut system = Self { log, pool, degraded_roles, roles, stop, write_pool, read_pool, fold_pool };
@@ -216,19 +227,20 @@ impl System {
             ..clock::ClockOptions::owned_by(&setup.instance)
         };
         let (issuer, log, storage) = (issuer.clone(), self.log.clone(), setup.storage.clone());
-        let sealing = setup.sealing.clone();
+        let (sealing, objects) = (setup.sealing.clone(), StoredObjectsOptions::owned_by(&setup.instance));
         if sealing.is_none() {
             tracing::warn!(instance = setup.instance, "log is not sealed: LUCI_SEAL_KEY is not set");
         }
         self.roles.start(ProcessRole::Clock, self.stop.clone(), move |stop| {
-            let sealer_stop = stop.child_token();
+            let side_stop = stop.child_token();
             let reactors = luci_stages::reactors(&issuer, &log, &storage);
             let clock = clock::run(options.clone(), reactors, log.clone(), stop);
             let sealer =
-                sealing.clone().map(|options| sealer::run(options, log.clone(), storage.clone(), sealer_stop.clone()));
-            // When the clock fails, both are restarted.
-            let clock = clock.inspect(move |_| sealer_stop.cancel());
-            async move { tokio::join!(clock, OptionFuture::from(sealer)).0 }
+                sealing.clone().map(|options| sealer::run(options, log.clone(), storage.clone(), side_stop.clone()));
+            let keeper = stored_objects::run(objects.clone(), log.clone(), storage.clone(), side_stop.clone());
+            // When the clock fails, all are restarted.
+            let clock = clock.inspect(move |_| side_stop.cancel());
+            async move { tokio::join!(clock, OptionFuture::from(sealer), keeper).0 }
         });
     }
 

@@ -57,6 +57,11 @@ pub trait BlockKind: Send + Sync {
     /// Whether the work calls outside LUCI: `block:started` is then recorded first, which fences older attempts.
     fn calls_outside(&self) -> bool;
 
+    /// Whether what every block needs is there; else the block is not started and delivered again later.
+    fn ready(&self) -> BoxFuture<'_, bool> {
+        futures::FutureExt::boxed(std::future::ready(true))
+    }
+
     /// Does the work. Runs again with the same task after a crash, so its writes must be idempotent.
     fn run<'a>(&'a self, task: &'a Task, progress: &'a Progress) -> BoxFuture<'a, Result<BlockReport, BlockFault>>;
 }
@@ -67,12 +72,34 @@ pub struct BlockFault {
     pub failure: Failure,
     /// What was done and spent before the failure.
     pub report: Box<BlockReport>,
+    pub fate: FaultFate,
+}
+
+/// What becomes of a block that broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FaultFate {
+    /// Its failure is recorded.
+    #[default]
+    Recorded,
+    /// Nothing is recorded; the block is delivered again until what it needs is back.
+    DeliveredAgain,
 }
 
 impl BlockFault {
     /// A failure before anything was done.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { failure: Failure::new(code, message), report: Box::new(nothing_done()) }
+        Failure::new(code, message).into()
+    }
+
+    /// Something that every block needs is away.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { fate: FaultFate::DeliveredAgain, ..Self::new(FailureCode::Internal, message) }
+    }
+}
+
+impl From<Failure> for BlockFault {
+    fn from(failure: Failure) -> Self {
+        Self { failure, report: Box::new(nothing_done()), fate: FaultFate::Recorded }
     }
 }
 

@@ -12,6 +12,8 @@ pub mod relay;
 mod retry_pause;
 pub mod seal_witness;
 pub mod sealer;
+pub mod store_claim;
+pub mod stored_objects;
 pub mod telemetry;
 pub mod worker;
 pub mod worker_permit;

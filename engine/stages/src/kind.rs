@@ -1,8 +1,8 @@
 //! A block kind: all that the engine knows of one stage. The list of kinds is in `lib.rs`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use luci_providers::{LookupContext, ProviderName, Providers};
 use luci_runs::block::{BlockFault, BlockKind, Progress, Task};
 use luci_schema::{
@@ -15,6 +15,9 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::settings::BadSetting;
+
+/// The store's state may be this old when a block begins.
+const STORE_CHECK_AGE: Duration = Duration::from_secs(3);
 
 /// What every kind may use.
 #[derive(Clone)]
@@ -84,6 +87,10 @@ impl BlockKind for Bound {
 
     fn calls_outside(&self) -> bool {
         self.kind.calls_outside()
+    }
+
+    fn ready(&self) -> BoxFuture<'_, bool> {
+        async { self.tools.storage.health(STORE_CHECK_AGE).await.is_ok() }.boxed()
     }
 
     fn run<'a>(&'a self, task: &'a Task, progress: &'a Progress) -> BoxFuture<'a, Result<BlockReport, BlockFault>> {

@@ -129,7 +129,7 @@ fn broken_off(report: BlockReport, provider: ProviderName, error: &ProviderError
         let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         Micros::now().plus_millis(millis)
     });
-    BlockFault { failure, report: Box::new(report) }
+    BlockFault { report: Box::new(report), ..failure.into() }
 }
 
 /// Names the stored answer where one is to blame: that detail quotes no provider.

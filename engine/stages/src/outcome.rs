@@ -23,12 +23,15 @@ use crate::{kind::Tools, settings::BadSetting};
 /// Capacity reserved for a block's leads, whatever count the block claims.
 const MAX_RESERVED: usize = 1_000;
 
-/// The leads of the block's input.
+/// The leads of the block's input: none of them is used unless the object is what was recorded.
 pub(super) async fn leads(task: &Task, tools: &Tools) -> Result<Vec<Lead>, BlockFault> {
-    let BlockInput::Artifact { object_path, leads: expected, .. } = &task.block.input else {
+    let BlockInput::Artifact { object_path, leads: expected, digest, .. } = &task.block.input else {
         return Err(BlockFault::new(FailureCode::Internal, "this stage reads an artifact, not a source"));
     };
-    let mut lines = tools.storage.read_lines(object_path);
+    let digest = digest.as_ref().ok_or_else(|| {
+        BlockFault::new(FailureCode::Internal, format!("nothing was recorded of the content of object {object_path}"))
+    })?;
+    let mut lines = tools.storage.verified_lines(object_path, digest);
     let mut leads = Vec::with_capacity(usize::try_from(*expected).unwrap_or(0).min(MAX_RESERVED));
     while let Some(text) = lines.try_next().await.map_err(storage_failed)? {
         let lead = line::read(&text);
@@ -55,10 +58,15 @@ pub(super) fn stored_later(task: &Task) -> bool {
     stages().skip_while(|stage| *stage != task.block.stage).skip(1).any(|stage| stage == Stage::Assign)
 }
 
-/// A retryable failure, except when the object does not exist.
+/// INTEGRITY when the object is not what was recorded. While the store is away, the block is delivered again.
 pub(super) fn storage_failed(error: StorageError) -> BlockFault {
     match error {
-        StorageError::NotFound(path) => BlockFault::new(FailureCode::Validation, format!("no object at {path}")),
+        StorageError::NotFound(path) => BlockFault::new(FailureCode::Integrity, format!("no object at {path}")),
+        StorageError::Integrity(fault) => Failure::integrity(*fault).into(),
+        error if error.is_unavailable() => {
+            tracing::warn!(%error, "object store failed");
+            BlockFault::unavailable("the object store cannot be used")
+        }
         error => retryable("object store failed", &error),
     }
 }
@@ -124,7 +132,8 @@ impl<'a> Outcome<'a> {
     pub(super) async fn success_line(&mut self, json: &[u8]) -> Result<(), BlockFault> {
         self.report.counts.success += 1;
         self.report.counts.input += 1;
-        self.writer(Kind::Output)?.raw_line(json).await.map_err(storage_failed)
+        self.writer(Kind::Output)?.raw_line(json);
+        Ok(())
     }
 
     /// The stage found nothing about the lead.
@@ -157,12 +166,12 @@ impl<'a> Outcome<'a> {
         self.report.counts.input += 1;
         *self.report.failures.entry(line.code).or_default() += 1;
         self.reason(&line.reason);
-        self.writer(kind)?.line(line).await.map_err(storage_failed)
+        self.writer(kind)?.line(line).map_err(storage_failed)
     }
 
     async fn write_output(&mut self, lead: &impl Serialize) -> Result<(), BlockFault> {
         self.report.counts.input += 1;
-        self.writer(Kind::Output)?.line(lead).await.map_err(storage_failed)
+        self.writer(Kind::Output)?.line(lead).map_err(storage_failed)
     }
 
     fn reason(&mut self, reason: &str) {
@@ -218,7 +227,7 @@ impl<'a> Outcome<'a> {
             reason.and_then(|reason| reason.remedy(provider)).map_or_else(String::new, |text| format!(": {text}"));
         let mut failure = Failure::new(code, format!("{provider} answered for none of {tried} leads{cause}"));
         failure.reasons = report.reasons.clone();
-        Err(BlockFault { failure, report: Box::new(report) })
+        Err(BlockFault { report: Box::new(report), ..failure.into() })
     }
 }
 

@@ -12,7 +12,7 @@ use luci_leads::{
 use luci_providers::{ProviderName, credentials, prices};
 use luci_schema::{
     Actor, BlueprintId, ImportId, RunId, SectorId, Stage, TenantId,
-    event::{Artifact, RunInput, RunOptions, RunPrices, RunQueued, StageSpec, TriggerType},
+    event::{Artifact, ObjectDigest, RunInput, RunOptions, RunPrices, RunQueued, StageSpec, TriggerType},
 };
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -186,6 +186,7 @@ pub async fn leads_of(c: &mut PgConnection, tenant: TenantId, source: &LeadSourc
                 artifact_id: artifact.artifact_id,
                 object_path: artifact.object_path.clone(),
                 leads: artifact.leads,
+                digest: Some(artifact.digest()),
             },
             root_input_id: run.to_string(),
             total: artifact.leads,
@@ -226,9 +227,10 @@ async fn of_import(
     };
     let object_path = import.object_path;
     let input = if import.content_type == new_leads::CONTENT_TYPE {
-        RunInput::Leads { import_id: id, object_path, leads: rows }
+        let digest = import.checksum.map(|checksum| ObjectDigest { size_bytes, checksum });
+        RunInput::Leads { import_id: id, object_path, leads: rows, digest }
     } else {
-        RunInput::Import { import_id: id, object_path, size_bytes, rows }
+        RunInput::Import { import_id: id, object_path, size_bytes, rows, checksum: import.checksum }
     };
     let (sector_id, sector_name) = sector.map(|sector| (sector.id, sector.name)).unzip();
     Ok(SourceLeads { input, root_input_id: id.to_string(), total: rows, sector_id, sector_name })

@@ -3,17 +3,23 @@
 //! Writes are atomic: a put is a temporary file and a rename, or a multipart upload that is completed at the end. The local
 //! folder does not fsync each object: artifacts can be rebuilt from the inputs in the log.
 
+mod artifact;
+mod health;
 mod presign;
 mod read;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod verify;
 mod write;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use luci_schema::object_key::{KeyError, ObjectKey};
+use luci_schema::{
+    Micros, ObjectFault,
+    object_key::{KeyError, ObjectKey},
+};
 use object_store::{
     Attribute, Attributes, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
@@ -22,9 +28,13 @@ use object_store::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+pub use crate::artifact::ArtifactWriter;
+pub use crate::health::StoreFault;
+use crate::health::StoreState;
 pub use crate::presign::{BlobAccess, BlobRefused, SignedUrl};
 pub use crate::upload::{UploadExpected, UploadRefused};
-pub use crate::write::{ArtifactWriter, ObjectWriter, Written};
+pub use crate::verify::VerifiedObject;
+pub use crate::write::{ObjectWriter, Written};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -42,6 +52,11 @@ pub enum StorageError {
     Folder(PathBuf, std::io::Error),
     #[error("the object store cannot be configured: {0}")]
     Setup(String),
+    /// The object is missing or is not what was recorded.
+    #[error("{0}")]
+    Integrity(Box<ObjectFault>),
+    #[error("the object store cannot be used: {0}")]
+    Unusable(StoreFault),
     #[error("the object store failed: {0}")]
     Store(object_store::Error),
 }
@@ -52,6 +67,13 @@ impl From<object_store::Error> for StorageError {
             object_store::Error::NotFound { path, .. } => Self::NotFound(path),
             other => Self::Store(other),
         }
+    }
+}
+
+impl StorageError {
+    /// Whether the store is to blame and not the object: the same can succeed when the store is back.
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unusable(_) | Self::Folder(..) | Self::Setup(_) | Self::Store(_))
     }
 }
 
@@ -73,12 +95,22 @@ pub struct StoredObject {
     pub content_type: Option<String>,
 }
 
+/// An object of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    pub path: String,
+    pub size_bytes: u64,
+    /// By the store's clock.
+    pub modified: Micros,
+}
+
 #[derive(Clone)]
 pub struct Storage(Arc<Inner>);
 
 struct Inner {
     objects: Arc<dyn ObjectStore>,
     signing: Signing,
+    state: StoreState,
 }
 
 enum Signing {
@@ -97,8 +129,9 @@ impl Storage {
     /// serves the URLs that are signed with `signing_key`.
     pub fn local(dir: PathBuf, signing_key: SecretString, public_url: String) -> Result<Self, StorageError> {
         std::fs::create_dir_all(&dir).map_err(|error| StorageError::Folder(dir.clone(), error))?;
-        let objects = Arc::new(LocalFileSystem::new_with_prefix(dir)?);
-        Ok(Self(Arc::new(Inner { objects, signing: Signing::Local { key: signing_key, public_url } })))
+        let objects = Arc::new(LocalFileSystem::new_with_prefix(&dir)?);
+        let state = StoreState { folder: Some(dir), ..StoreState::default() };
+        Ok(Self(Arc::new(Inner { objects, signing: Signing::Local { key: signing_key, public_url }, state })))
     }
 
     /// A bucket. Connects at the first use; the process must have a default rustls provider.
@@ -115,7 +148,11 @@ impl Storage {
             builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
         }
         let s3 = Arc::new(builder.build().map_err(|error| StorageError::Setup(error.to_string()))?);
-        Ok(Self(Arc::new(Inner { objects: s3.clone(), signing: Signing::S3(s3) })))
+        Ok(Self(Arc::new(Inner { objects: s3.clone(), signing: Signing::S3(s3), state: StoreState::default() })))
+    }
+
+    fn state(&self) -> &StoreState {
+        &self.0.state
     }
 
     fn objects(&self) -> &Arc<dyn ObjectStore> {
@@ -132,20 +169,10 @@ impl Storage {
 
     /// Writes a small object in one request; replaces an object of the same key.
     pub async fn put(&self, key: &ObjectKey, bytes: Bytes, content_type: &str) -> Result<(), StorageError> {
+        self.check_folder()?;
         let options = PutOptions { attributes: self.attributes(content_type), ..Default::default() };
         self.objects().put_opts(&path(&key.to_string())?, PutPayload::from_bytes(bytes), options).await?;
         Ok(())
-    }
-
-    /// Writes a small object unless the path exists; returns whether it was written. Not atomic, since not every S3 store has
-    /// conditional writes: callers ensure that there is one writer at a time.
-    pub async fn put_new(&self, object_path: &str, bytes: Bytes, content_type: &str) -> Result<bool, StorageError> {
-        if self.head(object_path).await?.is_some() {
-            return Ok(false);
-        }
-        let options = PutOptions { attributes: self.attributes(content_type), ..Default::default() };
-        self.objects().put_opts(&path(object_path)?, PutPayload::from_bytes(bytes), options).await?;
-        Ok(true)
     }
 
     /// Writes an object of any size in pieces. It is visible only after `finish`.

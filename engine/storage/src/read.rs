@@ -5,10 +5,11 @@ use futures::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use object_store::{Attribute, GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use luci_schema::Micros;
+use object_store::{Attribute, GetOptions, GetRange, ObjectStore, ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
 
-use crate::{Storage, StorageError, StoredObject, path};
+use crate::{ListedObject, Storage, StorageError, StoredObject, path};
 
 /// Objects up to this size are read in one request.
 const WHOLE_OBJECT: u64 = 8 << 20;
@@ -32,6 +33,17 @@ impl Storage {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The objects whose paths begin with `prefix`, which ends with a slash, in no order.
+    pub fn list(&self, prefix: &str) -> BoxStream<'static, Result<ListedObject, StorageError>> {
+        let objects = self.objects().list(Some(&Path::from(prefix.trim_end_matches('/'))));
+        let listed = |found: object_store::ObjectMeta| ListedObject {
+            path: found.location.to_string(),
+            size_bytes: found.size,
+            modified: Micros(found.last_modified.timestamp_micros()),
+        };
+        objects.map(move |found| Ok(listed(found?))).boxed()
     }
 
     /// A whole object; only for small ones.

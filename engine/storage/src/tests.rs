@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use luci_schema::{
-    ArtifactId, ImportId, Micros, RunId, TenantId,
+    ArtifactId, FoundObject, ImportId, Micros, RunId, TenantId,
+    event::ObjectDigest,
     object_key::{Day, FileName, ObjectKey, ObjectLocation},
 };
 use sha2::{Digest, Sha256};
@@ -43,10 +44,14 @@ async fn an_artifact_reads_back_line_by_line_with_its_checksum() {
         (TenantId::generate(), RunId::generate(), ArtifactId::generate(), ArtifactId::generate());
     let mut writer = storage.write_artifact(tenant, run, "skip-traced", 1_795_370_400, id).unwrap();
     for n in 0..1000 {
-        writer.line(&serde_json::json!({ "row": n, "note": "line\nbreak" })).await.unwrap();
+        writer.line(&serde_json::json!({ "row": n, "note": "line\nbreak" })).unwrap();
     }
     let artifact = writer.finish(vec![parent]).await.unwrap();
-    assert_eq!(artifact.object_path, format!("{tenant}/pipelines/{run}/artifacts/skip-traced_1795370400_{id}.ndjson"));
+    let hash = &artifact.checksum[..32];
+    assert_eq!(
+        artifact.object_path,
+        format!("{tenant}/pipelines/{run}/artifacts/skip-traced_1795370400_{id}_{hash}.ndjson")
+    );
     assert_eq!((artifact.leads, artifact.parent_artifact_ids), (1000, vec![parent]));
     let whole = storage.get(&artifact.object_path).await.unwrap();
     assert_eq!(artifact.size_bytes, whole.len() as u64);
@@ -58,17 +63,26 @@ async fn an_artifact_reads_back_line_by_line_with_its_checksum() {
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&lines[999]).unwrap()["row"], 999);
 }
 
+async fn artifact(storage: &Storage, ids: (TenantId, RunId, ArtifactId), text: &str) -> luci_schema::event::Artifact {
+    let (tenant, run, id) = ids;
+    let mut writer = storage.write_artifact(tenant, run, "parsed", 1, id).unwrap();
+    writer.line(&text).unwrap();
+    writer.finish(Vec::new()).await.unwrap()
+}
+
 #[tokio::test]
-async fn writing_a_key_again_replaces_the_object() {
+async fn attempts_of_one_block_do_not_overwrite_each_other() {
     let (dir, storage) = store();
-    let (tenant, run, id) = (TenantId::generate(), RunId::generate(), ArtifactId::generate());
-    for text in ["first", "second"] {
-        let mut writer = storage.write_artifact(tenant, run, "parsed", 1, id).unwrap();
-        writer.line(&text).await.unwrap();
-        let artifact = writer.finish(Vec::new()).await.unwrap();
-        assert_eq!(storage.get(&artifact.object_path).await.unwrap(), format!("\"{text}\"\n"));
-    }
-    assert_eq!(files(dir.path()).len(), 1);
+    let ids = (TenantId::generate(), RunId::generate(), ArtifactId::generate());
+    let (first, second) = (artifact(&storage, ids, "first").await, artifact(&storage, ids, "second").await);
+    assert_eq!(storage.get(&first.object_path).await.unwrap(), "\"first\"\n");
+    assert_eq!(storage.get(&second.object_path).await.unwrap(), "\"second\"\n");
+    assert_eq!(artifact(&storage, ids, "first").await, first, "the same content is the same object");
+    assert_eq!(files(dir.path()).len(), 2);
+    // A power failure cut the object of an attempt that never completed; the next attempt writes it again.
+    std::fs::write(dir.path().join("objects").join(&first.object_path), "").unwrap();
+    artifact(&storage, ids, "first").await;
+    storage.verify(&first.object_path, &first.digest()).await.unwrap();
 }
 
 #[tokio::test]
@@ -208,4 +222,67 @@ async fn an_upload_that_differs_is_refused_and_deleted() {
         storage.complete_upload(&key, &expected).await.unwrap_err();
         assert_eq!(storage.head(&key.to_string()).await.unwrap(), None, "{wrong:?} is still there");
     }
+}
+
+#[tokio::test]
+async fn what_differs_from_the_record_is_not_read() {
+    let (dir, storage) = store();
+    let key = import_key();
+    let (path, whole) = (key.to_string(), (0..200_000_u32).map(|n| (n % 251) as u8).collect::<Vec<_>>());
+    let digest = ObjectDigest { size_bytes: whole.len() as u64, checksum: hex::encode(Sha256::digest(&whole)) };
+    storage.put(&key, whole.clone().into(), "text/csv").await.unwrap();
+    assert_eq!(storage.get_verified(&path, &digest).await.unwrap(), whole);
+    let verified = storage.verify_whole(&path, &digest).await.unwrap();
+    for offset in [0, 1, 65_535, 65_536, 131_072, 199_999, 200_000, 900_000] {
+        let read: Vec<Bytes> = storage.read_verified(&verified, offset as u64).try_collect().await.unwrap();
+        assert_eq!(read.concat(), whole.get(offset..).unwrap_or_default(), "from {offset}");
+    }
+    let fault = |error| match error {
+        StorageError::Integrity(fault) => fault.found,
+        other => panic!("{other}"),
+    };
+    let file = dir.path().join("objects").join(&path);
+    let mut changed = whole.clone();
+    changed[70_000] ^= 1;
+    std::fs::write(&file, &changed).unwrap();
+    let found = fault(storage.get_verified(&path, &digest).await.unwrap_err());
+    assert!(matches!(found, FoundObject::Content { size_bytes: 200_000, .. }), "{found:?}");
+    // The first part is as it was; the second is not passed on.
+    let mut read = storage.read_verified(&verified, 10);
+    assert_eq!(read.next().await.unwrap().unwrap(), whole[10..65_536]);
+    let part = FoundObject::Part { from_byte: 65_536, to_byte: 131_072 };
+    assert_eq!(fault(read.next().await.unwrap().unwrap_err()), part);
+    std::fs::write(&file, &whole[..100_000]).unwrap();
+    assert_eq!(fault(storage.verify(&path, &digest).await.unwrap_err()), FoundObject::Size { size_bytes: 100_000 });
+    let read = storage.read_verified(&verified, 65_536).try_collect::<Vec<_>>().await;
+    assert_eq!(fault(read.unwrap_err()), part, "cut since it was verified");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(fault(storage.get_verified(&path, &digest).await.unwrap_err()), FoundObject::Missing);
+}
+
+#[tokio::test]
+async fn a_store_that_vanished_is_named_and_not_made_again() {
+    let (dir, storage) = store();
+    let (folder, moved) = (dir.path().join("objects"), dir.path().join("moved"));
+    storage.mark("one").await.unwrap();
+    storage.mark("two").await.unwrap();
+    assert_eq!(storage.store_id().await.unwrap().as_deref(), Some("one"), "the first marker stays");
+    storage.require_id("one");
+    let health = async || storage.health(Duration::ZERO).await;
+    assert_eq!(health().await, Ok(()));
+    std::fs::rename(&folder, &moved).unwrap();
+    assert_eq!(health().await, Err(StoreFault::Missing));
+    let refused = storage.put(&import_key(), Bytes::from_static(b"x"), "text/csv").await.unwrap_err();
+    assert!(matches!(refused, StorageError::Unusable(StoreFault::Missing)) && refused.is_unavailable());
+    let digest = ObjectDigest { size_bytes: 1, checksum: String::new() };
+    let read = storage.get_verified(&import_key().to_string(), &digest).await.unwrap_err();
+    assert!(matches!(read, StorageError::Unusable(StoreFault::Missing)), "no object is to blame: {read}");
+    assert!(!folder.exists());
+    std::fs::create_dir(&folder).unwrap();
+    assert_eq!(health().await, Err(StoreFault::Missing), "empty");
+    std::fs::write(folder.join("luci-store.json"), r#"{"storeId":"another"}"#).unwrap();
+    assert_eq!(health().await, Err(StoreFault::Foreign));
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::rename(&moved, &folder).unwrap();
+    assert_eq!(health().await, Ok(()));
 }

@@ -1,21 +1,15 @@
 //! Writes objects in pieces, with about 8 MiB in memory; size and SHA-256 are computed on the way.
 
-use luci_schema::{
-    ArtifactId, RunId, TenantId,
-    event::Artifact,
-    object_key::{ObjectKey, Word},
-};
+use luci_schema::object_key::ObjectKey;
 use object_store::{MultipartUpload, ObjectStore, PutMultipartOptions, PutOptions, PutPayload};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{Storage, StorageError, path};
 
 /// Smaller objects are one put; larger ones are uploaded in parts of this size (S3 requires at least 5 MiB).
 const PART: usize = 8 << 20;
-/// Initial capacity of the buffer: growing from nothing would copy the object of a block a dozen times.
+/// Initial capacity of the buffer: growing from nothing would copy a small object a dozen times.
 const INITIAL_CAPACITY: usize = 1 << 20;
-const NDJSON: &str = "application/x-ndjson";
 
 /// The size of a written object in bytes, and its SHA-256 in lower hex.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +74,7 @@ impl ObjectWriter {
             none => {
                 let attributes = self.storage.attributes(&self.content_type);
                 let options = PutMultipartOptions { attributes, ..Default::default() };
+                self.storage.check_folder()?;
                 let at = path(&self.object_path)?;
                 none.insert(self.storage.objects().put_multipart_opts(&at, options).await?)
             }
@@ -105,6 +100,7 @@ impl ObjectWriter {
             self.parts = None;
         } else {
             self.count(&last);
+            self.storage.check_folder()?;
             let options = PutOptions { attributes: self.storage.attributes(&self.content_type), ..Default::default() };
             self.storage.objects().put_opts(&path(&self.object_path)?, PutPayload::from(last), options).await?;
         }
@@ -119,75 +115,5 @@ impl Drop for ObjectWriter {
         if let (Some(mut parts), Ok(runtime)) = (self.parts.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move { parts.abort().await });
         }
-    }
-}
-
-/// An NDJSON artifact being written, one lead a line.
-pub struct ArtifactWriter {
-    object: ObjectWriter,
-    artifact_id: ArtifactId,
-    artifact_type: Word,
-    leads: u64,
-}
-
-impl Storage {
-    /// Opens the artifact `{tenant}/pipelines/{run}/artifacts/{type}_{unix}_{id}.ndjson`. Writing the same key again replaces
-    /// it. Fails only when `artifact_type` is not a valid `Word` of object keys.
-    pub fn write_artifact(
-        &self,
-        tenant: TenantId,
-        run: RunId,
-        artifact_type: &str,
-        unix: i64,
-        id: ArtifactId,
-    ) -> Result<ArtifactWriter, StorageError> {
-        let artifact_type: Word = artifact_type.parse()?;
-        let key = ObjectKey::artifact(tenant, run, artifact_type.clone(), unix, id);
-        Ok(ArtifactWriter { object: self.writer(&key, NDJSON), artifact_id: id, artifact_type, leads: 0 })
-    }
-}
-
-impl ArtifactWriter {
-    /// Lines written so far.
-    pub const fn leads(&self) -> u64 {
-        self.leads
-    }
-
-    /// Adds one line. Serialised JSON contains no raw newline.
-    pub async fn line(&mut self, value: &impl Serialize) -> Result<(), StorageError> {
-        let before = self.object.buffer.len();
-        if let Err(error) = serde_json::to_writer(&mut self.object.buffer, value) {
-            self.object.buffer.truncate(before);
-            return Err(error.into());
-        }
-        self.end_line().await
-    }
-
-    /// Adds a line that is serialised JSON already, without its newline.
-    pub async fn raw_line(&mut self, json: &[u8]) -> Result<(), StorageError> {
-        self.object.buffer.extend_from_slice(json);
-        self.end_line().await
-    }
-
-    async fn end_line(&mut self) -> Result<(), StorageError> {
-        self.object.buffer.push(b'\n');
-        self.leads += 1;
-        self.object.send_full_part().await
-    }
-
-    /// Makes the artifact visible.
-    pub async fn finish(self, parents: Vec<ArtifactId>) -> Result<Artifact, StorageError> {
-        let object_path = self.object.object_path.clone();
-        let written = self.object.finish().await?;
-        Ok(Artifact {
-            artifact_id: self.artifact_id,
-            artifact_type: self.artifact_type.to_string(),
-            object_path,
-            mime_type: NDJSON.into(),
-            size_bytes: written.size_bytes,
-            checksum: written.checksum,
-            leads: self.leads,
-            parent_artifact_ids: parents,
-        })
     }
 }

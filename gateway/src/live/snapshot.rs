@@ -8,7 +8,7 @@ use luci_schema::{Position, RunId, TenantId, Version};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::{App, problem::Problem, provider_waits};
+use crate::{App, problem::Problem, run_waits};
 
 /// The number of newest runs in the snapshot of all runs.
 const RUNS: u32 = 100;
@@ -32,7 +32,7 @@ pub async fn take(app: &App, tenant: TenantId, run: Option<RunId>) -> Result<Sna
 async fn of_runs(app: &App, tenant: TenantId) -> Result<Snapshot, Problem> {
     let mut tx = snapshot::begin(&app.read_pool, tenant).await?;
     let mut page = runs::list(&mut tx, tenant, &RunFilter { limit: RUNS, ..RunFilter::default() }).await?;
-    provider_waits::add(app, tenant, page.runs.iter_mut()).await?;
+    run_waits::add(app, tenant, page.runs.iter_mut()).await?;
     let position = page.position;
     let body = json!({"type": "snapshot", "topic": "runs", "position": position, "runs": page.runs,
         "counts": page.counts, "total": page.total, "totalCapped": page.total_capped});
@@ -50,7 +50,7 @@ async fn of_run(app: &App, tenant: TenantId, run: RunId) -> Result<Snapshot, Pro
             "run": Value::Null});
         return Ok(Snapshot { frame: body.to_string().into(), position: Position(0), version: Version(0) });
     };
-    provider_waits::add(app, tenant, [&mut detail.run].into_iter()).await?;
+    run_waits::add(app, tenant, [&mut detail.run].into_iter()).await?;
     let version = Version(u64::try_from(detail.run.version).unwrap_or(0));
     let body = json!({"type": "snapshot", "topic": format!("run:{run}"), "position": detail.position,
         "runId": run, "run": detail.run, "stages": detail.stages, "blocks": detail.blocks});

@@ -8,13 +8,37 @@ use luci_runs::{
     core::{DecideError, Refusal, Run},
     issue::IssueError,
 };
-use luci_schema::log::{AppendError, LogError};
-use luci_stages::start::{MissingProvider, StartError};
+use luci_schema::{
+    FailureCode, ObjectFault,
+    log::{AppendError, LogError},
+};
+use luci_stages::{
+    stage_outputs::InputError,
+    start::{MissingProvider, StartError},
+};
 use luci_storage::{BlobRefused, StorageError, UploadRefused};
+use serde_json::json;
 
 use super::Problem;
 
 impl Problem {
+    /// A stored object is missing or is not what was recorded; nothing of it is answered.
+    pub fn integrity(fault: &ObjectFault) -> Self {
+        tracing::error!(object = fault.object_path, %fault, "stored object is not what was recorded");
+        Self::new(StatusCode::CONFLICT, "integrity", "A stored object is not what was recorded")
+            .detail(fault.to_string())
+            .with("code", FailureCode::Integrity.as_str())
+            .with("object", fault.object_path.clone())
+            .with("expected", json!(fault.expected))
+            .with("found", json!(fault.found))
+    }
+
+    fn store_unavailable(state: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", "The object store cannot be used")
+            .detail("Try again when `/readyz` shows the store as up.")
+            .with("store", state)
+    }
+
     /// The run is in a status that does not allow the command.
     pub fn illegal_status(run: &Run, reason: &str) -> Self {
         not_possible("illegal-status").detail(reason).with("runStatus", run.status().as_str())
@@ -67,6 +91,12 @@ impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NotFound(_) | StorageError::Key(_) | StorageError::Path(_) => Self::not_found("object"),
+            StorageError::Integrity(fault) => Self::integrity(&fault),
+            StorageError::Unusable(fault) => Self::store_unavailable(fault.as_str()),
+            error if error.is_unavailable() => {
+                tracing::error!(%error, "object store failed");
+                Self::store_unavailable("unreachable")
+            }
             error => Self::internal(&error),
         }
     }
@@ -123,6 +153,23 @@ impl From<StartError> for Problem {
             }
             StartError::Admin(error) => error.into(),
             StartError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<InputError> for Problem {
+    fn from(error: InputError) -> Self {
+        let reason = error.to_string();
+        match error {
+            InputError::Contradiction { recorded, found, .. } => {
+                Self::new(StatusCode::CONFLICT, "integrity", "The input is not what was recorded")
+                    .detail(reason)
+                    .with("code", FailureCode::Integrity.as_str())
+                    .with("expected", json!({ "leads": recorded }))
+                    .with("found", json!({ "leads": found }))
+            }
+            InputError::Storage(error) => error.into(),
+            InputError::Log(error) => error.into(),
         }
     }
 }

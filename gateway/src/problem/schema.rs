@@ -29,6 +29,11 @@ impl From<AppendError> for Problem {
                     .detail("Retry to receive its response.")
                     .header(header::RETRY_AFTER, "1")
             }
+            damage @ AppendError::Beyond(_) => {
+                tracing::error!(error = %damage, "append refused");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "log-damaged", "The log is damaged")
+                    .detail(format!("{damage}; nothing can be recorded before it is removed."))
+            }
             AppendError::Database(error) => error.into(),
             AppendError::TooLarge { bytes, most, .. } => Self::event_too_large(bytes, most),
             error => Self::internal(&error),

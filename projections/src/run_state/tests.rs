@@ -41,7 +41,7 @@ impl Stream {
             blueprint_id: BlueprintId::generate(),
             blueprint_version: 1,
             stages: stages.iter().map(spec).collect(),
-            input: RunInput::Import { import_id, object_path: "x".into(), size_bytes: 1, rows: 10 },
+            input: RunInput::Import { import_id, object_path: "x".into(), size_bytes: 1, rows: 10, checksum: None },
             root_input_id: import_id.to_string(),
             root_run_id: stream.run,
             sector_id: None,
@@ -87,7 +87,7 @@ impl Stream {
         let artifact_id = ArtifactId::generate();
         let input = match leads {
             None => BlockInput::Source { cursor: Cursor::default() },
-            Some(leads) => BlockInput::Artifact { artifact_id, object_path: "x".into(), leads },
+            Some(leads) => BlockInput::Artifact { artifact_id, object_path: "x".into(), leads, digest: None },
         };
         self.push(BlockEvent::Queued(Box::new(BlockQueued {
             block_id: self.block,

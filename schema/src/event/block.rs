@@ -73,7 +73,45 @@ pub enum BlockInput {
     /// IMPORT: up to `block_size` leads of the run's input, from the cursor on.
     Source { cursor: Cursor },
     /// The leads of an artifact: an earlier block's output, or a block's own failed leads when it is retried.
-    Artifact { artifact_id: ArtifactId, object_path: String, leads: u64 },
+    Artifact {
+        artifact_id: ArtifactId,
+        object_path: String,
+        leads: u64,
+        /// Of the object; absent in events of older releases.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<ObjectDigest>,
+    },
+}
+
+impl BlockInput {
+    /// Whether both mean the same leads; one of them may be without a digest.
+    pub fn same_leads(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Artifact { artifact_id, object_path, leads, digest },
+                Self::Artifact { artifact_id: id, object_path: path, leads: number, digest: of_other },
+            ) => {
+                let same_digest = digest.is_none() || of_other.is_none() || digest == of_other;
+                artifact_id == id && object_path == path && leads == number && same_digest
+            }
+            (Self::Source { .. } | Self::Artifact { .. }, _) => self == other,
+        }
+    }
+}
+
+/// What was recorded of an object: whoever reads it compares.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectDigest {
+    pub size_bytes: u64,
+    /// SHA-256, lower hex.
+    pub checksum: String,
+}
+
+impl Artifact {
+    pub fn digest(&self) -> ObjectDigest {
+        ObjectDigest { size_bytes: self.size_bytes, checksum: self.checksum.clone() }
+    }
 }
 
 /// A block was queued; the published event is the work item of the stage's workers.
@@ -95,7 +133,8 @@ pub struct BlockQueued {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<BlockId>,
     pub input: BlockInput,
-    /// Id and time in the keys of the attempt's artifacts, so that a repeated delivery writes the same keys.
+    /// Id and time in the keys of the block's artifacts. The keys also have the content's hash, so that an attempt that was
+    /// superseded cannot overwrite the object of another.
     pub artifact_id: ArtifactId,
     pub unix: i64,
 }

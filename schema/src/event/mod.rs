@@ -79,6 +79,20 @@ impl Event {
         }
     }
 
+    /// The artifacts that the event names: their objects are kept.
+    pub fn artifacts(&self) -> &[Artifact] {
+        match self {
+            Self::Artifact(ArtifactEvent::Created(created)) => std::slice::from_ref(&**created),
+            Self::Block(event) => match event {
+                BlockEvent::Completed(e) => &e.report.artifacts,
+                BlockEvent::Failed(e) => &e.report.artifacts,
+                BlockEvent::Cancelled(e) => e.report.as_ref().map_or(&[], |report| &report.artifacts),
+                BlockEvent::Queued(_) | BlockEvent::Started(_) | BlockEvent::Retried(_) | BlockEvent::Skipped(_) => &[],
+            },
+            Self::Run(_) | Self::Config(_) | Self::Unknown(_) => &[],
+        }
+    }
+
     /// The stage of a block event: the last token of its NATS subject.
     pub fn stage(&self) -> Option<Stage> {
         match self {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::events;
+use super::{ObjectDigest, events};
 use crate::{Actor, ArtifactId, BlockId, BlueprintId, Counts, FailureCode, ImportId, RunId, SectorId, Stage};
 
 events! {
@@ -37,15 +37,36 @@ pub struct StageSpec {
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum RunInput {
     /// An uploaded CSV file; `rows` were counted when the upload completed.
-    Import { import_id: ImportId, object_path: String, size_bytes: u64, rows: u64 },
+    Import {
+        import_id: ImportId,
+        object_path: String,
+        size_bytes: u64,
+        rows: u64,
+        /// SHA-256 of the file, lower hex; absent in events of older releases.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checksum: Option<String>,
+    },
     /// The members of a sector that are not dnc, in lead-id order.
     Sector { sector_id: SectorId },
     /// The output artifacts that an earlier run recorded for a stage, in block order.
     Artifacts { run_id: RunId, stage: Stage },
     /// Leads of an API call, one per line.
-    Leads { import_id: ImportId, object_path: String, leads: u64 },
+    Leads {
+        import_id: ImportId,
+        object_path: String,
+        leads: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<ObjectDigest>,
+    },
     /// One output artifact of an earlier run's block.
-    Artifact { run_id: RunId, artifact_id: ArtifactId, object_path: String, leads: u64 },
+    Artifact {
+        run_id: RunId,
+        artifact_id: ArtifactId,
+        object_path: String,
+        leads: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<ObjectDigest>,
+    },
 }
 
 /// What to do with a row whose key a lead of another input already has.

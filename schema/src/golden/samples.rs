@@ -104,6 +104,7 @@ fn queued() -> RunQueued {
             object_path: "tenant/imports/2024-12-05/import_leads.csv".into(),
             size_bytes: 88_123,
             rows: 500,
+            checksum: None,
         },
         root_input_id: ImportId::from_ulid(ulid(10)).to_string(),
         root_run_id: run(),
@@ -159,6 +160,7 @@ fn blocks() -> Vec<BlockEvent> {
         artifact_id: ArtifactId::from_ulid(ulid(14)),
         object_path: "tenant/pipelines/run/artifacts/validated_1733356790_art.ndjson".into(),
         leads: 250,
+        digest: None,
     };
     let queued = BlockQueued {
         block_id,

@@ -86,6 +86,9 @@ pub enum AppendError {
     /// `event_type` is `None` where not one event but their sum is too large.
     #[error("{} of {bytes} bytes: at most {most}", .event_type.as_deref().unwrap_or("an append"))]
     TooLarge { event_type: Option<String>, bytes: usize, most: usize },
+    /// Somebody inserted an event past the head: nothing can be appended before it is removed.
+    #[error("the log is damaged: an event at position {0} lies beyond the head of the log")]
+    Beyond(Position),
     #[error("the log is closed")]
     Closed,
     #[error("log database: {0}")]

@@ -2,9 +2,13 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use sqlx::Error;
+use sqlx::{Error, postgres::PgDatabaseError};
 
-use super::statement::{RECEIPT_KEY, REFUSED};
+use super::{
+    AppendError,
+    statement::{RECEIPT_KEY, REFUSED},
+};
+use crate::Position;
 
 /// `lock_timeout`.
 const LOCK_TIMEOUT: &str = "55P03";
@@ -60,6 +64,24 @@ pub(super) fn append_failure(error: &Error) -> AppendFailure {
         code if code.starts_with("08") => AppendFailure::Disconnected,
         _ => AppendFailure::Rejected,
     }
+}
+
+/// The error for the caller of an append.
+pub(super) fn append_error(error: Error) -> AppendError {
+    match taken_position(&error) {
+        Some(position) => AppendError::Beyond(position),
+        None => AppendError::Database(error),
+    }
+}
+
+/// The position that is taken already, although positions are given out by the head alone.
+fn taken_position(error: &Error) -> Option<Position> {
+    let database = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    let key = database.constraint().filter(|key| key.starts_with("events_") && key.ends_with("_pkey"));
+    key.filter(|_| database.code() == "23505")?;
+    // Key ("position")=(124) already exists.
+    let position = database.detail()?.rsplit_once("=(")?.1.split_once(')')?.0;
+    position.parse().ok().map(Position)
 }
 
 /// The receipts' key or a partition's (stream, version): another process was first.

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::{
     Log,
     append::{Append, AppendError, Appended, Prepared},
-    append_failure::{AppendFailure, append_failure},
+    append_failure::{AppendFailure, append_error, append_failure},
     batch::{AppendVerdict, BatchPlan, plan},
     statement,
 };
@@ -33,7 +33,7 @@ impl Log {
                     Err(error) if append_failure(&error) == AppendFailure::Conflict => {
                         Err(self.conflict(&mut append, error).await?)
                     }
-                    Err(error) => Err(error.into()),
+                    Err(error) => Err(append_error(error)),
                 }
             }
             plan => Err(refused(plan).unwrap_or(AppendError::NotFound)),

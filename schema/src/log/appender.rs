@@ -18,7 +18,7 @@ use super::{
     LogError, LogOptions,
     append::{AppendError, Appended, MAX_APPEND_BYTES, Prepared},
     append_cache::{AppendCache, CacheUse, already_appended},
-    append_failure::{AppendFailure, append_failure, cloned_error, with_timeout},
+    append_failure::{AppendFailure, append_error, append_failure, cloned_error, with_timeout},
     batch::{AppendVerdict, BatchPlan},
     blocking::log_blocking_session,
     statement,
@@ -292,6 +292,6 @@ fn fail(members: Vec<Pending>, error: Error) {
                 None => return,
             },
         };
-        let _ = pending.answer.send(Err(AppendError::Database(each)));
+        let _ = pending.answer.send(Err(append_error(each)));
     }
 }

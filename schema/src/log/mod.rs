@@ -53,6 +53,11 @@ pub enum LogError {
     /// An event that cannot be decoded, or cannot follow its stream's state. Retrying does not help.
     #[error("the log is corrupt: {0}")]
     Corrupt(String),
+    #[error(
+        "the log is damaged: an event at position {position} lies beyond the head, {head}. Nobody but the log may insert events; \
+         remove it as the database's owner, and see `luci audit seals`"
+    )]
+    Beyond { position: Position, head: Position },
     #[error("another process holds the lease of follower {name}, or has moved its checkpoint")]
     Fenced { name: String },
 }
@@ -118,6 +123,9 @@ impl Log {
         let head = statement::head(&mut c).await?;
         statement::ensure_partitions(&mut c).await?;
         clock::follow_database(&mut c).await?;
+        if let Some(position) = statement::beyond_head(&mut c).await? {
+            return Err(LogError::Beyond { position, head });
+        }
         drop(c);
         let state = Arc::new(LogState::new(head, tail::Tail::new(options.tail_events, options.tail_bytes)));
         let address = (*pool.connect_options()).clone();

@@ -228,9 +228,11 @@ pub(super) async fn ensure_partitions(c: &mut PgConnection) -> Result<Position, 
     Ok(Position(position as u64))
 }
 
-/// Sends the head to the other processes.
-pub(super) async fn notify(c: &mut PgConnection, channel: &str, head: Position) -> Result<(), sqlx::Error> {
-    sqlx::query("select pg_notify($1, $2)").bind(channel).bind(head.to_string()).execute(c).await.map(|_| ())
+/// The first position past the head that has an event: nobody but the append may make one.
+pub(super) async fn beyond_head(c: &mut PgConnection) -> Result<Option<Position>, sqlx::Error> {
+    let sql = "select min(position) from log.events where position > (select position from log.head where id = 0)";
+    let position: Option<i64> = sqlx::query_scalar(sql).fetch_one(c).await?;
+    Ok(position.map(|position| Position(position as u64)))
 }
 
 /// Events after a position, in order.

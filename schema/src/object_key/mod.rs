@@ -11,7 +11,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use part::{Day, FileName, MonthOf, Word};
+pub use part::{ContentHash, Day, FileName, MonthOf, Word};
 
 use crate::{ArtifactId, CallId, ImportId, ReportId, RunId, SectorId, SessionId, TemplateId, TenantId, WebhookId};
 
@@ -52,8 +52,9 @@ pub enum TemplateChannel {
 pub enum ObjectLocation {
     /// `imports/{day}/{import_id}_{file}`
     Import { day: Day, import_id: ImportId, file: FileName },
-    /// `pipelines/{run_id}/artifacts/{type}_{unix}_{art_id}.ndjson`
-    Artifact { run_id: RunId, artifact_type: Word, unix: u64, artifact_id: ArtifactId },
+    /// `pipelines/{run_id}/artifacts/{type}_{unix}_{art_id}_{hash}.ndjson`; keys of older releases have no hash. Two attempts
+    /// of a block have the same artifact id, so only the hash keeps one from overwriting what the other wrote.
+    Artifact { run_id: RunId, artifact_type: Word, unix: u64, artifact_id: ArtifactId, content: Option<ContentHash> },
     /// `sectors/{sector_id}/{leads or enriched}_{day}.json` (latest) and `…_{day}_{run_id}.json`
     Sector { sector_id: SectorId, file: SectorFile, day: Day, run_id: Option<RunId> },
     /// `templates/{sms, email or voicemail}/{tpl_id}.json`
@@ -82,10 +83,9 @@ impl ObjectKey {
         Self { tenant_id, place }
     }
 
-    /// The key of a block's artifact; `unix` in seconds, negative values count as 0.
-    pub fn artifact(tenant_id: TenantId, run_id: RunId, artifact_type: Word, unix: i64, id: ArtifactId) -> Self {
-        let unix = u64::try_from(unix).unwrap_or(0);
-        Self::new(tenant_id, ObjectLocation::Artifact { run_id, artifact_type, unix, artifact_id: id })
+    /// The folder of a run's artifacts, with a slash at the end.
+    pub fn artifacts_of(tenant_id: TenantId, run_id: RunId) -> String {
+        format!("{tenant_id}/pipelines/{run_id}/artifacts/")
     }
 }
 
@@ -99,8 +99,10 @@ impl fmt::Display for ObjectLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Import { day, import_id, file } => write!(f, "imports/{day}/{import_id}_{file}"),
-            Self::Artifact { run_id, artifact_type, unix, artifact_id } => {
-                write!(f, "pipelines/{run_id}/artifacts/{artifact_type}_{unix}_{artifact_id}.ndjson")
+            Self::Artifact { run_id, artifact_type, unix, artifact_id, content } => {
+                write!(f, "pipelines/{run_id}/artifacts/{artifact_type}_{unix}_{artifact_id}")?;
+                content.as_ref().map_or(Ok(()), |hash| write!(f, "_{hash}"))?;
+                f.write_str(".ndjson")
             }
             Self::Sector { sector_id, file, day, run_id: None } => write!(f, "sectors/{sector_id}/{file}_{day}.json"),
             Self::Sector { sector_id, file, day, run_id: Some(run_id) } => {
@@ -140,14 +142,21 @@ fn import(day: &str, rest: &str) -> Result<ObjectLocation, KeyError> {
 }
 
 fn artifact(run: &str, name: &str) -> Result<ObjectLocation, KeyError> {
-    let expected = "`{type}_{unix}_{art_id}.ndjson`";
+    let expected = "`{type}_{unix}_{art_id}_{hash}.ndjson`";
     let (artifact_type, rest) = cut(strip(name, ".ndjson")?, '_', expected)?;
-    let (unix, artifact_id) = cut(rest, '_', expected)?;
+    let (unix, rest) = cut(rest, '_', expected)?;
+    const ID: usize = "art_".len() + 26;
+    let (artifact_id, content) = rest.split_at_checked(ID).ok_or_else(|| KeyError::part(expected, rest))?;
     Ok(ObjectLocation::Artifact {
         run_id: id("a run id", run)?,
         artifact_type: artifact_type.parse()?,
         unix: id("seconds since 1970", unix)?,
         artifact_id: id("an artifact id", artifact_id)?,
+        content: match content.strip_prefix('_') {
+            Some(hash) => Some(hash.parse()?),
+            None if content.is_empty() => None,
+            None => return Err(KeyError::part(expected, rest)),
+        },
     })
 }
 

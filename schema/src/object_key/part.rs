@@ -123,6 +123,39 @@ impl fmt::Display for FileName {
     }
 }
 
+/// The first half of the SHA-256 of an object's content, 32 lower hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash(String);
+
+impl ContentHash {
+    const DIGITS: usize = 32;
+
+    /// Of a SHA-256 in lower hex.
+    ///
+    /// # Errors
+    /// When `sha256` has fewer than 32 hex digits.
+    pub fn of(sha256: &str) -> Result<Self, KeyError> {
+        sha256.get(..Self::DIGITS).unwrap_or(sha256).parse()
+    }
+}
+
+impl FromStr for ContentHash {
+    type Err = KeyError;
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        if text.len() == Self::DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            Ok(Self(text.into()))
+        } else {
+            Err(KeyError::part("the first 32 hex digits of a SHA-256", text))
+        }
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A UTC day of the years 0 to 9999, `2026-11-22`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(Date);

@@ -13,6 +13,7 @@ fn golden() -> Vec<String> {
         format!("{t}/imports/2026-11-22/import_{U}_ny-businesses_2026.csv"),
         format!("{t}/pipelines/run_{U}/artifacts/skip-traced_1795370400_art_{U}.ndjson"),
         format!("{t}/pipelines/run_{U}/artifacts/failed_0_art_{U}.ndjson"),
+        format!("{t}/pipelines/run_{U}/artifacts/enriched_1795370400_art_{U}_0123456789abcdef0123456789abcdef.ndjson"),
         format!("{t}/sectors/sector_{U}/leads_2026-11-22.json"),
         format!("{t}/sectors/sector_{U}/enriched_2026-11-22_run_{U}.json"),
         format!("{t}/templates/voicemail/tpl_{U}.json"),
@@ -37,8 +38,14 @@ fn every_form_parses_and_formats_to_the_same_text() {
 fn built_keys_have_the_golden_text() {
     let tenant: TenantId = format!("tenant_{U}").parse().unwrap();
     let (run, art) = (format!("run_{U}").parse().unwrap(), format!("art_{U}").parse().unwrap());
-    let key = ObjectKey::artifact(tenant, run, "skip-traced".parse().unwrap(), 1_795_370_400, art);
-    assert_eq!(key.to_string(), golden()[1]);
+    let artifact = |kind: &str, content| {
+        let (artifact_type, unix) = (kind.parse().unwrap(), 1_795_370_400);
+        ObjectKey::new(tenant, ObjectLocation::Artifact { run_id: run, artifact_type, unix, artifact_id: art, content })
+    };
+    assert_eq!(artifact("skip-traced", None).to_string(), golden()[1]);
+    let hash = ContentHash::of("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef").unwrap();
+    assert_eq!(artifact("enriched", Some(hash)).to_string(), golden()[3]);
+    assert!(golden()[1].starts_with(&ObjectKey::artifacts_of(tenant, run)));
     let at = Micros(1_795_370_400_000_000);
     let import = ObjectLocation::Import {
         day: Day::of(at),
@@ -69,6 +76,9 @@ fn a_second_key_of_an_object_or_one_outside_its_tenant_is_refused() {
         format!("{t}/pipelines/run_{U}/artifacts/parsed_+1_art_{U}.ndjson"),
         format!("{t}/pipelines/run_{U}/artifacts/parsed_01_art_{U}.ndjson"),
         format!("{t}/pipelines/run_{U}/artifacts/-parsed_1_art_{U}.ndjson"),
+        format!("{t}/pipelines/run_{U}/artifacts/parsed_1_art_{U}_.ndjson"),
+        format!("{t}/pipelines/run_{U}/artifacts/parsed_1_art_{U}_0123456789ABCDEF0123456789ABCDEF.ndjson"),
+        format!("{t}/pipelines/run_{U}/artifacts/parsed_1_art_{U}0123456789abcdef0123456789abcdef.ndjson"),
         format!("{t}/templates/fax/tpl_{U}.json"),
         // Id aliases are not allowed in keys.
         format!("{t}/templates/sms/template_{U}.json"),
@@ -117,6 +127,7 @@ fn place() -> impl Strategy<Value = ObjectLocation> {
                 artifact_type: word,
                 unix: at.0.unsigned_abs(),
                 artifact_id: ArtifactId::from_ulid(u),
+                content: flag.then(|| ContentHash::of(&format!("{:032x}", u.0)).unwrap()),
             },
             2 => ObjectLocation::Sector {
                 sector_id: SectorId::from_ulid(u),

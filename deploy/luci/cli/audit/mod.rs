@@ -3,7 +3,7 @@
 mod diff;
 mod drift;
 mod proof;
-mod seals;
+pub mod seals;
 
 use clap::Subcommand;
 use serde::Deserialize;

@@ -49,7 +49,7 @@ struct Checked {
 impl Seals {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let access = OperatorAccess::open(config).await?;
-        let (storage, own) = (store(config)?, own_key(config)?);
+        let (storage, own) = (operator_store(config)?, own_key(config)?);
         let keys: Vec<String> = self.key.into_iter().chain(own.map(|key| hex::encode(key.public()))).collect();
         let mut c = access.log.pool().acquire().await?;
         let witness = seal_witness(config);
@@ -90,12 +90,14 @@ fn valid_seals(seals: u64) -> String {
 }
 
 /// `LUCI_STORE_URL`, else the store of the instance in the data folder.
-fn store(config: &Config) -> anyhow::Result<Storage> {
+pub fn operator_store(config: &Config) -> anyhow::Result<Storage> {
     let instance = || Some(StoreAddress::Folder(InstanceFile::read(&config.data_dir).ok()??.store_folder()?));
     let remedy = "set it to the store's URL, or choose a --data-dir where `luci up` runs";
     match config.store.clone().or_else(instance).ok_or(MissingSetting { name: "LUCI_STORE_URL", remedy })? {
         StoreAddress::Bucket(bucket) => Ok(Storage::s3(bucket)?),
-        // Without a signing key: this command makes no signed URL.
+        // Opening a folder would make it: a store that vanished must not look like an empty one.
+        StoreAddress::Folder(folder) if !folder.is_dir() => anyhow::bail!("there is no store at {}", folder.display()),
+        // Without a signing key: no signed URL is made.
         StoreAddress::Folder(folder) => Ok(Storage::local(folder, String::new().into(), String::new())?),
     }
 }

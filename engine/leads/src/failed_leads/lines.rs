@@ -29,7 +29,7 @@ const BLOCK_FAILED: &str = "block_failed";
 pub fn lines(storage: &Storage, source: &FailedLeadSource) -> Lines {
     match source {
         FailedLeadSource::Artifact(artifact) => {
-            let lines = storage.read_lines(&artifact.object_path);
+            let lines = storage.verified_lines(&artifact.object_path, &artifact.digest());
             lines.map(|text| Ok(serde_json::from_slice(&text?)?)).boxed()
         }
         FailedLeadSource::Unaccounted(leads) => {
@@ -53,8 +53,13 @@ async fn unaccounted(storage: &Storage, unaccounted: UnaccountedLeads) -> Result
         FailedLine { detail: Some(detail), ..FailedLine::new(lead, failure.code, BLOCK_FAILED) }
     };
     Ok(match &unaccounted.input {
-        BlockInput::Artifact { object_path, .. } => {
-            let leads = storage.read_lines(object_path).map(|text| Ok(line::read(&text?)?));
+        BlockInput::Artifact { object_path, digest, .. } => {
+            let lines = match digest {
+                Some(digest) => storage.verified_lines(object_path, digest),
+                // Recorded by an older release.
+                None => storage.read_lines(object_path),
+            };
+            let leads = lines.map(|text| Ok(line::read(&text?)?));
             let rest = leads.try_filter(move |lead: &Lead| future::ready(!seen.contains(&(lead.row, lead.line))));
             rest.map_ok(failed).boxed()
         }
@@ -72,7 +77,7 @@ async fn positions(storage: &Storage, artifact: &Artifact) -> Result<Vec<RowPosi
         #[serde(default)]
         line: u64,
     }
-    let lines = storage.read_lines(&artifact.object_path);
+    let lines = storage.verified_lines(&artifact.object_path, &artifact.digest());
     lines
         .map(|text| {
             let LeadPosition { row, line } = serde_json::from_slice(&text?)?;

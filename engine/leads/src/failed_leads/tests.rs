@@ -45,7 +45,12 @@ fn queued(block_id: BlockId) -> Event {
         attempt: 0,
         retry_count: 0,
         retry_of: None,
-        input: BlockInput::Artifact { artifact_id: ArtifactId::generate(), object_path: String::new(), leads: 10 },
+        input: BlockInput::Artifact {
+            artifact_id: ArtifactId::generate(),
+            object_path: String::new(),
+            leads: 10,
+            digest: None,
+        },
         artifact_id: ArtifactId::generate(),
         unix: 0,
     };

@@ -181,7 +181,7 @@ impl Sender {
         match error.code {
             FailureCode::RateLimit | FailureCode::Auth => (SendRetry::Uncounted(wait), Some(wait)),
             FailureCode::ApiError | FailureCode::Timeout => (SendRetry::Counted(wait), Some(wait)),
-            FailureCode::Validation | FailureCode::Internal => (SendRetry::Never, None),
+            FailureCode::Validation | FailureCode::Internal | FailureCode::Integrity => (SendRetry::Never, None),
         }
     }
 

@@ -138,7 +138,7 @@ impl Caller {
         let (counted, result) = match outcome.map_err(|error| error.code) {
             Err(FailureCode::RateLimit) => (Counted::Limited, CallResult::Answered),
             Err(FailureCode::ApiError | FailureCode::Timeout) => (Counted::Failed, CallResult::NoAnswer),
-            Err(FailureCode::Validation | FailureCode::Auth | FailureCode::Internal) => {
+            Err(FailureCode::Validation | FailureCode::Auth | FailureCode::Internal | FailureCode::Integrity) => {
                 (Counted::Failed, CallResult::Answered)
             }
             Ok(()) => (Counted::Answered, CallResult::Answered),

@@ -94,7 +94,7 @@ fn fold_queued(run: &mut Run, queued: &BlockQueued) -> Result<(), StreamFault> {
     if run.retryable.get(id).is_some() {
         return Err(StreamFault::UnknownBlock { block: id });
     }
-    take_input(run, queued)?;
+    let input = take_input(run, queued)?;
     run.sequence = run.sequence.max(queued.sequence);
     let block = Block {
         stage: queued.stage,
@@ -103,7 +103,7 @@ fn fold_queued(run: &mut Run, queued: &BlockQueued) -> Result<(), StreamFault> {
         attempt: queued.attempt,
         retry_count: queued.retry_count,
         retry_of: queued.retry_of,
-        input: queued.input.clone(),
+        input,
         queued: version,
         state: BlockState::Pending,
         merged: Counts::default(),
@@ -115,7 +115,7 @@ fn fold_queued(run: &mut Run, queued: &BlockQueued) -> Result<(), StreamFault> {
 }
 
 /// A new block takes its input from what lies ready, or reads on where the last IMPORT block stopped.
-fn take_input(run: &mut Run, queued: &BlockQueued) -> Result<(), StreamFault> {
+fn take_input(run: &mut Run, queued: &BlockQueued) -> Result<BlockInput, StreamFault> {
     let not_ready = StreamFault::InputNotReady { block: queued.block_id };
     let at = run.index(queued.stage).ok_or(StreamFault::UnknownStage { stage: queued.stage })?;
     let stage = &mut run.stages[at];
@@ -126,11 +126,12 @@ fn take_input(run: &mut Run, queued: &BlockQueued) -> Result<(), StreamFault> {
             SourceState::Next(_) | SourceState::Reading | SourceState::Drained => return Err(not_ready),
         },
         BlockInput::Artifact { .. } => {
-            let ready = stage.ready.iter().position(|ready| ready.input == queued.input).ok_or(not_ready)?;
-            stage.ready.remove(ready);
+            let ready = stage.ready.iter().position(|ready| ready.input.same_leads(&queued.input));
+            // With the digest of the completion: the event may be of a release that recorded none here.
+            return ready.and_then(|at| stage.ready.remove(at)).map(|ready| ready.input).ok_or(not_ready);
         }
     }
-    Ok(())
+    Ok(queued.input.clone())
 }
 
 fn fold_completed(run: &mut Run, completed: &BlockCompleted) -> Result<(), StreamFault> {

@@ -29,6 +29,7 @@ fn as_input(artifact: &Artifact) -> BlockInput {
         artifact_id: artifact.artifact_id,
         object_path: artifact.object_path.clone(),
         leads: artifact.leads,
+        digest: Some(artifact.digest()),
     }
 }
 

@@ -1,6 +1,12 @@
 //! Executes a delivered block: checks it, records its start where that must come first, runs its kind, records the result.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use luci_schema::{BlockEvent, Event, FailureCode, Micros, event::BlockReport, log::LogError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
@@ -8,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{Instrument as _, Span};
 
 use crate::{
-    block::{BlockFault, Progress, Spent, Task},
+    block::{BlockFault, FaultFate, Progress, Spent, Task},
     core::{Completion, Run, RunCommand},
     issue::IssueError,
     worker::{
@@ -26,6 +32,10 @@ const DATABASE_RETRY: Duration = Duration::from_secs(1);
 /// Before a delivery comes again that cannot be executed now: its run's stream is corrupt, or its run has no such stage,
 /// which only a newer version could explain.
 const UNUSABLE_RETRY: Duration = Duration::from_secs(30);
+/// Before a delivery comes again that was not begun because the store is away; and one that broke off because of it, whose
+/// attempt is in the log.
+const NOT_READY_RETRY: Duration = Duration::from_secs(3);
+const BROKEN_OFF_RETRY: Duration = Duration::from_secs(10);
 
 /// The result of a `StartBlock` command.
 enum StartResult {
@@ -54,6 +64,9 @@ pub(super) async fn execute(worker: &Worker, delivery: Delivery, pulled: Option<
         }
         DeliveryStatus::Runnable { attempt, running } => {
             let Some(task) = task(&delivery, &run, permit) else { return AckDecision::RetryAfter(UNUSABLE_RETRY) };
+            if !worker.kind.ready().await {
+                return AckDecision::RetryAfter(NOT_READY_RETRY);
+            }
             // A second reference would make the completion's fold copy the whole run.
             drop(run);
             work(worker, &delivery, task, attempt, running).await
@@ -98,6 +111,7 @@ async fn work(worker: &Worker, delivery: &Delivery, mut task: Task, newest: u32,
     let block =
         RunningBlock { worker, delivery, provider, stop: task.stop.clone(), attempt: Mutex::new(task.attempt), newest };
     let (spent, task) = (task.spent.clone(), Arc::new(task));
+    let handed_back = AtomicBool::new(false);
     let draining_while_waiting = async {
         worker.draining.cancelled().await;
         task.permit.released().await;
@@ -105,11 +119,18 @@ async fn work(worker: &Worker, delivery: &Delivery, mut task: Task, newest: u32,
     let result = tokio::select! {
         result = block.run(Arc::clone(&task)) => result,
         never = block.watch() => never,
+        never = block.stop_before_abort(&handed_back) => never,
         // It may wait for hours; the next worker goes on waiting.
         () = draining_while_waiting => return AckDecision::RetryAfter(Duration::ZERO),
     };
+    // What it paid for is stored: the worker that gets the block reads it and asks only for the rest.
+    if handed_back.load(Ordering::Relaxed) {
+        return AckDecision::RetryAfter(Duration::ZERO);
+    }
     let (mut report, failure) = match result {
         Ok(report) => (report, None),
+        // What was paid for is stored: the next attempt finds it, and counts it.
+        Err(BlockFault { fate: FaultFate::DeliveredAgain, .. }) => return AckDecision::RetryAfter(BROKEN_OFF_RETRY),
         Err(fault) => (*fault.report, Some(fault.failure)),
     };
     // A kind that failed or panicked has still spent this.
@@ -130,12 +151,17 @@ fn task(delivery: &Delivery, run: &Run, permit: WorkerPermit) -> Option<Task> {
         tracing::error!(stage = %delivery.block.stage, "block not executed, its run has no such stage");
         return None;
     };
+    let mut block = delivery.block.clone();
+    if let Some(open) = run.open_block(block.block_id) {
+        // The event may be of a release that recorded no digest of the input; the fold has it from the completion.
+        block.input = open.input.clone();
+    }
     Some(Task {
         tenant: delivery.tenant,
         run_id: delivery.run,
         run: Arc::clone(run.queued()),
         spec: spec.clone(),
-        block: delivery.block.clone(),
+        block,
         queued: delivery.queued,
         run_started_at: run.started_at().unwrap_or_else(|| run.queued_at()),
         attempt: None,
@@ -212,6 +238,16 @@ impl RunningBlock<'_> {
         {
             *attempt = Some(started);
         }
+    }
+
+    /// Cancels the task's stop token in the middle of a drain, so that its calls have ended and their answers are stored when
+    /// the drain does; a call that is cut off would be paid again. Never returns.
+    async fn stop_before_abort(&self, handed_back: &AtomicBool) -> ! {
+        self.worker.draining.cancelled().await;
+        tokio::time::sleep(self.worker.options.drain / 2).await;
+        handed_back.store(true, Ordering::Relaxed);
+        self.stop.cancel();
+        std::future::pending().await
     }
 
     /// Cancels the task's stop token when the run was cancelled or this attempt was superseded. Never returns.

@@ -1,4 +1,7 @@
 //! Reads the rows of an uploaded CSV, starting at a byte offset.
+//!
+//! A block reads some 50 KB of a file that may have hundreds of MB, so a process reads each file once as a whole, compares it
+//! with what was recorded, and keeps the hash of every 64 KiB; what its blocks read is compared with these hashes.
 
 use std::{
     num::NonZeroUsize,
@@ -22,8 +25,9 @@ use luci_leads::{
 use luci_runs::block::{BlockFault, Task};
 use luci_schema::{
     FailureCode,
-    event::{Cursor, RunInput},
+    event::{Cursor, ObjectDigest, RunInput},
 };
+use luci_storage::VerifiedObject;
 
 use crate::{
     corrected,
@@ -31,30 +35,39 @@ use crate::{
     outcome::{Outcome, storage_failed},
 };
 
-const CACHED_HEADERS: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
+const CACHED_FILES: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
 
-/// Parsed headers of recent files: every block of a run needs the header, and a file never changes.
-pub(super) struct Headers(Mutex<LruCache<String, Arc<Header>>>);
+/// Recent files: verified, and their headers parsed, since every block of a run needs both.
+pub(super) struct Files(Mutex<LruCache<(String, ObjectDigest), CsvFile>>);
 
-impl Default for Headers {
+#[derive(Clone)]
+struct CsvFile {
+    verified: Arc<VerifiedObject>,
+    header: Arc<Header>,
+}
+
+impl Default for Files {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(CACHED_HEADERS)))
+        Self(Mutex::new(LruCache::new(CACHED_FILES)))
     }
 }
 
-impl Headers {
-    async fn of(&self, tools: &Tools, object_path: &str) -> Result<Arc<Header>, BlockFault> {
-        if let Some(header) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(object_path) {
-            return Ok(header.clone());
+impl Files {
+    async fn of(&self, tools: &Tools, object_path: &str, digest: &ObjectDigest) -> Result<CsvFile, BlockFault> {
+        let key = (object_path.to_owned(), digest.clone());
+        if let Some(file) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(file.clone());
         }
-        let header = Arc::new(read_header(tools, object_path).await?);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(object_path.to_owned(), header.clone());
-        Ok(header)
+        let verified = tools.storage.verify_whole(object_path, digest).await.map_err(storage_failed)?;
+        let header = Arc::new(read_header(tools, &verified).await?);
+        let file = CsvFile { verified, header };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, file.clone());
+        Ok(file)
     }
 }
 
-async fn read_header(tools: &Tools, object_path: &str) -> Result<Header, BlockFault> {
-    let mut bytes = tools.storage.read_from(object_path, 0);
+async fn read_header(tools: &Tools, file: &Arc<VerifiedObject>) -> Result<Header, BlockFault> {
+    let mut bytes = tools.storage.read_verified(file, 0);
     let mut first = Vec::new();
     loop {
         let chunk = bytes.try_next().await.map_err(storage_failed)?;
@@ -69,13 +82,13 @@ async fn read_header(tools: &Tools, object_path: &str) -> Result<Header, BlockFa
 
 /// Writes up to one block of rows; returns where the next block starts, `None` at the end of the file.
 pub(super) async fn read(
-    headers: &Headers,
+    files: &Files,
     task: &Task,
     tools: &Tools,
-    (object_path, cursor): (&str, &Cursor),
+    (object_path, digest, cursor): (&str, &ObjectDigest, &Cursor),
     outcome: &mut Outcome<'_>,
 ) -> Result<Option<Cursor>, BlockFault> {
-    let header = headers.of(tools, object_path).await?;
+    let CsvFile { verified, header } = files.of(tools, object_path, digest).await?;
     let mut at = if cursor.offset == 0 {
         Cursor { offset: header.offset, line: header.line, ..Cursor::default() }
     } else {
@@ -84,7 +97,7 @@ pub(super) async fn read(
     let last = cursor.rows + u64::from(task.run.options.block_size);
     let columns = Some(header.names.len());
     let mut rows = RowReader::new(header.delimiter, columns, Limits::default(), at.offset, at.line);
-    let mut bytes = tools.storage.read_from(object_path, at.offset);
+    let mut bytes = tools.storage.read_verified(&verified, at.offset);
     loop {
         match rows.step().map_err(unreadable)? {
             Step::End => return Ok(None),
@@ -116,7 +129,7 @@ fn lead(task: &Task, mapping: &Mapping, cells: &Cells, row: Row, number: u64) ->
     lead
 }
 
-/// The file was valid when it was uploaded, so it has changed since.
+/// The file was valid when it was uploaded: another release read it then.
 fn unreadable(error: impl std::fmt::Display) -> BlockFault {
     BlockFault::new(FailureCode::Validation, format!("the file cannot be read: {error}"))
 }

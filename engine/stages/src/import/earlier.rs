@@ -4,16 +4,17 @@ use futures::TryStreamExt;
 use luci_runs::block::{BlockFault, Task};
 use luci_schema::{
     BlockEvent, BlockId, Event, Recorded, RunId, Stage, Version,
-    event::{Artifact, BlockReport, Cursor},
+    event::{Artifact, Cursor, ObjectDigest},
 };
 
 use crate::{
     kind::Tools,
     outcome::{Outcome, retryable, storage_failed},
+    stage_outputs::output,
 };
 
 /// Events read at once.
-const PAGE: usize = 500;
+pub(super) const PAGE: usize = 500;
 
 /// In the cursor, `line` is the version up to which the other run's history is processed, `offset` the lines read of the
 /// artifact after it.
@@ -27,7 +28,7 @@ pub(super) async fn read(
     let mut at = cursor.clone();
     let last = cursor.rows + u64::from(task.run.options.block_size);
     loop {
-        let page = history(task, tools, source.0, Version(at.line), PAGE).await?;
+        let page = history(task, tools, source.0, Version(at.line)).await?;
         for event in &page {
             let Some(artifact) = leads_of(task, tools, source, event).await? else {
                 at.line = event.version.0;
@@ -37,7 +38,8 @@ pub(super) async fn read(
                 return Ok(Some(at));
             }
             at.after = Some(artifact.artifact_id.to_string());
-            if !lines(tools, &artifact.object_path, last, &mut at, outcome).await? {
+            let object = (artifact.object_path.as_str(), &artifact.digest());
+            if !lines(tools, object, last, &mut at, outcome).await? {
                 return Ok(Some(at));
             }
             at.line = event.version.0;
@@ -53,25 +55,25 @@ pub(super) async fn read(
 pub(super) async fn read_one(
     task: &Task,
     tools: &Tools,
-    object_path: &str,
+    object: (&str, &ObjectDigest),
     cursor: &Cursor,
     outcome: &mut Outcome<'_>,
 ) -> Result<Option<Cursor>, BlockFault> {
     let mut at = cursor.clone();
     let last = cursor.rows + u64::from(task.run.options.block_size);
-    let ended = lines(tools, object_path, last, &mut at, outcome).await?;
+    let ended = lines(tools, object, last, &mut at, outcome).await?;
     Ok((!ended).then_some(at))
 }
 
 /// Copies lines until the block is full; `true` at the end of the artifact.
 async fn lines(
     tools: &Tools,
-    object_path: &str,
+    (object_path, digest): (&str, &ObjectDigest),
     last: u64,
     at: &mut Cursor,
     outcome: &mut Outcome<'_>,
 ) -> Result<bool, BlockFault> {
-    let mut lines = tools.storage.read_lines(object_path);
+    let mut lines = tools.storage.verified_lines(object_path, digest);
     let mut seen = 0;
     while let Some(line) = lines.try_next().await.map_err(storage_failed)? {
         seen += 1;
@@ -105,10 +107,6 @@ async fn leads_of(
     }
 }
 
-fn output(report: &BlockReport, stage: Stage) -> Option<Artifact> {
-    report.artifacts.iter().find(|a| a.artifact_type == stage.artifact_type() && a.leads > 0).cloned()
-}
-
 /// The output of a block's last failed attempt. Rare, so the history is read again.
 async fn output_before_failure(
     task: &Task,
@@ -119,7 +117,7 @@ async fn output_before_failure(
 ) -> Result<Option<Artifact>, BlockFault> {
     let (mut after, mut found) = (Version(0), None);
     loop {
-        let page = history(task, tools, run, after, PAGE).await?;
+        let page = history(task, tools, run, after).await?;
         for event in &page {
             if let Event::Block(BlockEvent::Failed(e)) = &event.event
                 && e.block_id == block
@@ -134,13 +132,13 @@ async fn output_before_failure(
     }
 }
 
-async fn history(
+/// At most `PAGE` events of a run.
+pub(super) async fn history(
     task: &Task,
     tools: &Tools,
     run: RunId,
     after: Version,
-    limit: usize,
 ) -> Result<Vec<std::sync::Arc<Recorded>>, BlockFault> {
-    let events = tools.log.read_stream(task.tenant, run.into(), after, limit).await;
+    let events = tools.log.read_stream(task.tenant, run.into(), after, PAGE).await;
     events.map_err(|error| retryable("reading the log failed", &error))
 }

@@ -3,6 +3,7 @@
 
 mod csv;
 mod earlier;
+mod recorded;
 
 use futures::{FutureExt, future::BoxFuture};
 use luci_leads::store;
@@ -20,7 +21,7 @@ use crate::{
 
 #[derive(Default)]
 pub(super) struct Import {
-    headers: csv::Headers,
+    files: csv::Files,
 }
 
 impl StageKind for Import {
@@ -50,19 +51,34 @@ impl Import {
         let mut outcome = Outcome::new(task, tools);
         let next = match &task.run.input {
             RunInput::Import { object_path, .. } => {
-                csv::read(&self.headers, task, tools, (object_path, cursor), &mut outcome).await?
+                let digest = recorded::digest(task, tools).await?;
+                csv::read(&self.files, task, tools, (object_path, &digest, cursor), &mut outcome).await?
             }
             RunInput::Sector { sector_id } => members(task, tools, *sector_id, cursor, &mut outcome).await?,
             RunInput::Artifacts { run_id, stage } => {
                 earlier::read(task, tools, (*run_id, *stage), cursor, &mut outcome).await?
             }
             RunInput::Artifact { object_path, .. } | RunInput::Leads { object_path, .. } => {
-                earlier::read_one(task, tools, object_path, cursor, &mut outcome).await?
+                let digest = recorded::digest(task, tools).await?;
+                earlier::read_one(task, tools, (object_path, &digest), cursor, &mut outcome).await?
             }
         };
+        if next.is_none() {
+            complete(task, outcome.report().counts.input + cursor.rows)?;
+        }
         outcome.report().next = next;
         outcome.finish().await
     }
+}
+
+/// At the end of the input no lead is missing of those that the run was queued for. A sector has the members that it has now.
+fn complete(task: &Task, read: u64) -> Result<(), BlockFault> {
+    let total = task.run.total_leads;
+    if read >= total || matches!(task.run.input, RunInput::Sector { .. }) {
+        return Ok(());
+    }
+    let message = format!("the input ended after {read} leads, the run was queued for {total}");
+    Err(BlockFault::new(FailureCode::Integrity, message))
 }
 
 /// The members of a sector in lead-id order.

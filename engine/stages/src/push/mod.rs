@@ -100,7 +100,12 @@ async fn text_source(
     match templates::text(c, &tools.storage, task.tenant, id).await {
         Ok(text) => Ok(TextSource::Template { id, version: text.version, body: text.body }),
         Err(AdminError::Database(error)) => Err(database_failed(error)),
-        Err(error @ AdminError::Storage(_)) => Err(outcome::retryable("reading the template failed", &error)),
+        Err(AdminError::Storage(error)) => Err(outcome::storage_failed(error)),
+        // Its object has another text than the version that was published.
+        Err(AdminError::Invalid { reason, .. }) => {
+            let said = format!("template {id}: {reason}");
+            Err(BlockFault::new(FailureCode::Integrity, said))
+        }
         Err(_) => {
             let said = format!("settings of stage {}: templateId: expected an existing template", task.spec.name);
             Err(BlockFault::new(FailureCode::Validation, said))

@@ -1,10 +1,10 @@
-//! `GET /api/imports/{importId}`: one import.
+//! `GET /api/imports/{importId}`: one import; with `verify` its file is compared with what was recorded.
 
 use std::sync::Arc;
 
 use http::StatusCode;
-use luci_leads::store::imports::{self, Import};
-use luci_schema::{ImportId, Micros};
+use luci_leads::store::imports::{self, Import, ImportStatus};
+use luci_schema::{ImportId, Micros, event::ObjectDigest};
 use serde_json::{Value, json};
 
 use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
@@ -13,6 +13,13 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let id: ImportId = request.id(0, "import")?;
     let mut c = app.engine_pool.acquire().await?;
     let import = imports::get(&mut c, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("import"))?;
+    drop(c);
+    if request.query_flag("verify")
+        && let (ImportStatus::Completed, Some(size_bytes), Some(checksum)) =
+            (import.status, import.size_bytes, import.checksum.clone())
+    {
+        app.storage.verify(&import.object_path, &ObjectDigest { size_bytes, checksum }).await?;
+    }
     Ok(reply::json(StatusCode::OK, &view(&import)))
 }
 

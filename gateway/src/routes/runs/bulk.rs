@@ -26,7 +26,10 @@ use crate::{
         date::{TIME_HINT, parse_end, parse_time},
         parse_field,
     },
-    routes::{HandlerResult, runs::replay},
+    routes::{
+        HandlerResult,
+        runs::{earlier_run, replay},
+    },
 };
 
 /// Runs of one call; `left` in the response counts the others.
@@ -185,7 +188,10 @@ type RunResult = (Value, Position);
 impl Bulk<'_> {
     async fn execute(&self, run: RunId) -> Result<RunResult, Problem> {
         let (target, command, outcome) = match self.action.command() {
-            Some((command, status)) => (run, command, json!({"runId": run, "status": status})),
+            Some((command, status)) => {
+                self.check(run).await?;
+                (run, command, json!({"runId": run, "status": status}))
+            }
             None => {
                 let (queued, new) = (replay::replayed(self.app, self.caller, run).await?, RunId::generate());
                 let outcome = json!({"runId": run, "status": "queued", "newRunId": new});
@@ -203,11 +209,20 @@ impl Bulk<'_> {
         }
     }
 
+    /// A retry needs the objects that its blocks read.
+    async fn check(&self, run: RunId) -> Result<(), Problem> {
+        match self.action {
+            Action::Retry => earlier_run::check_retried(self.app, self.caller, run, None).await,
+            Action::Pause | Action::Resume | Action::Cancel | Action::Replay | Action::Delete => Ok(()),
+        }
+    }
+
     async fn decide(&self, run: RunId) -> Result<RunResult, Problem> {
         let Some((command, status)) = self.action.command() else {
             replay::replayed(self.app, self.caller, run).await?;
             return Ok((json!({"runId": run, "status": "queued"}), Position(0)));
         };
+        self.check(run).await?;
         let state = self.app.issuer.load_newest(self.caller.tenant, run).await?;
         let state = state.ok_or_else(|| Problem::not_found("run"))?;
         let context = Context { now: Micros::now(), seed: EventId::generate().ulid(), actor: self.caller.author() };

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use luci_runs::core::Run;
+use luci_runs::core::{Block, BlockState, Run};
 use luci_schema::{
-    RunId, Stage,
-    event::{RunQueued, TriggerType},
+    BlockId, RunId, Stage,
+    event::{BlockInput, RunQueued, TriggerType},
 };
+use luci_stages::stage_outputs;
 
 use crate::{App, caller::Caller, problem::Problem};
 
@@ -29,6 +30,26 @@ pub async fn requeued(app: &App, run: &Run, caller: &Caller) -> Result<RunQueued
     queued.replayed_from_run_id = None;
     queued.prices = luci_stages::start::pin_prices(&mut *app.engine_pool.acquire().await?, &queued.stages).await?;
     Ok(queued)
+}
+
+/// Refuses an input that contradicts what the events say of it.
+pub async fn check_input(app: &App, caller: &Caller, queued: &RunQueued) -> Result<(), Problem> {
+    let (input, total) = (&queued.input, queued.total_leads);
+    Ok(stage_outputs::check(&app.log, &app.storage, caller.tenant, input, total).await?)
+}
+
+/// The same for the inputs of the blocks that a retry queues again: one block, or all that failed.
+pub async fn check_retried(app: &App, caller: &Caller, run: RunId, block: Option<BlockId>) -> Result<(), Problem> {
+    let Some(run) = app.issuer.load_newest(caller.tenant, run).await? else { return Ok(()) };
+    let retried = |(id, found): &(BlockId, &Block)| match block {
+        Some(block) => *id == block,
+        None => matches!(found.state, BlockState::Failed(_)),
+    };
+    let inputs = run.retryable_blocks().filter(retried).filter_map(|(_, block)| match &block.input {
+        BlockInput::Artifact { object_path, digest: Some(digest), .. } => Some((object_path.clone(), digest.clone())),
+        BlockInput::Artifact { .. } | BlockInput::Source { .. } => None,
+    });
+    Ok(stage_outputs::check_sizes(&app.storage, inputs.collect::<Vec<_>>()).await?)
 }
 
 /// Leads that a stage of the run put out.

@@ -11,10 +11,10 @@ use crate::{
     App,
     caller::Caller,
     problem::Problem,
-    provider_waits,
     reads::{Reading, run_exists},
     request::{Request, date::parse_time},
     routes::HandlerResult,
+    run_waits,
 };
 
 /// Events read from the log at once.
@@ -32,7 +32,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     }
     let mut reading = Reading::begin(&app, &caller, &request).await?;
     let mut detail = now(&app, &caller, &mut reading, run).await?;
-    provider_waits::add(&app, caller.tenant, [&mut detail.run].into_iter()).await?;
+    run_waits::add(&app, caller.tenant, [&mut detail.run].into_iter()).await?;
     let response = reading.respond(&detail, detail.position);
     Ok(with_etag(response, &detail, detail.position))
 }

@@ -8,17 +8,17 @@ use crate::{
     App,
     caller::Caller,
     problem::Problem,
-    provider_waits,
     reads::Reading,
     request::{Request, parse_field},
     routes::HandlerResult,
+    run_waits,
 };
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let filter = filter(&request)?;
     let mut reading = Reading::begin(&app, &caller, &request).await?;
     let mut page = runs::list(&mut reading.tx, caller.tenant, &filter).await?;
-    provider_waits::add(&app, caller.tenant, page.runs.iter_mut()).await?;
+    run_waits::add(&app, caller.tenant, page.runs.iter_mut()).await?;
     Ok(reading.respond(&page, page.position))
 }
 

@@ -144,6 +144,7 @@ impl Push {
         luci_stages::check(Stage::Push, &config)
             .map_err(|bad| Problem::invalid(body_field(&bad.field), bad.expected))?;
         queued.input = RunInput::Artifacts { run_id: parent_id, stage: before };
+        earlier_run::check_input(app, caller, &queued).await?;
         queued.stages.truncate(1);
         queued.stages.push(StageSpec { name: Stage::Push.to_string(), stage: Stage::Push, config });
         queued.pipeline_name = "luci_push".into();

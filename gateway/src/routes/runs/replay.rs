@@ -36,6 +36,7 @@ pub async fn replayed(app: &App, caller: &Caller, parent_id: RunId) -> Result<Ru
         queued.input = RunInput::Artifacts { run_id: parent_id, stage: Stage::Import };
         queued.total_leads = earlier_run::output_leads(&parent, Stage::Import);
     }
+    earlier_run::check_input(app, caller, &queued).await?;
     queued.replayed_from_run_id = Some(parent_id);
     Ok(queued)
 }

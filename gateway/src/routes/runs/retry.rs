@@ -31,6 +31,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         Some(stage) => retry_from(app, caller, request, stage, digest).await,
         None => {
             let run: RunId = request.id(0, "run")?;
+            earlier_run::check_retried(&app, &caller, run, None).await?;
             let outcome = json!({"runId": run, "status": "running"});
             issue(&app, &caller, &request, run, RunCommand::RetryRun, outcome, digest).await
         }
@@ -54,6 +55,7 @@ async fn retry_from(app: Arc<App>, caller: Caller, request: Request, stage: Stag
     if queued.total_leads == 0 {
         return Err(Problem::invalid("fromStage", "the stage before it has no output").into());
     }
+    earlier_run::check_input(&app, &caller, &queued).await?;
     queued.parent_run_id = Some(parent_id);
     queue(&app, &caller, &request, command, digest, RunId::generate(), queued).await
 }

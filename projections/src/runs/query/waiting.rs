@@ -31,6 +31,8 @@ pub enum Waiting {
     Worker { stage: Stage, since: String },
     /// Started blocks whose provider has not answered; `until` is the deadline of an asynchronous batch.
     Provider { provider: String, stage: Stage, since: String, until: Option<String> },
+    /// The object store cannot be used: `missing`, `foreign`, `read_only`, `full` or `unreachable`. Blocks go on when it is back.
+    Store { state: &'static str },
 }
 
 impl Waiting {

@@ -43,6 +43,7 @@ pub fn queued(stages: &[Stage], total_leads: u64, block_size: u32, window: u32) 
             object_path: "t/imports/x.csv".into(),
             size_bytes: total_leads * 10,
             rows: total_leads,
+            checksum: None,
         },
         root_input_id: import_id.to_string(),
         root_run_id: RunId::from_ulid(Ulid(3)),

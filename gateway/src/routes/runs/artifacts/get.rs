@@ -5,13 +5,16 @@ use std::{sync::Arc, time::Duration};
 use futures::TryStreamExt;
 use http::{HeaderValue, StatusCode, header};
 use luci_projections::artifacts::{self, Artifact};
-use luci_schema::{ArtifactId, RunId};
+use luci_schema::{ArtifactId, RunId, event::ObjectDigest};
 use luci_storage::Storage;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
 use crate::{App, caller::Caller, problem::Problem, reads::Reading, request::Request, routes::HandlerResult};
 
+/// Of the object that the answer points to: SHA-256 in lower hex, and bytes.
+const SHA256: &str = "luci-sha256";
+const SIZE: &str = "luci-size-bytes";
 /// Lines of a preview, at most.
 const PREVIEW_LINES: u32 = 200;
 /// Bytes of the lines of a preview, at most.
@@ -35,7 +38,11 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     }
 }
 
+/// A presigned URL is answered by the store, which compares nothing: the object is verified before the URL is given out, and
+/// its digest is in the headers for a client that wants to compare what it received.
 async fn redirect(storage: &Storage, artifact: &Artifact) -> HandlerResult {
+    let digest = digest(artifact);
+    storage.verify(&artifact.object_path, &digest).await?;
     let name = artifact.object_path.rsplit('/').next().unwrap_or("artifact.ndjson");
     // Short-lived: the URL works without a key, and a new one can be requested at any time.
     let signed = storage.download_url(&artifact.object_path, name, Duration::from_secs(3600)).await?;
@@ -43,12 +50,20 @@ async fn redirect(storage: &Storage, artifact: &Artifact) -> HandlerResult {
     *response.status_mut() = StatusCode::FOUND;
     let location = HeaderValue::from_str(&signed.url).map_err(|error| Problem::internal(&error))?;
     response.headers_mut().insert(header::LOCATION, location);
+    if let Ok(sha256) = HeaderValue::from_str(&digest.checksum) {
+        response.headers_mut().insert(SHA256, sha256);
+    }
+    response.headers_mut().insert(SIZE, digest.size_bytes.into());
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
+fn digest(artifact: &Artifact) -> ObjectDigest {
+    ObjectDigest { size_bytes: artifact.size_bytes, checksum: artifact.checksum.clone() }
+}
+
 async fn preview(app: &App, artifact: &Artifact, limit: u32) -> HandlerResult {
-    let mut lines = app.storage.read_lines(&artifact.object_path);
+    let mut lines = app.storage.verified_lines(&artifact.object_path, &digest(artifact));
     let (mut rows, mut bytes, mut more) = (Vec::new(), 0, false);
     while let Some(line) = lines.try_next().await? {
         bytes += line.len();
