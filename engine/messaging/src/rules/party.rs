@@ -13,7 +13,7 @@ pub fn number(text: &str) -> Option<String> {
     let foreign = text.starts_with('+') && !digits.starts_with('1');
     match digits.len() {
         8..=15 if written && foreign => Some(format!("+{digits}")),
-        3..=8 if digits == text => Some(digits),
+        3..8 if digits == text => Some(digits),
         _ if foreign => None,
         _ => phone::normalise(text),
     }

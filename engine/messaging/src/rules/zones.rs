@@ -5,6 +5,8 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
+use luci_leads::{Lead, lead::parts::Address};
+
 /// Names of zones; the tables live as long as the program.
 type Zones = Vec<&'static str>;
 
@@ -79,6 +81,20 @@ pub fn zones_of(number: &str, place: Place<'_>) -> Vec<&'static str> {
     zones
 }
 
+/// The zones of a lead at one of its numbers, as they are stored.
+pub fn of_lead(number: &str, lead: &Lead) -> Vec<String> {
+    let place = |address: &'_ Address| {
+        zones_of(number, Place { zip: address.zip.as_deref(), state: address.state.as_deref() })
+    };
+    // A property and its owner's mailing address may be far apart.
+    let mut zones: Zones = [&lead.address, &lead.mailing].into_iter().flatten().flat_map(place).collect();
+    if zones.is_empty() {
+        zones = zones_of(number, Place::default());
+    }
+    sort(&mut zones);
+    zones.into_iter().map(str::to_owned).collect()
+}
+
 /// `37902`, `37902-1234`. A ZIP between two known ones has the zones of both; none where its region is unknown.
 fn of_zip(text: &str) -> Option<Zones> {
     let text = text.trim();
@@ -132,6 +148,15 @@ mod tests {
         assert!(TABLES.zips.windows(2).all(|pair| pair[0].1 < pair[1].0), "ranges do not overlap");
         let names = ["America/New_York", "America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu"];
         assert!(TABLES.states.len() == 59 && names.iter().all(|zone| TABLES.all_states.contains(zone)));
+    }
+
+    #[test]
+    fn a_lead_is_at_both_of_its_addresses() {
+        let mut lead = Lead::bare(luci_leads::lead_id("import_x", 1), 1, 2);
+        assert_eq!(of_lead("+18085550105", &lead), ["Pacific/Honolulu"]);
+        lead.address = Some(Address { zip: Some("96813".into()), state: Some("HI".into()), ..Address::default() });
+        lead.mailing = Some(Address { zip: Some("10001".into()), ..Address::default() });
+        assert_eq!(of_lead("+18085550105", &lead), ["America/New_York", "Pacific/Honolulu"]);
     }
 
     #[test]

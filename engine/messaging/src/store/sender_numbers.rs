@@ -3,7 +3,7 @@
 use luci_config::{AdminError, By};
 use luci_schema::{
     ConfigEvent, Position, TenantId,
-    event::NumberChanged,
+    event::{NumberChanged, NumberPaused},
     log::{Log, NewReceipt},
 };
 use serde::Serialize;
@@ -21,14 +21,16 @@ const MAX_LISTED: i64 = 1_000;
 pub struct SenderNumber {
     pub number: String,
     pub provider: Carrier,
-    /// After five failures in a row.
+    /// After five failures in a row, or paused.
     pub disabled: bool,
+    /// The carrier's code for which it was paused.
+    pub paused_code: Option<String>,
 }
 
 /// The tenant's numbers in order, at most 1,000.
 pub async fn list(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<SenderNumber>, AdminError> {
     let rows = sqlx::query(
-        "select number, provider, disabled_at is not null from sender_numbers where tenant_id = $1 order by number
+        "select number, provider, disabled_at is not null, paused_code from sender_numbers where tenant_id = $1 order by number
           limit $2",
     )
     .bind(tenant)
@@ -37,7 +39,7 @@ pub async fn list(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<SenderNu
     .await?;
     let read = |row: &sqlx::postgres::PgRow| {
         let provider = row.try_get::<&str, _>(1)?.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        Ok(SenderNumber { number: row.try_get(0)?, provider, disabled: row.try_get(2)? })
+        Ok(SenderNumber { number: row.try_get(0)?, provider, disabled: row.try_get(2)?, paused_code: row.try_get(3)? })
     };
     rows.iter().map(read).collect()
 }
@@ -56,7 +58,8 @@ pub async fn add(
         .map_err(|_| AdminError::Invalid { field: "provider", reason: "signalhouse or twilio".into() })?;
     let done = sqlx::query(
         "insert into sender_numbers (tenant_id, number, provider) values ($1, $2, $3)
-         on conflict (number) do update set provider = excluded.provider, failures = 0, disabled_at = null
+         on conflict (number) do update set provider = excluded.provider, failures = 0, disabled_at = null,
+                                            paused_code = null
           where sender_numbers.tenant_id = excluded.tenant_id",
     )
     .bind(tenant)
@@ -125,6 +128,28 @@ pub async fn record_outcome(
     .execute(c)
     .await?;
     Ok(())
+}
+
+/// Pauses a number that the carrier does not let send. The event to append; none where it is disabled already or unknown.
+/// Adding the number again enables it.
+pub async fn pause(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    number: &str,
+    code: &str,
+) -> Result<Option<ConfigEvent>, sqlx::Error> {
+    let provider: Option<String> = sqlx::query_scalar(
+        "update sender_numbers set disabled_at = now(), paused_code = $3
+          where tenant_id = $1 and number = $2 and disabled_at is null returning provider",
+    )
+    .bind(tenant)
+    .bind(number)
+    .bind(code)
+    .fetch_optional(c)
+    .await?;
+    Ok(provider.map(|provider| {
+        ConfigEvent::NumberPaused(NumberPaused { provider, number: number.into(), code: code.into() })
+    }))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
