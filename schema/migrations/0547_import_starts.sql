@@ -5,6 +5,8 @@ create table import_starts (
     -- SHA-256 of the file, or the import's id where it has none.
     file        text collate "C" not null,
     run_id      text collate "C" not null,
+    -- The command that starts the run: the same request, sent again, is no second start.
+    command     text collate "C" not null,
     started_at  timestamptz not null default now(),
     primary key (tenant_id, file)
 );

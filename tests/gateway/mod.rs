@@ -1,5 +1,6 @@
 //! The gateway's API on a whole system.
 
+mod approval;
 mod automations;
 mod blueprints;
 mod bulk;
@@ -19,6 +20,8 @@ mod orchestrate;
 mod page;
 mod providers;
 mod reads;
+mod repeats;
+mod replies;
 mod scoring;
 mod sectors;
 mod start;

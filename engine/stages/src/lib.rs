@@ -17,6 +17,7 @@ mod score;
 mod sector_list;
 pub mod settings;
 mod skip_trace;
+pub mod file_start;
 pub mod start;
 mod validate;
 

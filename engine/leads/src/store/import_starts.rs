@@ -1,6 +1,6 @@
 //! Table `import_starts`: the newest run that was started on each file, so that no file is started twice by mistake.
 
-use luci_schema::{Micros, RunId, TenantId};
+use luci_schema::{CommandId, Micros, RunId, TenantId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -11,33 +11,36 @@ pub struct ImportStart {
     pub started_at: Micros,
 }
 
-/// Reserves the file for the run. The run that holds it where another one does.
+/// Reserves the file for the run that the command starts. The run that holds it where another command started one.
 pub async fn reserve(
     c: &mut PgConnection,
     tenant: TenantId,
     file: &str,
-    run: RunId,
+    (run, command): (RunId, &CommandId),
 ) -> Result<Option<ImportStart>, sqlx::Error> {
     let inserted = sqlx::query(
-        "insert into import_starts (tenant_id, file, run_id) values ($1, $2, $3)
+        "insert into import_starts (tenant_id, file, run_id, command) values ($1, $2, $3, $4)
          on conflict (tenant_id, file) do nothing",
     )
     .bind(tenant)
     .bind(file)
     .bind(run)
+    .bind(command.to_string())
     .execute(&mut *c)
     .await?;
     if inserted.rows_affected() == 1 {
         return Ok(None);
     }
     let found: Option<(RunId, OffsetDateTime)> =
-        sqlx::query_as("select run_id, started_at from import_starts where tenant_id = $1 and file = $2")
-            .bind(tenant)
-            .bind(file)
-            .fetch_optional(c)
-            .await?;
-    let held = found.map(|(run, at)| ImportStart { run, started_at: at.into() });
-    Ok(held.filter(|held| held.run != run))
+        sqlx::query_as(
+            "select run_id, started_at from import_starts where tenant_id = $1 and file = $2 and command <> $3",
+        )
+        .bind(tenant)
+        .bind(file)
+        .bind(command.to_string())
+        .fetch_optional(c)
+        .await?;
+    Ok(found.map(|(run, at)| ImportStart { run, started_at: at.into() }))
 }
 
 /// Gives the file to another run, while `from` still holds it. False: somebody else was faster.
@@ -45,15 +48,18 @@ pub async fn take_over(
     c: &mut PgConnection,
     tenant: TenantId,
     file: &str,
-    (from, to): (RunId, RunId),
+    from: RunId,
+    (to, command): (RunId, &CommandId),
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "update import_starts set run_id = $4, started_at = now() where tenant_id = $1 and file = $2 and run_id = $3",
+        "update import_starts set run_id = $4, command = $5, started_at = now()
+          where tenant_id = $1 and file = $2 and run_id = $3",
     )
     .bind(tenant)
     .bind(file)
     .bind(from)
     .bind(to)
+    .bind(command.to_string())
     .execute(c)
     .await?;
     Ok(done.rows_affected() == 1)

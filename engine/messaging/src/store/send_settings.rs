@@ -112,6 +112,17 @@ pub async fn settings(c: &mut PgConnection, tenant: TenantId) -> Result<SendSett
     })
 }
 
+/// How many messages one number of the tenant gets.
+pub async fn frequency_limits(c: &mut PgConnection, tenant: TenantId) -> Result<FrequencyLimits, sqlx::Error> {
+    let set: Option<(i32, i32)> =
+        sqlx::query_as("select weekly_per_number, monthly_per_number from send_settings where tenant_id = $1")
+            .bind(tenant)
+            .fetch_optional(c)
+            .await?;
+    let (weekly, monthly) = set.unwrap_or((3, 6));
+    Ok(FrequencyLimits { weekly: weekly.unsigned_abs(), monthly: monthly.unsigned_abs() })
+}
+
 /// Replaces all settings and appends the event, inside the caller's transaction.
 pub async fn update(
     c: &mut PgConnection,

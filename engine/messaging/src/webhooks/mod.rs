@@ -29,6 +29,8 @@ pub struct WebhookDelivery {
     pub headers: HashMap<String, String>,
     /// The address that was called, as the caller wrote it: scheme, host, path and query.
     pub url: String,
+    /// How the caller may have written it, where proxies stand between: Twilio signs the address that it called.
+    pub other_urls: Vec<String>,
     pub body: bytes::Bytes,
 }
 

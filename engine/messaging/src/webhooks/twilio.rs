@@ -19,10 +19,10 @@ pub(super) fn verify(delivery: &WebhookDelivery, secret: &str) -> Result<Deliver
     let signature = BASE64_STANDARD.decode(signature.trim()).map_err(|_| ProofError::Wrong)?;
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
     let bodies = signed_bodies(delivery);
-    let texts = addresses(&delivery.url).into_iter().flat_map(|address| {
-        bodies.iter().map(move |body| [address.as_bytes(), body].concat())
-    });
-    let mut texts = texts;
+    let called = std::iter::once(&delivery.url).chain(&delivery.other_urls);
+    let mut texts = called
+        .flat_map(|called| addresses(called))
+        .flat_map(|address| bodies.iter().map(move |body| [address.as_bytes(), body].concat()));
     if texts.any(|text| hmac::verify(&key, &text, &signature).is_ok()) {
         return Ok(DeliveryProof::Signature);
     }

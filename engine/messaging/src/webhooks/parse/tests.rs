@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::*;
 
 fn delivery(source: WebhookSource, body: &str) -> WebhookDelivery {
-    WebhookDelivery { source, headers: HashMap::new(), url: String::new(), body: body.to_owned().into() }
+    WebhookDelivery { source, headers: HashMap::new(), url: String::new(), other_urls: Vec::new(), body: body.to_owned().into() }
 }
 
 #[test]

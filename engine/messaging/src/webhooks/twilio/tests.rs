@@ -17,7 +17,7 @@ fn delivery(url: &str, body: &str, kind: &str, signature: String) -> WebhookDeli
         ("x-twilio-signature".to_owned(), signature),
         ("content-type".to_owned(), kind.to_owned()),
     ]);
-    WebhookDelivery { source: WebhookSource::Twilio, headers, url: url.to_owned(), body: body.to_owned().into() }
+    WebhookDelivery { source: WebhookSource::Twilio, headers, url: url.to_owned(), other_urls: Vec::new(), body: body.to_owned().into() }
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -52,6 +52,14 @@ fn the_standard_port_may_be_signed_or_not() {
     }
     assert!(!form("https://luci.test/a", "Body=hi", "https://luci.test:8443/aBodyhi"));
     assert!(!form("https://luci.test/a", "Body=hi", "http://luci.test/aBodyhi"));
+}
+
+#[test]
+fn the_address_before_the_proxies_may_be_signed() {
+    let mut behind = delivery("http://10.0.0.7:8080/a", "Body=hi", FORM, sign("https://luci.test/aBodyhi"));
+    assert!(verify(&behind, TOKEN).is_err());
+    behind.other_urls = vec!["https://luci.test:443/a".into()];
+    assert!(verify(&behind, TOKEN).is_ok());
 }
 
 #[test]
