@@ -76,7 +76,11 @@ async fn a_start_a_replay_and_a_retry_of_a_member_wait_for_approval() {
         let pool = system.database.pool().await;
         for (road, body) in [("replay", json!({})), ("retry", json!({"fromStage": "push"}))] {
             sqlx::query(forget).bind(&run).execute(&pool).await.expect("forgotten");
-            sqlx::query("delete from sms_queue where campaign_id = $1").bind(&run).execute(&pool).await.expect("forgotten");
+            sqlx::query("delete from sms_queue where campaign_id = $1")
+                .bind(&run)
+                .execute(&pool)
+                .await
+                .expect("forgotten");
             let answer = api.post(&format!("/api/pipelines/{run}/{road}"), &body).await;
             let again = outcome(&system, answer).await;
             assert_eq!((again.0, again.1.first().map_or("", String::as_str)), (status, message), "{road} by {role}");
@@ -95,7 +99,8 @@ async fn the_orchestrator_s_immediate_mode_needs_the_right_to_approve() {
         let run = run["runId"].as_str().expect("an id").to_owned();
         messages(&system.api, &run).await;
         let push = |mode: Option<&str>| {
-            let mut body = json!({"action": "push", "leadBlockId": run, "pushTo": "sms", "attemptInfo": {"attemptNumber": 2}});
+            let mut body =
+                json!({"action": "push", "leadBlockId": run, "pushTo": "sms", "attemptInfo": {"attemptNumber": 2}});
             if let Some(mode) = mode {
                 body["mode"] = json!(mode);
             }

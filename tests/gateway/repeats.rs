@@ -15,7 +15,11 @@ async fn the_same_file_or_import_started_again_names_the_first_run() {
     assert_ne!(first, same_file);
     for again in [&first, &same_file] {
         let (status, problem) = api.post("/api/pipelines", &json!({"importId": again})).await;
-        assert_eq!((status.as_u16(), &problem["type"]), (409, &json!("urn:luci:problem:already_imported")), "{problem}");
+        assert_eq!(
+            (status.as_u16(), &problem["type"]),
+            (409, &json!("urn:luci:problem:already_imported")),
+            "{problem}"
+        );
         assert_eq!(problem["runId"], run["runId"]);
     }
     let (status, repeated) = api.post("/api/pipelines", &json!({"importId": same_file, "allowRepeat": true})).await;

@@ -21,9 +21,8 @@ async fn count(system: &System, sql: &'static str) -> i64 {
 
 /// A message as SignalHouse delivers it, with the text as JSON writes it.
 fn says(id: &str, from: &str, text: &str) -> Sent {
-    let body = format!(
-        r#"{{"event":"message.received","message_id":"{id}","from":"{from}","to":"{OURS}","text":"{text}"}}"#
-    );
+    let body =
+        format!(r#"{{"event":"message.received","message_id":"{id}","from":"{from}","to":"{OURS}","text":"{text}"}}"#);
     Sent { headers: vec![], body }
 }
 
@@ -63,10 +62,22 @@ async fn twilio_s_verdict_opts_out_whatever_the_words() {
     assert_eq!(request.send().await.expect("an answer").status(), 202);
     let path = "/api/webhooks/twilio";
     let from = to(1);
-    let fields = [("MessageSid", "SM9"), ("From", from.as_str()), ("To", "72345"), ("Body", "ya no mas"), ("OptOutType", "STOP")];
+    let fields = [
+        ("MessageSid", "SM9"),
+        ("From", from.as_str()),
+        ("To", "72345"),
+        ("Body", "ya no mas"),
+        ("OptOutType", "STOP"),
+    ];
     let (status, answer) = deliver(&system.api, path, &twilio(&system.api, path, &fields)).await;
     assert_eq!(status, 200, "a short code is a receiver: {answer}");
-    let nul = [("MessageSid", "SM1"), ("From", from.as_str()), ("To", "72345"), ("Body", "STOP\0"), ("SmsStatus", "received")];
+    let nul = [
+        ("MessageSid", "SM1"),
+        ("From", from.as_str()),
+        ("To", "72345"),
+        ("Body", "STOP\0"),
+        ("SmsStatus", "received"),
+    ];
     assert_eq!(deliver(&system.api, path, &twilio(&system.api, path, &nul)).await.0, 200);
     let by_carrier = "select count(*) from suppressions where origin = 'carrier' and rule = 'carrier:stop'";
     assert_eq!(count(&system, by_carrier).await, 1);

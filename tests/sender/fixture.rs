@@ -202,7 +202,8 @@ async fn queue_rows(
     let mut c = engine.acquire().await.expect("a connection");
     let leads: Vec<Lead> = rows.map(|row| Lead::bare(lead_id(input, row), row, row)).collect();
     luci_leads::store::leads::save(&mut c, tenant, input, &leads.iter().collect::<Vec<_>>()).await.expect("saved");
-    let messages: Vec<NewMessage> = leads.iter().map(|lead| message(tenant, lead.lead_id, lead.row, campaign)).collect();
+    let messages: Vec<NewMessage> =
+        leads.iter().map(|lead| message(tenant, lead.lead_id, lead.row, campaign)).collect();
     let queuing = SendBatch {
         run: RunId::generate(),
         block: BlockId::generate(),

@@ -43,13 +43,15 @@ async fn the_tenant_s_numbers_of_messages_a_week_and_a_month_hold() {
 async fn nothing_goes_to_a_number_on_hold_until_it_is_released() {
     let fixture = fixture().await;
     fixture.queue(fixture.tenant, "import_a", 2).await;
-    sqlx::query("insert into number_holds (tenant_id, webhook_id, number, body, rule) values ($1, $2, $3, 'hm', 'may_be')")
-        .bind(fixture.tenant)
-        .bind(WebhookId::generate())
-        .bind(to(1))
-        .execute(&fixture.pool)
-        .await
-        .expect("held");
+    sqlx::query(
+        "insert into number_holds (tenant_id, webhook_id, number, body, rule) values ($1, $2, $3, 'hm', 'may_be')",
+    )
+    .bind(fixture.tenant)
+    .bind(WebhookId::generate())
+    .bind(to(1))
+    .execute(&fixture.pool)
+    .await
+    .expect("held");
     let sending = fixture.start_one_a_turn();
     fixture.until(SENT, 1).await;
     fixture.full_pass().await;

@@ -45,7 +45,8 @@ impl Import {
             self.print(&import)?;
             return Ok(Outcome::Done);
         }
-        let mut body = json!({"importId": import["importId"], "options": self.options.body(), "allowRepeat": self.allow_repeat});
+        let mut body =
+            json!({"importId": import["importId"], "options": self.options.body(), "allowRepeat": self.allow_repeat});
         if let Some(sector) = &self.sector {
             body["sectorId"] = json!(sector);
         }

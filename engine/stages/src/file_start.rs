@@ -63,11 +63,7 @@ pub async fn release(c: &mut PgConnection, tenant: TenantId, held: &HeldFile) ->
 }
 
 /// The checksum of the import's file, or its id where it has none.
-async fn file_of(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    source: &LeadSource,
-) -> Result<Option<String>, sqlx::Error> {
+async fn file_of(c: &mut PgConnection, tenant: TenantId, source: &LeadSource) -> Result<Option<String>, sqlx::Error> {
     let LeadSource::Import { import, .. } = source else { return Ok(None) };
     let checksum = imports::get(c, tenant, *import).await?.and_then(|import| import.checksum);
     Ok(Some(checksum.unwrap_or_else(|| import.to_string())))

@@ -8,6 +8,7 @@ mod async_trace;
 pub mod automations;
 mod corrected;
 mod enrich;
+pub mod file_start;
 mod import;
 pub mod kind;
 mod lookup;
@@ -17,7 +18,6 @@ mod score;
 mod sector_list;
 pub mod settings;
 mod skip_trace;
-pub mod file_start;
 pub mod start;
 mod validate;
 

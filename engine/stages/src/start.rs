@@ -12,8 +12,8 @@ use luci_leads::{
 use luci_providers::prices;
 use luci_schema::{
     Actor, BlueprintId, ImportId, RunId, SectorId, TenantId,
-    log::LogError,
     event::{Artifact, RunInput, RunOptions, RunPrices, RunQueued, StageSpec, TriggerType},
+    log::LogError,
 };
 use sqlx::PgConnection;
 

@@ -31,15 +31,14 @@ pub async fn reserve(
     if inserted.rows_affected() == 1 {
         return Ok(None);
     }
-    let found: Option<(RunId, OffsetDateTime)> =
-        sqlx::query_as(
-            "select run_id, started_at from import_starts where tenant_id = $1 and file = $2 and command <> $3",
-        )
-        .bind(tenant)
-        .bind(file)
-        .bind(command.to_string())
-        .fetch_optional(c)
-        .await?;
+    let found: Option<(RunId, OffsetDateTime)> = sqlx::query_as(
+        "select run_id, started_at from import_starts where tenant_id = $1 and file = $2 and command <> $3",
+    )
+    .bind(tenant)
+    .bind(file)
+    .bind(command.to_string())
+    .fetch_optional(c)
+    .await?;
     Ok(found.map(|(run, at)| ImportStart { run, started_at: at.into() }))
 }
 

@@ -38,7 +38,8 @@ pub fn is_service(receiver: &str) -> bool {
 
 fn without_channel(text: &str) -> &str {
     let text = text.trim();
-    let found = CHANNELS.iter().find(|channel| text.get(..channel.len()).is_some_and(|s| s.eq_ignore_ascii_case(channel)));
+    let found =
+        CHANNELS.iter().find(|channel| text.get(..channel.len()).is_some_and(|s| s.eq_ignore_ascii_case(channel)));
     found.map_or(text, |channel| text[channel.len()..].trim())
 }
 

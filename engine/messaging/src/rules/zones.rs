@@ -27,7 +27,8 @@ const TERRITORIES: [&str; 8] = ["AS", "FM", "GU", "MH", "MP", "PR", "PW", "VI"];
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     let states = by_code(include_str!("../../data/state_zones.csv"));
     let own = |state: &&str| !TERRITORIES.contains(state);
-    let mut all_states: Zones = states.keys().filter(|state| own(state)).flat_map(|state| states[*state].clone()).collect();
+    let mut all_states: Zones =
+        states.keys().filter(|state| own(state)).flat_map(|state| states[*state].clone()).collect();
     sort(&mut all_states);
     let zips = lines(include_str!("../../data/zip_zones.csv")).filter_map(|line| {
         let mut cells = line.split(',');
@@ -48,7 +49,10 @@ fn lines(file: &'static str) -> impl Iterator<Item = &'static str> {
 }
 
 fn by_code(file: &'static str) -> HashMap<&'static str, Zones> {
-    lines(file).filter_map(|line| line.split_once(',')).map(|(code, zones)| (code, zones.split('|').collect())).collect()
+    lines(file)
+        .filter_map(|line| line.split_once(','))
+        .map(|(code, zones)| (code, zones.split('|').collect()))
+        .collect()
 }
 
 fn sort(zones: &mut Zones) {
@@ -83,9 +87,8 @@ pub fn zones_of(number: &str, place: Place<'_>) -> Vec<&'static str> {
 
 /// The zones of a lead at one of its numbers, as they are stored.
 pub fn of_lead(number: &str, lead: &Lead) -> Vec<String> {
-    let place = |address: &'_ Address| {
-        zones_of(number, Place { zip: address.zip.as_deref(), state: address.state.as_deref() })
-    };
+    let place =
+        |address: &'_ Address| zones_of(number, Place { zip: address.zip.as_deref(), state: address.state.as_deref() });
     // A property and its owner's mailing address may be far apart.
     let mut zones: Zones = [&lead.address, &lead.mailing].into_iter().flatten().flat_map(place).collect();
     if zones.is_empty() {
@@ -99,7 +102,9 @@ pub fn of_lead(number: &str, lead: &Lead) -> Vec<String> {
 fn of_zip(text: &str) -> Option<Zones> {
     let text = text.trim();
     let (five, rest) = text.split_at_checked(5)?;
-    let plus_four = |rest: &str| rest.trim_start_matches('-').len() == 4 && rest.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
+    let plus_four = |rest: &str| {
+        rest.trim_start_matches('-').len() == 4 && rest.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit())
+    };
     if !five.bytes().all(|byte| byte.is_ascii_digit()) || !(rest.is_empty() || plus_four(rest)) {
         return None;
     }
@@ -111,7 +116,10 @@ fn of_zip(text: &str) -> Option<Zones> {
     {
         return Some(zones.clone());
     }
-    let near = [before.map(|(_, last, zones)| (*last, zones)), TABLES.zips.get(after).map(|(first, _, zones)| (*first, zones))];
+    let near = [
+        before.map(|(_, last, zones)| (*last, zones)),
+        TABLES.zips.get(after).map(|(first, _, zones)| (*first, zones)),
+    ];
     let same_region = near.into_iter().flatten().filter(|(edge, _)| edge / 100 == zip / 100);
     let zones: Zones = same_region.flat_map(|(_, zones)| zones.clone()).collect();
     (!zones.is_empty()).then_some(zones)

@@ -55,7 +55,7 @@ pub(super) async fn prepare(
             continue;
         }
         for &carrier in &usable {
-            if let Some(from) = sender_numbers::next(c, tenant, carrier).await? {
+            if let Some(from) = sender_numbers::next(c, tenant, carrier, channel).await? {
                 let claimed = sends::claim(c, tenant, due.id, (carrier, &from)).await?;
                 return Ok(Some(PreparedSend { claimed, voice_url, pause_ms: settings.pause_ms }));
             }
@@ -72,7 +72,9 @@ async fn must_not_go(
     due: &DueSend,
     settings: &SendSettings,
 ) -> Result<Option<&'static str>, sqlx::Error> {
-    if !suppressions::among(c, tenant, &[&due.to], &[]).await?.is_empty() || !contactable(c, tenant, due.lead_id).await? {
+    if !suppressions::among(c, tenant, &[&due.to], &[]).await?.is_empty()
+        || !contactable(c, tenant, due.lead_id).await?
+    {
         return Ok(Some("suppressed"));
     }
     let SendId::Message(id) = due.id else { return Ok(None) };

@@ -20,8 +20,7 @@ use crate::{
         message,
         opener::{self, Category},
         retarget::{self, CampaignHistory, RetargetRules},
-        segments,
-        zones,
+        segments, zones,
     },
     sender::Sender,
     store::{
@@ -184,8 +183,11 @@ async fn queue_drafts(
         template_version: None,
         segments: Some(message.segments),
     };
-    let drafts: Vec<NewAttempt> =
-        messages.iter().filter(|message| queued.get(&message.send_key).is_some_and(|owner| owner.is(message.lead_id))).map(attempt).collect();
+    let drafts: Vec<NewAttempt> = messages
+        .iter()
+        .filter(|message| queued.get(&message.send_key).is_some_and(|owner| owner.is(message.lead_id)))
+        .map(attempt)
+        .collect();
     attempts::record(c, tenant, &sends, batch.campaign_name.as_deref(), &drafts).await?;
     Ok(drafts.len())
 }

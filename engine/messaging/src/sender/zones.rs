@@ -13,7 +13,11 @@ use crate::{
 const BATCH: i64 = 200;
 
 /// Looks up and records the zones of queued sends that have none, at most `BATCH`.
-pub(super) async fn record_missing(c: &mut PgConnection, tenant: TenantId, channel: Channel) -> Result<(), sqlx::Error> {
+pub(super) async fn record_missing(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    channel: Channel,
+) -> Result<(), sqlx::Error> {
     let missing = sends::without_zones(c, tenant, channel, BATCH).await?;
     if missing.is_empty() {
         return Ok(());

@@ -1,11 +1,11 @@
 //! Table `send_settings`: a tenant's send window and limits.
 
+use jiff::civil::{Date, Time};
 use luci_config::{
     AdminError, By,
     change::{Change, record},
     tenants,
 };
-use jiff::civil::{Date, Time};
 use luci_schema::{
     ConfigEvent, Event, Micros, Position, TenantId,
     event::SendingUpdated,

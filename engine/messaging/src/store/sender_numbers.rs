@@ -9,7 +9,10 @@ use luci_schema::{
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 
-use crate::{rules::carrier::Carrier, store::send_settings::append_to_tenant};
+use crate::{
+    rules::{carrier::Carrier, channel::Channel, party},
+    store::send_settings::append_to_tenant,
+};
 
 /// A number is disabled after this many failures in a row.
 const MAX_FAILURES: i32 = 5;
@@ -56,6 +59,9 @@ pub async fn add(
     let carrier: Carrier = provider
         .parse()
         .map_err(|_| AdminError::Invalid { field: "provider", reason: "signalhouse or twilio".into() })?;
+    if party::is_service(number) && carrier != Carrier::Twilio {
+        return Err(AdminError::Invalid { field: "number", reason: "messaging services are Twilio's".into() });
+    }
     let done = sqlx::query(
         "insert into sender_numbers (tenant_id, number, provider) values ($1, $2, $3)
          on conflict (number) do update set provider = excluded.provider, failures = 0, disabled_at = null,
@@ -93,17 +99,25 @@ pub async fn remove(
     append_to_tenant(c, tenant, log, ConfigEvent::NumberRemoved(changed).into(), by, receipt).await
 }
 
-/// The least recently used number, marked as used now. None: the tenant has no enabled number at this carrier.
-pub async fn next(c: &mut PgConnection, tenant: TenantId, carrier: Carrier) -> Result<Option<String>, sqlx::Error> {
+/// The least recently used number, marked as used now. None: the tenant has no enabled number for the channel at this carrier.
+pub async fn next(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    carrier: Carrier,
+    channel: Channel,
+) -> Result<Option<String>, sqlx::Error> {
+    // Short codes and messaging services place no calls.
     sqlx::query_scalar(
         "update sender_numbers set last_used_at = clock_timestamp()
           where tenant_id = $1 and number = (select number from sender_numbers
                                               where tenant_id = $1 and provider = $2 and disabled_at is null
+                                                and ($3 or number like '+%')
                                               order by last_used_at nulls first, number limit 1)
          returning number",
     )
     .bind(tenant)
     .bind(carrier.as_str())
+    .bind(channel == Channel::Sms)
     .fetch_optional(c)
     .await
 }
@@ -147,9 +161,8 @@ pub async fn pause(
     .bind(code)
     .fetch_optional(c)
     .await?;
-    Ok(provider.map(|provider| {
-        ConfigEvent::NumberPaused(NumberPaused { provider, number: number.into(), code: code.into() })
-    }))
+    Ok(provider
+        .map(|provider| ConfigEvent::NumberPaused(NumberPaused { provider, number: number.into(), code: code.into() })))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

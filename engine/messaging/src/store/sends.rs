@@ -89,7 +89,12 @@ pub async fn without_zones(
 }
 
 /// Records the zones of a send.
-pub async fn set_zones(c: &mut PgConnection, tenant: TenantId, id: SendId, zones: &[String]) -> Result<(), sqlx::Error> {
+pub async fn set_zones(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: SendId,
+    zones: &[String],
+) -> Result<(), sqlx::Error> {
     match id {
         SendId::Message(id) => sms_queue::set_zones(c, tenant, id, zones).await,
         SendId::Call(id) => dialer_queue::set_zones(c, tenant, id, zones).await,

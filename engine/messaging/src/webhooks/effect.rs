@@ -70,7 +70,8 @@ async fn apply_reply(
     }
     apply_class(c, tenant, (webhook, from, text), &leads, &reply).await?;
     webhook_events::set_class(c, tenant, webhook, lead, reply.class.as_str()).await?;
-    metrics::counter!("luci_replies_total", "class" => reply.class.as_str(), "rule" => reply.kind.as_str()).increment(1);
+    metrics::counter!("luci_replies_total", "class" => reply.class.as_str(), "rule" => reply.kind.as_str())
+        .increment(1);
     let received = MessageReceived {
         webhook_id: webhook,
         lead_id: lead,
@@ -93,7 +94,8 @@ async fn apply_class(
     match &reply.class {
         ReplyClass::OptOut => recipients::opt_out(c, tenant, from, lead_ids, made_by).await,
         ReplyClass::Hold => {
-            let hold = NewHold { webhook, number: from, lead: lead_ids.first().copied(), body: text, rule: &reply.rule };
+            let hold =
+                NewHold { webhook, number: from, lead: lead_ids.first().copied(), body: text, rule: &reply.rule };
             number_holds::place(c, tenant, hold).await
         }
         ReplyClass::WrongNumber => recipients::wrong_number(c, tenant, from, made_by).await,

@@ -116,7 +116,8 @@ async fn ingest_as(
             tx.commit().await?;
             log.wake();
             if let Some(reason) = unread {
-                metrics::counter!("luci_webhooks_unread_total", "source" => source, "reason" => reason.clone()).increment(1);
+                metrics::counter!("luci_webhooks_unread_total", "source" => source, "reason" => reason.clone())
+                    .increment(1);
                 tracing::error!(reason, "webhook not understood: a person must look at it");
             }
             Ok(Ingested::New { id, position })

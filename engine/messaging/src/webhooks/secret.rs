@@ -1,14 +1,17 @@
 //! Signing secrets and public keys are checked when they are entered, so that no delivery is refused for ever afterwards.
 
-use base64::{Engine, alphabet, engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig}};
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use secrecy::SecretString;
 
 use crate::rules::webhook_source::WebhookSource;
 
 /// The DER of a P-256 public key begins with this: SubjectPublicKeyInfo of id-ecPublicKey on prime256v1.
 const P256_PREFIX: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
-    0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 /// An uncompressed point follows.
 const P256_LENGTH: usize = P256_PREFIX.len() + 65;
@@ -59,7 +62,10 @@ pub(super) fn point(public_key: &str) -> Result<[u8; 65], BadSecret> {
 /// Without PEM lines, white space and invisible characters.
 fn without_frame(key: &str) -> String {
     let lines = key.lines().filter(|line| !line.trim_start().starts_with("-----"));
-    lines.flat_map(str::chars).filter(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}')).collect()
+    lines
+        .flat_map(str::chars)
+        .filter(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}'))
+        .collect()
 }
 
 #[cfg(test)]
@@ -75,12 +81,16 @@ mod tests {
     fn a_public_key_is_taken_with_the_marks_of_copying() {
         let (first, rest) = KEY.split_at(64);
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{first}\n{rest}\n-----END PUBLIC KEY-----\n");
-        for entered in [KEY.to_owned(), format!("{first}\n{rest}"), format!("{first}\r\n{rest}\n"), format!(" {KEY} "), pem] {
+        for entered in
+            [KEY.to_owned(), format!("{first}\n{rest}"), format!("{first}\r\n{rest}\n"), format!(" {KEY} "), pem]
+        {
             let stored = checked_secret(WebhookSource::SendGrid, &entered).expect("a key");
             assert_eq!(stored.expose_secret(), KEY);
         }
         assert!(point(KEY.trim_end_matches('=')).is_ok(), "without padding");
-        for wrong in ["", "SG.abcdefgh12345678", &KEY[..100], &KEY.replacen("MFkw", "MFkx", 1), "-----BEGIN PUBLIC KEY-----"] {
+        for wrong in
+            ["", "SG.abcdefgh12345678", &KEY[..100], &KEY.replacen("MFkw", "MFkx", 1), "-----BEGIN PUBLIC KEY-----"]
+        {
             assert!(checked_secret(WebhookSource::SendGrid, wrong).is_err(), "{wrong}");
         }
     }

@@ -49,7 +49,8 @@ fn signed_bodies(delivery: &WebhookDelivery) -> Vec<Vec<u8>> {
 
 /// The fields of a form as signed text: by distinct values, by all values, and as text with invalid UTF-8 replaced.
 fn forms(body: &[u8]) -> Vec<Vec<u8>> {
-    let raw: Vec<(Vec<u8>, Vec<u8>)> = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(pair).collect();
+    let raw: Vec<(Vec<u8>, Vec<u8>)> =
+        body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(pair).collect();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned().into_bytes();
     let decoded = raw.iter().map(|(name, value)| (text(name), text(value))).collect::<Vec<_>>();
     let mut all = raw.clone();
@@ -63,7 +64,8 @@ fn distinct(fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     for (name, value) in fields {
         names.entry(name).or_default().insert(value);
     }
-    let fields = names.into_iter().flat_map(|(name, values)| values.into_iter().map(move |value| [name, value].concat()));
+    let fields =
+        names.into_iter().flat_map(|(name, values)| values.into_iter().map(move |value| [name, value].concat()));
     fields.collect::<Vec<_>>().concat()
 }
 
@@ -117,7 +119,8 @@ fn addresses(called: &str) -> Vec<String> {
             None => format!("{scheme}://{host}:{standard}{path}"),
         });
     }
-    let escaped: Vec<String> = all.iter().flat_map(|address| [legacy_query(address), normal(address)]).flatten().collect();
+    let escaped: Vec<String> =
+        all.iter().flat_map(|address| [legacy_query(address), normal(address)]).flatten().collect();
     all.extend(escaped);
     all.dedup();
     all
@@ -126,7 +129,8 @@ fn addresses(called: &str) -> Vec<String> {
 /// As a URL parser writes it.
 fn normal(address: &str) -> Option<String> {
     let (_, after) = address.split_once("://")?;
-    let with_port = after[..after.find(['/', '?']).unwrap_or(after.len())].ends_with(|c: char| c.is_ascii_digit()) && after.contains(':');
+    let with_port = after[..after.find(['/', '?']).unwrap_or(after.len())].ends_with(|c: char| c.is_ascii_digit())
+        && after.contains(':');
     // A parser drops the standard port, which is tried on its own.
     (!with_port).then(|| Url::parse(address).ok().map(String::from)).flatten()
 }

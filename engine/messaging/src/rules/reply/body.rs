@@ -66,7 +66,8 @@ impl Body {
     pub fn new(text: &str) -> Self {
         // A line break ends a sentence.
         let folded = fold(&text.lines().map(without_addresses).collect::<Vec<_>>().join(". "));
-        let ends = |c: char| matches!(c, '.' | '!' | '?' | ';' | ',' | ':' | '…' | '–' | '—' | '(' | ')' | '。' | '、' | '؟');
+        let ends =
+            |c: char| matches!(c, '.' | '!' | '?' | ';' | ',' | ':' | '…' | '–' | '—' | '(' | ')' | '。' | '、' | '؟');
         let sentences = folded.split(ends).map(Sentence::new_folded).filter(|sentence| sentence.len() > 0).collect();
         Self { sentences, words: Sentence::new_folded(&folded), shortened: text.split_whitespace().any(is_address) }
     }
@@ -137,7 +138,8 @@ impl Body {
     /// a sentence that begins with `no`.
     pub fn negates(&self, words: &Words, reach: usize) -> bool {
         let negations = &tables().negation;
-        let Some((sentence, at)) = self.sentences.iter().find_map(|sentence| Some((sentence, words.position(sentence)?)))
+        let Some((sentence, at)) =
+            self.sentences.iter().find_map(|sentence| Some((sentence, words.position(sentence)?)))
         else {
             return false;
         };

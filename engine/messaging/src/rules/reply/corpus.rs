@@ -44,7 +44,8 @@ fn report(counts: &BTreeMap<String, Count>) -> String {
     let row = |(class, count): (&String, &Count)| {
         format!("{class:20} {:5} {:9.3} {:6.3}\n", count.expected, count.precision(), count.recall())
     };
-    format!("{:20} {:>5} {:>9} {:>6}\n", "class", "lines", "precision", "recall") + &counts.iter().map(row).collect::<String>()
+    format!("{:20} {:>5} {:>9} {:>6}\n", "class", "lines", "precision", "recall")
+        + &counts.iter().map(row).collect::<String>()
 }
 
 #[test]

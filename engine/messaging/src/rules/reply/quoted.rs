@@ -51,7 +51,8 @@ fn by_verb(verb: &str) -> Option<Reaction> {
     let tables = tables();
     let words = Sentence::new_folded(&fold(verb));
     let text = words.words().iter().filter(|word| word.chars().any(char::is_alphabetic)).cloned().collect::<Vec<_>>();
-    let emoji = words.len() > text.len() || verb.chars().any(|c| !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace());
+    let emoji =
+        words.len() > text.len() || verb.chars().any(|c| !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace());
     let spoken = text.join(" ");
     let is = |words: &Words| words.has(&spoken);
     let against = verb.contains(['👎', '🖕', '🛑', '😡', '🤬']);

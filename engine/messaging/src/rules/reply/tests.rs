@@ -18,7 +18,12 @@ fn a_message_with_a_stop_word_is_never_interest() {
     let interested = ["yes", "I'm interested", "sure, call me", "tell me more", "sounds good", "sí claro"];
     for stop in stops {
         for yes in interested {
-            for text in [format!("{yes} {stop}"), format!("{stop} {yes}"), format!("{yes}. {stop}"), format!("{yes}, but {stop} it")] {
+            for text in [
+                format!("{yes} {stop}"),
+                format!("{stop} {yes}"),
+                format!("{yes}. {stop}"),
+                format!("{yes}, but {stop} it"),
+            ] {
                 let class = classify(&text, None).class;
                 assert!(matches!(class, ReplyClass::OptOut | ReplyClass::Hold), "{text}: {}", class.as_str());
             }
@@ -43,7 +48,8 @@ fn an_opt_out_after_a_quoted_message_counts() {
 
 #[test]
 fn damaged_texts_still_opt_out() {
-    for text in ["STOP\u{fffd}", "STOP \u{fffd}", "\u{feff}STOP", "STOP\u{0}", "stop\u{200d}", "🛑 STOP 🛑", "STOP 😡"] {
+    for text in ["STOP\u{fffd}", "STOP \u{fffd}", "\u{feff}STOP", "STOP\u{0}", "stop\u{200d}", "🛑 STOP 🛑", "STOP 😡"]
+    {
         let class = classify(text, None).class;
         assert!(matches!(class, ReplyClass::OptOut | ReplyClass::Hold), "{text:?}: {}", class.as_str());
     }

@@ -154,8 +154,18 @@ fn sundays_and_holidays_are_left_out_where_the_tenant_says_so() {
     let window = |federal_holidays| SendWindow { days: (1..=6).collect(), federal_holidays, ..all_hours() };
     assert!(!window(false).open(noon("2026-11-29"), &new_york), "a Sunday");
     for day in [
-        "2026-01-01", "2026-01-19", "2026-02-16", "2026-05-25", "2026-06-19", "2026-07-03", "2026-07-04", "2026-09-07",
-        "2026-10-12", "2026-11-11", "2026-11-26", "2026-12-25",
+        "2026-01-01",
+        "2026-01-19",
+        "2026-02-16",
+        "2026-05-25",
+        "2026-06-19",
+        "2026-07-03",
+        "2026-07-04",
+        "2026-09-07",
+        "2026-10-12",
+        "2026-11-11",
+        "2026-11-26",
+        "2026-12-25",
     ] {
         assert!(!window(true).open(noon(day), &new_york) && window(false).open(noon(day), &new_york), "{day}");
     }

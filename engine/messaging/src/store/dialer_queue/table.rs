@@ -49,7 +49,12 @@ pub(super) async fn insert(
 }
 
 /// Records the zones of a call that was queued before they were recorded.
-pub async fn set_zones(c: &mut PgConnection, tenant: TenantId, id: CallId, zones: &[String]) -> Result<(), sqlx::Error> {
+pub async fn set_zones(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: CallId,
+    zones: &[String],
+) -> Result<(), sqlx::Error> {
     let sql = "update dialer_queue set time_zones = $3 where tenant_id = $1 and id = $2 and time_zones is null";
     sqlx::query(sql).bind(tenant).bind(id).bind(zones).execute(c).await.map(drop)
 }

@@ -55,7 +55,8 @@ pub async fn queued_and_sent(
     .bind(campaign)
     .fetch_all(c)
     .await?;
-    let recent = |(number, first_contacts, in_7_days, in_30_days)| (number, Recent { first_contacts, in_7_days, in_30_days });
+    let recent =
+        |(number, first_contacts, in_7_days, in_30_days)| (number, Recent { first_contacts, in_7_days, in_30_days });
     Ok(rows.into_iter().map(recent).collect())
 }
 

@@ -41,7 +41,8 @@ pub async fn send_times(
         // Without zones the sender looks them up first.
         let zones: Option<Vec<String>> = row.try_get(2)?;
         let opens = zones.map_or(Some(now), |zones| window.next(now, &zones));
-        let times = SendTimes { due: row.try_get::<OffsetDateTime, _>(1)?.into(), opens, on_hold: row.try_get(4)?, now };
+        let times =
+            SendTimes { due: row.try_get::<OffsetDateTime, _>(1)?.into(), opens, on_hold: row.try_get(4)?, now };
         Ok((row.try_get(0)?, times))
     };
     rows.iter().map(read).collect()

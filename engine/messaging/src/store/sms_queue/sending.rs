@@ -86,6 +86,7 @@ pub async fn ends(
     tenant: TenantId,
     provider_id: &str,
 ) -> Result<Option<(String, String)>, sqlx::Error> {
-    let sql = "select to_number, coalesce(from_number, '') from sms_queue where tenant_id = $1 and provider_message_id = $2";
+    let sql =
+        "select to_number, coalesce(from_number, '') from sms_queue where tenant_id = $1 and provider_message_id = $2";
     sqlx::query_as(sql).bind(tenant).bind(provider_id).fetch_optional(c).await
 }

@@ -5,7 +5,13 @@ use std::collections::HashMap;
 use super::*;
 
 fn delivery(source: WebhookSource, body: &str) -> WebhookDelivery {
-    WebhookDelivery { source, headers: HashMap::new(), url: String::new(), other_urls: Vec::new(), body: body.to_owned().into() }
+    WebhookDelivery {
+        source,
+        headers: HashMap::new(),
+        url: String::new(),
+        other_urls: Vec::new(),
+        body: body.to_owned().into(),
+    }
 }
 
 #[test]
@@ -46,7 +52,10 @@ fn received(from: &str, text: &str, verdict: Option<CarrierVerdict>) -> Vec<Prov
 fn texts_that_a_database_would_refuse_are_made_safe() {
     use WebhookSource::*;
     let house = |text: &str| {
-        delivery(SignalHouse, &format!(r#"{{"event":"message.received","from":"+19175550101","to":"+12125550100","text":"{text}"}}"#))
+        delivery(
+            SignalHouse,
+            &format!(r#"{{"event":"message.received","from":"+19175550101","to":"+12125550100","text":"{text}"}}"#),
+        )
     };
     assert_eq!(parse(&house(r"STOP\u0000")), received("+19175550101", "STOP", None));
     assert_eq!(parse(&house(r"STOP \ud83d")), received("+19175550101", "STOP \u{fffd}", None));

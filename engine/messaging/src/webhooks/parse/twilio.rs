@@ -73,7 +73,9 @@ fn parse_one(fields: &Fields) -> ProviderEvent {
     match (sender.and_then(|number| party::number(&number)), text) {
         (Some(from), Some(text)) => ProviderEvent::MessageReceived { from, text, verdict },
         // The verdict needs no text.
-        (Some(from), None) if verdict.is_some() => ProviderEvent::MessageReceived { from, text: String::new(), verdict },
+        (Some(from), None) if verdict.is_some() => {
+            ProviderEvent::MessageReceived { from, text: String::new(), verdict }
+        }
         (Some(_), None) => ProviderEvent::Unread("no_text"),
         (None, _) => ProviderEvent::Unread("no_sender"),
     }

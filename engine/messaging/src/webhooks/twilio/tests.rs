@@ -13,11 +13,15 @@ fn sign(text: &str) -> String {
 }
 
 fn delivery(url: &str, body: &str, kind: &str, signature: String) -> WebhookDelivery {
-    let headers = HashMap::from([
-        ("x-twilio-signature".to_owned(), signature),
-        ("content-type".to_owned(), kind.to_owned()),
-    ]);
-    WebhookDelivery { source: WebhookSource::Twilio, headers, url: url.to_owned(), other_urls: Vec::new(), body: body.to_owned().into() }
+    let headers =
+        HashMap::from([("x-twilio-signature".to_owned(), signature), ("content-type".to_owned(), kind.to_owned())]);
+    WebhookDelivery {
+        source: WebhookSource::Twilio,
+        headers,
+        url: url.to_owned(),
+        other_urls: Vec::new(),
+        body: body.to_owned().into(),
+    }
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";

@@ -24,9 +24,8 @@ struct NumberBody {
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<NumberBody>().await?;
-    let number = party::receiver(&body.number).ok_or_else(|| {
-        Problem::invalid("number", "a phone number, a short code, or a messaging service (MG…)")
-    })?;
+    let number = party::receiver(&body.number)
+        .ok_or_else(|| Problem::invalid("number", "a phone number, a short code, or a messaging service (MG…)"))?;
     if !["signalhouse", "twilio"].contains(&body.provider.as_str()) {
         return Err(Problem::invalid("provider", "signalhouse or twilio"));
     }

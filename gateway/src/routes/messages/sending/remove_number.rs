@@ -23,9 +23,8 @@ struct NumberBody {
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<NumberBody>().await?;
-    let number = party::receiver(&body.number).ok_or_else(|| {
-        Problem::invalid("number", "a phone number, a short code, or a messaging service (MG…)")
-    })?;
+    let number = party::receiver(&body.number)
+        .ok_or_else(|| Problem::invalid("number", "a phone number, a short code, or a messaging service (MG…)"))?;
     let command = match idempotency::check(&app, &caller, &request, digest).await? {
         Check::Replay(response) => return Ok(response),
         Check::New(command) => command,
