@@ -17,7 +17,7 @@ impl ProjectorError {
     /// Whether a retry must fail too: the event itself cannot be folded or written.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
-            Self::Fold(_) | Self::Log(LogError::Hole { .. } | LogError::Corrupt(_)) => true,
+            Self::Fold(_) | Self::Log(LogError::Hole { .. } | LogError::Beyond { .. } | LogError::Corrupt(_)) => true,
             Self::Log(LogError::Database(_) | LogError::Fenced { .. }) => false,
             // Data that does not fit its column, or breaks a constraint.
             Self::Database(error) => {

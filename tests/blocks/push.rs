@@ -1,8 +1,12 @@
 //! PUSH: who is queued for which channel, who is skipped and why, and nobody twice.
 
 use luci_leads::store::suppressions::{self, Kind, Reason};
-use luci_schema::Stage;
-use serde_json::json;
+use luci_schema::{
+    ImportId, Micros, Stage,
+    event::BlockInput,
+    object_key::{Day, FileName, ObjectKey, ObjectLocation},
+};
+use serde_json::{Value, json};
 
 use super::fixture::{Done, Fixture, Pipeline, fixture, outputs};
 
@@ -118,8 +122,16 @@ async fn a_replay_of_the_lineage_queues_nobody_again_but_another_campaign_does()
     assert_eq!((done.counts().success, done.counts().skipped), (0, 6));
     assert_eq!(done.reasons()["already_queued"], 5);
     let other = inside(fixture.pipeline(run.run.input.clone(), run.run.root_input_id.clone()));
+    let same_day = pushed(&other).await;
+    assert_eq!(same_day.counts().success, 5, "calls are queued");
+    assert_eq!(fixture.count("select count(*) from sms_queue").await, 4, "one first contact a day");
+    sqlx::query("update sms_queue set status = 'sent', sent_at = now() - interval '25 hours'")
+        .execute(&fixture.pool)
+        .await
+        .expect("a day later");
+    let other = inside(fixture.pipeline(run.run.input.clone(), run.run.root_input_id.clone()));
     assert_eq!(pushed(&other).await.counts().success, 5);
-    assert_eq!(fixture.count("select max(previous_attempts)::bigint from attempt_logs").await, 2);
+    assert_eq!(fixture.count("select max(previous_attempts)::bigint from attempt_logs").await, 3);
     assert_eq!(fixture.count("select count(*) from sms_queue").await, 8);
 }
 
@@ -159,17 +171,18 @@ async fn a_send_is_recorded_with_everything_that_produced_it() {
     assert_eq!(pushed(&run).await.counts().success, 2);
     type Row = (String, String, i32, i16, Option<String>, String, Option<String>);
     let rows: Vec<Row> = sqlx::query_as(
-        "select q.context, q.template_category, q.attempt_number, q.segments, q.template_id, q.agent, q.time_zone
+        "select q.context, q.template_category, q.attempt_number, q.segments, q.template_id, q.agent,
+                array_to_string(q.time_zones, ' ')
            from sms_queue q order by q.to_number",
     )
     .fetch_all(&fixture.pool)
     .await
     .expect("rows");
-    let zone = Some("America/Los_Angeles".to_owned());
+    let zone = Some("America/Los_Angeles America/New_York".to_owned());
     let schedule = Some("schedule_call".to_owned());
     let book = "book_appointment".to_owned();
     assert_eq!(rows[0], (book, "sms_book_appointment".into(), 1, 1, schedule, "sabrina".into(), zone));
-    assert_eq!(rows[1].6, None, "the tenant's own zone counts");
+    assert_eq!(rows[1].6.as_deref(), Some("America/New_York"), "the area code's, never the tenant's");
     let logged = "select count(*) from attempt_logs where campaign_name = 'Spring' and context = 'book_appointment'
                   and template_category = 'sms_book_appointment' and agent = 'sabrina' and status = 'queued'
                   and scheduled_at is not null and (channel = 'call' or segments = 1)";
@@ -220,4 +233,35 @@ async fn leads_without_an_answer_are_retargeted_and_a_repeated_block_changes_not
     let report = run.block(&done.tasks[0]).await.expect("repeated");
     assert_eq!(report.counts.success, 1);
     assert_eq!(fixture.count("select count(*) from sms_queue").await, 7);
+}
+
+/// The same leads with another number, as a tracer may find it.
+async fn rewritten(fixture: &Fixture, input: &BlockInput, from: &str, to: &str) -> BlockInput {
+    let BlockInput::Artifact { artifact_id, object_path, leads } = input else { panic!("an artifact") };
+    let bytes = fixture.tools.storage.get(object_path).await.expect("an object");
+    let text = String::from_utf8(bytes.into()).expect("text").replace(from, to);
+    let file = FileName::sanitise("leads.csv");
+    let place = ObjectLocation::Import { day: Day::of(Micros::now()), import_id: ImportId::generate(), file };
+    let key = ObjectKey::new(fixture.tenant, place);
+    fixture.tools.storage.put(&key, text.into(), "text/plain").await.expect("stored");
+    BlockInput::Artifact { artifact_id: *artifact_id, object_path: key.to_string(), leads: *leads }
+}
+
+#[tokio::test]
+async fn two_leads_with_one_mobile_get_one_text_and_the_second_names_the_first() {
+    let fixture = fixture().await;
+    let csv = "Company,First Name,Cell\nAcme,Ann,9175550101\nBolt,Bob,9175550102\n";
+    let mut run = inside(fixture.import(csv).await);
+    run.configure(Stage::Push, json!({"channels": ["sms"], "mode": "immediate"}));
+    let ready = outputs(&run.through(Stage::Assign).await[&Stage::Assign], Stage::Assign).remove(0);
+    let household = rewritten(&fixture, &ready, "+19175550102", "+19175550101").await;
+    let done = run.stage(Stage::Push, vec![household]).await;
+    assert_eq!((done.counts().success, done.reasons()["already_queued"]), (1, 1));
+    assert_eq!(fixture.count("select count(*) from sms_queue where to_number = '+19175550101'").await, 1);
+    assert_eq!(fixture.count("select count(*) from attempt_logs").await, 1);
+    let pushed = fixture.lines(done.artifacts(Stage::Push.artifact_type())[0]).await;
+    let lines: Vec<Value> = pushed.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines[1]["alreadyQueued"], lines[0]["leadId"], "{}", lines[1]);
+    assert!(lines[0].get("alreadyQueued").is_none());
+    assert_eq!(fixture.leads(done.artifacts(Stage::Push.artifact_type())[0]).await.len(), 2, "both are leads");
 }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    sender::fixture::{noon, to},
+    sender::fixture::{at_noon, noon, to},
     support::{self, Api, Luci, Servers},
 };
 
@@ -64,6 +64,7 @@ async fn killed_while_queueing_and_sending_nobody_is_sent_a_message_twice() {
         luci.start().await;
     }
     let detail = luci.api().run_ended(&run).await;
+    at_noon(&database.pool().await).await;
     assert_eq!(detail["run"]["status"], "completed", "{:#}", detail["run"]);
     // Messages claimed before a kill are settled after the claim's timeout.
     support::eventually("nothing is pending or in hand", async || {

@@ -1,5 +1,6 @@
 //! The gateway's API on a whole system.
 
+mod approval;
 mod automations;
 mod blueprints;
 mod bulk;
@@ -22,6 +23,8 @@ mod orchestrate;
 mod page;
 mod providers;
 mod reads;
+mod repeats;
+mod replies;
 mod scoring;
 mod sectors;
 mod start;

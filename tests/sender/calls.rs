@@ -11,7 +11,7 @@ use luci_messaging::{
 use luci_sandbox::CarrierFault;
 use luci_schema::{BlockId, CallId, RunId};
 
-use super::fixture::{Fixture, fixture, to};
+use super::fixture::{Fixture, fixture, noon, to};
 
 async fn queue_calls(fixture: &Fixture, count: u64) {
     let mut c = fixture.engine.acquire().await.expect("a connection");
@@ -19,14 +19,14 @@ async fn queue_calls(fixture: &Fixture, count: u64) {
     leads::save(&mut c, fixture.tenant, "import_calls", &found.iter().collect::<Vec<_>>()).await.expect("saved");
     let call = |lead: &Lead| NewCall {
         id: CallId::generate(),
-        send_key: channel::send_key(fixture.tenant, channel::Channel::Call, lead.lead_id, "test", 1),
+        send_key: channel::send_key(fixture.tenant, channel::Channel::Call, &to(lead.row), "test", 1),
         lead_id: lead.lead_id,
         phone: to(lead.row),
         contact_name: None,
         company_name: None,
         priority: 5,
         attempt_number: 1,
-        time_zone: None,
+        time_zones: vec![noon()],
     };
     let calls: Vec<NewCall> = found.iter().map(call).collect();
     let queuing = SendBatch {

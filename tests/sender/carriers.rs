@@ -4,7 +4,7 @@ use luci_messaging::carriers::SendersConfig;
 use luci_sandbox::{CarrierFault, Carriers, Taken};
 use serde_json::{Value, json};
 
-use super::fixture::{NUMBER, noon, quick, to};
+use super::fixture::{NUMBER, at_noon, noon, quick, to};
 use crate::{
     gateway::{
         deliveries::{SECRET, Sent, deliver, hex_mac, token, twilio},
@@ -23,7 +23,8 @@ async fn system(carriers: &Carriers) -> System {
 }
 
 /// A run that pushes three leads at once, with a picture, from a number at the provider.
-async fn push(api: &Api, provider: &str) -> String {
+async fn push(system: &System, provider: &str) -> String {
+    let api = &system.api;
     let window = json!({"timeZone": noon(), "windowFrom": "08:00", "windowTo": "21:00", "days": [1, 2, 3, 4, 5, 6, 7],
         "pauseMs": 0});
     assert_eq!(api.post("/api/sending", &window).await.0, 202);
@@ -40,6 +41,7 @@ async fn push(api: &Api, provider: &str) -> String {
     assert_eq!(status, 202, "{run}");
     let run = run["runId"].as_str().expect("an id").to_owned();
     assert_eq!(api.run_ended(&run).await["run"]["status"], "completed");
+    at_noon(&system.database.pool().await).await;
     run
 }
 
@@ -77,7 +79,7 @@ async fn carried_by(provider: &'static str) {
     let api = &system.api;
     // The first is accepted, but the answer is lost: the sender finds it in the carrier's list.
     carriers.fault_next(CarrierFault::Lost, 1);
-    let run = push(api, provider).await;
+    let run = push(&system, provider).await;
     let sent = attempts(api, &run, |attempt| attempt["status"] == "sent").await;
     let taken = carriers.taken();
     assert_eq!(taken.len(), 3, "each once");

@@ -1,6 +1,7 @@
 //! Fixture: a tenant with a number, sandbox carriers with a ledger, queued messages, a sender.
 
 use std::{
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -66,7 +67,7 @@ pub async fn fixture() -> Fixture {
     fixture
 }
 
-/// A zone where it is noon now: the recipients' window is open whenever a test runs.
+/// A zone where it is noon now: the recipients' window is open there whenever a test runs.
 pub fn noon() -> String {
     let hour = Micros::now().seconds().div_euclid(3_600).rem_euclid(24);
     // POSIX signs: Etc/GMT-9 is nine hours ahead.
@@ -74,6 +75,13 @@ pub fn noon() -> String {
         0 => "Etc/GMT".to_owned(),
         ahead if ahead > 0 => format!("Etc/GMT-{ahead}"),
         behind => format!("Etc/GMT+{}", -behind),
+    }
+}
+
+/// Puts the recipients of everything that is queued where it is noon, however long after the runs' own look at their numbers.
+pub async fn at_noon(pool: &PgPool) {
+    for sql in ["update sms_queue set time_zones = array[$1]", "update dialer_queue set time_zones = array[$1]"] {
+        sqlx::query(sql).bind(noon()).execute(pool).await.expect("moved");
     }
 }
 
@@ -119,12 +127,17 @@ impl Fixture {
         queue(&self.engine, tenant, input, count).await
     }
 
+    /// One lead of an input with one pending message of a campaign, to the number of the row.
+    pub async fn queue_one(&self, input: &str, row: u64, campaign: &str) -> MessageId {
+        queue_rows(&self.engine, self.tenant, input, row..=row, campaign).await[0]
+    }
+
     /// A sender of this process. Ends when the token is cancelled.
     pub fn sender(&self, options: SenderOptions, config: SendersConfig) -> Sending {
         let vault = Arc::new(Vault::new(&"5a".repeat(32).into()).expect("a key"));
         let messengers = CarrierAccounts::new(config, vault, options.call_timeout).expect("a client");
-        let (stop, pool) = (CancellationToken::new(), self.engine.clone());
-        let task = tokio::spawn(sender::run(options, pool, messengers, stop.clone()));
+        let (stop, engine) = (CancellationToken::new(), (self.engine.clone(), self.log.clone()));
+        let task = tokio::spawn(sender::run(options, engine, messengers, stop.clone()));
         Sending { stop, task }
     }
 
@@ -176,14 +189,25 @@ impl Fixture {
 
 /// Leads `1..=count` of an input, each with one pending message to a number of its own.
 pub async fn queue(engine: &PgPool, tenant: TenantId, input: &str, count: u64) -> Vec<MessageId> {
+    queue_rows(engine, tenant, input, 1..=count, "test").await
+}
+
+async fn queue_rows(
+    engine: &PgPool,
+    tenant: TenantId,
+    input: &str,
+    rows: RangeInclusive<u64>,
+    campaign: &str,
+) -> Vec<MessageId> {
     let mut c = engine.acquire().await.expect("a connection");
-    let leads: Vec<Lead> = (1..=count).map(|row| Lead::bare(lead_id(input, row), row, row)).collect();
+    let leads: Vec<Lead> = rows.map(|row| Lead::bare(lead_id(input, row), row, row)).collect();
     luci_leads::store::leads::save(&mut c, tenant, input, &leads.iter().collect::<Vec<_>>()).await.expect("saved");
-    let messages: Vec<NewMessage> = leads.iter().map(|lead| message(tenant, lead.lead_id, lead.row)).collect();
+    let messages: Vec<NewMessage> =
+        leads.iter().map(|lead| message(tenant, lead.lead_id, lead.row, campaign)).collect();
     let queuing = SendBatch {
         run: RunId::generate(),
         block: BlockId::generate(),
-        campaign: "test",
+        campaign,
         context: CampaignContext::Initial,
         mode: ApprovalMode::Immediate,
         agent: "gianna",
@@ -197,10 +221,10 @@ pub fn to(row: u64) -> String {
     format!("+1917555{row:04}")
 }
 
-fn message(tenant: TenantId, lead: LeadId, row: u64) -> NewMessage {
+fn message(tenant: TenantId, lead: LeadId, row: u64, campaign: &str) -> NewMessage {
     NewMessage {
         id: MessageId::generate(),
-        send_key: channel::send_key(tenant, channel::Channel::Sms, lead, "test", 1),
+        send_key: channel::send_key(tenant, channel::Channel::Sms, &to(row), campaign, 1),
         lead_id: lead,
         to: to(row),
         body: format!("Hello {row}. Reply STOP to opt out."),
@@ -209,7 +233,7 @@ fn message(tenant: TenantId, lead: LeadId, row: u64) -> NewMessage {
         template: None,
         template_version: None,
         segments: 1,
-        time_zone: None,
+        time_zones: vec![noon()],
     }
 }
 

@@ -14,7 +14,7 @@ async fn the_window_is_the_recipient_s_own() {
     // Twelve hours away from noon it is night, whatever the tenant's window says.
     let hour = Micros::now().seconds().div_euclid(3_600).rem_euclid(24);
     let night = if hour <= 12 { format!("Etc/GMT+{hour}") } else { format!("Etc/GMT-{}", 24 - hour) };
-    sqlx::query("update sms_queue set time_zone = $1 where to_number like '%1'")
+    sqlx::query("update sms_queue set time_zones = array[$1] where to_number like '%1'")
         .bind(&night)
         .execute(&fixture.pool)
         .await

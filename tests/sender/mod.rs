@@ -2,8 +2,10 @@
 
 mod calls;
 mod carriers;
+mod faults;
 pub mod fixture;
 mod limits;
+mod numbers;
 mod reports;
 mod retargets;
 mod sending;

@@ -1,9 +1,8 @@
 //! Retargets: leads without an answer get a draft of one more attempt, once; no others do.
 
-use luci_leads::lead_id;
 use luci_messaging::rules::channel;
 
-use super::fixture::{Fixture, fixture, to};
+use super::fixture::{Fixture, at_noon, fixture, to};
 
 const DUE: &str = "select count(*) from attempt_logs where retarget_at is not null";
 const DRAFTS: &str = "select count(*) from sms_queue where status = 'draft'";
@@ -60,8 +59,7 @@ async fn a_lead_without_an_answer_gets_one_more_draft() {
 async fn a_message_that_a_run_queued_is_not_queued_again() {
     let fixture = fixture().await;
     sent(&fixture, 1).await;
-    let lead = lead_id("import_a", 1);
-    let key = channel::send_key(fixture.tenant, channel::Channel::Sms, lead, "test", 4);
+    let key = channel::send_key(fixture.tenant, channel::Channel::Sms, &to(1), "test", 4);
     sqlx::query(
         "insert into sms_queue (tenant_id, id, send_key, lead_id, campaign_id, run_id, block_id, to_number, body, status)
          select tenant_id, 'msg_of_a_run', $1, lead_id, campaign_id, run_id, 'block_other', to_number, body, 'rejected'
@@ -130,6 +128,8 @@ async fn the_rules_that_the_run_pinned_say_when_and_how_often() {
         .await;
         pass(&fixture).await;
         assert_eq!(fixture.count(DRAFTS).await, i64::from(attempt < 3), "twice at most");
+        // A retarget looks its recipient's zones up: here it is always noon.
+        at_noon(&fixture.pool).await;
         run(&fixture, "update sms_queue set status = 'approved' where status = 'draft'").await;
     }
     let handed_on = "select count(*) from attempt_logs where context = 'retarget' and attempt_number in (2, 3)

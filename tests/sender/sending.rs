@@ -79,10 +79,10 @@ async fn refusals_are_retried_unless_they_are_about_the_message() {
     fixture.until(SENT, 1).await;
     // Only the 503 used up an attempt: the others were not the message's fault.
     assert_eq!(fixture.count("select attempts::bigint from sms_queue").await, 2);
-    fixture.queue(fixture.tenant, "import_b", 1).await;
+    fixture.queue_one("import_b", 2, "test").await;
     fixture.carriers.fault_next(CarrierFault::Refused, 1);
     fixture.until("select count(*) from sms_queue where status = 'failed' and error_code = 'VALIDATION'", 1).await;
-    fixture.queue(fixture.tenant, "import_c", 1).await;
+    fixture.queue_one("import_c", 3, "test").await;
     fixture.carriers.fault_next(CarrierFault::Unavailable, 3);
     fixture.until("select count(*) from sms_queue where status = 'failed' and error_code = 'API_ERROR'", 1).await;
     sending.stop().await;

@@ -28,6 +28,9 @@ pub struct Import {
     /// Start a run and follow it to its end; exit code 1 unless it completes
     #[arg(long)]
     watch: bool,
+    /// Start a run although one was started on the same file before
+    #[arg(long)]
+    allow_repeat: bool,
     #[command(flatten)]
     options: Options,
     /// Start without a question, for all rows of the file
@@ -45,7 +48,8 @@ impl Import {
             self.print(&import)?;
             return Ok(Outcome::Done);
         }
-        let mut body = json!({"importId": import["importId"], "options": self.options.body()});
+        let mut body =
+            json!({"importId": import["importId"], "options": self.options.body(), "allowRepeat": self.allow_repeat});
         if let Some(sector) = &self.sector {
             body["sectorId"] = json!(sector);
         }

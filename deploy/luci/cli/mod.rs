@@ -7,6 +7,7 @@ mod blueprint;
 mod client;
 pub mod demo;
 mod env;
+mod hold;
 mod import;
 mod key;
 mod lead;
@@ -22,6 +23,7 @@ mod storage;
 mod tenant;
 mod up;
 mod watch;
+mod webhook;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -86,6 +88,12 @@ enum Command {
     /// List outside providers; set and remove the tenant's own credentials
     #[command(subcommand)]
     Provider(provider::Provider),
+    /// Review messages that may be an opt-out
+    #[command(subcommand)]
+    Hold(hold::Hold),
+    /// Review deliveries of webhooks that could not be understood
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
     /// Show a run's history and states, verify them, and compare the read tables with the log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -153,6 +161,8 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Tenant(tenant) => tenant.run(&config).await,
         Command::Key(key) => key.run(&config).await,
         Command::Provider(provider) => provider.run(&config).await,
+        Command::Hold(hold) => hold.run(&config).await,
+        Command::Webhook(webhook) => webhook.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
         Command::Storage(storage) => storage.run(&config).await,
         Command::Projections(projections) => projections.run(&config).await,

@@ -79,6 +79,9 @@ pub struct Start {
     sector: Option<String>,
     #[arg(long, value_name = "BLUEPRINT")]
     blueprint: Option<String>,
+    /// Start it although a run was started on the same file before
+    #[arg(long)]
+    allow_repeat: bool,
     #[command(flatten)]
     pub options: Options,
     /// Follow it to its end; exit code 1 unless it completes
@@ -157,7 +160,7 @@ impl Run {
 
 impl Start {
     fn body(&self) -> Value {
-        let mut body = json!({"options": self.options.body()});
+        let mut body = json!({"options": self.options.body(), "allowRepeat": self.allow_repeat});
         let inputs = [("importId", &self.import), ("sectorId", &self.sector), ("blueprintId", &self.blueprint)];
         for (name, value) in inputs {
             if let Some(value) = value {

@@ -1,7 +1,9 @@
-//! Messages and calls: pure rules (`rules`), tables (`store`), outside carriers (`carriers`), the sender (`sender`), and
-//! provider callbacks (`webhooks`).
+//! Messages and calls: pure rules (`rules`), tables (`store`), what happens to a number (`recipients`) and to a send that was
+//! reported on (`reports`), outside carriers (`carriers`), the sender (`sender`), and provider callbacks (`webhooks`).
 
 pub mod carriers;
+pub mod recipients;
+mod reports;
 pub mod rules;
 pub mod sender;
 pub mod store;

@@ -8,6 +8,7 @@ mod async_trace;
 pub mod automations;
 mod corrected;
 mod enrich;
+pub mod file_start;
 mod import;
 pub mod kind;
 mod lookup;

@@ -11,7 +11,7 @@ use luci_leads::{
 use luci_providers::{ProviderName, Reason};
 use luci_runs::block::{BlockFault, Task};
 use luci_schema::{
-    ArtifactId, Counts, Failure, FailureCode, Stage, TenantId,
+    ArtifactId, Counts, Failure, FailureCode, LeadId, Stage, TenantId,
     event::{BlockInput, BlockReport},
 };
 use luci_storage::{ArtifactWriter, StorageError};
@@ -84,6 +84,15 @@ pub(super) fn retryable(what: &str, error: &dyn std::fmt::Display) -> BlockFault
     fault
 }
 
+/// The line of a lead whose number belongs to the send of another one. Readers of leads leave the name out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AlreadyQueued<'a> {
+    #[serde(flatten)]
+    lead: &'a Lead,
+    already_queued: LeadId,
+}
+
 /// A block's report while it is being made.
 pub(super) struct Outcome<'a> {
     task: &'a Task,
@@ -149,6 +158,17 @@ impl<'a> Outcome<'a> {
             self.reason(reason);
         }
         self.write_output(lead).await
+    }
+
+    /// The lead passes unchanged: its number gets this attempt of the campaign as the number of another lead, which its line
+    /// names.
+    pub(super) async fn already_queued(&mut self, lead: &Lead, first: LeadId) -> Result<(), BlockFault> {
+        self.report.counts.skipped += 1;
+        self.reason("already_queued");
+        if first == lead.lead_id {
+            return self.write_output(lead).await;
+        }
+        self.write_output(&AlreadyQueued { lead, already_queued: first }).await
     }
 
     /// The lead leaves the pipeline here and can be retried.

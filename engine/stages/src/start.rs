@@ -13,6 +13,7 @@ use luci_providers::{ProviderName, credentials, prices};
 use luci_schema::{
     Actor, BlueprintId, ImportId, RunId, SectorId, Stage, TenantId,
     event::{Artifact, ObjectDigest, RunInput, RunOptions, RunPrices, RunQueued, StageSpec, TriggerType},
+    log::LogError,
 };
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -54,6 +55,11 @@ pub enum StartError {
     Invalid { field: &'static str, reason: String },
     #[error("the input has {leads} leads, the run takes at most {max_leads}")]
     TooManyLeads { leads: u64, max_leads: u64 },
+    /// The file was started before, by this run.
+    #[error("run {run} was started on the same file; set allowRepeat to start it again")]
+    AlreadyImported { run: RunId },
+    #[error("the log cannot be read: {0}")]
+    Log(#[from] LogError),
     #[error(transparent)]
     Admin(#[from] AdminError),
     #[error(transparent)]

@@ -151,6 +151,12 @@ impl From<StartError> for Problem {
             StartError::TooManyLeads { leads, max_leads } => {
                 Self::invalid("options.maxLeads", reason).with("leads", leads).with("maxLeads", max_leads)
             }
+            StartError::AlreadyImported { run } => {
+                Self::new(StatusCode::CONFLICT, "already_imported", "The file was started before")
+                    .detail(reason)
+                    .with("runId", run.to_string())
+            }
+            StartError::Log(error) => error.into(),
             StartError::Admin(error) => error.into(),
             StartError::Database(error) => error.into(),
         }

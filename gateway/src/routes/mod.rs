@@ -17,7 +17,7 @@ use http::Method;
 use imports::blobs;
 use leads::sectors;
 use luci_config::Right;
-use messages::{drafts, sending, suppressions, templates};
+use messages::{drafts, holds, sending, suppressions, templates, unread_webhooks};
 use route::{delete, patch, post, public, put, read};
 use runs::{artifacts, blocks, events, failed_leads};
 use system::{dashboard, session};
@@ -124,6 +124,11 @@ pub static ROUTES: &[Route] = &[
     post("/api/suppressions/remove", "removeSuppression", Right::Administer, |a, c, r| {
         Box::pin(suppressions::remove::handle(a, c, r))
     }),
+    read("/api/holds", "listHolds", |a, c, r| Box::pin(holds::list::handle(a, c, r))),
+    post("/api/holds/release", "releaseHold", Right::Administer, |a, c, r| Box::pin(holds::release::handle(a, c, r))),
+    post("/api/holds/suppress", "suppressHold", Right::Administer, |a, c, r| {
+        Box::pin(holds::suppress::handle(a, c, r))
+    }),
     read("/api/sending", "getSending", |a, c, r| Box::pin(sending::get::handle(a, c, r))),
     post("/api/sending", "updateSending", Right::Own, |a, c, r| Box::pin(sending::update::handle(a, c, r))),
     post("/api/sending/numbers", "addSenderNumber", Right::Administer, |a, c, r| {
@@ -131,6 +136,13 @@ pub static ROUTES: &[Route] = &[
     }),
     post("/api/sending/numbers/remove", "removeSenderNumber", Right::Administer, |a, c, r| {
         Box::pin(sending::remove_number::handle(a, c, r))
+    }),
+    read("/api/unread-webhooks", "listUnreadWebhooks", |a, c, r| Box::pin(unread_webhooks::list::handle(a, c, r))),
+    read("/api/unread-webhooks/{webhookId}", "getUnreadWebhook", |a, c, r| {
+        Box::pin(unread_webhooks::get::handle(a, c, r))
+    }),
+    post("/api/unread-webhooks/{webhookId}/resolve", "resolveUnreadWebhook", Right::Administer, |a, c, r| {
+        Box::pin(unread_webhooks::resolve::handle(a, c, r))
     }),
     public(Method::POST, "/api/webhooks/{source}", "receiveWebhookByNumber", |a, r| {
         Box::pin(messages::receive_webhook::handle(a, r))

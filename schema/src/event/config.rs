@@ -9,8 +9,8 @@ use super::{
         AutomationSkipped, AutomationUpdated,
     },
     contact::{
-        MessageDecided, MessageReceived, NumberChanged, SendingUpdated, SuppressionChanged, TemplatePublished,
-        TokenCreated, TokenRevoked, WebhookReceived,
+        HoldDecided, MessageDecided, MessageReceived, NumberChanged, NumberPaused, SendingUpdated, SuppressionChanged,
+        TemplatePublished, TokenCreated, TokenRevoked, WebhookReceived, WebhookResolved,
     },
     events,
     run::StageSpec,
@@ -52,12 +52,16 @@ events! {
         MessageReceived(MessageReceived) = "message:received",
         SuppressionAdded(SuppressionChanged) = "suppression:added",
         SuppressionRemoved(SuppressionChanged) = "suppression:removed",
+        HoldReleased(HoldDecided) = "hold:released",
+        HoldSuppressed(HoldDecided) = "hold:suppressed",
         SendingUpdated(SendingUpdated) = "sending:updated",
         NumberAdded(NumberChanged) = "number:added",
         NumberRemoved(NumberChanged) = "number:removed",
+        NumberPaused(NumberPaused) = "number:paused",
         TokenCreated(TokenCreated) = "token:created",
         TokenRevoked(TokenRevoked) = "token:revoked",
         WebhookReceived(Box<WebhookReceived>) = "webhook:received",
+        WebhookResolved(WebhookResolved) = "webhook:resolved",
     }
 }
 

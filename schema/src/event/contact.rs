@@ -33,6 +33,40 @@ pub struct MessageDecided {
 #[serde(rename_all = "camelCase")]
 pub struct SuppressionChanged {
     pub reason: String,
+    /// The rule that made it: `carrier:21610`, `request:lose my number`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The delivery that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_id: Option<WebhookId>,
+}
+
+/// A person decided on a number that was on hold: its sends go on, or it is suppressed. The number is only in the table
+/// `number_holds`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldDecided {
+    /// The delivery of the newest message that put the number on hold.
+    pub webhook_id: WebhookId,
+    /// Messages that the decision is about.
+    pub messages: u64,
+}
+
+/// A sender number was paused: the carrier's code says that the number itself may not send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NumberPaused {
+    pub provider: String,
+    pub number: String,
+    /// The carrier's error code.
+    pub code: String,
+}
+
+/// A person has dealt with a delivery that could not be understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookResolved {
+    pub webhook_id: WebhookId,
 }
 
 /// The tenant's sending window and limits were changed.
@@ -45,6 +79,16 @@ pub struct SendingUpdated {
     pub days: Vec<u8>,
     pub daily_limit: u32,
     pub hourly_limit: u32,
+    /// Messages to one number in 7 and in 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weekly_per_number: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly_per_number: Option<u32>,
+    /// The tenant's own holidays, `2026-12-24`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holidays: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federal_holidays: Option<bool>,
 }
 
 /// A sender number of the tenant.
@@ -86,6 +130,9 @@ pub struct WebhookReceived {
     pub size_bytes: u64,
     /// SHA-256 of the raw body, lower hex.
     pub checksum: String,
+    /// Why it could not be understood: `no_json`, `no_sender` …; a person must look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
 }
 
 /// A lead's message, in the stream of the webhook that delivered it.
@@ -100,7 +147,10 @@ pub struct MessageReceived {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<MessageId>,
     pub channel: String,
-    /// `opt_out`, `wrong_number`, `email_captured`, `content_permission`, `interest`, `not_interested`, `question`,
-    /// `resubscribe` or `unclear`.
+    /// `opt_out`, `hold`, `wrong_number`, `email_captured`, `content_permission`, `interest`, `not_interested`, `question`,
+    /// `resubscribe`, `reaction` or `unclear`.
     pub class: String,
+    /// The rule that gave the class: `keyword:stop`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }

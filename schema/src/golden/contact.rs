@@ -4,8 +4,8 @@ use super::samples::ulid;
 use crate::{
     ConfigEvent, Event, KeyId, LeadId, MessageId, StreamId, TemplateId, TenantId, WebhookId,
     event::{
-        MessageDecided, MessageReceived, NumberChanged, SendingUpdated, SuppressionChanged, TemplatePublished,
-        TokenCreated, TokenRevoked, WebhookReceived,
+        HoldDecided, MessageDecided, MessageReceived, NumberChanged, NumberPaused, SendingUpdated, SuppressionChanged,
+        TemplatePublished, TokenCreated, TokenRevoked, WebhookReceived, WebhookResolved,
     },
 };
 
@@ -22,13 +22,19 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
         checksum: "ab".repeat(32),
     };
     let decided = |edited| MessageDecided { message_id, lead_id, edited };
-    let suppressed = || SuppressionChanged { reason: "OPT_OUT".into() };
+    let suppressed = || SuppressionChanged { reason: "OPT_OUT".into(), rule: None, webhook_id: None };
     let sending = SendingUpdated {
         window: "09:00-17:00".into(),
         days: vec![1, 2, 3, 4, 5],
         daily_limit: 2_000,
         hourly_limit: 500,
+        weekly_per_number: None,
+        monthly_per_number: None,
+        holidays: None,
+        federal_holidays: None,
     };
+    let paused = NumberPaused { provider: "twilio".into(), number: "+12125550100".into(), code: "30034".into() };
+    let hold = || HoldDecided { webhook_id, messages: 1 };
     let number = || NumberChanged { provider: "signalhouse".into(), number: "+12125550100".into() };
     let token = TokenCreated { token_id, source: "stripe".into(), purpose: "status".into() };
     let webhook = WebhookReceived {
@@ -40,6 +46,7 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
         object_path: "tenant/webhooks/signalhouse/2024-12-05/wh.json".into(),
         size_bytes: 412,
         checksum: "cd".repeat(32),
+        unread: None,
     };
     let received = MessageReceived {
         webhook_id,
@@ -47,6 +54,7 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
         message_id: Some(message_id),
         channel: "sms".into(),
         class: "interest".into(),
+        rule: None,
     };
     let tenant: StreamId = tenant.into();
     [
@@ -59,9 +67,13 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
         (tenant, ConfigEvent::SendingUpdated(sending)),
         (tenant, ConfigEvent::NumberAdded(number())),
         (tenant, ConfigEvent::NumberRemoved(number())),
+        (tenant, ConfigEvent::NumberPaused(paused)),
+        (tenant, ConfigEvent::HoldReleased(hold())),
+        (tenant, ConfigEvent::HoldSuppressed(hold())),
         (token_id.into(), ConfigEvent::TokenCreated(token)),
         (token_id.into(), ConfigEvent::TokenRevoked(TokenRevoked { token_id })),
         (webhook_id.into(), ConfigEvent::WebhookReceived(Box::new(webhook))),
+        (webhook_id.into(), ConfigEvent::WebhookResolved(WebhookResolved { webhook_id })),
     ]
     .map(|(stream, event)| (stream, event.into()))
     .into()

@@ -62,6 +62,8 @@ pub enum CarrierFault {
     Unavailable,
     /// 400; not accepted.
     Refused,
+    /// 400 with this code in the body, as Twilio words it; not accepted.
+    Coded(u32),
     /// 401; not accepted.
     Unauthorised,
     /// Accepted, but the answer is a 502.
@@ -194,6 +196,9 @@ async fn answer(request: &CarrierRequest<'_>, outbox: &Outbox) -> Response<Bytes
         }
         Some(CarrierFault::Unavailable) => failed(503),
         Some(CarrierFault::Refused) => failed(400),
+        Some(CarrierFault::Coded(code)) => {
+            reply(400, &json!({"code": code, "message": "fault of the sandbox", "status": 400}))
+        }
         Some(CarrierFault::Unauthorised) => failed(401),
         Some(CarrierFault::Lost) => {
             // Accepted; only the answer is lost.

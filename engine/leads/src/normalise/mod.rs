@@ -5,5 +5,4 @@ pub mod amount;
 pub mod email;
 pub mod name;
 pub mod phone;
-pub mod time_zone;
 pub mod title;

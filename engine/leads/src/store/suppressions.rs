@@ -1,113 +1,62 @@
 //! Table `suppressions`: phone numbers and e-mail addresses that the tenant must not contact.
 
+mod reason;
+
 use std::collections::HashSet;
 
 use luci_schema::{Micros, TenantId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
 
-/// What is suppressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// E.164
-    Phone,
-    /// Lower case.
-    Email,
-}
+use self::reason::removable;
 
-impl Kind {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Phone => "phone",
-            Self::Email => "email",
-        }
-    }
-}
+pub use self::reason::{Kind, MadeBy, Origin, Reason};
 
-/// Why a number or address is suppressed. The first three are permanent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Reason {
-    OptOut,
-    LegalDnc,
-    Litigator,
-    Blacklist,
-    WrongNumber,
-    InvalidPhone,
-    ComplianceHold,
-}
-
-impl Reason {
-    pub const ALL: [Self; 7] = [
-        Self::OptOut,
-        Self::LegalDnc,
-        Self::Litigator,
-        Self::Blacklist,
-        Self::WrongNumber,
-        Self::InvalidPhone,
-        Self::ComplianceHold,
-    ];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OptOut => "OPT_OUT",
-            Self::LegalDnc => "LEGAL_DNC",
-            Self::Litigator => "LITIGATOR",
-            Self::Blacklist => "BLACKLIST",
-            Self::WrongNumber => "WRONG_NUMBER",
-            Self::InvalidPhone => "INVALID_PHONE",
-            Self::ComplianceHold => "COMPLIANCE_HOLD",
-        }
-    }
-
-    fn parse(stored: &str) -> Result<Self, sqlx::Error> {
-        let unknown = || sqlx::Error::Decode(format!("`{stored}` is not a reason of a suppression").into());
-        Self::ALL.into_iter().find(|reason| reason.as_str() == stored).ok_or_else(unknown)
-    }
-
-    const fn permanent(self) -> bool {
-        matches!(self, Self::OptOut | Self::LegalDnc | Self::Litigator)
-    }
-}
-
-/// The source of suppressions that an incoming message caused.
-pub const MESSAGE: &str = "message";
-
-/// Suppresses a number or address, and stores the source of the suppression: `MESSAGE`.
+/// Suppresses a number or address and records what made the suppression. One that is permanent is not replaced, but what a rule
+/// made becomes the carrier's or the keyword's.
 pub async fn add_from(
     c: &mut PgConnection,
     tenant: TenantId,
-    kind: Kind,
-    value: &str,
-    reason: Reason,
-    source: &str,
+    (kind, value): (Kind, &str),
+    (reason, expires_at): (Reason, Option<Micros>),
+    made_by: MadeBy<'_>,
 ) -> Result<(), sqlx::Error> {
-    add(c, tenant, kind, value, reason, None).await?;
     sqlx::query(
-        "update suppressions set source = coalesce(source, $4) where tenant_id = $1 and kind = $2 and value = $3",
+        "insert into suppressions (tenant_id, kind, value, reason, expires_at, source, origin, rule, webhook_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         on conflict (tenant_id, kind, value) do update
+            set reason = excluded.reason, expires_at = excluded.expires_at, source = excluded.source,
+                origin = excluded.origin, rule = excluded.rule, webhook_id = excluded.webhook_id
+          where (suppressions.reason not in ('OPT_OUT', 'LEGAL_DNC', 'LITIGATOR')
+                 and (excluded.expires_at is null or suppressions.expires_at < excluded.expires_at))
+             or (suppressions.reason = 'OPT_OUT' and excluded.reason = 'OPT_OUT'
+                 and suppressions.origin = 'rule' and excluded.origin in ('carrier', 'keyword'))",
     )
     .bind(tenant)
     .bind(kind.as_str())
     .bind(value)
-    .bind(source)
+    .bind(reason.as_str())
+    .bind(expires_at.filter(|_| !reason.permanent()).map(Micros::date_time))
+    .bind(made_by.origin.source())
+    .bind(made_by.origin.as_str())
+    .bind(made_by.rule)
+    .bind(made_by.webhook)
     .execute(c)
     .await?;
     Ok(())
 }
 
-/// Ends an opt-out that a message caused, when the same person subscribes again. False when the number is suppressed for
-/// another reason or not at all.
+/// Ends an opt-out that a message or the carrier caused, when the same person subscribes again. False when the number is
+/// suppressed for another reason or not at all.
 pub async fn resubscribe(c: &mut PgConnection, tenant: TenantId, phone: &str) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "delete from suppressions where tenant_id = $1 and kind = 'phone' and value = $2
-            and reason = $3 and source = $4",
+            and reason = $3 and source in ('message', 'carrier')",
     )
     .bind(tenant)
     .bind(phone)
     .bind(Reason::OptOut.as_str())
-    .bind(MESSAGE)
     .execute(c)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -168,6 +117,13 @@ pub struct Suppression {
     pub value: String,
     pub reason: String,
     pub source: Option<String>,
+    /// `carrier`, `keyword`, `rule` or `person`.
+    pub origin: Option<String>,
+    pub rule: Option<String>,
+    /// The delivery of the message.
+    pub webhook_id: Option<String>,
+    /// Whether an admin may remove it.
+    pub removable: bool,
     pub created_at: String,
     pub expires_at: Option<String>,
 }
@@ -181,7 +137,7 @@ pub async fn list(
 ) -> Result<Vec<Suppression>, sqlx::Error> {
     let (kind, value) = after.unwrap_or_default();
     let rows = sqlx::query(
-        "select kind, value, reason, source, created_at, expires_at from suppressions
+        "select kind, value, reason, source, created_at, expires_at, origin, rule, webhook_id from suppressions
           where tenant_id = $1 and (kind, value) > ($2, $3) order by kind, value limit $4",
     )
     .bind(tenant)
@@ -194,11 +150,16 @@ pub async fn list(
         let at = |index: usize| {
             row.try_get::<Option<OffsetDateTime>, _>(index).map(|at| at.map(|at| Micros::from(at).rfc3339()))
         };
+        let (reason, origin): (String, Option<String>) = (row.try_get(2)?, row.try_get(6)?);
         Ok(Suppression {
             kind: row.try_get(0)?,
             value: row.try_get(1)?,
-            reason: row.try_get(2)?,
+            removable: removable(Reason::parse(&reason)?, origin.as_deref()),
+            reason,
             source: row.try_get(3)?,
+            origin,
+            rule: row.try_get(7)?,
+            webhook_id: row.try_get(8)?,
             created_at: at(4)?.unwrap_or_default(),
             expires_at: at(5)?,
         })
@@ -210,28 +171,28 @@ pub async fn list(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removed {
     Done,
-    /// It is permanent and stays; its reason.
+    /// It stays: it is permanent, or the carrier's; its reason.
     Permanent(String),
     Absent,
 }
 
-/// Removes a suppression unless it is permanent; returns its reason too, empty when there is none.
+/// Removes a suppression that a person may lift; returns its reason too, empty when there is none.
 pub async fn remove(
     c: &mut PgConnection,
     tenant: TenantId,
     kind: Kind,
     value: &str,
 ) -> Result<(Removed, String), sqlx::Error> {
-    let reason: Option<String> = sqlx::query_scalar(
-        "select reason from suppressions where tenant_id = $1 and kind = $2 and value = $3 for update",
+    let found: Option<(String, Option<String>)> = sqlx::query_as(
+        "select reason, origin from suppressions where tenant_id = $1 and kind = $2 and value = $3 for update",
     )
     .bind(tenant)
     .bind(kind.as_str())
     .bind(value)
     .fetch_optional(&mut *c)
     .await?;
-    let Some(reason) = reason else { return Ok((Removed::Absent, String::new())) };
-    if Reason::parse(&reason)?.permanent() {
+    let Some((reason, origin)) = found else { return Ok((Removed::Absent, String::new())) };
+    if !removable(Reason::parse(&reason)?, origin.as_deref()) {
         return Ok((Removed::Permanent(reason.clone()), reason));
     }
     sqlx::query("delete from suppressions where tenant_id = $1 and kind = $2 and value = $3")

@@ -7,7 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
-use crate::{carriers::signalhouse::OutgoingMessage, rules::carrier::Carrier};
+use crate::{
+    carriers::signalhouse::OutgoingMessage,
+    rules::{carrier::Carrier, party},
+};
 
 const PROVIDER: &str = Carrier::Twilio.as_str();
 /// Tolerated difference between the carrier's clock and ours.
@@ -50,7 +53,7 @@ impl Twilio {
     }
 
     pub async fn send(&self, message: OutgoingMessage<'_>) -> Result<Accepted, SendError> {
-        let mut form = vec![("From", message.from), ("To", message.to), ("Body", message.body)];
+        let mut form = vec![(sender_field(message.from), message.from), ("To", message.to), ("Body", message.body)];
         form.extend(message.media_url.map(|url| ("MediaUrl", url)));
         form.extend(message.report_url.map(|url| ("StatusCallback", url)));
         let response = exchange(PROVIDER, self.request(reqwest::Method::POST, "Messages").form(&form)).await?;
@@ -67,7 +70,9 @@ impl Twilio {
     /// Whether this message was accepted since then. Twilio stores no reference of the client's, so the message is matched
     /// by its numbers and its text.
     pub async fn find(&self, message: OutgoingMessage<'_>, since: Micros) -> Result<Option<Accepted>, SendError> {
-        let query = [("From", message.from), ("To", message.to), ("PageSize", "100")];
+        let mut query = vec![("To", message.to), ("PageSize", "100")];
+        // The number that a messaging service chose is not known.
+        query.extend((!party::is_service(message.from)).then_some(("From", message.from)));
         let response = exchange(PROVIDER, self.request(reqwest::Method::GET, "Messages").query(&query)).await?;
         let list = response["messages"].as_array().ok_or_else(|| missing_id(PROVIDER))?;
         let matches = |entry: &&Value| {
@@ -86,6 +91,11 @@ impl Twilio {
     }
 }
 
+/// The field that names who sends.
+fn sender_field(from: &str) -> &'static str {
+    if party::is_service(from) { "MessagingServiceSid" } else { "From" }
+}
+
 /// Dates are RFC 2822.
 fn newer(entry: &Value, since: Micros) -> bool {
     let at = entry["date_created"].as_str().and_then(|at| OffsetDateTime::parse(at, &Rfc2822).ok());
@@ -95,4 +105,15 @@ fn newer(entry: &Value, since: Micros) -> bool {
 fn accepted(response: &Value) -> Option<Accepted> {
     let status = response["status"].as_str().unwrap_or("queued");
     Some(Accepted { id: response["sid"].as_str()?.to_owned(), status: status.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_messaging_service_sends_under_its_own_name() {
+        assert_eq!(sender_field(&format!("MG{}", "0a".repeat(16))), "MessagingServiceSid");
+        assert_eq!((sender_field("+12125550100"), sender_field("72345")), ("From", "From"));
+    }
 }

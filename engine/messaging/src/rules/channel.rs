@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use luci_leads::{Lead, PhoneKind};
-use luci_schema::{LeadId, TenantId};
+use luci_schema::TenantId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -60,11 +60,13 @@ pub fn call_numbers(lead: &Lead) -> impl Iterator<Item = &str> {
     usable(true).chain(usable(false)).map(|phone| phone.number.as_str())
 }
 
-/// SHA-256 of tenant, channel, lead, campaign and the campaign's attempt number. Block and retry are not part of it, so a
-/// repeated block gets the same keys.
-pub fn send_key(tenant: TenantId, channel: Channel, lead: LeadId, campaign: &str, attempt: u32) -> [u8; 32] {
+/// SHA-256 of tenant, channel, destination (E.164), campaign and the campaign's attempt number. The lead is not part of it, so
+/// two leads with one number get one send; nor are block and retry, so a repeated block gets the same keys.
+///
+/// Migration 0545 computes the same in SQL.
+pub fn send_key(tenant: TenantId, channel: Channel, to: &str, campaign: &str, attempt: u32) -> [u8; 32] {
     let mut hash = Sha256::new();
-    let parts = [&tenant.to_string(), channel.as_str(), &lead.to_string(), campaign, &attempt.to_string()];
+    let parts = [&tenant.to_string(), channel.as_str(), to, campaign, &attempt.to_string()];
     for part in parts {
         hash.update(part.as_bytes());
         hash.update([0x1f]);
@@ -104,12 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn a_send_key_depends_on_channel_campaign_and_attempt_number() {
-        let (tenant, lead) = (TenantId::generate(), lead_id("import_x", 1));
-        let key = send_key(tenant, Channel::Sms, lead, "run_x", 1);
-        assert_eq!(key, send_key(tenant, Channel::Sms, lead, "run_x", 1));
-        assert_ne!(key, send_key(tenant, Channel::Call, lead, "run_x", 1));
-        assert_ne!(key, send_key(tenant, Channel::Sms, lead, "run_x", 2));
-        assert_ne!(key, send_key(tenant, Channel::Sms, lead, "run_y", 1));
+    fn a_send_key_depends_on_channel_destination_campaign_and_attempt_number() {
+        let (tenant, to) = (TenantId::generate(), "+12125550101");
+        let key = send_key(tenant, Channel::Sms, to, "run_x", 1);
+        assert_eq!(key, send_key(tenant, Channel::Sms, to, "run_x", 1));
+        assert_ne!(key, send_key(tenant, Channel::Sms, "+12125550102", "run_x", 1));
+        assert_ne!(key, send_key(tenant, Channel::Call, to, "run_x", 1));
+        assert_ne!(key, send_key(tenant, Channel::Sms, to, "run_x", 2));
+        assert_ne!(key, send_key(tenant, Channel::Sms, to, "run_y", 1));
     }
 }

@@ -10,6 +10,13 @@ pub enum DeliveryStatus {
 }
 
 impl DeliveryStatus {
+    const ALL: [Self; 4] = [Self::Sent, Self::Delivered, Self::Failed, Self::Undelivered];
+
+    /// The status that `attempt_logs.status` names like this.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
     /// As `attempt_logs.status` names it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,6 +37,13 @@ pub enum CallResult {
 }
 
 impl CallResult {
+    const ALL: [Self; 3] = [Self::Completed, Self::NoAnswer, Self::Failed];
+
+    /// The result that `dialer_queue.status` names like this.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|result| result.as_str() == text)
+    }
+
     /// As `dialer_queue.status` names it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -6,9 +6,11 @@
 //! ever sent twice, whatever crashes.
 
 mod claim_guard;
+mod prepare;
 mod retargets;
 pub mod send_wait;
 mod sends;
+mod zones;
 
 use std::{
     collections::HashMap,
@@ -19,7 +21,7 @@ use std::{
 use futures::{StreamExt, stream};
 use luci_config::AdminError;
 use luci_providers::ProviderError;
-use luci_schema::{FailureCode, TenantId};
+use luci_schema::{FailureCode, TenantId, log::Log};
 use sqlx::PgPool;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -83,6 +85,7 @@ struct Sender {
     options: SenderOptions,
     pool: PgPool,
     accounts: Arc<CarrierAccounts>,
+    log: Log,
     /// Tenants that rest, and until when.
     resting: Mutex<HashMap<TenantId, Instant>>,
     stop: CancellationToken,
@@ -91,11 +94,11 @@ struct Sender {
 /// Runs until `stop` is cancelled, then finishes the current send. `pool` has role `luci_engine`.
 pub async fn run(
     options: SenderOptions,
-    pool: PgPool,
+    (pool, log): (PgPool, Log),
     accounts: Arc<CarrierAccounts>,
     stop: CancellationToken,
 ) -> Result<(), AdminError> {
-    let sender = Sender { options, pool, accounts, resting: Mutex::default(), stop };
+    let sender = Sender { options, pool, accounts, log, resting: Mutex::default(), stop };
     while !sender.stop.is_cancelled() {
         if !sender.pass().await? {
             tokio::select! {
@@ -175,7 +178,8 @@ impl Sender {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, until);
     }
 
-    /// How a refused send is retried, and how long the tenant rests when the send itself is not at fault.
+    /// How a refused send is retried, and how long the tenant rests when the send itself is not at fault. For refusals whose
+    /// code says no more.
     fn retry_of(&self, error: &ProviderError) -> (SendRetry, Option<Duration>) {
         let wait = error.retry_after.unwrap_or(self.options.retry);
         match error.code {
@@ -191,4 +195,8 @@ impl Sender {
             () = tokio::time::sleep(Duration::from_millis(u64::from(millis))) => {}
         }
     }
+}
+
+fn count(channel: Channel, outcome: &'static str) {
+    metrics::counter!("luci_sends_total", "channel" => channel.as_str(), "outcome" => outcome).increment(1);
 }

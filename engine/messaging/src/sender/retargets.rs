@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use luci_config::AdminError;
 use luci_leads::{
     Lead,
-    normalise::time_zone,
     store::{leads, suppressions},
 };
 use luci_schema::{BlockId, LeadId, MessageId, RunId, TenantId};
@@ -21,7 +20,7 @@ use crate::{
         message,
         opener::{self, Category},
         retarget::{self, CampaignHistory, RetargetRules},
-        segments,
+        segments, zones,
     },
     sender::Sender,
     store::{
@@ -141,7 +140,7 @@ impl RetargetLeads {
         let body = message::render(text.body, lead);
         let message = NewMessage {
             id: MessageId::generate(),
-            send_key: channel::send_key(tenant, Channel::Sms, due.lead_id, &due.campaign, number),
+            send_key: channel::send_key(tenant, Channel::Sms, &previous.to, &due.campaign, number),
             lead_id: due.lead_id,
             to: previous.to.clone(),
             segments: segments::count(&body),
@@ -150,7 +149,7 @@ impl RetargetLeads {
             attempt_number: number,
             template: Some(text.name.to_owned()),
             template_version: None,
-            time_zone: lead.state().and_then(time_zone::of_state),
+            time_zones: zones::of_lead(&previous.to, lead),
         };
         Some((previous.agent.clone(), message))
     }
@@ -184,8 +183,11 @@ async fn queue_drafts(
         template_version: None,
         segments: Some(message.segments),
     };
-    let drafts: Vec<NewAttempt> =
-        messages.iter().filter(|message| queued.contains(&message.send_key)).map(attempt).collect();
+    let drafts: Vec<NewAttempt> = messages
+        .iter()
+        .filter(|message| queued.get(&message.send_key).is_some_and(|owner| owner.is(message.lead_id)))
+        .map(attempt)
+        .collect();
     attempts::record(c, tenant, &sends, batch.campaign_name.as_deref(), &drafts).await?;
     Ok(drafts.len())
 }

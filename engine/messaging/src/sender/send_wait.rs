@@ -1,7 +1,7 @@
 //! Why listed messages are not sent yet, by the same rules that the sender applies.
 
 use luci_config::{AdminError, vault::Vault};
-use luci_schema::TenantId;
+use luci_schema::{Micros, TenantId};
 use sqlx::PgConnection;
 
 use crate::{
@@ -34,7 +34,7 @@ pub async fn explain(
         return Ok(());
     }
     let settings = send_settings::settings(c, tenant).await?;
-    let remaining = sends::remaining(c, tenant, Channel::Sms, &settings).await?;
+    let remaining = sends::remaining(c, tenant, Channel::Sms, &settings, Micros::now()).await?;
     let wait = TenantWait { setup: missing_setup(c, tenant, senders, vault).await?, remaining };
     let times = send_times::send_times(c, tenant, &settings, &ids).await?;
     for message in messages {

@@ -3,35 +3,37 @@
 
 use std::time::Duration;
 
-use luci_config::AdminError;
-use luci_leads::store::{leads, suppressions};
+use luci_config::{AdminError, By};
+use luci_leads::store::leads;
 use luci_providers::{Accepted, ProviderError, SendError};
-use luci_schema::{FailureCode, LeadId, TenantId};
+use luci_schema::{Event, FailureCode, Micros, TenantId};
 use sqlx::PgConnection;
 use tracing::{Instrument, Span, info_span};
 
 use crate::{
     carriers::{Callbacks, TenantCarriers},
-    rules::{channel::Channel, send_id::SendId},
-    sender::{Sender, TurnStep, claim_guard::ClaimGuard},
+    recipients, reports,
+    rules::{
+        channel::Channel,
+        refusal::{self, Fault},
+        send_id::SendId,
+    },
+    sender::{
+        Sender, TurnStep,
+        claim_guard::ClaimGuard,
+        count,
+        prepare::{PreparedSend, prepare},
+    },
     store::{
         attempts,
         claimed_send::ClaimedSend,
-        send_settings,
+        early_reports,
+        send_settings::append_to_tenant,
         sender_numbers::{self, NumberOutcome},
         sends::{self, Released, SendRetry},
         sms_queue,
     },
 };
-
-/// A claimed send and what its call needs.
-struct PreparedSend {
-    claimed: ClaimedSend,
-    /// The TwiML address of a call.
-    voice_url: Option<String>,
-    /// Pause after the send.
-    pause_ms: u32,
-}
 
 impl Sender {
     /// Sends the tenant's next due message or call, if limits and windows allow one now.
@@ -94,6 +96,7 @@ impl Sender {
         if channel == Channel::Sms {
             sms_queue::release_approved(&mut tx, tenant).await?;
         }
+        super::zones::record_missing(&mut tx, tenant, channel).await?;
         let due = sends::any_due(&mut tx, tenant, channel).await?;
         let prepared = if due { prepare(&mut tx, tenant, channel, carriers).await? } else { None };
         tx.commit().await?;
@@ -118,11 +121,24 @@ impl Sender {
     ) -> Result<(), AdminError> {
         let (id, carrier) = (claimed.id, Some(claimed.carrier));
         let mut tx = self.pool.begin().await?;
+        early_reports::lock(&mut tx, tenant, &accepted.id).await?;
         sends::accepted(&mut tx, tenant, id, &accepted.id).await?;
         attempts::sent(&mut tx, tenant, id, carrier, (&accepted.id, &accepted.status)).await?;
         leads::mark_contacted(&mut tx, tenant, claimed.lead_id).await?;
         sender_numbers::record_outcome(&mut tx, tenant, &claimed.from, NumberOutcome::Success).await?;
-        Ok(tx.commit().await?)
+        let events = reports::apply_early(&mut tx, tenant, (id, &accepted.id), Micros::now()).await?;
+        self.append(&mut tx, tenant, events).await?;
+        tx.commit().await?;
+        self.log.wake();
+        Ok(())
+    }
+
+    /// Appends events to the tenant's stream, inside the transaction.
+    async fn append(&self, c: &mut PgConnection, tenant: TenantId, events: Vec<Event>) -> Result<(), AdminError> {
+        for event in events {
+            append_to_tenant(c, tenant, &self.log, event, &By::system(), None).await?;
+        }
+        Ok(())
     }
 
     async fn record_refused(
@@ -131,6 +147,10 @@ impl Sender {
         claimed: &ClaimedSend,
         error: &ProviderError,
     ) -> Result<TurnStep, AdminError> {
+        let vendor = error.detail.as_deref().and_then(refusal::code_in);
+        if let Some((code, fault)) = vendor.and_then(|code| refusal::fault(&code).map(|fault| (code, fault))) {
+            return self.record_fault(tenant, claimed, error, (&code, fault)).await;
+        }
         let ((retry, rest), code) = (self.retry_of(error), error.code.as_str());
         let mut tx = self.pool.begin().await?;
         if sends::release(&mut tx, tenant, claimed, (code, retry)).await? == Released::Failed {
@@ -141,6 +161,43 @@ impl Sender {
         count(claimed.id.channel(), "refused");
         tracing::warn!(send.id = %claimed.id, code, reason = error.reason.as_str(), "send refused");
         Ok(rest.map_or(TurnStep::Done, TurnStep::Rest))
+    }
+
+    /// The carrier's own code says who is at fault. Only an unknown code counts against the sender number.
+    async fn record_fault(
+        &self,
+        tenant: TenantId,
+        claimed: &ClaimedSend,
+        error: &ProviderError,
+        (code, fault): (&str, Fault),
+    ) -> Result<TurnStep, AdminError> {
+        let wait = error.retry_after.unwrap_or(self.options.retry);
+        let mut tx = self.pool.begin().await?;
+        let retry = match fault {
+            Fault::Recipient(_) => SendRetry::Never,
+            Fault::Sender | Fault::Outage => SendRetry::Uncounted(wait),
+        };
+        let released = sends::release(&mut tx, tenant, claimed, (code, retry)).await?;
+        if released == Released::Failed {
+            attempts::failed(&mut tx, tenant, claimed.id, (code, error.reason.as_str())).await?;
+        }
+        let (events, step) = match fault {
+            Fault::Recipient(fault) => {
+                let refused = recipients::refused(&mut tx, tenant, &claimed.to, (fault, code, Micros::now()));
+                (vec![refused.await?], TurnStep::Done)
+            }
+            Fault::Sender => {
+                let paused = reports::pause(&mut tx, tenant, &claimed.from, code).await?;
+                (paused.into_iter().collect(), TurnStep::Done)
+            }
+            Fault::Outage => (Vec::new(), TurnStep::Rest(wait)),
+        };
+        self.append(&mut tx, tenant, events).await?;
+        tx.commit().await?;
+        self.log.wake();
+        count(claimed.id.channel(), "refused");
+        tracing::warn!(send.id = %claimed.id, code, "send refused");
+        Ok(step)
     }
 
     /// Resolves claims that no sender finished: asks the provider, and holds what it does not know for a person.
@@ -195,54 +252,4 @@ fn span(tenant: TenantId, claimed: &ClaimedSend) -> Span {
         SendId::Message(id) => info_span!("send", tenant.id = %tenant, message.id = %id, provider, attempt),
         SendId::Call(id) => info_span!("send", tenant.id = %tenant, call.id = %id, provider, attempt),
     }
-}
-
-async fn prepare(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    channel: Channel,
-    carriers: &TenantCarriers,
-) -> Result<Option<PreparedSend>, AdminError> {
-    let settings = send_settings::settings(c, tenant).await?;
-    let voice_url = settings.voice_url.clone().filter(|_| channel == Channel::Call);
-    let usable = match channel {
-        Channel::Sms => carriers.for_messages(),
-        Channel::Call if voice_url.is_some() => carriers.for_calls(),
-        Channel::Call => Vec::new(),
-    };
-    if usable.is_empty() || sends::remaining(c, tenant, channel, &settings).await?.is_exhausted() {
-        return Ok(None);
-    }
-    while let Some(due) = sends::lock_next(c, tenant, channel, &settings).await? {
-        // Checked under the row's lock: an earlier opt-out is seen, a later one waits for this transaction.
-        if is_suppressed(c, tenant, due.lead_id, &due.to).await? {
-            sends::cancel(c, tenant, due.id, "suppressed").await?;
-            attempts::cancelled(c, tenant, &[due.id], "suppressed").await?;
-            count(channel, "suppressed");
-            continue;
-        }
-        for &carrier in &usable {
-            if let Some(from) = sender_numbers::next(c, tenant, carrier).await? {
-                let claimed = sends::claim(c, tenant, due.id, (carrier, &from)).await?;
-                return Ok(Some(PreparedSend { claimed, voice_url, pause_ms: settings.pause_ms }));
-            }
-        }
-        return Ok(None);
-    }
-    Ok(None)
-}
-
-/// Whether the lead or the number must not be contacted.
-async fn is_suppressed(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    lead: LeadId,
-    number: &str,
-) -> Result<bool, sqlx::Error> {
-    Ok(!suppressions::among(c, tenant, &[number], &[]).await?.is_empty()
-        || leads::contactable(c, tenant, &[lead]).await?.is_empty())
-}
-
-fn count(channel: Channel, outcome: &'static str) {
-    metrics::counter!("luci_sends_total", "channel" => channel.as_str(), "outcome" => outcome).increment(1);
 }

@@ -3,6 +3,8 @@
 pub mod attempts;
 pub mod claimed_send;
 pub mod dialer_queue;
+pub mod early_reports;
+pub mod number_holds;
 pub mod remaining_quota;
 pub mod send_batch;
 pub mod send_settings;

@@ -1,6 +1,6 @@
 //! What all sends of one block have in common when they are queued.
 
-use luci_schema::{BlockId, RunId};
+use luci_schema::{BlockId, LeadId, RunId};
 
 use crate::rules::context::CampaignContext;
 
@@ -31,4 +31,19 @@ pub enum ApprovalMode {
     #[default]
     Draft,
     Immediate,
+}
+
+/// The lead that a send key belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendOwner {
+    pub lead: LeadId,
+    /// Whether this block queued it, now or in an earlier delivery.
+    pub own: bool,
+}
+
+impl SendOwner {
+    /// Whether this block queued it for the lead.
+    pub fn is(&self, lead: LeadId) -> bool {
+        self.own && self.lead == lead
+    }
 }

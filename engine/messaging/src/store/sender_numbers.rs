@@ -3,13 +3,16 @@
 use luci_config::{AdminError, By};
 use luci_schema::{
     ConfigEvent, Position, TenantId,
-    event::NumberChanged,
+    event::{NumberChanged, NumberPaused},
     log::{Log, NewReceipt},
 };
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 
-use crate::{rules::carrier::Carrier, store::send_settings::append_to_tenant};
+use crate::{
+    rules::{carrier::Carrier, channel::Channel, party},
+    store::send_settings::append_to_tenant,
+};
 
 /// A number is disabled after this many failures in a row.
 const MAX_FAILURES: i32 = 5;
@@ -21,14 +24,16 @@ const MAX_LISTED: i64 = 1_000;
 pub struct SenderNumber {
     pub number: String,
     pub provider: Carrier,
-    /// After five failures in a row.
+    /// After five failures in a row, or paused.
     pub disabled: bool,
+    /// The carrier's code for which it was paused.
+    pub paused_code: Option<String>,
 }
 
 /// The tenant's numbers in order, at most 1,000.
 pub async fn list(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<SenderNumber>, AdminError> {
     let rows = sqlx::query(
-        "select number, provider, disabled_at is not null from sender_numbers where tenant_id = $1 order by number
+        "select number, provider, disabled_at is not null, paused_code from sender_numbers where tenant_id = $1 order by number
           limit $2",
     )
     .bind(tenant)
@@ -37,7 +42,7 @@ pub async fn list(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<SenderNu
     .await?;
     let read = |row: &sqlx::postgres::PgRow| {
         let provider = row.try_get::<&str, _>(1)?.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        Ok(SenderNumber { number: row.try_get(0)?, provider, disabled: row.try_get(2)? })
+        Ok(SenderNumber { number: row.try_get(0)?, provider, disabled: row.try_get(2)?, paused_code: row.try_get(3)? })
     };
     rows.iter().map(read).collect()
 }
@@ -54,9 +59,13 @@ pub async fn add(
     let carrier: Carrier = provider
         .parse()
         .map_err(|_| AdminError::Invalid { field: "provider", reason: "signalhouse or twilio".into() })?;
+    if party::is_service(number) && carrier != Carrier::Twilio {
+        return Err(AdminError::Invalid { field: "number", reason: "messaging services are Twilio's".into() });
+    }
     let done = sqlx::query(
         "insert into sender_numbers (tenant_id, number, provider) values ($1, $2, $3)
-         on conflict (number) do update set provider = excluded.provider, failures = 0, disabled_at = null
+         on conflict (number) do update set provider = excluded.provider, failures = 0, disabled_at = null,
+                                            paused_code = null
           where sender_numbers.tenant_id = excluded.tenant_id",
     )
     .bind(tenant)
@@ -90,17 +99,25 @@ pub async fn remove(
     append_to_tenant(c, tenant, log, ConfigEvent::NumberRemoved(changed).into(), by, receipt).await
 }
 
-/// The least recently used number, marked as used now. None: the tenant has no enabled number at this carrier.
-pub async fn next(c: &mut PgConnection, tenant: TenantId, carrier: Carrier) -> Result<Option<String>, sqlx::Error> {
+/// The least recently used number, marked as used now. None: the tenant has no enabled number for the channel at this carrier.
+pub async fn next(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    carrier: Carrier,
+    channel: Channel,
+) -> Result<Option<String>, sqlx::Error> {
+    // Short codes and messaging services place no calls.
     sqlx::query_scalar(
         "update sender_numbers set last_used_at = clock_timestamp()
           where tenant_id = $1 and number = (select number from sender_numbers
                                               where tenant_id = $1 and provider = $2 and disabled_at is null
+                                                and ($3 or number like '+%')
                                               order by last_used_at nulls first, number limit 1)
          returning number",
     )
     .bind(tenant)
     .bind(carrier.as_str())
+    .bind(channel == Channel::Sms)
     .fetch_optional(c)
     .await
 }
@@ -125,6 +142,27 @@ pub async fn record_outcome(
     .execute(c)
     .await?;
     Ok(())
+}
+
+/// Pauses a number that the carrier does not let send. The event to append; none where it is disabled already or unknown.
+/// Adding the number again enables it.
+pub async fn pause(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    number: &str,
+    code: &str,
+) -> Result<Option<ConfigEvent>, sqlx::Error> {
+    let provider: Option<String> = sqlx::query_scalar(
+        "update sender_numbers set disabled_at = now(), paused_code = $3
+          where tenant_id = $1 and number = $2 and disabled_at is null returning provider",
+    )
+    .bind(tenant)
+    .bind(number)
+    .bind(code)
+    .fetch_optional(c)
+    .await?;
+    Ok(provider
+        .map(|provider| ConfigEvent::NumberPaused(NumberPaused { provider, number: number.into(), code: code.into() })))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use luci_schema::{LeadId, TenantId};
+use luci_schema::{LeadId, Micros, TenantId};
 use sqlx::PgConnection;
 
 use crate::{
@@ -50,23 +50,55 @@ pub struct DueSend {
     pub to: String,
 }
 
-/// Locks the next due row whose recipient's window is open; skips rows that others have locked.
+/// Locks the next due row whose recipient is in open zones only and not on hold; skips rows that others have locked.
 pub async fn lock_next(
     c: &mut PgConnection,
     tenant: TenantId,
     channel: Channel,
-    settings: &SendSettings,
+    open_zones: &[&str],
 ) -> Result<Option<DueSend>, sqlx::Error> {
     Ok(match channel {
-        Channel::Sms => sms_queue::sending::lock_next(c, tenant, settings).await?.map(|(id, lead_id, to)| DueSend {
+        Channel::Sms => sms_queue::sending::lock_next(c, tenant, open_zones).await?.map(|(id, lead_id, to)| DueSend {
             id: SendId::Message(id),
             lead_id,
             to,
         }),
-        Channel::Call => dialer_queue::sending::lock_next(c, tenant, settings)
+        Channel::Call => dialer_queue::sending::lock_next(c, tenant, open_zones)
             .await?
             .map(|(id, lead_id, to)| DueSend { id: SendId::Call(id), lead_id, to }),
     })
+}
+
+/// Queued sends whose zones are not recorded, at most `limit`.
+pub async fn without_zones(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    channel: Channel,
+    limit: i64,
+) -> Result<Vec<DueSend>, sqlx::Error> {
+    Ok(match channel {
+        Channel::Sms => {
+            let found = sms_queue::sending::without_zones(c, tenant, limit).await?;
+            found.into_iter().map(|(id, lead_id, to)| DueSend { id: SendId::Message(id), lead_id, to }).collect()
+        }
+        Channel::Call => {
+            let found = dialer_queue::sending::without_zones(c, tenant, limit).await?;
+            found.into_iter().map(|(id, lead_id, to)| DueSend { id: SendId::Call(id), lead_id, to }).collect()
+        }
+    })
+}
+
+/// Records the zones of a send.
+pub async fn set_zones(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: SendId,
+    zones: &[String],
+) -> Result<(), sqlx::Error> {
+    match id {
+        SendId::Message(id) => sms_queue::set_zones(c, tenant, id, zones).await,
+        SendId::Call(id) => dialer_queue::set_zones(c, tenant, id, zones).await,
+    }
 }
 
 /// What the tenant's limits leave. The day begins at midnight in the tenant's zone; the hour is the last 60 minutes.
@@ -75,10 +107,11 @@ pub async fn remaining(
     tenant: TenantId,
     channel: Channel,
     settings: &SendSettings,
+    now: Micros,
 ) -> Result<RemainingQuota, sqlx::Error> {
     match channel {
-        Channel::Sms => sms_queue::sending::remaining(c, tenant, settings).await,
-        Channel::Call => dialer_queue::sending::remaining(c, tenant, settings).await,
+        Channel::Sms => sms_queue::sending::remaining(c, tenant, settings, now).await,
+        Channel::Call => dialer_queue::sending::remaining(c, tenant, settings, now).await,
     }
 }
 

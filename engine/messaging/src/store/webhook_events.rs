@@ -1,7 +1,9 @@
 //! Table `webhook_events`: the deliveries of webhooks, each recorded once by its source and external id.
 
-use luci_schema::{LeadId, TenantId, WebhookId};
-use sqlx::PgConnection;
+use luci_schema::{LeadId, Micros, TenantId, WebhookId};
+use serde::Serialize;
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use time::OffsetDateTime;
 
 use crate::store::webhook_tokens::WebhookPurpose;
 
@@ -17,6 +19,22 @@ pub struct NewWebhookEvent<'a> {
     pub object_path: &'a str,
     pub size_bytes: u64,
     pub checksum: &'a str,
+    /// Why it could not be understood.
+    pub unread: Option<&'a str>,
+}
+
+/// A delivery that could not be understood, as the API lists it. Times are RFC 3339.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadDelivery {
+    pub webhook_id: WebhookId,
+    pub source: String,
+    pub kind: String,
+    /// `no_json`, `no_sender` …
+    pub reason: String,
+    pub size_bytes: i64,
+    pub received_at: String,
+    pub object_path: String,
 }
 
 /// The delivery that was recorded under this external id.
@@ -38,8 +56,8 @@ pub async fn find(
 pub async fn insert(c: &mut PgConnection, tenant: TenantId, new: &NewWebhookEvent<'_>) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "insert into webhook_events (tenant_id, id, source, external_id, purpose, kind, verified_by, object_path,
-                                     size_bytes, checksum, handled_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now()) on conflict (tenant_id, source, external_id) do nothing",
+                                     size_bytes, checksum, unread, handled_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, case when $11::text is null then now() end) on conflict (tenant_id, source, external_id) do nothing",
     )
     .bind(tenant)
     .bind(new.id)
@@ -51,6 +69,7 @@ pub async fn insert(c: &mut PgConnection, tenant: TenantId, new: &NewWebhookEven
     .bind(new.object_path)
     .bind(i64::try_from(new.size_bytes).unwrap_or(i64::MAX))
     .bind(new.checksum)
+    .bind(new.unread)
     .execute(c)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -72,4 +91,92 @@ pub async fn set_class(
         .execute(c)
         .await?;
     Ok(())
+}
+
+/// Deliveries that could not be understood and that nobody has resolved, newest first, older than `before`.
+pub async fn unread(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    before: Option<WebhookId>,
+    limit: u32,
+) -> Result<Vec<UnreadDelivery>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select id, source, kind, unread, size_bytes, received_at, object_path from webhook_events
+          where tenant_id = $1 and unread is not null and resolved_at is null and ($2::text is null or id < $2)
+          order by id desc limit $3",
+    )
+    .bind(tenant)
+    .bind(before)
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await?;
+    rows.iter().map(read_unread).collect()
+}
+
+/// The delivery, whether resolved or not; none where it was understood.
+pub async fn get_unread(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: WebhookId,
+) -> Result<Option<UnreadDelivery>, sqlx::Error> {
+    let row = sqlx::query(
+        "select id, source, kind, unread, size_bytes, received_at, object_path from webhook_events
+          where tenant_id = $1 and id = $2 and unread is not null",
+    )
+    .bind(tenant)
+    .bind(id)
+    .fetch_optional(c)
+    .await?;
+    row.as_ref().map(read_unread).transpose()
+}
+
+fn read_unread(row: &PgRow) -> Result<UnreadDelivery, sqlx::Error> {
+    Ok(UnreadDelivery {
+        webhook_id: row.try_get(0)?,
+        source: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        reason: row.try_get(3)?,
+        size_bytes: row.try_get(4)?,
+        received_at: Micros::from(row.try_get::<OffsetDateTime, _>(5)?).rfc3339(),
+        object_path: row.try_get(6)?,
+    })
+}
+
+/// What resolving a delivery did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolved {
+    Now,
+    /// It was resolved before.
+    Before,
+    /// There is no such delivery that could not be understood.
+    Absent,
+}
+
+/// Records that a person has dealt with a delivery.
+pub async fn resolve(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: WebhookId,
+    (by, note): (&str, &str),
+) -> Result<Resolved, sqlx::Error> {
+    let was_resolved: Option<bool> = sqlx::query_scalar(
+        "with delivery as (select id, resolved_at from webhook_events
+                            where tenant_id = $1 and id = $2 and unread is not null for update),
+              resolved as (update webhook_events w
+                              set resolved_at = now(), handled_at = now(), resolved_by = $3, resolution = $4
+                             from delivery
+                            where w.tenant_id = $1 and w.id = delivery.id and delivery.resolved_at is null)
+         select resolved_at is not null from delivery",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(by)
+    .bind(note)
+    .fetch_optional(c)
+    .await?;
+    Ok(match was_resolved {
+        None => Resolved::Absent,
+        Some(true) => Resolved::Before,
+        Some(false) => Resolved::Now,
+    })
 }

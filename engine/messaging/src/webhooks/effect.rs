@@ -1,90 +1,55 @@
 //! Applies a provider's event: reports update attempts and queues; replies are classified, and opt-outs take effect.
 
-use luci_leads::{
-    store::{
-        lead_keys, leads,
-        suppressions::{self, Kind, Reason},
-    },
-    validate::keys,
+use luci_leads::store::{
+    leads,
+    suppressions::{self, Kind, MadeBy, Origin, Reason},
 };
-use luci_schema::{ConfigEvent, Event, LeadId, MessageId, TenantId, WebhookId, event::MessageReceived};
+use luci_schema::{ConfigEvent, Event, LeadId, MessageId, Micros, TenantId, WebhookId, event::MessageReceived};
 use sqlx::PgConnection;
 
 use crate::{
-    rules::{
-        channel::Channel,
-        delivery_status::{CallResult, DeliveryStatus},
-        reply::{self, ReplyClass},
-        send_id::SendId,
+    recipients,
+    reports::{self, MessageReport},
+    rules::reply::{self, CarrierVerdict, Reply, ReplyClass, RuleKind},
+    store::{
+        attempts,
+        number_holds::{self, NewHold},
+        webhook_events,
     },
-    store::{attempts, dialer_queue, sends, sms_queue, webhook_events},
     webhooks::ProviderEvent,
 };
 
-/// Runs inside the caller's transaction. Returns the event to append.
+/// Characters of a text that are stored.
+const MAX_TEXT: usize = 4_000;
+
+/// Runs inside the caller's transaction. Returns the events to append.
 pub(super) async fn apply(
     c: &mut PgConnection,
     tenant: TenantId,
     webhook: WebhookId,
     event: &ProviderEvent,
-) -> Result<Option<Event>, sqlx::Error> {
+) -> Result<Vec<Event>, sqlx::Error> {
     match event {
         ProviderEvent::MessageStatus { provider_id, status, provider_status, error, to } => {
-            let report = MessageReport { provider_id, status: *status, provider_status, error: error.as_deref() };
-            apply_report(c, tenant, report, to.as_deref()).await?;
+            let (error, to) = (error.as_deref(), to.as_deref());
+            let report = MessageReport { provider_id, status: *status, provider_status, error, to };
+            reports::of_message(c, tenant, report, Micros::now()).await
         }
         ProviderEvent::CallEnded { provider_id, result, provider_status } => {
-            apply_call_end(c, tenant, provider_id, (*result, provider_status)).await?;
+            reports::of_call(c, tenant, provider_id, (*result, provider_status)).await?;
+            Ok(Vec::new())
         }
         ProviderEvent::Unsubscribed { email } => {
-            suppressions::add_from(c, tenant, Kind::Email, email, Reason::OptOut, "message").await?;
+            let made_by = MadeBy { origin: Origin::Keyword, rule: "email:unsubscribed", webhook: Some(webhook) };
+            suppressions::add_from(c, tenant, (Kind::Email, email), (Reason::OptOut, None), made_by).await?;
+            Ok(Vec::new())
         }
-        ProviderEvent::MessageReceived { from, text, .. } => {
-            return apply_reply(c, tenant, webhook, from, text).await.map(Some);
+        ProviderEvent::MessageReceived { from, text, verdict } => {
+            let text: String = text.chars().take(MAX_TEXT).collect();
+            Ok(vec![apply_reply(c, tenant, webhook, from, (&text, *verdict)).await?])
         }
-        ProviderEvent::Other => {}
+        ProviderEvent::Other | ProviderEvent::Unread(_) => Ok(Vec::new()),
     }
-    Ok(None)
-}
-
-struct MessageReport<'a> {
-    provider_id: &'a str,
-    status: DeliveryStatus,
-    provider_status: &'a str,
-    error: Option<&'a str>,
-}
-
-async fn apply_report(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    report: MessageReport<'_>,
-    to: Option<&str>,
-) -> Result<(), sqlx::Error> {
-    let MessageReport { provider_id, status, provider_status, error } = report;
-    if let Some(to) = to {
-        // A message with unknown outcome was sent after all when its provider reports on it.
-        if let Some((id, provider)) = sms_queue::identify(c, tenant, to, provider_id).await? {
-            let carrier = provider.and_then(|name| name.parse().ok());
-            attempts::sent(c, tenant, id.into(), carrier, (provider_id, provider_status)).await?;
-        }
-    }
-    let Some(id) = sends::by_provider_id(c, tenant, Channel::Sms, provider_id).await? else { return Ok(()) };
-    attempts::reported(c, tenant, id, status, provider_status, error).await?;
-    if matches!(status, DeliveryStatus::Failed | DeliveryStatus::Undelivered) {
-        sms_queue::undelivered(c, tenant, provider_id, error.unwrap_or(provider_status)).await?;
-    }
-    Ok(())
-}
-
-async fn apply_call_end(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    provider_id: &str,
-    (result, provider_status): (CallResult, &str),
-) -> Result<(), sqlx::Error> {
-    let Some(id) = sends::by_provider_id(c, tenant, Channel::Call, provider_id).await? else { return Ok(()) };
-    attempts::reported(c, tenant, id, result.delivery(), provider_status, None).await?;
-    dialer_queue::ended(c, tenant, provider_id, result).await
 }
 
 async fn apply_reply(
@@ -92,54 +57,48 @@ async fn apply_reply(
     tenant: TenantId,
     webhook: WebhookId,
     from: &str,
-    text: &str,
+    (text, verdict): (&str, Option<CarrierVerdict>),
 ) -> Result<Event, sqlx::Error> {
-    let class = reply::classify(text);
-    let leads = leads_of(c, tenant, from).await?;
+    let reply = reply::classify(text, verdict);
+    let leads = recipients::leads_of(c, tenant, from).await?;
     // The reply is attributed to the lead that was sent the newest message.
     let lead = leads.first().copied();
     let mut message_id: Option<MessageId> = None;
-    if let Some(lead) = lead {
-        let queue_id = attempts::responded(c, tenant, lead, text, class.attempt_class()).await?;
+    if let Some(lead) = lead.filter(|_| reply.class != ReplyClass::Reaction) {
+        let queue_id = attempts::responded(c, tenant, lead, text, reply.class.attempt_class()).await?;
         message_id = queue_id.and_then(|id| id.parse().ok());
     }
-    apply_class(c, tenant, from, &leads, &class).await?;
-    webhook_events::set_class(c, tenant, webhook, lead, class.as_str()).await?;
-    let class = class.as_str().to_owned();
-    let received = MessageReceived { webhook_id: webhook, lead_id: lead, message_id, channel: "sms".into(), class };
+    apply_class(c, tenant, (webhook, from, text), &leads, &reply).await?;
+    webhook_events::set_class(c, tenant, webhook, lead, reply.class.as_str()).await?;
+    metrics::counter!("luci_replies_total", "class" => reply.class.as_str(), "rule" => reply.kind.as_str())
+        .increment(1);
+    let received = MessageReceived {
+        webhook_id: webhook,
+        lead_id: lead,
+        message_id,
+        channel: "sms".into(),
+        class: reply.class.as_str().to_owned(),
+        rule: Some(reply.rule),
+    };
     Ok(ConfigEvent::MessageReceived(received).into())
-}
-
-/// Leads with this number, the one with the newest message first.
-async fn leads_of(c: &mut PgConnection, tenant: TenantId, number: &str) -> Result<Vec<LeadId>, sqlx::Error> {
-    let mut leads = sms_queue::leads_at(c, tenant, number).await?;
-    let key = keys::of_phone(number);
-    let holders = lead_keys::holders(c, tenant, &[key]).await?;
-    for holder in holders.into_values().flatten() {
-        if !leads.contains(&holder.lead_id) {
-            leads.push(holder.lead_id);
-        }
-    }
-    Ok(leads)
 }
 
 async fn apply_class(
     c: &mut PgConnection,
     tenant: TenantId,
-    from: &str,
+    (webhook, from, text): (WebhookId, &str, &str),
     lead_ids: &[LeadId],
-    class: &ReplyClass,
+    reply: &Reply,
 ) -> Result<(), sqlx::Error> {
-    match class {
-        ReplyClass::OptOut => {
-            suppressions::add_from(c, tenant, Kind::Phone, from, Reason::OptOut, "message").await?;
-            leads::mark_dnc(c, tenant, lead_ids).await?;
-            cancel_queued(c, tenant, (from, lead_ids), "opt_out").await
+    let made_by = MadeBy { origin: origin(reply.kind), rule: &reply.rule, webhook: Some(webhook) };
+    match &reply.class {
+        ReplyClass::OptOut => recipients::opt_out(c, tenant, from, lead_ids, made_by).await,
+        ReplyClass::Hold => {
+            let hold =
+                NewHold { webhook, number: from, lead: lead_ids.first().copied(), body: text, rule: &reply.rule };
+            number_holds::place(c, tenant, hold).await
         }
-        ReplyClass::WrongNumber => {
-            suppressions::add_from(c, tenant, Kind::Phone, from, Reason::WrongNumber, "message").await?;
-            cancel_queued(c, tenant, (from, &[]), "wrong_number").await
-        }
+        ReplyClass::WrongNumber => recipients::wrong_number(c, tenant, from, made_by).await,
         ReplyClass::Resubscribe => {
             if suppressions::resubscribe(c, tenant, from).await? {
                 leads::clear_dnc(c, tenant, lead_ids).await?;
@@ -152,7 +111,8 @@ async fn apply_class(
             found.iter_mut().for_each(|lead| lead.add_email(address.clone()));
             leads::update(c, tenant, &found.iter().collect::<Vec<_>>()).await
         }
-        ReplyClass::ContentPermission
+        ReplyClass::Reaction
+        | ReplyClass::ContentPermission
         | ReplyClass::NotInterested
         | ReplyClass::Interest
         | ReplyClass::Question
@@ -160,15 +120,15 @@ async fn apply_class(
     }
 }
 
-/// Cancels what is queued for the number or the leads.
-async fn cancel_queued(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    recipients: (&str, &[LeadId]),
-    code: &str,
-) -> Result<(), sqlx::Error> {
-    let mut ids: Vec<SendId> =
-        sms_queue::cancel_for(c, tenant, recipients, code).await?.into_iter().map(SendId::Message).collect();
-    ids.extend(dialer_queue::cancel_for(c, tenant, recipients, code).await?.into_iter().map(SendId::Call));
-    attempts::cancelled(c, tenant, &ids, code).await
+const fn origin(kind: RuleKind) -> Origin {
+    match kind {
+        RuleKind::Carrier => Origin::Carrier,
+        RuleKind::Keyword => Origin::Keyword,
+        RuleKind::Request
+        | RuleKind::MayBe
+        | RuleKind::Quoted
+        | RuleKind::Reaction
+        | RuleKind::Words
+        | RuleKind::None => Origin::Rule,
+    }
 }

@@ -21,7 +21,7 @@ use crate::{
         webhook_events::{self, NewWebhookEvent},
         webhook_tokens::WebhookPurpose,
     },
-    webhooks::{DeliveryProof, WebhookDelivery, effect, event_type, external_id, parse},
+    webhooks::{DeliveryProof, ProviderEvent, WebhookDelivery, effect, event_type, external_id, parse},
 };
 
 /// What a delivery is for.
@@ -107,12 +107,19 @@ async fn ingest_as(
         object_path: object_path.clone(),
         size_bytes: delivery.body.len() as u64,
         checksum: hex::encode(Sha256::digest(&delivery.body)),
+        unread: unread(delivery, target).map(str::to_owned),
     };
+    let (source, unread) = (delivery.source.as_str(), received.unread.clone());
     match record(log, tenant, delivery, target, &external, received).await {
         Ok(Some((tx, position))) => {
             // After an error of the commit the row may exist all the same, so the object must stay.
             tx.commit().await?;
             log.wake();
+            if let Some(reason) = unread {
+                metrics::counter!("luci_webhooks_unread_total", "source" => source, "reason" => reason.clone())
+                    .increment(1);
+                tracing::error!(reason, "webhook not understood: a person must look at it");
+            }
             Ok(Ingested::New { id, position })
         }
         Ok(None) => {
@@ -125,6 +132,17 @@ async fn ingest_as(
             Err(error)
         }
     }
+}
+
+/// Why nothing of a delivery, or a part of it, was understood.
+fn unread(delivery: &WebhookDelivery, target: WebhookTarget) -> Option<&'static str> {
+    if target.batch.is_some() && completes_batch(delivery) {
+        return None;
+    }
+    parse(delivery).into_iter().find_map(|event| match event {
+        ProviderEvent::Unread(reason) => Some(reason),
+        _ => None,
+    })
 }
 
 /// Removes the object of a delivery that was not recorded. Best effort.
@@ -177,7 +195,7 @@ async fn apply_to_batch(
         return async_batches::complete(c, tenant, batch).await;
     }
     // A body that is not JSON is stored and recorded, but is no result.
-    let Ok(item) = serde_json::from_slice(&delivery.body) else { return Ok(()) };
+    let Some(item) = delivery.json() else { return Ok(()) };
     async_batches::store_item(c, tenant, batch, &item).await
 }
 
@@ -202,6 +220,7 @@ async fn record(
         object_path: &received.object_path,
         size_bytes: received.size_bytes,
         checksum: &received.checksum,
+        unread: received.unread.as_deref(),
     };
     if !webhook_events::insert(&mut tx, tenant, &new).await? {
         return Ok(None);

@@ -4,14 +4,21 @@ mod effect;
 mod ingest;
 mod parse;
 mod payload;
+mod secret;
+mod twilio;
 mod verify;
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
+use crate::rules::safe_text;
+
 pub use crate::rules::webhook_source::{UnknownWebhookSource, WebhookSource};
 pub use crate::webhooks::ingest::{IngestError, Ingested, WebhookTarget, ingest};
 pub use crate::webhooks::parse::{ProviderEvent, event_type, external_id, own_numbers, parse};
-pub use crate::webhooks::payload::payload;
+pub use crate::webhooks::payload::{body, payload};
+pub use crate::webhooks::secret::{BadSecret, checked_secret};
 pub use crate::webhooks::verify::{DeliveryAddress, DeliveryProof, ProofError, verify};
 
 /// One delivery as it arrived.
@@ -22,6 +29,8 @@ pub struct WebhookDelivery {
     pub headers: HashMap<String, String>,
     /// The address that was called, as the caller wrote it: scheme, host, path and query.
     pub url: String,
+    /// How the caller may have written it, where proxies stand between: Twilio signs the address that it called.
+    pub other_urls: Vec<String>,
     pub body: bytes::Bytes,
 }
 
@@ -30,8 +39,13 @@ impl WebhookDelivery {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// The fields of a form, in the order of the body.
+    /// The fields of a form, in the order of the body, made safe.
     pub fn form(&self) -> Vec<(String, String)> {
-        url::form_urlencoded::parse(&self.body).into_owned().collect()
+        safe_text::form(&self.body)
+    }
+
+    /// The document of a JSON body.
+    pub fn json(&self) -> Option<Value> {
+        safe_text::json(&self.body)
     }
 }

@@ -6,7 +6,7 @@ use ring::{hmac, signature as ring_signature};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use crate::webhooks::{WebhookDelivery, WebhookSource};
+use crate::webhooks::{WebhookDelivery, WebhookSource, secret::point, twilio};
 
 /// Greatest age of a Stripe signature, in seconds.
 const STRIPE_TOLERANCE_S: u64 = 300;
@@ -85,7 +85,7 @@ fn with_any(
 fn with_secret(delivery: &WebhookDelivery, secret: &str, now: Micros) -> Result<DeliveryProof, ProofError> {
     match delivery.source {
         WebhookSource::SignalHouse => signalhouse(delivery, secret),
-        WebhookSource::Twilio => twilio(delivery, secret),
+        WebhookSource::Twilio => twilio::verify(delivery, secret),
         WebhookSource::Stripe => stripe(delivery, secret, now),
         WebhookSource::SendGrid => sendgrid(delivery, secret),
         WebhookSource::RealEstate => shared(delivery.header("x-api-key"), secret),
@@ -125,18 +125,6 @@ fn signalhouse(delivery: &WebhookDelivery, secret: &str) -> Result<DeliveryProof
     }
 }
 
-/// Base64 of HMAC-SHA1 over the address and each field of the form, sorted by name.
-fn twilio(delivery: &WebhookDelivery, secret: &str) -> Result<DeliveryProof, ProofError> {
-    let signature = delivery.header("x-twilio-signature").ok_or(ProofError::Missing)?;
-    let signature = BASE64_STANDARD.decode(signature).map_err(|_| ProofError::Wrong)?;
-    let mut fields = delivery.form();
-    fields.sort();
-    let fields = fields.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-    let text: String = std::iter::once(delivery.url.as_str()).chain(fields).collect();
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
-    hmac::verify(&key, text.as_bytes(), &signature).map(|()| DeliveryProof::Signature).map_err(|_| ProofError::Wrong)
-}
-
 /// `t=…,v1=…`: HMAC-SHA256 over time, a dot and the body.
 fn stripe(delivery: &WebhookDelivery, secret: &str, now: Micros) -> Result<DeliveryProof, ProofError> {
     let header = delivery.header("stripe-signature").ok_or(ProofError::Missing)?;
@@ -160,9 +148,7 @@ fn sendgrid(delivery: &WebhookDelivery, public_key: &str) -> Result<DeliveryProo
     let signature = delivery.header("x-twilio-email-event-webhook-signature").ok_or(ProofError::Missing)?;
     let at = delivery.header("x-twilio-email-event-webhook-timestamp").ok_or(ProofError::Missing)?;
     let signature = BASE64_STANDARD.decode(signature).map_err(|_| ProofError::Wrong)?;
-    let der = BASE64_STANDARD.decode(public_key.trim()).map_err(|_| ProofError::Wrong)?;
-    // The point is the last 65 bytes of a P-256 key's DER.
-    let point = der.len().checked_sub(65).map(|from| &der[from..]).ok_or(ProofError::Wrong)?;
+    let point = point(public_key).map_err(|_| ProofError::Wrong)?;
     let key = ring_signature::UnparsedPublicKey::new(&ring_signature::ECDSA_P256_SHA256_ASN1, point);
     let text = [at.as_bytes(), &delivery.body].concat();
     key.verify(&text, &signature).map(|()| DeliveryProof::Signature).map_err(|_| ProofError::Wrong)

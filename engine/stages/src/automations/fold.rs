@@ -116,6 +116,10 @@ impl Automations {
             | ConfigEvent::SendingUpdated(_)
             | ConfigEvent::NumberAdded(_)
             | ConfigEvent::NumberRemoved(_)
+            | ConfigEvent::NumberPaused(_)
+            | ConfigEvent::HoldReleased(_)
+            | ConfigEvent::HoldSuppressed(_)
+            | ConfigEvent::WebhookResolved(_)
             | ConfigEvent::TokenCreated(_)
             | ConfigEvent::TokenRevoked(_) => {}
         }

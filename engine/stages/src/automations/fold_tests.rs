@@ -142,6 +142,7 @@ fn a_message_triggers_all_that_wait_and_a_webhook_the_named_one() {
             message_id: None,
             channel: "sms".into(),
             class: "interest".into(),
+            rule: None,
         })
     };
     let named: fn(&Fixture) -> ConfigEvent = |fixture| webhook(&format!("automation:{}", fixture.id));
@@ -184,6 +185,7 @@ fn webhook(purpose: &str) -> ConfigEvent {
         object_path: "tenant/webhooks/generic/2026-01-01/wh.json".into(),
         size_bytes: 2,
         checksum: String::new(),
+        unread: None,
     }))
 }
 

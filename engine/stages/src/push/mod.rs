@@ -3,7 +3,7 @@
 mod config;
 mod plan;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use futures::{FutureExt, future::BoxFuture};
 use luci_config::AdminError;
@@ -11,7 +11,7 @@ use luci_messaging::{
     rules::channel::Channel,
     store::{
         attempts::NewAttempt,
-        send_batch::{ApprovalMode, SendBatch},
+        send_batch::{ApprovalMode, SendBatch, SendOwner},
         templates,
     },
 };
@@ -74,13 +74,11 @@ async fn push(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault> {
     let queued = queue(&mut tx, task, &config, &plans).await.map_err(database_failed)?;
     tx.commit().await.map_err(database_failed)?;
     for (lead, plan) in leads.iter().zip(&plans) {
-        let mut keys = plan.send_keys().peekable();
-        if keys.peek().is_none() {
-            outcome.skipped(lead, Some(plan.skip_reason())).await?;
-        } else if keys.any(|key| queued.contains(&key)) {
-            outcome.success(lead).await?;
-        } else {
-            outcome.skipped(lead, Some("already_queued")).await?;
+        let owners: Vec<&SendOwner> = plan.send_keys().filter_map(|key| queued.get(&key)).collect();
+        match owners.first() {
+            _ if owners.iter().any(|owner| owner.is(lead.lead_id)) => outcome.success(lead).await?,
+            Some(first) => outcome.already_queued(lead, first.lead).await?,
+            None => outcome.skipped(lead, Some(plan.skip_reason())).await?,
         }
     }
     outcome.finish().await
@@ -113,18 +111,18 @@ async fn text_source(
     }
 }
 
-/// Queues what is not queued yet, with a row each in the attempt log; returns the send keys that this block holds.
+/// Queues what is not queued yet, with a row each in the attempt log; returns whom each send key belongs to.
 async fn queue(
     c: &mut PgConnection,
     task: &Task,
     config: &Config,
     plans: &[Plan],
-) -> Result<HashSet<[u8; 32]>, sqlx::Error> {
+) -> Result<HashMap<[u8; 32], SendOwner>, sqlx::Error> {
     let mut messages: Vec<_> = plans.iter().filter_map(|plan| plan.message.clone()).collect();
     let mut calls: Vec<_> = plans.iter().filter_map(|plan| plan.call.clone()).collect();
-    // Sorted, so that two blocks with the same leads do not deadlock.
-    messages.sort_unstable_by_key(|message| message.send_key);
-    calls.sort_unstable_by_key(|call| call.send_key);
+    // Sorted, so that two blocks with the same leads do not deadlock. Of two leads with one number the first row keeps its place.
+    messages.sort_by_key(|message| message.send_key);
+    calls.sort_by_key(|call| call.send_key);
     let campaign = plan::campaign(task, config);
     let queuing = SendBatch {
         run: task.run_id,
@@ -138,7 +136,7 @@ async fn queue(
     let mut held = luci_messaging::store::sms_queue::queue(c, task.tenant, &queuing, &messages).await?;
     held.extend(luci_messaging::store::dialer_queue::queue(c, task.tenant, &queuing, &calls).await?);
     let mut attempts = attempts(config, plans);
-    attempts.retain(|(key, _)| held.contains(key));
+    attempts.retain(|(key, attempt)| held.get(key).is_some_and(|owner| owner.is(attempt.lead_id)));
     let attempts: Vec<NewAttempt> = attempts.into_iter().map(|(_, attempt)| attempt).collect();
     luci_messaging::store::attempts::record(c, task.tenant, &queuing, config.campaign_name.as_deref(), &attempts)
         .await?;

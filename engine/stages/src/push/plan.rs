@@ -2,16 +2,24 @@
 
 use std::collections::{HashMap, HashSet};
 
-use luci_leads::{Lead, lead::seniority::Seniority, normalise::time_zone, store};
+use luci_leads::{Lead, lead::seniority::Seniority, store};
 use luci_messaging::{
     rules::{
         channel::{self, Channel},
         context::CampaignContext,
         message, opener,
         retarget::{self, RetargetSkip},
-        segments,
+        segments, zones,
     },
-    store::{attempts::LeadHistory, dialer_queue::NewCall, sms_queue::NewMessage},
+    store::{
+        attempts::LeadHistory,
+        dialer_queue::NewCall,
+        send_settings::{self, FrequencyLimits},
+        sms_queue::{
+            NewMessage,
+            frequency::{self, Recent},
+        },
+    },
 };
 use luci_runs::block::Task;
 use luci_schema::{CallId, LeadId, MessageId, Micros, TemplateId};
@@ -26,6 +34,8 @@ pub(super) struct Plan {
     pub call: Option<NewCall>,
     /// A number was left out because it is suppressed.
     suppressed: bool,
+    /// The number was written to too often lately.
+    frequent: bool,
     /// Why the lead is not retargeted.
     kept: Option<RetargetSkip>,
 }
@@ -39,6 +49,7 @@ impl Plan {
     pub fn skip_reason(&self) -> &'static str {
         match self.kept {
             _ if self.suppressed => "suppressed",
+            _ if self.frequent => "frequency",
             Some(kept) => kept.as_str(),
             None => "no_phone",
         }
@@ -87,6 +98,8 @@ pub(super) async fn make(
         texts,
         contactable: store::leads::contactable(c, task.tenant, &ids).await?,
         suppressed: store::suppressions::among(c, task.tenant, &phones, &[]).await?,
+        recent: frequency::queued_and_sent(c, task.tenant, &phones, (task.block.block_id, &campaign)).await?,
+        limits: send_settings::frequency_limits(c, task.tenant).await?,
         past: match config.context {
             CampaignContext::Retarget => {
                 luci_messaging::store::attempts::history(c, task.tenant, &campaign, task.run_id, &ids).await?
@@ -106,6 +119,9 @@ struct Planner<'a> {
     campaign: String,
     contactable: HashSet<LeadId>,
     suppressed: HashSet<String>,
+    /// By number.
+    recent: HashMap<String, Recent>,
+    limits: FrequencyLimits,
     past: HashMap<(LeadId, Channel), LeadHistory>,
     now: Micros,
 }
@@ -126,12 +142,19 @@ impl Planner<'_> {
         let (text, call) = (self.number(lead, Channel::Sms), self.number(lead, Channel::Call));
         let kept = [(Channel::Sms, text), (Channel::Call, call)];
         let kept = kept.into_iter().filter(|(channel, _)| wanted(*channel)).find_map(|(_, number)| number.err());
+        let message = text.ok().and_then(|number| Some((to_text().find(allowed)?, number)));
+        let frequent = message.is_some_and(|(to, number)| self.is_frequent(to, number));
         Plan {
-            message: text.ok().and_then(|number| Some(self.message(lead, to_text().find(allowed)?, number))),
+            message: message.filter(|_| !frequent).map(|(to, number)| self.message(lead, to, number)),
             call: call.ok().and_then(|number| Some(self.call(lead, to_call().find(allowed)?, number))),
             suppressed: to_text().chain(to_call()).any(|number| !allowed(&number)),
+            frequent,
             kept,
         }
+    }
+
+    fn is_frequent(&self, to: &str, number: Number) -> bool {
+        self.recent.get(to).is_some_and(|recent| recent.forbids(number.attempt, self.limits))
     }
 
     /// A repeated block gets the number that it got the first time.
@@ -148,12 +171,12 @@ impl Planner<'_> {
         }
     }
 
-    fn send_key(&self, lead: &Lead, channel: Channel, number: Number) -> [u8; 32] {
-        channel::send_key(self.task.tenant, channel, lead.lead_id, &self.campaign, number.attempt)
+    fn send_key(&self, to: &str, channel: Channel, number: Number) -> [u8; 32] {
+        channel::send_key(self.task.tenant, channel, to, &self.campaign, number.attempt)
     }
 
     fn message(&self, lead: &Lead, to: &str, number: Number) -> NewMessage {
-        let send_key = self.send_key(lead, Channel::Sms, number);
+        let send_key = self.send_key(to, Channel::Sms, number);
         let (template, template_version, text) = self.text(lead, number);
         let body = message::render(text, lead);
         NewMessage {
@@ -167,7 +190,7 @@ impl Planner<'_> {
             attempt_number: number.attempt,
             template,
             template_version,
-            time_zone: lead.state().and_then(time_zone::of_state),
+            time_zones: zones::of_lead(to, lead),
         }
     }
 
@@ -186,7 +209,7 @@ impl Planner<'_> {
     }
 
     fn call(&self, lead: &Lead, phone: &str, number: Number) -> NewCall {
-        let send_key = self.send_key(lead, Channel::Call, number);
+        let send_key = self.send_key(phone, Channel::Call, number);
         NewCall {
             id: CallId::from_ulid(ulid_of(self.task, lead.lead_id, &send_key)),
             send_key,
@@ -196,7 +219,7 @@ impl Planner<'_> {
             company_name: lead.firm.company_name.clone(),
             priority: priority(lead),
             attempt_number: number.attempt,
-            time_zone: lead.state().and_then(time_zone::of_state),
+            time_zones: zones::of_lead(phone, lead),
         }
     }
 }

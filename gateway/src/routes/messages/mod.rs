@@ -1,8 +1,10 @@
-//! Routes of messaging: messages and drafts, templates, suppressions, send settings, attempts, webhooks.
+//! Routes of messaging: messages and drafts, templates, suppressions, holds, send settings, attempts, webhooks
+//! and those that were not understood.
 
 pub mod approve;
 pub mod attempts;
 pub mod drafts;
+pub mod holds;
 pub mod list;
 pub mod receive_webhook;
 pub mod reject;
@@ -10,3 +12,4 @@ pub mod review;
 pub mod sending;
 pub mod suppressions;
 pub mod templates;
+pub mod unread_webhooks;

@@ -35,7 +35,8 @@ pub async fn handle(app: Arc<App>, mut request: Request) -> HandlerResult {
     let source =
         request.params.first().and_then(|name| name.parse::<WebhookSource>().ok()).ok_or_else(Problem::no_route)?;
     let body = request.bytes(BODY_LIMIT).await?;
-    let delivery = WebhookDelivery { source, headers: headers(&request), url: url(&app, &request), body };
+    let (url, other_urls) = urls(&app, &request);
+    let delivery = WebhookDelivery { source, headers: headers(&request), url, other_urls, body };
     let mut c = app.engine_pool.acquire().await?;
     let addressed = match request.params.get(1) {
         Some(token) => by_token(&app, &mut c, source, token).await?,
@@ -119,16 +120,25 @@ fn headers(request: &Request) -> HashMap<String, String> {
     request.headers.iter().filter_map(text).collect()
 }
 
-/// The URL as the provider called it, which Twilio includes in the signature.
-fn url(app: &App, request: &Request) -> String {
+/// The URL as the provider called it, which Twilio includes in the signature, and how else it may have been written: behind
+/// proxies the scheme and the host of the call are known from headers only.
+fn urls(app: &App, request: &Request) -> (String, Vec<String>) {
     let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
-    if let Some(public) = &app.options.senders.public_url {
-        return format!("{public}{}{query}", request.path);
-    }
     let first = |name: &str| {
         request.header(name).and_then(|value| value.split(',').next()).map(|value| value.trim().to_owned())
     };
-    let proto = first("x-forwarded-proto").unwrap_or_else(|| if app.options.tls { "https" } else { "http" }.to_owned());
-    let host = first("x-forwarded-host").or_else(|| first("host")).unwrap_or_default();
-    format!("{proto}://{host}{}{query}", request.path)
+    let scheme = if app.options.tls { "https" } else { "http" };
+    let proto = first("x-forwarded-proto").unwrap_or_else(|| scheme.to_owned());
+    let host = first("host").unwrap_or_default();
+    let forwarded = first("x-forwarded-host").unwrap_or_else(|| host.clone());
+    let with_port = first("x-forwarded-port").filter(|_| !forwarded.contains(':'));
+    let with_port = with_port.map(|port| format!("{proto}://{forwarded}:{port}"));
+    let mut origins: Vec<String> = app.options.senders.public_url.iter().cloned().collect();
+    origins.extend([format!("{proto}://{forwarded}")]);
+    origins.extend(with_port);
+    origins.extend([format!("https://{forwarded}"), format!("https://{host}"), format!("{scheme}://{host}")]);
+    origins.dedup();
+    let mut urls = origins.into_iter().map(|origin| format!("{origin}{}{query}", request.path));
+    let url = urls.next().unwrap_or_default();
+    (url, urls.collect())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use luci_config::Right;
 use luci_leads::store::sectors;
 use luci_schema::{
     RunId, Stage,
@@ -89,6 +90,10 @@ struct AttemptOptions {
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<Body>().await?;
+    if matches!(&body, Body::Push(push) if push.is_immediate()) {
+        // To send without approval is to approve.
+        caller.authorize(Right::Administer, "luci")?;
+    }
     let command = idempotency::check(&app, &caller, &request, digest).await?;
     let run = RunId::generate();
     let queued = match body {
@@ -129,6 +134,10 @@ impl Enrich {
 }
 
 impl Push {
+    fn is_immediate(&self) -> bool {
+        self.mode.as_ref().is_some_and(|mode| mode == "immediate")
+    }
+
     /// A run of the same lineage that pushes the output of the last stage.
     async fn queued(self, app: &App, caller: &Caller) -> Result<RunQueued, Problem> {
         let parent_id = self.lead_block_id;

@@ -1,9 +1,10 @@
-//! Issues the command that queues a new run.
+//! Issues the command that queues a new run: the one door of every road on which a caller starts one.
 
+use luci_config::Right;
 use luci_runs::core::RunCommand;
 use luci_schema::{
-    Hash, RunId,
-    event::{OnMissingProvider, RunQueued},
+    Hash, RunId, Stage,
+    event::{OnMissingProvider, RunQueued, StageSpec},
 };
 use luci_stages::start::missing_providers;
 use serde_json::json;
@@ -17,7 +18,8 @@ use crate::{
     routes::{HandlerResult, runs::command::failed},
 };
 
-/// 202 with the id of the new run.
+/// 202 with the id of the new run. Messages of a caller who may not approve them wait for approval, whatever the blueprint or
+/// the earlier run says.
 pub async fn queue(
     app: &App,
     caller: &Caller,
@@ -25,7 +27,7 @@ pub async fn queue(
     command: idempotency::Command,
     digest: Hash,
     run: RunId,
-    queued: RunQueued,
+    mut queued: RunQueued,
 ) -> HandlerResult {
     if queued.options.on_missing_provider == OnMissingProvider::Refuse {
         let mut c = app.engine_pool.acquire().await?;
@@ -34,6 +36,9 @@ pub async fn queue(
             return Err(Problem::missing_providers(&missing).into());
         }
     }
+    if !caller.role.may(Right::Administer) {
+        queued.stages.iter_mut().for_each(wait_for_approval);
+    }
     let outcome = json!({"runId": run, "status": "queued"});
     let mut cause = command.cause(caller, request, digest, &outcome)?;
     // `If-Match` is about the earlier run, not about the new one.
@@ -41,5 +46,15 @@ pub async fn queue(
     match app.issuer.issue(caller.tenant, run, &RunCommand::Queue(Box::new(queued)), cause).await {
         Ok(issued) => Ok(idempotency::accepted(&outcome, issued.position)),
         Err(error) => failed(error, digest),
+    }
+}
+
+/// Makes the messages of PUSH drafts.
+fn wait_for_approval(spec: &mut StageSpec) {
+    if spec.stage == Stage::Push
+        && let Some(config) = spec.config.as_object_mut()
+        && config.contains_key("mode")
+    {
+        config.insert("mode".into(), "draft".into());
     }
 }

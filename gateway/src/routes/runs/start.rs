@@ -7,7 +7,10 @@ use luci_schema::{
     BlueprintId, ImportId, RunId,
     event::{OnExisting, OnMissingProvider, RunOptions, RunQueued, TriggerType},
 };
-use luci_stages::start::{self, LeadSource, StartRequest, StartedBy};
+use luci_stages::{
+    file_start::{self, Repeat},
+    start::{self, LeadSource, StartRequest, StartedBy},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -41,6 +44,9 @@ pub struct StartBody {
     parent_run_id: Option<RunId>,
     /// Shown in lists; defaults to the name of the blueprint.
     pipeline_name: Option<String>,
+    /// Whether a file that was started before may be started again.
+    #[serde(default)]
+    allow_repeat: bool,
     #[serde(default)]
     options: OptionsBody,
 }
@@ -113,10 +119,17 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let (body, digest) = request.json::<StartBody>().await?;
     let command = idempotency::check(&app, &caller, &request, digest).await?;
     let parent = body.parent_run_id;
+    let repeat = if body.allow_repeat { Repeat::Allowed } else { Repeat::Refused };
     let start = body.into_start()?;
     let run = RunId::generate();
     let queued = queued(&app, &caller, &start, run, parent).await?;
-    queue(&app, &caller, &request, command, digest, run, queued).await
+    let by = command.by(&caller);
+    let held = file_start::hold(&app.log, caller.tenant, &start.source, (run, &by.command), repeat).await?;
+    let started = queue(&app, &caller, &request, command, digest, run, queued).await;
+    if let (Err(_), Some(held)) = (&started, &held) {
+        file_start::release(&mut *app.engine_pool.acquire().await?, caller.tenant, held).await?;
+    }
+    started
 }
 
 async fn queued(

@@ -23,10 +23,10 @@ pub(super) async fn insert(
 ) -> Result<u64, sqlx::Error> {
     sqlx::query(
         "insert into dialer_queue (tenant_id, run_id, block_id, campaign_id, context, id, send_key, lead_id, phone,
-                                   contact_name, company_name, priority, attempt_number, time_zone)
+                                   contact_name, company_name, priority, attempt_number, time_zones)
          select $1, $2, $3, $4, $5, unnest($6::text[]), unnest($7::bytea[]), unnest($8::text[]), unnest($9::text[]),
                 unnest($10::text[]), unnest($11::text[]), unnest($12::smallint[]), unnest($13::int[]),
-                unnest($14::text[])
+                string_to_array(unnest($14::text[]), ' ')
          on conflict (tenant_id, send_key) do nothing",
     )
     .bind(tenant)
@@ -42,10 +42,21 @@ pub(super) async fn insert(
     .bind(calls.iter().map(|call| call.company_name.as_deref()).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| call.priority).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| i32::try_from(call.attempt_number).unwrap_or(i32::MAX)).collect::<Vec<_>>())
-    .bind(calls.iter().map(|call| call.time_zone).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| call.time_zones.join(" ")).collect::<Vec<_>>())
     .execute(c)
     .await
     .map(|done| done.rows_affected())
+}
+
+/// Records the zones of a call that was queued before they were recorded.
+pub async fn set_zones(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: CallId,
+    zones: &[String],
+) -> Result<(), sqlx::Error> {
+    let sql = "update dialer_queue set time_zones = $3 where tenant_id = $1 and id = $2 and time_zones is null";
+    sqlx::query(sql).bind(tenant).bind(id).bind(zones).execute(c).await.map(drop)
 }
 
 pub(in crate::store) async fn claim(

@@ -1,6 +1,7 @@
 //! Table `sms_queue`: text messages to send, each under a send key that exists once.
 
 pub mod drafts;
+pub mod frequency;
 mod previous;
 pub mod review;
 pub mod send_times;
@@ -8,15 +9,16 @@ pub mod send_wait;
 pub(super) mod sending;
 pub(super) mod table;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use luci_schema::{LeadId, MessageId, TenantId};
 use sqlx::PgConnection;
 
-use crate::store::send_batch::SendBatch;
+use crate::store::send_batch::{SendBatch, SendOwner};
 
 pub use crate::store::sms_queue::previous::{PreviousMessage, leads_at, previous};
-pub use crate::store::sms_queue::table::{cancel_for, identify, release_approved, undelivered};
+pub use crate::store::sms_queue::sending::ends;
+pub use crate::store::sms_queue::table::{cancel_for, identify, release_approved, set_zones, undelivered};
 
 /// A message to queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,35 +38,36 @@ pub struct NewMessage {
     pub template: Option<String>,
     pub template_version: Option<u32>,
     pub segments: u16,
-    /// The recipient's IANA zone, where it is known.
-    pub time_zone: Option<&'static str>,
+    /// Every IANA zone that the recipient may be in.
+    pub time_zones: Vec<String>,
 }
 
-/// Queues the messages whose send keys are not queued yet. Returns the send keys that belong to this block, from now or
-/// from an earlier delivery of it; the others were queued by another block, so that no message is ever sent twice.
+/// Queues the messages whose send keys are not queued yet. Returns whom each send key belongs to: this block, from now or from
+/// an earlier delivery of it, or what was queued before, so that nothing is ever sent twice.
 pub async fn queue(
     c: &mut PgConnection,
     tenant: TenantId,
     batch: &SendBatch<'_>,
     messages: &[NewMessage],
-) -> Result<HashSet<[u8; 32]>, sqlx::Error> {
+) -> Result<HashMap<[u8; 32], SendOwner>, sqlx::Error> {
     if messages.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     }
     let inserted = table::insert(c, tenant, batch, messages).await?;
     if inserted == messages.len() as u64 {
-        return Ok(messages.iter().map(|message| message.send_key).collect());
+        let own = |message: &NewMessage| (message.send_key, SendOwner { lead: message.lead_id, own: true });
+        return Ok(messages.iter().map(own).collect());
     }
-    let own: Vec<Vec<u8>> = sqlx::query_scalar(
-        "select own.send_key from unnest($2::bytea[]) as wanted (send_key)
-          cross join lateral (select send_key, block_id from sms_queue
-                               where tenant_id = $1 and send_key = wanted.send_key offset 0) as own
-          where own.block_id = $3",
+    let owners: Vec<(Vec<u8>, LeadId, bool)> = sqlx::query_as(
+        "select held.send_key, held.lead_id, held.block_id = $3 from unnest($2::bytea[]) as wanted (send_key)
+          cross join lateral (select send_key, lead_id, block_id from sms_queue
+                               where tenant_id = $1 and send_key = wanted.send_key offset 0) as held",
     )
     .bind(tenant)
     .bind(messages.iter().map(|message| &message.send_key[..]).collect::<Vec<_>>())
     .bind(batch.block)
     .fetch_all(c)
     .await?;
-    Ok(own.into_iter().filter_map(|key| key.try_into().ok()).collect())
+    let owner = |(key, lead, own): (Vec<u8>, LeadId, bool)| Some((key.try_into().ok()?, SendOwner { lead, own }));
+    Ok(owners.into_iter().filter_map(owner).collect())
 }

@@ -15,6 +15,8 @@ pub struct SendTimes {
     pub due: Micros,
     /// From when on the recipient's window is open, now or later; none: never, with these settings.
     pub opens: Option<Micros>,
+    /// A person must decide about the number first.
+    pub on_hold: bool,
     pub now: Micros,
 }
 
@@ -26,23 +28,21 @@ pub async fn send_times(
     ids: &[MessageId],
 ) -> Result<HashMap<MessageId, SendTimes>, sqlx::Error> {
     let rows = sqlx::query(
-        "select id, scheduled_at, send_window_next(now(), coalesce(time_zone, $3), $4::time, $5::time, $6), now()
+        "select id, scheduled_at, time_zones, now(), number_on_hold(tenant_id, to_number)
            from sms_queue where tenant_id = $1 and id = any ($2) and status in ('approved', 'pending')",
     )
     .bind(tenant)
     .bind(ids)
-    .bind(&settings.time_zone)
-    .bind(&settings.window_from)
-    .bind(&settings.window_to)
-    .bind(settings.iso_days())
     .fetch_all(c)
     .await?;
+    let window = settings.window();
     let read = |row: &PgRow| {
-        let times = SendTimes {
-            due: row.try_get::<OffsetDateTime, _>(1)?.into(),
-            opens: row.try_get::<Option<OffsetDateTime>, _>(2)?.map(Micros::from),
-            now: row.try_get::<OffsetDateTime, _>(3)?.into(),
-        };
+        let now = row.try_get::<OffsetDateTime, _>(3)?.into();
+        // Without zones the sender looks them up first.
+        let zones: Option<Vec<String>> = row.try_get(2)?;
+        let opens = zones.map_or(Some(now), |zones| window.next(now, &zones));
+        let times =
+            SendTimes { due: row.try_get::<OffsetDateTime, _>(1)?.into(), opens, on_hold: row.try_get(4)?, now };
         Ok((row.try_get(0)?, times))
     };
     rows.iter().map(read).collect()

@@ -18,6 +18,8 @@ pub struct SendWait {
 pub enum SendWaitReason {
     /// A person must approve it.
     Approval,
+    /// The recipient wrote what may be an opt-out: a person must release or suppress the number.
+    Hold,
     /// The tenant has no carrier for text messages.
     NoCarrier,
     /// The tenant has no usable number at its carriers.
@@ -38,8 +40,11 @@ pub struct TenantWait {
 
 impl TenantWait {
     /// Reasons that need a person come before those that pass with time. None: the message is sent next.
-    pub fn of(&self, SendTimes { due, opens, now }: SendTimes) -> Option<SendWait> {
+    pub fn of(&self, SendTimes { due, opens, on_hold, now }: SendTimes) -> Option<SendWait> {
         let wait = |reason, until: Option<Micros>| Some(SendWait { reason, until: until.map(Micros::rfc3339) });
+        if on_hold {
+            return wait(SendWaitReason::Hold, None);
+        }
         if let Some(reason) = self.setup {
             return wait(reason, None);
         }

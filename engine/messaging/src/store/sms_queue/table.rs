@@ -29,10 +29,11 @@ pub(super) async fn insert(
     sqlx::query(
         "insert into sms_queue (tenant_id, run_id, block_id, campaign_id, status, context, template_category, agent,
                                 media_url, id, send_key, lead_id, to_number, body, priority, attempt_number,
-                                template_id, template_version, segments, time_zone)
+                                template_id, template_version, segments, time_zones)
          select $1, $2, $3, $4, $5, $6, $7, $8, $9, unnest($10::text[]), unnest($11::bytea[]), unnest($12::text[]),
                 unnest($13::text[]), unnest($14::text[]), unnest($15::smallint[]), unnest($16::int[]),
-                unnest($17::text[]), unnest($18::int[]), unnest($19::smallint[]), unnest($20::text[])
+                unnest($17::text[]), unnest($18::int[]), unnest($19::smallint[]),
+                string_to_array(unnest($20::text[]), ' ')
          on conflict (tenant_id, send_key) do nothing",
     )
     .bind(tenant)
@@ -54,7 +55,7 @@ pub(super) async fn insert(
     .bind(messages.iter().map(|m| m.template.as_deref()).collect::<Vec<_>>())
     .bind(messages.iter().map(|m| m.template_version.map(number)).collect::<Vec<_>>())
     .bind(messages.iter().map(|m| i16::try_from(m.segments).unwrap_or(i16::MAX)).collect::<Vec<_>>())
-    .bind(messages.iter().map(|m| m.time_zone).collect::<Vec<_>>())
+    .bind(messages.iter().map(|m| m.time_zones.join(" ")).collect::<Vec<_>>())
     .execute(c)
     .await
     .map(|done| done.rows_affected())
@@ -79,6 +80,17 @@ pub(super) async fn approve(
 pub(super) async fn reject(c: &mut PgConnection, tenant: TenantId, id: MessageId) -> Result<(), sqlx::Error> {
     let sql = "update sms_queue set status = 'rejected', updated_at = now() where tenant_id = $1 and id = $2";
     sqlx::query(sql).bind(tenant).bind(id).execute(c).await.map(drop)
+}
+
+/// Records the zones of a message that was queued before they were recorded.
+pub async fn set_zones(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: MessageId,
+    zones: &[String],
+) -> Result<(), sqlx::Error> {
+    let sql = "update sms_queue set time_zones = $3 where tenant_id = $1 and id = $2 and time_zones is null";
+    sqlx::query(sql).bind(tenant).bind(id).bind(zones).execute(c).await.map(drop)
 }
 
 /// Makes approved messages pending.

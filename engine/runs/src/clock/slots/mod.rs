@@ -118,6 +118,10 @@ impl Slots {
             | ConfigEvent::SendingUpdated(_)
             | ConfigEvent::NumberAdded(_)
             | ConfigEvent::NumberRemoved(_)
+            | ConfigEvent::NumberPaused(_)
+            | ConfigEvent::HoldReleased(_)
+            | ConfigEvent::HoldSuppressed(_)
+            | ConfigEvent::WebhookResolved(_)
             | ConfigEvent::TokenCreated(_)
             | ConfigEvent::TokenRevoked(_)
             | ConfigEvent::WebhookReceived(_) => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use luci_messaging::{
     store::webhook_tokens::{self, NewToken, WebhookPurpose},
-    webhooks::WebhookSource,
+    webhooks::{self, WebhookSource},
 };
 use luci_schema::Micros;
 use secrecy::ExposeSecret;
@@ -63,10 +63,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
 fn validate(source: WebhookSource, body: TokenBody) -> Result<NewToken, Problem> {
     let purpose: WebhookPurpose =
         body.purpose.parse().map_err(|error| Problem::invalid("purpose", format!("{error}")))?;
-    let valid = |secret: &String| (8..=2_000).contains(&secret.len());
-    if body.signing_secret.as_ref().is_some_and(|secret| !valid(secret)) {
-        return Err(Problem::invalid("signingSecret", "8 to 2000 characters"));
-    }
+    let signing = body.signing_secret.as_deref().map(|secret| webhooks::checked_secret(source, secret));
+    let signing = signing.transpose().map_err(|bad| Problem::invalid("signingSecret", bad.to_string()))?;
     let expires_at = match body.expires_at.as_deref() {
         None => None,
         Some(text) => match parse_time(text).map(Micros::from) {
@@ -74,5 +72,5 @@ fn validate(source: WebhookSource, body: TokenBody) -> Result<NewToken, Problem>
             _ => return Err(Problem::invalid("expiresAt", "a time in the future (RFC 3339)")),
         },
     };
-    Ok(NewToken { source, purpose, signing: body.signing_secret.map(Into::into), expires_at })
+    Ok(NewToken { source, purpose, signing, expires_at })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use luci_leads::normalise::phone;
+use luci_messaging::rules::party;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -17,7 +17,8 @@ struct NumberBody {
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let (body, digest) = request.json::<NumberBody>().await?;
-    let number = phone::normalise(&body.number).ok_or_else(|| Problem::invalid("number", "a US phone number"))?;
+    let number = party::receiver(&body.number)
+        .ok_or_else(|| Problem::invalid("number", "a phone number, a short code, or a messaging service (MG…)"))?;
     if !["signalhouse", "twilio"].contains(&body.provider.as_str()) {
         return Err(Problem::invalid("provider", "signalhouse or twilio").into());
     }

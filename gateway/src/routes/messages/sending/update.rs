@@ -20,6 +20,10 @@ struct SendingBody {
     pause_ms: Option<u32>,
     voice_url: Option<String>,
     time_zone: Option<String>,
+    weekly_per_number: Option<u32>,
+    monthly_per_number: Option<u32>,
+    holidays: Option<Vec<String>>,
+    federal_holidays: Option<bool>,
 }
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
@@ -44,6 +48,12 @@ fn change(settings: &mut send_settings::SendSettings, body: SendingBody) {
     settings.days = body.days.unwrap_or_else(|| settings.days.clone());
     settings.daily_limit = body.daily_limit.unwrap_or(settings.daily_limit);
     settings.hourly_limit = body.hourly_limit.unwrap_or(settings.hourly_limit);
+    settings.weekly_per_number = body.weekly_per_number.unwrap_or(settings.weekly_per_number);
+    settings.monthly_per_number = body.monthly_per_number.unwrap_or(settings.monthly_per_number);
+    settings.federal_holidays = body.federal_holidays.unwrap_or(settings.federal_holidays);
+    if let Some(holidays) = body.holidays {
+        settings.holidays = holidays;
+    }
     settings.pause_ms = body.pause_ms.unwrap_or(settings.pause_ms);
     if let Some(url) = body.voice_url {
         // Empty: automatic calls are turned off.

@@ -38,7 +38,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     };
     let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = json!({"status": "suppressed"});
-    let changed = SuppressionChanged { reason: body.reason.as_str().into() };
+    let changed = SuppressionChanged { reason: body.reason.as_str().into(), rule: None, webhook_id: None };
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
     let mut tx = app.engine_pool.begin().await?;
     suppressions::add(&mut tx, caller.tenant, body.kind, &value, body.reason, expires_at).await?;

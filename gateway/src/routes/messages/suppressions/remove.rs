@@ -1,10 +1,10 @@
-//! `POST /api/suppressions/remove`: removes a suppression whose reason can be reviewed.
+//! `POST /api/suppressions/remove`: removes a suppression that a person may lift: not the carrier's, and not a keyword's.
 
 use std::sync::Arc;
 
 use http::StatusCode;
-use luci_leads::store::suppressions::{self, Kind, Removed};
-use luci_messaging::store::send_settings;
+use luci_leads::store::suppressions::{Kind, Removed};
+use luci_messaging::{recipients, store::send_settings};
 use luci_schema::{ConfigEvent, event::SuppressionChanged};
 use serde::Deserialize;
 use serde_json::json;
@@ -25,7 +25,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let outcome = json!({"status": "removed"});
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
     let mut tx = app.engine_pool.begin().await?;
-    let (removed, reason) = suppressions::remove(&mut tx, caller.tenant, body.kind, &value).await?;
+    let (removed, reason) = recipients::lift(&mut tx, caller.tenant, body.kind, &value).await?;
     match removed {
         Removed::Absent => return Err(Problem::not_found("suppression").into()),
         Removed::Permanent(reason) => {
@@ -36,7 +36,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         }
         Removed::Done => {}
     }
-    let event = ConfigEvent::SuppressionRemoved(SuppressionChanged { reason }).into();
+    let event = ConfigEvent::SuppressionRemoved(SuppressionChanged { reason, rule: None, webhook_id: None }).into();
     let position = send_settings::append_to_tenant(&mut tx, caller.tenant, &app.log, event, &by, receipt).await?;
     tx.commit().await?;
     app.log.wake();

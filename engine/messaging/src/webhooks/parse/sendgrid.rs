@@ -1,0 +1,25 @@
+//! SendGrid: a list of e-mail events. LUCI sends no e-mail yet: only those who want no more are of interest.
+
+use luci_leads::normalise::email;
+use serde_json::Value;
+
+use super::ProviderEvent;
+
+pub fn parse(body: &Value) -> Vec<ProviderEvent> {
+    match body {
+        Value::Array(events) if !events.is_empty() => events.iter().map(parse_one).collect(),
+        Value::Object(_) => vec![parse_one(body)],
+        _ => vec![ProviderEvent::Unread("no_event")],
+    }
+}
+
+fn parse_one(event: &Value) -> ProviderEvent {
+    match event["event"].as_str() {
+        Some("unsubscribe" | "group_unsubscribe" | "spamreport") => {
+            let email = event["email"].as_str().and_then(email::normalise);
+            email.map_or(ProviderEvent::Unread("no_address"), |email| ProviderEvent::Unsubscribed { email })
+        }
+        Some(_) => ProviderEvent::Other,
+        None => ProviderEvent::Unread("no_event"),
+    }
+}
