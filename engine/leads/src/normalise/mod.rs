@@ -5,5 +5,7 @@ pub mod amount;
 pub mod email;
 pub mod name;
 pub mod phone;
+pub mod postcode;
+pub mod text;
 pub mod time_zone;
 pub mod title;

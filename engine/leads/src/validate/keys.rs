@@ -28,7 +28,7 @@ pub fn of_phone(number: &str) -> Key {
 
 fn address_key(lead: &Lead) -> Option<Key> {
     let own = lead.address.as_ref().or(lead.mailing.as_ref())?;
-    let home = format!("{}|{}", address::street_key(own.street.as_deref()?), own.zip.as_deref()?);
+    let home = format!("{}|{}", address::street_key(own.street.as_deref()?), own.zip.as_deref()?.to_lowercase());
     let who = &lead.who;
     let person = match (&who.first_name, &who.last_name, &who.contact_name) {
         (Some(first), Some(last), _) => Some(format!("{first} {last}")),
