@@ -45,6 +45,9 @@ pub struct SendingUpdated {
     pub days: Vec<u8>,
     pub daily_limit: u32,
     pub hourly_limit: u32,
+    /// The countries whose numbers are contacted, if these were changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_countries: Vec<String>,
 }
 
 /// A sender number of the tenant.

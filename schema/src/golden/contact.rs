@@ -28,6 +28,7 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
         days: vec![1, 2, 3, 4, 5],
         daily_limit: 2_000,
         hourly_limit: 500,
+        allowed_countries: Vec::new(),
     };
     let number = || NumberChanged { provider: "signalhouse".into(), number: "+12125550100".into() };
     let token = TokenCreated { token_id, source: "stripe".into(), purpose: "status".into() };

@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Field,
-    lead::seniority::Seniority,
-    normalise::phone::Country,
-};
+use crate::{Field, lead::seniority::Seniority, normalise::phone::Country};
 
 /// The person to contact.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

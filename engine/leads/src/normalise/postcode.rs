@@ -125,8 +125,19 @@ mod tests {
     #[test]
     fn foreign_postcodes_stay_as_they_are() {
         for text in [
-            "K1A 0B1", "D02 X285", "M60 1NW", "SW1A 1AA", "EC1A1BB", "1010 AB", "01310-100", "1000-205", "530-0001",
-            "00-950", "110001", "AD500", "LV-1010",
+            "K1A 0B1",
+            "D02 X285",
+            "M60 1NW",
+            "SW1A 1AA",
+            "EC1A1BB",
+            "1010 AB",
+            "01310-100",
+            "1000-205",
+            "530-0001",
+            "00-950",
+            "110001",
+            "AD500",
+            "LV-1010",
         ] {
             assert_eq!(shown(text, false), format!("foreign {text}"), "{text}");
         }

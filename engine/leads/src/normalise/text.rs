@@ -91,7 +91,10 @@ fn scientific(text: &str) -> bool {
     let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
     let number = |c: u8| c.is_ascii_digit() || c == b'.' || c == b',';
     let first = mantissa.starts_with(|c: char| c.is_ascii_digit());
-    first && mantissa.bytes().all(number) && (1..=3).contains(&exponent.len()) && exponent.bytes().all(|c| c.is_ascii_digit())
+    first
+        && mantissa.bytes().all(number)
+        && (1..=3).contains(&exponent.len())
+        && exponent.bytes().all(|c| c.is_ascii_digit())
 }
 
 /// `2,125,550,147` → its digits; `None` when the commas do not group thousands.
@@ -100,7 +103,8 @@ pub fn ungrouped(text: &str) -> Option<String> {
     let first = groups.next().filter(|first| (1..=3).contains(&first.len()))?;
     let rest: Vec<&str> = groups.collect();
     let digits = |group: &&str| group.bytes().all(|b| b.is_ascii_digit());
-    let grouped = rest.len() >= 2 && rest.iter().all(|group| group.len() == 3) && rest.iter().all(digits) && digits(&first);
+    let grouped =
+        rest.len() >= 2 && rest.iter().all(|group| group.len() == 3) && rest.iter().all(digits) && digits(&first);
     grouped.then(|| text.replace(',', ""))
 }
 

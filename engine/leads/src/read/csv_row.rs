@@ -150,7 +150,9 @@ impl RowReader {
                     self.rescan_at = rest.len() * 2;
                     return Step::More;
                 }
-                Cut::Record(record) if self.cells.blank() && !record.oversized => self.advance(record.bytes, record.lines),
+                Cut::Record(record) if self.cells.blank() && !record.oversized => {
+                    self.advance(record.bytes, record.lines)
+                }
                 Cut::Record(record) => return self.record(record),
                 Cut::Unclosed { lines } => return self.unclosed(lines),
             }
@@ -165,7 +167,8 @@ impl RowReader {
     fn record(&mut self, mut record: Record) -> Step {
         if record.loose {
             let line = &self.buffer[self.start..][..record.bytes];
-            match record::reread(line, record, self.scan(), self.columns, &mut self.cells) {
+            let columns = self.columns.filter(|_| self.dialect.encoding.backslash_is_itself());
+            match record::reread(line, record, self.scan(), columns, &mut self.cells) {
                 Some(again) => record = again,
                 // The backslash reading may be a shorter record: quotes run on over the next lines in the other one.
                 None => match self.backslashed() {
@@ -267,7 +270,17 @@ impl RowReader {
 /// Bytes that the text has in UTF-16.
 fn utf16_bytes(text: &[u8]) -> u64 {
     // Each character counts by its first byte in UTF-8: those of four bytes are two units.
-    text.iter().map(|b| if *b & 0xc0 == 0x80 { 0 } else if *b >= 0xf0 { 4 } else { 2 }).sum()
+    text.iter()
+        .map(|b| {
+            if *b & 0xc0 == 0x80 {
+                0
+            } else if *b >= 0xf0 {
+                4
+            } else {
+                2
+            }
+        })
+        .sum()
 }
 
 fn append_decoded(decoder: &mut Decoder, bytes: &[u8], last: bool, out: &mut Vec<u8>) {

@@ -4,8 +4,8 @@ use std::fmt;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{
-    Decoder, Encoding, ISO_8859_2, ISO_8859_4, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1250, WINDOWS_1252, WINDOWS_1254,
-    WINDOWS_1257,
+    Decoder, Encoding, ISO_8859_2, ISO_8859_4, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252,
+    WINDOWS_1254, WINDOWS_1257,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -129,6 +129,25 @@ pub(super) struct Detector {
     stray: u64,
     guess: Option<Box<EncodingDetector>>,
     fed: usize,
+    words: Words,
+}
+
+/// Words with letters beyond ASCII: in Latin scripts nearly all have ASCII letters too.
+#[derive(Default)]
+struct Words {
+    mixed: u64,
+    /// Two letters or more, none of them ASCII.
+    foreign: u64,
+}
+
+impl Words {
+    fn add(&mut self, row: &[u8]) {
+        for word in row.split(|b| !b.is_ascii_alphabetic() && *b < 0xc0) {
+            let letters = word.iter().filter(|b| **b >= 0xc0).count();
+            self.mixed += u64::from(letters > 0 && letters < word.len());
+            self.foreign += u64::from(letters > 1 && letters == word.len());
+        }
+    }
 }
 
 impl Detector {
@@ -147,6 +166,7 @@ impl Detector {
             guess.feed(row, false);
             guess.feed(b"\n", false);
             self.fed += row.len();
+            self.words.add(row);
         }
     }
 
@@ -154,7 +174,10 @@ impl Detector {
         match self.guess {
             Some(mut guess) if self.sequences <= self.stray => {
                 guess.feed(b"", true);
-                TextEncoding(guess.guess(None, Utf8Detection::Deny))
+                let guessed = guess.guess(None, Utf8Detection::Deny);
+                // Of a few letters the guess is Latin: `Èâàí` for Иван. Words of foreign letters alone are Cyrillic most often.
+                let foreign = LATIN.contains(&guessed) && self.words.foreign > self.words.mixed;
+                TextEncoding(if foreign { WINDOWS_1251 } else { guessed })
             }
             _ => TextEncoding::UTF_8,
         }
@@ -187,6 +210,9 @@ mod tests {
         assert_eq!(of(encoding_rs::WINDOWS_1251, &["Её дом", "Елена Петрова"]), "windows-1251");
         assert_eq!(of(encoding_rs::SHIFT_JIS, &["東京都渋谷区", "株式会社テスト"]), "shift_jis");
         assert_eq!(of(encoding_rs::WINDOWS_1250, &["Łukasz Żółć", "Zażółć gęślą jaźń"]), "windows-1250");
+        assert_eq!(of(encoding_rs::WINDOWS_1251, &["Ли"]), "windows-1251");
+        assert_eq!(of(encoding_rs::WINDOWS_1253, &["Γιώργος Παπαδόπουλος"]), "windows-1253");
+        assert_eq!(of(WINDOWS_1252, &["Müller & Söhne", "KÖLN"]), "windows-1252");
         assert_eq!(decided(&[b"Ann"]).0, "utf-8");
     }
 

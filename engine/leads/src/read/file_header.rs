@@ -56,6 +56,8 @@ fn names(cells: &[Vec<u8>], encoding: TextEncoding) -> Vec<String> {
 /// Lines above the header at most, and bytes in which it must begin.
 const TITLE_LINES: usize = 20;
 const SEARCHED: usize = 64 * 1024;
+/// What a known column counts more than an unknown one.
+const KNOWN: usize = 1_000;
 
 /// Reads the header from the first bytes of a file; `None` when they do not hold all of it. `whole`: they are the whole file.
 pub fn header(first: &[u8], whole: bool, limits: Limits, options: &ReadOptions) -> Result<Option<Header>, UploadError> {
@@ -69,7 +71,8 @@ pub fn header(first: &[u8], whole: bool, limits: Limits, options: &ReadOptions) 
     let (marked, mark) = found.unwrap_or((TextEncoding::UTF_8, 0));
     let encoding = options.encoding.unwrap_or(marked);
     let start = Start { encoding, offset: mark as u64, line: 1 };
-    let mut search = Search { first, whole, limits, options, marked: found.is_some(), best: None, incomplete: false };
+    let mut search =
+        Search { first, whole, limits, options, marked: found.is_some(), best: None, incomplete: false, blank: false };
     let (separator, start) = search.separator_line(start);
     match options.delimiter.or(separator) {
         Some(delimiter) => search.with(start, delimiter)?,
@@ -78,7 +81,7 @@ pub fn header(first: &[u8], whole: bool, limits: Limits, options: &ReadOptions) 
     if search.incomplete {
         return Ok(None);
     }
-    match search.best {
+    match search.best.filter(|(score, _)| *score >= KNOWN || !search.blank) {
         Some((_, header)) if header.columns() > limits.columns => {
             Err(UploadError::TooManyColumns { found: header.columns(), limit: limits.columns })
         }
@@ -104,6 +107,8 @@ struct Search<'a> {
     /// The best header so far and the columns that are known.
     best: Option<(usize, Header)>,
     incomplete: bool,
+    /// With one of the delimiters the file has no rows.
+    blank: bool,
 }
 
 /// A record of the first lines.
@@ -170,6 +175,7 @@ impl Search<'_> {
                 Step::More | Step::End => break,
             }
         }
+        self.blank |= records.is_empty();
         let Some((score, header)) = self.choose(start, delimiter, &records) else { return Ok(()) };
         if self.best.as_ref().is_none_or(|(best, _)| score > *best) {
             self.best = Some((score, header));
@@ -195,14 +201,15 @@ impl Search<'_> {
         let (line, offset, next_line) = (Some(*line), *offset, *next_line);
         let header = Header { dialect, cells: cells.clone(), line, offset, next_line, marked: self.marked };
         // Among delimiters that give no known column, the one that gives most columns.
-        Some((known[at] * 1_000 + header.columns().min(999), header))
+        Some((known[at] * KNOWN + header.columns().min(KNOWN - 1), header))
     }
 
     /// The columns of a record that have a meaning as headers.
     fn known(&self, cells: &[Vec<u8>], encoding: TextEncoding) -> usize {
         let names = names(cells, encoding);
         let chosen = self.options.mapping.keys().chain(self.options.saved.keys());
-        let chosen = chosen.filter(|key| names.iter().any(|name| name == *key || (!fold(name).is_empty() && fold(name) == fold(key))));
+        let chosen = chosen
+            .filter(|key| names.iter().any(|name| name == *key || (!fold(name).is_empty() && fold(name) == fold(key))));
         Mapping::of(&names).recognised().max(chosen.count())
     }
 }

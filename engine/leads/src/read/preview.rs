@@ -4,12 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     lead::rejection::RowFault,
-    read::{
-        csv_text::Cells,
-        encoding::TextEncoding,
-        layout::Layout,
-        mapping::Target,
-    },
+    read::{csv_text::Cells, encoding::TextEncoding, layout::Layout, mapping::Target},
 };
 
 /// How the columns and the first unusual cells were read.
@@ -96,9 +91,7 @@ impl Samples {
     }
 
     pub fn preview(mut self, layout: &Layout, encoding: TextEncoding) -> Preview {
-        let decode = |cells: Vec<Vec<u8>>| -> Vec<String> {
-            cells.iter().map(|cell| encoding.decode(cell)).collect()
-        };
+        let decode = |cells: Vec<Vec<u8>>| -> Vec<String> { cells.iter().map(|cell| encoding.decode(cell)).collect() };
         self.columns.resize(layout.columns(), Vec::new());
         let columns = layout.mapping.columns().iter().zip(self.columns).map(|(column, samples)| {
             let (status, field) = match column.target {

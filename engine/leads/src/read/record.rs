@@ -21,7 +21,9 @@ pub enum Cut {
     /// The record does not end in this buffer, and more bytes may come.
     More,
     /// The file ends inside quotes.
-    Unclosed { lines: u64 },
+    Unclosed {
+        lines: u64,
+    },
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -133,7 +135,8 @@ impl Scan {
 
     /// Skips blanks between a closing quote and the end of the cell; anything else there makes the record loose.
     fn after_quote(self, buffer: &[u8], at: usize, record: &mut Record) -> usize {
-        let blanks = buffer[at..].iter().take_while(|b| **b == b' ' || (**b == b'\t' && self.delimiter != b'\t')).count();
+        let blanks =
+            buffer[at..].iter().take_while(|b| **b == b' ' || (**b == b'\t' && self.delimiter != b'\t')).count();
         match buffer.get(at + blanks) {
             None => at + blanks,
             Some(b) if *b == self.delimiter || *b == b'\r' || *b == b'\n' => at + blanks,
@@ -157,10 +160,11 @@ enum Opening {
 /// with its line end, `cells` holds the lenient reading.
 pub fn reread(line: &[u8], record: Record, scan: Scan, columns: Option<usize>, cells: &mut Cells) -> Option<Record> {
     let scan = Scan { last: true, ..scan };
-    if record.lines == 1 && literal(line, scan.delimiter, cells) {
-        return Some(Record { loose: false, ..record });
+    let escaped = line.windows(2).any(|pair| pair == b"\\\"");
+    if escaped && let Some(again) = backslashed(line, scan, columns, cells).filter(|again| again.bytes == line.len()) {
+        return Some(again);
     }
-    backslashed(line, scan, columns, cells).filter(|again| again.bytes == line.len())
+    (record.lines == 1 && literal(line, scan.delimiter, cells)).then_some(Record { loose: false, ..record })
 }
 
 /// `Joe "Ace" Smith`: no delimiter stands inside the quotes, so the quotes are text.

@@ -66,7 +66,9 @@ impl Skip {
                 State::Quoted
             }
             (State::Quote, b'"') => State::Quoted,
-            (State::CellStart | State::Equals | State::Plain | State::Quote | State::Return, _) => outside(State::Plain),
+            (State::CellStart | State::Equals | State::Plain | State::Quote | State::Return, _) => {
+                outside(State::Plain)
+            }
         }
     }
 }
@@ -81,7 +83,7 @@ mod tests {
             ("a,b\nc", 4, 0),
             ("a,b\r\nc", 5, 0),
             ("a,b\rc", 4, 0),
-            ("a,\"b\nb\"\"\r\n\",c\nd", 15, 2),
+            ("a,\"b\nb\"\"\r\n\",c\nd", 14, 2),
             ("=\"a\nb\",c\nd", 9, 1),
             ("x, \"a\nb\",c\nd", 11, 1),
             ("5\" x\nd", 5, 0),

@@ -5,6 +5,7 @@ pub mod claimed_send;
 pub mod dialer_queue;
 pub mod remaining_quota;
 pub mod send_batch;
+pub mod send_countries;
 pub mod send_settings;
 pub mod sender_numbers;
 pub mod sends;

@@ -100,6 +100,7 @@ pub async fn update(
         days: settings.days.clone(),
         daily_limit: settings.daily_limit,
         hourly_limit: settings.hourly_limit,
+        allowed_countries: Vec::new(),
     };
     append_to_tenant(c, tenant, log, ConfigEvent::SendingUpdated(updated).into(), by, receipt).await
 }

@@ -20,7 +20,7 @@ use crate::{
 
 #[derive(Default)]
 pub(super) struct Import {
-    headers: csv::Headers,
+    layouts: csv::Layouts,
 }
 
 impl StageKind for Import {
@@ -50,7 +50,7 @@ impl Import {
         let mut outcome = Outcome::new(task, tools);
         let next = match &task.run.input {
             RunInput::Import { object_path, .. } => {
-                csv::read(&self.headers, task, tools, (object_path, cursor), &mut outcome).await?
+                csv::read(&self.layouts, task, tools, (object_path, cursor), &mut outcome).await?
             }
             RunInput::Sector { sector_id } => members(task, tools, *sector_id, cursor, &mut outcome).await?,
             RunInput::Artifacts { run_id, stage } => {

@@ -2,7 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use luci_leads::{Lead, lead::seniority::Seniority, normalise::time_zone, store};
+use luci_leads::{
+    Lead,
+    lead::seniority::Seniority,
+    normalise::{
+        phone::{self, Country},
+        time_zone,
+    },
+    store,
+};
 use luci_messaging::{
     rules::{
         channel::{self, Channel},
@@ -11,7 +19,7 @@ use luci_messaging::{
         retarget::{self, RetargetSkip},
         segments,
     },
-    store::{attempts::LeadHistory, dialer_queue::NewCall, sms_queue::NewMessage},
+    store::{attempts::LeadHistory, dialer_queue::NewCall, send_countries, sms_queue::NewMessage},
 };
 use luci_runs::block::Task;
 use luci_schema::{CallId, LeadId, MessageId, Micros, TemplateId};
@@ -26,6 +34,8 @@ pub(super) struct Plan {
     pub call: Option<NewCall>,
     /// A number was left out because it is suppressed.
     suppressed: bool,
+    /// A number was left out because the tenant does not contact its country.
+    abroad: bool,
     /// Why the lead is not retargeted.
     kept: Option<RetargetSkip>,
 }
@@ -40,6 +50,7 @@ impl Plan {
         match self.kept {
             _ if self.suppressed => "suppressed",
             Some(kept) => kept.as_str(),
+            None if self.abroad => "country_not_allowed",
             None => "no_phone",
         }
     }
@@ -87,6 +98,7 @@ pub(super) async fn make(
         texts,
         contactable: store::leads::contactable(c, task.tenant, &ids).await?,
         suppressed: store::suppressions::among(c, task.tenant, &phones, &[]).await?,
+        countries: send_countries::allowed(c, task.tenant).await?,
         past: match config.context {
             CampaignContext::Retarget => {
                 luci_messaging::store::attempts::history(c, task.tenant, &campaign, task.run_id, &ids).await?
@@ -106,6 +118,7 @@ struct Planner<'a> {
     campaign: String,
     contactable: HashSet<LeadId>,
     suppressed: HashSet<String>,
+    countries: Vec<Country>,
     past: HashMap<(LeadId, Channel), LeadHistory>,
     now: Micros,
 }
@@ -119,7 +132,9 @@ struct Number {
 
 impl Planner<'_> {
     fn plan(&self, lead: &Lead) -> Plan {
-        let allowed = |number: &&str| !self.suppressed.contains(*number) && self.contactable.contains(&lead.lead_id);
+        let free = |number: &&str| !self.suppressed.contains(*number) && self.contactable.contains(&lead.lead_id);
+        let at_home = |number: &&str| phone::country(number).is_some_and(|country| self.countries.contains(&country));
+        let allowed = |number: &&str| free(number) && at_home(number);
         let wanted = |channel| self.config.channels.contains(&channel);
         let to_text = || channel::text_numbers(lead, self.config.allow_voip).filter(|_| wanted(Channel::Sms));
         let to_call = || channel::call_numbers(lead).filter(|_| wanted(Channel::Call));
@@ -129,7 +144,8 @@ impl Planner<'_> {
         Plan {
             message: text.ok().and_then(|number| Some(self.message(lead, to_text().find(allowed)?, number))),
             call: call.ok().and_then(|number| Some(self.call(lead, to_call().find(allowed)?, number))),
-            suppressed: to_text().chain(to_call()).any(|number| !allowed(&number)),
+            suppressed: to_text().chain(to_call()).any(|number| !free(&number)),
+            abroad: to_text().chain(to_call()).any(|number| !at_home(&number)),
             kept,
         }
     }

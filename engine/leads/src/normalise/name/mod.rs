@@ -101,8 +101,14 @@ fn initial(word: &str) -> bool {
 /// Two letters or more that are no title and no suffix.
 fn plausible(name: &str) -> bool {
     let letters = name.chars().filter(|c| c.is_alphabetic()).count();
-    let signs = name.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '’' | '.' | ' ' | '\u{300}'..='\u{36f}'));
-    letters >= 2 && name.chars().count() <= 40 && signs && !words::title(name) && !words::suffix(name) && !words::placeholder(name)
+    let signs =
+        name.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '’' | '.' | ' ' | '\u{300}'..='\u{36f}'));
+    letters >= 2
+        && name.chars().count() <= 40
+        && signs
+        && !words::title(name)
+        && !words::suffix(name)
+        && !words::placeholder(name)
 }
 
 /// The name as the text spells it if it is written in mixed case there, else as the library writes it.
@@ -131,7 +137,11 @@ pub fn cased(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut start = true;
     for c in name.chars() {
-        if start { out.extend(c.to_uppercase()) } else { out.extend(c.to_lowercase()) }
+        if start {
+            out.extend(c.to_uppercase())
+        } else {
+            out.extend(c.to_lowercase())
+        }
         start = matches!(c, '-' | ' ' | '\'' | '’' | '.');
     }
     out

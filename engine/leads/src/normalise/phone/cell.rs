@@ -82,11 +82,14 @@ fn with_parameters(text: &str) -> String {
                 let at = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
                 out.push_str(&format!(" ext {}\n{}", &value[..at], &value[at..]));
             }
-            Some((name, value)) if name.trim().eq_ignore_ascii_case("phone-context") && value.trim().starts_with('+') => {
+            Some((name, value))
+                if name.trim().eq_ignore_ascii_case("phone-context") && value.trim().starts_with('+') =>
+            {
                 let at = out.rfind([':', '\n']).map_or(0, |at| at + 1);
                 out.insert_str(at, &format!("{} ", value.trim()));
             }
-            Some((name, _)) if !name.trim().is_empty() && name.trim().bytes().all(|b| b.is_ascii_alphabetic() || b == b'-') => {}
+            Some((name, _))
+                if !name.trim().is_empty() && name.trim().bytes().all(|b| b.is_ascii_alphabetic() || b == b'-') => {}
             _ => {
                 out.push('\n');
                 out.push_str(piece);
@@ -103,7 +106,8 @@ fn read_part(part: &str, hints: Hints, cell: &mut Cell) {
     }
     // A label before it does not make a number of it.
     let value = whole.rsplit_once(':').map_or(whole, |(_, value)| value.trim());
-    let slashed = matches!(count(value), 10 | 11) && value.bytes().all(|b| b.is_ascii_digit() || b" /.-()".contains(&b));
+    let slashed =
+        matches!(count(value), 10 | 11) && value.bytes().all(|b| b.is_ascii_digit() || b" /.-()".contains(&b));
     if slashed && value.contains('/') {
         return add(&value.replace('/', "-"), hints, PhoneKind::Unknown, cell);
     }
@@ -155,7 +159,8 @@ fn pieces(part: &str) -> Vec<Piece> {
             let end = end(char::is_alphabetic);
             let word = rest[..end].to_lowercase();
             // `2.1e9` among words: the digits before it belong to it.
-            let exponent = word == "e" && rest[end..].trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit());
+            let exponent =
+                word == "e" && rest[end..].trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit());
             match pieces.last() {
                 Some(Piece::Digits(digits)) if exponent && digits.contains('.') && !digits.ends_with(['.', ' ']) => {
                     pieces.push(Piece::Scientific);
@@ -318,7 +323,9 @@ fn several(text: &str, hints: Hints) -> Option<Vec<String>> {
         run.push(' ');
         run.push_str(word);
         let whole = Hints { area: None, ..hints };
-        if count(&run) >= 10 && let Ok(number) = number::parse(&run, whole) {
+        if count(&run) >= 10
+            && let Ok(number) = number::parse(&run, whole)
+        {
             numbers.push(number);
             run.clear();
         }

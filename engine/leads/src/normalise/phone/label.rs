@@ -22,8 +22,8 @@ pub(super) fn meaning(word: &str) -> Word {
         "landline" => Word::Kind(PhoneKind::Landline),
         "voip" => Word::Kind(PhoneKind::Voip),
         "home" | "h" | "work" | "w" | "office" | "o" | "business" | "bus" | "b" | "main" | "direct" | "d" | "desk"
-        | "phone" | "tel" | "telephone" | "ph" | "p" | "t" | "company" | "hq" | "primary" | "other" | "number" | "no"
-        | "call" | "callto" | "casa" | "telefono" | "teléfono" | "dial" => Word::Kind(PhoneKind::Unknown),
+        | "phone" | "tel" | "telephone" | "ph" | "p" | "t" | "company" | "hq" | "primary" | "other" | "number"
+        | "no" | "call" | "callto" | "casa" | "telefono" | "teléfono" | "dial" => Word::Kind(PhoneKind::Unknown),
         "fax" | "f" | "efax" | "telefax" | "pager" | "facsimile" => Word::Fax,
         "x" | "ext" | "extn" | "extension" | "xt" | "extno" | "poste" | "durchwahl" => Word::Extension,
         "or" | "and" | "y" | "und" => Word::Or,

@@ -118,7 +118,9 @@ fn reading_can_start_at_any_row() {
         reader.push(&bytes[from..]);
         reader.finish();
         let end = 25 * size;
-        assert!(matches!(reader.step(), Step::Row(Row { line: 5, next_offset, fault: None, .. }) if next_offset == end));
+        assert!(
+            matches!(reader.step(), Step::Row(Row { line: 5, next_offset, fault: None, .. }) if next_offset == end)
+        );
     }
 }
 

@@ -81,7 +81,10 @@ fn the_caller_says_how_a_file_is_read() {
     assert_eq!(wrong.unwrap_err().code(), "invalid_mapping");
     let none = options(None, Some(":"), Some("none"), Some(serde_json::json!({"column_1": "company_name"})));
     let counted = read(b"Acme:2125550147\nBolt:2125550148\n", none).unwrap();
-    assert_eq!((counted.summary.rows, counted.layout.header_line, counted.summary.unmapped), (2, None, vec!["column_2".into()]));
+    assert_eq!(
+        (counted.summary.rows, counted.layout.header_line, counted.summary.unmapped),
+        (2, None, vec!["column_2".into()])
+    );
     let third = options(None, None, Some("3"), None);
     let counted = read(b"Company,Phone\nold,1\nCompany,City\nAcme,X\n", third).unwrap();
     assert_eq!((counted.summary.rows, counted.layout.header_line), (1, Some(3)));

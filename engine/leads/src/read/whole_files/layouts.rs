@@ -1,11 +1,7 @@
 //! How files are laid out: encodings, delimiters, titles, headers of other programs.
 
 use super::{counted, leads, shown};
-use crate::{
-    normalise::phone::Country,
-    PhoneKind,
-    read::layout::ReadOptions,
-};
+use crate::{PhoneKind, normalise::phone::Country, read::layout::ReadOptions};
 
 #[test]
 fn common_exports_are_read() {
@@ -64,11 +60,15 @@ fn the_encoding_of_a_file_is_one() {
         leads(bytes).into_iter().map(|lead| lead.firm.company_name.or(lead.who.contact_name).unwrap()).collect()
     };
     assert_eq!(names(b"company,phone\r\n\xc8\xe2\xe0\xed,2125550147\r\n"), ["Иван"]);
-    let stray = leads(b"company,contact,phone\r\nAcme,Jos\xc3\xa9 \x96 Lee,2125550147\r\nBolt,Ren\xc3\xa9e Ray,2125550148\r\n");
+    let stray =
+        leads(b"company,contact,phone\r\nAcme,Jos\xc3\xa9 \x96 Lee,2125550147\r\nBolt,Ren\xc3\xa9e Ray,2125550148\r\n");
     let contacts: Vec<_> = stray.iter().map(|lead| lead.who.contact_name.as_deref().unwrap()).collect();
     assert_eq!(contacts, ["José – Lee", "Renée Ray"]);
     let counted = counted(b"company,phone\r\n\xc8\xe2\xe0\xed,2125550147\r\n", ReadOptions::default()).unwrap();
-    assert_eq!((counted.summary.encoding.as_str(), &counted.preview.encoding_samples[..]), ("windows-1251", &["Иван".to_owned()][..]));
+    assert_eq!(
+        (counted.summary.encoding.as_str(), &counted.preview.encoding_samples[..]),
+        ("windows-1251", &["Иван".to_owned()][..])
+    );
     let latin = ReadOptions::parse(Some("iso-8859-1"), None, None, None).unwrap();
     let other = super::counted(b"company,phone\r\n\xc8\xe2\xe0\xed,2125550147\r\n", latin).unwrap();
     assert_eq!((other.summary.encoding.as_str(), &other.preview.encoding_samples[0][..]), ("windows-1252", "Èâàí"));

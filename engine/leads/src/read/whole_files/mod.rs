@@ -5,8 +5,9 @@ mod mutations;
 mod records;
 
 use crate::{
-    Lead, lead_id,
+    Lead,
     lead::rejection::RejectionReason,
+    lead_id,
     read::{
         csv_row::{Limits, RowReader, Step},
         layout::ReadOptions,

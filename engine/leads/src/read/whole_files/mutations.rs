@@ -37,12 +37,16 @@ fn meant() -> impl Strategy<Value = Meant> {
         Just("met\nref,9175550101,x,y\nok".to_owned()),
         Just("said \"call, 9175550101\"".to_owned()),
     ];
-    ("[A-Z][a-z]{2,8}( [A-Z][a-z]{2,8})?", "212555[0-9]{4}", note)
-        .prop_map(|(company, number, note)| Meant { company, number, note })
+    ("[A-Z][a-z]{2,8}( [A-Z][a-z]{2,8})?", "212555[0-9]{4}", note).prop_map(|(company, number, note)| Meant {
+        company,
+        number,
+        note,
+    })
 }
 
 fn mutation() -> impl Strategy<Value = Mutation> {
-    let (delimiter, line_end) = (prop_oneof![Just(','), Just(';'), Just('\t'), Just('|')], prop_oneof![Just("\n"), Just("\r\n")]);
+    let (delimiter, line_end) =
+        (prop_oneof![Just(','), Just(';'), Just('\t'), Just('|')], prop_oneof![Just("\n"), Just("\r\n")]);
     (delimiter, line_end, any::<[bool; 9]>()).prop_map(|(delimiter, line_end, on)| Mutation {
         delimiter,
         line_end,

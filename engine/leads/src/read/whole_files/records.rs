@@ -1,11 +1,7 @@
 //! Rows and cells: which leads a file has, with which numbers, names and addresses.
 
 use super::{Outcome, leads, outcomes, shown};
-use crate::{
-    lead::Warning,
-    normalise::name,
-    validate::keys,
-};
+use crate::{lead::Warning, normalise::name, validate::keys};
 
 #[test]
 fn a_number_that_lost_digits_is_refused_and_named() {
@@ -102,7 +98,8 @@ fn hand_made_quoting_never_shifts_cells() {
         "!6",
     ];
     assert_eq!(shown(file.as_bytes()), expected);
-    let shifted = leads(b"company,phone,address,state,notes\r\nAcme,2125550147, \"12 Main St, Suite 4\",NY\r\n").remove(0);
+    let shifted =
+        leads(b"company,phone,address,state,notes\r\nAcme,2125550147, \"12 Main St, Suite 4\",NY\r\n").remove(0);
     let address = shifted.address.unwrap();
     assert_eq!((address.street.as_deref(), address.state.as_deref()), (Some("12 Main St, Suite 4"), Some("NY")));
 }
@@ -121,10 +118,11 @@ fn zip_codes_are_text() {
     let zips: Vec<String> = leads(file.as_bytes())
         .into_iter()
         .map(|lead| lead.address.unwrap_or_default())
-        .map(|address| format!("{}{}", address.zip.unwrap_or_default(), address.zip4.map(|f| format!("+{f}")).unwrap_or_default()))
+        .map(|address| {
+            format!("{}{}", address.zip.unwrap_or_default(), address.zip4.map(|f| format!("+{f}")).unwrap_or_default())
+        })
         .collect();
-    let expected =
-        ["02139", "10001", "00501", "02139", "K1A 0B1", "D02 X285", "M60 1NW", "94105+1234", "10001+1234"];
+    let expected = ["02139", "10001", "00501", "02139", "K1A 0B1", "D02 X285", "M60 1NW", "94105+1234", "10001+1234"];
     assert_eq!(zips, expected);
     let abroad = leads(b"company,phone,zip,country\na,+41445550101,8001,Switzerland\n").remove(0).address.unwrap();
     assert_eq!((abroad.zip.as_deref(), abroad.country.unwrap().as_str()), (Some("8001"), "CH"));
