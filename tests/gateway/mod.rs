@@ -12,6 +12,7 @@ mod fairness;
 pub mod fixture;
 mod imports;
 mod keys;
+mod layouts;
 mod leads;
 mod messages;
 mod new_leads;
