@@ -65,8 +65,11 @@ pub enum Numeric<'a> {
 
 /// Recognises floating-point and scientific notation. `least` digits before a point make it a number rather than a group.
 pub fn numeric(text: &str, least: usize) -> Numeric<'_> {
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return Numeric::No;
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if scientific(unsigned) {
+    if text.contains(['e', 'E', '×', 'x', '*']) && scientific(unsigned) {
         return Numeric::Scientific;
     }
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

@@ -48,6 +48,10 @@ pub fn greeting(first: Option<&str>, full: Option<&str>) -> Option<String> {
 
 /// The first name in a cell for it: `Dr. Ann M.` → `Ann`; `None` for `Jr.`, `Ann & Bob`, `J.`, `Owner`.
 pub fn given(cell: &str) -> Option<String> {
+    // Most cells: one word.
+    if cell.len() > 1 && cell.bytes().all(|b| b.is_ascii_alphabetic()) && !words::joins(cell) && words::ordinary(cell) {
+        return Some(cased(cell));
+    }
     let cell = nfc(without_nickname(cell));
     let (cell, rest) = cell.split_once(',').unwrap_or((&cell, ""));
     if rest.split_whitespace().any(|word| !words::suffix(word)) {
@@ -91,7 +95,7 @@ fn without_nickname(text: &str) -> String {
 fn one_person(words: &[&str]) -> bool {
     let digits = |word: &&str| word.contains(|c: char| c.is_ascii_digit() || "@&+/_|<>=#*\\".contains(c));
     let strange = |word: &&str| words::joins(word) || words::body(word) || digits(word);
-    !words.first().is_some_and(|first| words::placeholder(first)) && !words.iter().any(|word| strange(word))
+    !words.first().is_some_and(|first| words::placeholder(first)) && !words.iter().any(strange)
 }
 
 fn initial(word: &str) -> bool {

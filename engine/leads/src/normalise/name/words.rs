@@ -1,5 +1,7 @@
 //! Words that stand in names and are none.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 /// Titles before a name.
 const TITLES: &[&str] = &[
     "mr",
@@ -147,28 +149,48 @@ const BODIES: &[&str] = &[
     "dba",
 ];
 
-/// Letters and digits in lower case, without dots: `M.D.` is `md`.
-fn bare(word: &str) -> String {
-    word.chars().filter(|c| c.is_alphanumeric() || *c == '/').flat_map(char::to_lowercase).collect()
+/// The lists that a word stands in, as bits.
+static WORDS: LazyLock<HashMap<&'static str, u8>> = LazyLock::new(|| {
+    let mut words = HashMap::new();
+    for (list, bit) in [(TITLES, TITLE), (SUFFIXES, SUFFIX), (PLACEHOLDERS, PLACEHOLDER), (BODIES, BODY)] {
+        list.iter().for_each(|word| *words.entry(*word).or_insert(0) |= bit);
+    }
+    words
+});
+
+const TITLE: u8 = 1;
+const SUFFIX: u8 = 2;
+const PLACEHOLDER: u8 = 4;
+const BODY: u8 = 8;
+
+/// The lists of a word: by its letters and digits in lower case, without dots (`M.D.` is `md`).
+fn lists(word: &str) -> u8 {
+    let bare: String = word.chars().filter(|c| c.is_alphanumeric() || *c == '/').flat_map(char::to_lowercase).collect();
+    WORDS.get(bare.as_str()).copied().unwrap_or(0)
+}
+
+/// Whether the word is in no list.
+pub(super) fn ordinary(word: &str) -> bool {
+    lists(word) == 0
 }
 
 pub(super) fn title(word: &str) -> bool {
-    TITLES.contains(&bare(word).as_str())
+    lists(word) & TITLE != 0
 }
 
 pub(super) fn suffix(word: &str) -> bool {
-    SUFFIXES.contains(&bare(word).as_str())
+    lists(word) & SUFFIX != 0
 }
 
 pub(super) fn placeholder(word: &str) -> bool {
-    PLACEHOLDERS.contains(&bare(word).as_str())
+    lists(word) & PLACEHOLDER != 0
 }
 
 pub(super) fn body(word: &str) -> bool {
-    BODIES.contains(&bare(word).as_str())
+    lists(word) & BODY != 0
 }
 
 /// Joins two people: `Ann & Bob`, `Mr. and Mrs.`
 pub(super) fn joins(word: &str) -> bool {
-    matches!(word.to_lowercase().as_str(), "&" | "and" | "or" | "+" | "/" | "y" | "und" | "et" | "c/o")
+    ["&", "and", "or", "+", "/", "y", "und", "et", "c/o"].iter().any(|join| word.eq_ignore_ascii_case(join))
 }

@@ -5,6 +5,7 @@ mod cell;
 mod country;
 mod label;
 mod number;
+mod pieces;
 
 pub use self::{
     cell::{Cell, Unread, read, read_with},
