@@ -1,5 +1,6 @@
 //! The seven stages on real rows: every lead is accounted for, and blocks are idempotent.
 
+mod countries;
 mod duplicates;
 pub mod fixture;
 mod integrity;

@@ -1,10 +1,7 @@
 //! Tables of imports, suppressions and leads, apart from the stages.
 
-use std::collections::BTreeMap;
-
 use luci_leads::{
-    Field,
-    read::upload::ImportSummary,
+    read::{csv_row::Limits, layout::ReadOptions, upload::Counter},
     store::{
         imports::{self, ImportError, ImportStatus, NewImport},
         sectors,
@@ -36,19 +33,12 @@ async fn an_import_is_announced_then_completed_or_refused_once() {
         imports::begin(&mut c, tenant, &new).await.expect("begun");
         ids.push(id);
     }
-    let summary = ImportSummary {
-        rows: 5,
-        malformed_rows: 1,
-        columns: 2,
-        mapping: BTreeMap::from([("Town".to_owned(), Field::City)]),
-        encoding: "utf-8".into(),
-        delimiter: ',',
-        size_bytes: 77,
-        lineage_of: None,
-    };
+    let mut counter = Counter::new(Limits::default(), ReadOptions::default());
+    counter.push("Town,City\nJosé,1\n2,2\n3,3,3\n4,4\n5,5\n".as_bytes()).expect("read");
+    let counted = counter.finish().expect("leads");
     let at = Micros::now();
-    assert!(imports::complete(&mut c, tenant, ids[0], "ab", &summary, at).await.expect("completed"));
-    assert!(!imports::complete(&mut c, tenant, ids[0], "ab", &summary, at).await.expect("completed before"));
+    assert!(imports::complete(&mut c, tenant, ids[0], "ab", &counted, at).await.expect("completed"));
+    assert!(!imports::complete(&mut c, tenant, ids[0], "ab", &counted, at).await.expect("completed before"));
     let error = ImportError { code: "empty_file".into(), message: "the file is empty".into() };
     assert!(imports::reject(&mut c, tenant, ids[1], &error, at).await.expect("rejected"));
     assert!(!imports::reject(&mut c, tenant, ids[0], &error, at).await.expect("completed before"));
@@ -56,9 +46,14 @@ async fn an_import_is_announced_then_completed_or_refused_once() {
     let done = imports::get(&mut c, tenant, ids[0]).await.expect("read").expect("there");
     assert_eq!(
         (done.status, done.rows, done.size_bytes, done.completed_at),
-        (ImportStatus::Completed, Some(5), Some(77), Some(at))
+        (ImportStatus::Completed, Some(5), Some(36), Some(at))
     );
-    assert_eq!(done.summary, Some(summary));
+    assert_eq!((done.summary.as_ref(), done.preview.as_ref()), (Some(&counted.summary), Some(&counted.preview)));
+    assert_eq!(imports::layout(&mut c, tenant, ids[0]).await.expect("read"), Some(counted.layout.clone()));
+    assert!(imports::correct_layout(&mut c, tenant, ids[0], &counted).await.expect("corrected"));
+    imports::fix_layout(&mut c, tenant, ids[0]).await.expect("fixed");
+    assert!(!imports::correct_layout(&mut c, tenant, ids[0], &counted).await.expect("a run has it"));
+    assert_eq!(imports::layout(&mut c, TenantId::generate(), ids[0]).await.expect("read"), None);
     let refused = imports::get(&mut c, tenant, ids[1]).await.expect("read").expect("there");
     assert_eq!((refused.status, refused.error), (ImportStatus::Rejected, Some(error)));
     assert_eq!(imports::get(&mut c, TenantId::generate(), ids[0]).await.expect("read"), None);

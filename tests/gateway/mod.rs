@@ -15,6 +15,7 @@ pub mod fixture;
 mod imports;
 mod integrity;
 mod keys;
+mod layouts;
 mod leads;
 mod messages;
 mod missing_providers;

@@ -22,6 +22,21 @@ pub struct Import {
     /// Sector that the leads are assigned to
     #[arg(long, value_name = "SECTOR")]
     sector: Option<String>,
+    /// Encoding of the file, like windows-1251; found out by default
+    #[arg(long, value_name = "LABEL")]
+    encoding: Option<String>,
+    /// comma, semicolon, tab, pipe, or one character
+    #[arg(long, value_name = "DELIMITER")]
+    delimiter: Option<String>,
+    /// auto, none, or the line of the header
+    #[arg(long, value_name = "LINE")]
+    header: Option<String>,
+    /// HEADER=FIELD; FIELD may be `extra` or `ignore`. Repeatable
+    #[arg(long = "map", value_name = "HEADER=FIELD", value_parser = header_and_field)]
+    mapping: Vec<(String, String)>,
+    /// Use the mapping for later files too
+    #[arg(long)]
+    save_mapping: bool,
     /// Start a run on it
     #[arg(long)]
     start: bool,
@@ -43,7 +58,7 @@ pub struct Import {
 impl Import {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
-        let import = upload(&api, &self.file).await?;
+        let import = upload(&api, &self.file, &self.layout()).await?;
         if !self.start && !self.watch {
             self.print(&import)?;
             return Ok(Outcome::Done);
@@ -93,12 +108,59 @@ impl Import {
             return out::json(import);
         }
         let id = import["importId"].as_str().unwrap_or_default();
-        out::line(&format!("{id}  {} rows", import["rows"]))
+        out::line(&format!("{id}  {} rows", import["rows"]))?;
+        for line in described(import) {
+            out::line(&line)?;
+        }
+        Ok(())
+    }
+
+    /// What the caller says about the file, as the API takes it.
+    fn layout(&self) -> Value {
+        let mut layout = json!({});
+        let options = [("encoding", &self.encoding), ("delimiter", &self.delimiter), ("header", &self.header)];
+        for (name, value) in options {
+            value.iter().for_each(|value| layout[name] = json!(value));
+        }
+        for (header, field) in &self.mapping {
+            layout["mapping"][header] = json!(field);
+        }
+        if self.save_mapping {
+            layout["saveMapping"] = json!(true);
+        }
+        layout
     }
 }
 
+fn header_and_field(text: &str) -> Result<(String, String), String> {
+    let (header, field) = text.rsplit_once('=').ok_or("expected HEADER=FIELD")?;
+    Ok((header.to_owned(), field.to_owned()))
+}
+
+/// How the file was read: encoding, samples, and what becomes of each column.
+fn described(import: &Value) -> Vec<String> {
+    let (summary, preview) = (&import["summary"], &import["preview"]);
+    let texts = |list: &Value| {
+        let items = list.as_array().into_iter().flatten();
+        items.filter_map(Value::as_str).map(|text| format!("{text:?}")).collect::<Vec<_>>().join(", ")
+    };
+    let mut lines =
+        vec![format!("  {} {}", summary["encoding"].as_str().unwrap_or("?"), texts(&preview["encodingSamples"]))];
+    for column in preview["columns"].as_array().into_iter().flatten() {
+        let header = column["header"].as_str().unwrap_or_default();
+        let target = column["field"].as_str().or(column["status"].as_str()).unwrap_or_default();
+        lines.push(format!("  {header:?} -> {target}  {}", texts(&column["samples"])));
+    }
+    for (name, count) in [("refused", &summary["malformedRows"]), ("padded", &summary["shortRows"])] {
+        if count.as_u64().is_some_and(|count| count > 0) {
+            lines.push(format!("  {count} rows {name}"));
+        }
+    }
+    lines
+}
+
 /// Creates an upload, sends the file, and completes the upload. Returns the completed import.
-pub async fn upload(api: &Api, file: &std::path::Path) -> anyhow::Result<Value> {
+pub async fn upload(api: &Api, file: &std::path::Path, layout: &Value) -> anyhow::Result<Value> {
     let name = file.file_name().with_context(|| format!("{} has no file name", file.display()))?.to_string_lossy();
     let metadata = tokio::fs::metadata(file).await.with_context(|| format!("cannot read {}", file.display()))?;
     anyhow::ensure!(metadata.is_file(), "{} is not a file", file.display());
@@ -112,7 +174,7 @@ pub async fn upload(api: &Api, file: &std::path::Path) -> anyhow::Result<Value> 
     let progress = bar.clone();
     api.upload(&url, file, "text/csv", move |bytes| progress.inc(bytes)).await?;
     bar.finish_and_clear();
-    api.post(&format!("/api/uploads/{import}/complete"), &json!({})).await
+    api.post(&format!("/api/uploads/{import}/complete"), layout).await
 }
 
 /// Hidden unless standard error is a terminal.

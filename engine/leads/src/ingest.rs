@@ -123,6 +123,10 @@ pub async fn write_leads(
     store::leads::save(c, context.tenant, context.root_input_id, &changed).await
 }
 
+fn addresses(lead: &Lead) -> impl Iterator<Item = &String> {
+    lead.who.email.iter().chain(&lead.who.more_emails)
+}
+
 /// Warns of leads with a suppressed phone number or e-mail address. PUSH checks again before it sends.
 pub async fn warn_suppressed(
     c: &mut PgConnection,
@@ -131,7 +135,7 @@ pub async fn warn_suppressed(
 ) -> Result<(), sqlx::Error> {
     let leads = || rows.iter().flatten();
     let phones: Vec<&str> = leads().flat_map(|lead| lead.phones.iter().map(|phone| phone.number.as_str())).collect();
-    let emails: Vec<&str> = leads().filter_map(|lead| lead.who.email.as_deref()).collect();
+    let emails: Vec<&str> = leads().flat_map(addresses).map(String::as_str).collect();
     if phones.is_empty() && emails.is_empty() {
         return Ok(());
     }
@@ -140,7 +144,7 @@ pub async fn warn_suppressed(
         return Ok(());
     }
     for lead in rows.iter_mut().flatten() {
-        let email = lead.who.email.as_ref().is_some_and(|address| suppressed.contains(address));
+        let email = addresses(lead).any(|address| suppressed.contains(address));
         if email || lead.phones.iter().any(|phone| suppressed.contains(&phone.number)) {
             lead.warn(Warning::Suppressed);
         }

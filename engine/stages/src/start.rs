@@ -97,6 +97,7 @@ pub async fn queued(
     scoring_profiles::pin(c, tenant, &mut stages).await?;
     check_settings(&stages)?;
     let prices = pin_prices(c, &stages).await?;
+    fix_layout(c, tenant, &request.source, leads.total).await?;
     let tenant = tenants::get(c, tenant).await?;
     Ok(RunQueued {
         pipeline_name: pipeline_name(request.pipeline_name.as_deref(), &blueprint.name)?,
@@ -118,6 +119,16 @@ pub async fn queued(
         budget_micros: request.budget_micros,
         prices,
     })
+}
+
+/// From now on the file is read as it is now; refused when it was corrected since its rows were looked up.
+async fn fix_layout(c: &mut PgConnection, tenant: TenantId, source: &LeadSource, total: u64) -> Result<(), StartError> {
+    let LeadSource::Import { import, .. } = source else { return Ok(()) };
+    imports::fix_layout(c, tenant, *import).await?;
+    match imports::get(c, tenant, *import).await?.and_then(|import| import.rows) {
+        Some(rows) if rows == total => Ok(()),
+        _ => invalid("importId", "the import was changed meanwhile; start again"),
+    }
 }
 
 /// The prices that are valid now, and the most that one lead can cost in each stage.

@@ -229,11 +229,11 @@ impl From<&UploadError> for Problem {
     fn from(error: &UploadError) -> Self {
         let problem = Self::invalid("file", error.to_string()).with("code", error.code());
         match error {
-            UploadError::TooLong(cell) => problem.with("line", cell.line).with("column", cell.column),
-            UploadError::Empty
-            | UploadError::NoKnownColumn
-            | UploadError::TooManyColumns { .. }
-            | UploadError::Binary { .. } => problem.with("line", 1),
+            UploadError::TooLong { line, .. } => problem.with("line", *line),
+            UploadError::NoKnownColumn { found } => problem.with("line", 1).with("columns", found.clone()),
+            UploadError::Empty | UploadError::TooManyColumns { .. } | UploadError::Binary { .. } => {
+                problem.with("line", 1)
+            }
             _ => problem,
         }
     }

@@ -84,6 +84,9 @@ pub static ROUTES: &[Route] = &[
     read("/api/imports", "listImports", |a, c, r| Box::pin(imports::list::handle(a, c, r))),
     post("/api/imports", "createImport", Right::Operate, |a, c, r| Box::pin(imports::create::handle(a, c, r))),
     read("/api/imports/{importId}", "getImport", |a, c, r| Box::pin(imports::get::handle(a, c, r))),
+    post("/api/imports/{importId}/layout", "correctImportLayout", Right::Operate, |a, c, r| {
+        Box::pin(imports::correct_layout::handle(a, c, r))
+    }),
     public(Method::GET, "/api/blobs/{key*}", "getBlob", |a, r| Box::pin(blobs::get::handle(a, r))),
     public(Method::PUT, "/api/blobs/{key*}", "putBlob", |a, r| Box::pin(blobs::put::handle(a, r))),
     // leads
@@ -131,6 +134,10 @@ pub static ROUTES: &[Route] = &[
     }),
     read("/api/sending", "getSending", |a, c, r| Box::pin(sending::get::handle(a, c, r))),
     post("/api/sending", "updateSending", Right::Own, |a, c, r| Box::pin(sending::update::handle(a, c, r))),
+    read("/api/sending/countries", "getSendingCountries", |a, c, r| Box::pin(sending::countries::get(a, c, r))),
+    post("/api/sending/countries", "updateSendingCountries", Right::Own, |a, c, r| {
+        Box::pin(sending::countries::update(a, c, r))
+    }),
     post("/api/sending/numbers", "addSenderNumber", Right::Administer, |a, c, r| {
         Box::pin(sending::add_number::handle(a, c, r))
     }),

@@ -89,6 +89,9 @@ pub struct SendingUpdated {
     pub holidays: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub federal_holidays: Option<bool>,
+    /// The countries whose numbers are contacted, if these were changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_countries: Vec<String>,
 }
 
 /// A sender number of the tenant.

@@ -32,6 +32,7 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
         monthly_per_number: None,
         holidays: None,
         federal_holidays: None,
+        allowed_countries: Vec::new(),
     };
     let paused = NumberPaused { provider: "twilio".into(), number: "+12125550100".into(), code: "30034".into() };
     let hold = || HoldDecided { webhook_id, messages: 1 };

@@ -150,7 +150,7 @@ impl Demo {
     async fn import(&self, api: &Api, data_dir: &Path) -> anyhow::Result<Value> {
         let file = data_dir.join("sample.csv");
         sample::write(&file, self.leads).context("cannot write the sample")?;
-        let import = import::upload(api, &file).await?;
+        let import = import::upload(api, &file, &json!({})).await?;
         let options =
             Options { max_leads: Some(self.leads.max(2_000)), block_size: self.block_size(), ..Options::default() };
         Ok(json!({"importId": import["importId"], "options": options.body()}))

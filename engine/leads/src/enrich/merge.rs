@@ -22,12 +22,12 @@ pub fn person(lead: &mut Lead, found: &PersonMatch) {
     }
     fill(&mut who.linkedin_url, &found.linkedin_url);
     let emails = found.email.iter().chain(&found.personal_emails);
-    emails.filter_map(|text| email::normalise(text)).for_each(|address| lead.add_email(address));
+    emails.flat_map(|text| email::read(text).valid).for_each(|address| lead.add_email(address));
     add_phones(lead, &found.phones, "apollo");
     if let Some(organization) = &found.organization {
         fill_company(&mut lead.firm, organization);
-        if let Some(number) = organization.phone.as_deref().and_then(phone::normalise) {
-            add_phone(lead, number, PhoneKind::Landline, "apollo");
+        if let Some(number) = &organization.phone {
+            add_numbers(lead, number, PhoneKind::Landline, "apollo", (false, None));
         }
     }
     fill_address(lead, found);
@@ -38,7 +38,7 @@ pub fn person(lead: &mut Lead, found: &PersonMatch) {
 /// flagged, so that another source does not add them again without the flag.
 pub fn trace(lead: &mut Lead, provider: &str, found: &TraceMatch) {
     add_phones(lead, &found.phones, provider);
-    found.emails.iter().filter_map(|text| email::normalise(text)).for_each(|address| lead.add_email(address));
+    found.emails.iter().flat_map(|text| email::read(text).valid).for_each(|address| lead.add_email(address));
     for name in &found.relatives {
         if !lead.relatives.contains(name) {
             lead.relatives.push(name.clone());
@@ -65,6 +65,9 @@ pub fn fill_blanks(lead: &mut Lead, row: &Lead) {
     fill_address_blanks(&mut lead.mailing, &row.mailing);
     fill_company_blanks(&mut lead.firm, &row.firm);
     fill_household_blanks(lead, row);
+    for cell in row.unread.iter().filter(|cell| !lead.unread.contains(cell)).cloned().collect::<Vec<_>>() {
+        lead.unread.push(cell);
+    }
     for (header, cell) in &row.extra {
         lead.extra.entry(header.clone()).or_insert_with(|| cell.clone());
     }
@@ -81,6 +84,7 @@ fn fill_address_blanks(own: &mut Option<Address>, row: &Option<Address>) {
             fill(&mut own.zip, &row.zip);
             fill(&mut own.zip4, &row.zip4);
             fill(&mut own.county, &row.county);
+            fill(&mut own.country, &row.country);
         }
         (own, row) => fill(own, row),
     }
@@ -135,14 +139,20 @@ fn fill_address(lead: &mut Lead, found: &PersonMatch) {
 
 fn add_phones(lead: &mut Lead, found: &[FoundPhone], source: &str) {
     for new in found {
-        let Some(number) = phone::normalise(&new.number) else { continue };
-        let kind = if phone::toll_free(&number) { PhoneKind::TollFree } else { new.kind };
-        lead.add_phone(Phone { number, kind, source: source.into(), dnc: new.do_not_call, connected: new.connected });
+        add_numbers(lead, &new.number, new.kind, source, (new.do_not_call, new.connected));
     }
 }
 
-fn add_phone(lead: &mut Lead, number: String, kind: PhoneKind, source: &str) {
-    lead.add_phone(Phone { number, kind, source: source.into(), dnc: false, connected: None });
+/// Adds the numbers that a provider wrote in one text.
+fn add_numbers(lead: &mut Lead, text: &str, kind: PhoneKind, source: &str, (dnc, connected): (bool, Option<bool>)) {
+    for one in phone::read(text).numbers {
+        let kind = match one.kind {
+            PhoneKind::TollFree => PhoneKind::TollFree,
+            label if kind == PhoneKind::Unknown => label,
+            _ => kind,
+        };
+        lead.add_phone(Phone { dnc, connected, extension: one.extension, ..Phone::new(one.number, kind, source) });
+    }
 }
 
 fn add_matched_by(lead: &mut Lead, provider: &str) {
@@ -205,7 +215,7 @@ mod tests {
     #[test]
     fn a_trace_flags_numbers_that_must_not_be_called() {
         let mut lead = Lead::bare(lead_id("import_x", 1), 1, 2);
-        add_phone(&mut lead, "+12125550147".into(), PhoneKind::Unknown, "file");
+        lead.add_phone(Phone::new("+12125550147".into(), PhoneKind::Unknown, "file"));
         let number = |number: &str, do_not_call| FoundPhone {
             number: number.into(),
             kind: PhoneKind::Mobile,

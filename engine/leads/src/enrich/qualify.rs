@@ -3,6 +3,7 @@
 use crate::{
     Address, Lead,
     enrich::query::{PersonIdentifiers, PersonQuery, TraceQuery},
+    normalise::postcode,
 };
 
 /// ENRICH: needs an e-mail address, a LinkedIn URL, or first and last name with company or domain.
@@ -39,7 +40,7 @@ pub fn trace_query(lead: &Lead) -> Option<TraceQuery> {
         address: address.street.clone()?,
         city: address.city.clone()?,
         state: address.state.clone()?,
-        zip: address.zip.clone(),
+        zip: address.zip.clone().filter(|zip| postcode::is_us(zip)),
     })
 }
 

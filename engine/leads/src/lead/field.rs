@@ -16,7 +16,7 @@ macro_rules! fields {
                 match self { $(Self::$name => $text),* }
             }
 
-            /// Folded headers, the preferred one first.
+            /// Folded headers, the preferred one first. Those of an address are also known with a prefix (`business city`).
             pub const fn variants(self) -> &'static [&'static str] {
                 match self { $(Self::$name => &[$($variant),*]),* }
             }
@@ -25,32 +25,33 @@ macro_rules! fields {
 }
 
 fields! {
-    CompanyName = "company_name": ["companyname", "company", "businessname", "business", "organization"],
-    ContactName = "contact_name": ["contactname", "contact", "ownername", "fullname", "keyperson", "principalname"],
-    FirstName = "first_name": ["firstname", "first", "contactfirst", "contactfirstname", "ownerfirstname", "keypersonfirstname", "principalfirstname"],
-    LastName = "last_name": ["lastname", "last", "contactlast", "contactlastname", "ownerlastname", "keypersonlastname", "principallastname"],
-    Title = "title": ["title", "jobtitle", "position"],
-    Email = "email": ["email", "emailaddress"],
-    Phone = "phone": ["phone", "phonenumber", "telephone", "tel", "primaryphone"],
-    DirectPhone = "direct_phone": ["directphone", "direct"],
-    MobilePhone = "mobile_phone": ["cellphone", "cell", "mobile", "mobilephone"],
-    LinkedinUrl = "linkedin_url": ["linkedinurl", "linkedin"],
-    Address = "address": ["address", "streetaddress", "street", "address1", "propertyaddress"],
-    Address2 = "address2": ["street2", "address2", "suite", "unit", "apt"],
+    CompanyName = "company_name": ["companyname", "company", "businessname", "business", "organization", "organizationname", "organization1name", "accountname", "companyaccount", "personorganization", "associatedcompany", "companynameforemails"],
+    ContactName = "contact_name": ["contactname", "contact", "ownername", "fullname", "keyperson", "principalname", "personname"],
+    FirstName = "first_name": ["firstname", "first", "givenname", "fname", "forename", "contactfirst", "contactfirstname", "ownerfirstname", "keypersonfirstname", "principalfirstname", "personfirstname"],
+    LastName = "last_name": ["lastname", "last", "familyname", "surname", "lname", "contactlast", "contactlastname", "ownerlastname", "keypersonlastname", "principallastname", "personlastname"],
+    Title = "title": ["jobtitle", "title", "position", "organizationtitle", "organization1title"],
+    Email = "email": ["email", "emailaddress", "primaryemail", "workemail", "businessemail", "personalemail", "homeemail", "otheremail", "secondaryemail", "tertiaryemail", "additionalemailaddresses", "personemail", "personemailwork", "personemailhome", "personemailother"],
+    Phone = "phone": ["phone", "phonenumber", "telephone", "telephonenumber", "tel", "primaryphone", "workphone", "businessphone", "officephone", "homephone", "otherphone", "mainphone", "secondaryphone", "companyphone", "companymainphone", "corporatephone", "companyhqphone", "landline", "firstphone", "personphone", "personphonework", "personphonehome", "personphoneother"],
+    DirectPhone = "direct_phone": ["directphone", "direct", "directphonenumber", "workdirectphone", "directdial"],
+    MobilePhone = "mobile_phone": ["cellphone", "cell", "mobile", "mobilephone", "mobilenumber", "mobilephonenumber", "cellnumber", "cellphonenumber", "personphonemobile"],
+    LinkedinUrl = "linkedin_url": ["linkedinurl", "linkedin", "linkedinprofile", "linkedinprofileurl", "personlinkedinurl", "linkedincontactprofileurl"],
+    Address = "address": ["address", "streetaddress", "street", "address1", "addressline1"],
+    Address2 = "address2": ["street2", "address2", "addressline2", "extendedaddress", "suite", "unit", "apt"],
     City = "city": ["city"],
-    State = "state": ["state", "st"],
-    Zip = "zip": ["zip", "zipcode", "postalcode"],
+    State = "state": ["state", "st", "stateprovince", "stateregion", "region", "province"],
+    Zip = "zip": ["zip", "zipcode", "postalcode", "postcode", "zippostalcode"],
     County = "county": ["county"],
-    AreaCode = "area_code": ["areacode"],
-    Website = "website": ["website", "websiteurl", "webaddress", "web", "url"],
-    Industry = "industry": ["industry", "businesstype"],
-    SicCode = "sic_code": ["siccode", "sic", "primarysic", "primarysiccode"],
+    Country = "country": ["country", "countryregion", "countrycode"],
+    AreaCode = "area_code": ["areacode", "phoneareacode"],
+    Website = "website": ["website", "websiteurl", "webaddress", "web", "url", "companywebsite", "website1value", "companydomainname"],
+    Industry = "industry": ["industry", "businesstype", "primaryindustry"],
+    SicCode = "sic_code": ["siccode", "sic", "primarysic", "primarysiccode", "siccode1", "sic1"],
     SicDescription = "sic_description": ["sicdescription", "sicdesc", "primarysicdescription"],
-    NaicsCode = "naics_code": ["naicscode", "naics"],
+    NaicsCode = "naics_code": ["naicscode", "naics", "naicscode1", "naics1"],
     NaicsDescription = "naics_description": ["naicsdescription", "naicsdesc"],
-    EmployeeCount = "employee_count": ["employees", "numberofemployees", "numemployees", "employeecount", "empsize", "employeerange"],
+    EmployeeCount = "employee_count": ["employees", "numberofemployees", "numemployees", "noofemployees", "employeecount", "empsize", "employeerange"],
     AnnualRevenue = "annual_revenue": ["revenue", "annualrevenue", "sales", "salesvolume", "annualsales"],
-    YearEstablished = "year_established": ["yearestablished", "yearfounded"],
+    YearEstablished = "year_established": ["yearestablished", "yearfounded", "foundedyear"],
     HomeValue = "home_value": ["homevalue", "propertyvalue"],
     Income = "income": ["income", "estimatedincome"],
     Age = "age": ["age"],
@@ -61,8 +62,24 @@ fields! {
     OptInDate = "opt_in_date": ["optindate", "signupdate"],
     OptInSource = "opt_in_source": ["optinsource", "signupsource", "source"],
     IpAddress = "ip_address": ["ipaddress", "ip"],
-    MailingAddress = "mailing_address": ["mailaddress", "mailingaddress"],
-    MailingCity = "mailing_city": ["mailcity", "mailingcity"],
-    MailingState = "mailing_state": ["mailstate", "mailingstate"],
-    MailingZip = "mailing_zip": ["mailzip", "mailingzip"],
+    MailingAddress = "mailing_address": [],
+    MailingCity = "mailing_city": [],
+    MailingState = "mailing_state": [],
+    MailingZip = "mailing_zip": [],
+}
+
+impl Field {
+    /// Whether several columns, and several values in a cell, are kept.
+    pub const fn multiple(self) -> bool {
+        self.is_phone() || matches!(self, Self::Email)
+    }
+
+    pub const fn is_phone(self) -> bool {
+        matches!(self, Self::Phone | Self::DirectPhone | Self::MobilePhone)
+    }
+
+    /// The field that `as_str` names.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|field| field.as_str() == name)
+    }
 }

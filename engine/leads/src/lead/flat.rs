@@ -11,7 +11,7 @@ use crate::{
     lead::{
         Warning,
         assignment::SectorAssignment,
-        parts::{Address, Company, Household, Person, Phone, Range},
+        parts::{Address, Company, Household, Person, Phone, Range, UnreadCell},
         rejection::RowFault,
         scored::Scored,
         seniority::Seniority,
@@ -42,6 +42,8 @@ pub(super) struct FlatLead {
     relatives: Vec<String>,
     #[serde(default)]
     extra: BTreeMap<String, String>,
+    #[serde(default)]
+    unread: Vec<UnreadCell>,
     #[serde(default)]
     matched_by: Vec<String>,
     #[serde(default)]
@@ -129,6 +131,7 @@ impl From<FlatLead> for Lead {
             household: flat.household,
             relatives: flat.relatives,
             extra: flat.extra,
+            unread: flat.unread,
             matched_by: flat.matched_by,
             scored: flat.scored,
             sector: flat.sector,
@@ -146,12 +149,13 @@ mod tests {
         let line = r#"{"leadId":"lead_01J9ZZZZZZZZZZZZZZZZZZZZZZ","row":7,"line":9,"raw":{"email":"A@B.C"},
             "contactName":"Ann Lee","firstName":"Ann","lastName":"Lee","title":"Owner","seniority":"owner",
             "email":"ann@lee.example","moreEmails":["a@lee.example"],"linkedinUrl":"https://l.example/ann",
-            "phones":[{"number":"+12125550100","kind":"mobile","source":"file","dnc":true,"connected":false}],
-            "address":{"street":"1 Main St","city":"Albany","state":"NY","zip":"12207"},"mailing":{"zip":"12208"},
+            "phones":[{"number":"+12125550100","kind":"mobile","source":"file","dnc":true,"connected":false,"extension":"12"}],
+            "address":{"street":"1 Main St","city":"Albany","state":"NY","zip":"12207","country":"US"},"mailing":{"zip":"12208"},
             "companyName":"Lee & Co","website":"https://www.lee.example","domain":"lee.example","industry":"Plumbing",
             "sicCode":"1711","sicDescription":"Plumbing","naicsCode":"238220","naicsDescription":"Plumbers",
             "employees":{"low":5,"high":9},"revenue":{"low":1,"high":2},"yearEstablished":1999,
-            "household":{"homeOwner":true},"relatives":["Bo Lee"],"extra":{"Shoe":"44"},"matchedBy":["apollo"],
+            "household":{"homeOwner":true},"relatives":["Bo Lee"],"extra":{"Shoe":"44"},
+            "unread":[{"field":"phone","text":"3.1E9","reason":"scientific"}],"matchedBy":["apollo"],
             "sector":{"rule":"unassigned","confidence":0},"warnings":["suppressed"]}"#;
         let lead: Lead = serde_json::from_str(line).unwrap();
         let expected: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::lead::{
     assignment::SectorAssignment,
     field::Field,
-    parts::{Address, Company, Household, Person, Phone, PhoneKind},
+    parts::{Address, Company, Household, Person, Phone, PhoneKind, UnreadCell},
     rejection::RowFault,
     scored::Scored,
 };
@@ -59,6 +59,9 @@ pub struct Lead {
     /// Cells of columns that are mapped to no field, by header.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, String>,
+    /// Cells that could not be read, as they were written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadCell>,
     /// Providers that found the lead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub matched_by: Vec<String>,
@@ -78,10 +81,13 @@ pub enum Warning {
     DuplicateExisting,
     /// One of its phone numbers or its e-mail address is on the suppression list.
     Suppressed,
-    /// A phone cell is not a US number; it was left out.
+    /// A phone cell, or a part of it, is not a number; it is in `unread`.
     InvalidPhone,
     InvalidEmail,
+    InvalidZip,
     UnknownState,
+    /// The row has fewer cells than the header; the missing ones are empty.
+    ShortRow,
 }
 
 impl Warning {
@@ -91,7 +97,9 @@ impl Warning {
             Self::Suppressed => "suppressed",
             Self::InvalidPhone => "invalid_phone",
             Self::InvalidEmail => "invalid_email",
+            Self::InvalidZip => "invalid_zip",
             Self::UnknownState => "unknown_state",
+            Self::ShortRow => "short_row",
         }
     }
 }
@@ -113,6 +121,7 @@ impl Lead {
             household: Household::default(),
             relatives: Vec::new(),
             extra: BTreeMap::new(),
+            unread: Vec::new(),
             matched_by: Vec::new(),
             scored: None,
             sector: None,
@@ -140,8 +149,17 @@ impl Lead {
                 }
                 own.dnc |= phone.dnc;
                 own.connected = phone.connected.or(own.connected);
+                own.extension = own.extension.take().or(phone.extension);
             }
             None => self.phones.push(phone),
+        }
+    }
+
+    /// Keeps a text that could not be read.
+    pub fn keep_unread(&mut self, field: Field, text: &str, reason: &str) {
+        let cell = UnreadCell { field, text: text.to_owned(), reason: reason.to_owned() };
+        if !self.unread.contains(&cell) {
+            self.unread.push(cell);
         }
     }
 

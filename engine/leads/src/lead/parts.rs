@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lead::seniority::Seniority;
+use crate::{Field, lead::seniority::Seniority, normalise::phone::Country};
 
 /// The person to contact.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ pub struct Address {
     /// Two letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// Five digits.
+    /// Five digits; a foreign postcode as it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zip: Option<String>,
     /// The four digits after the five.
@@ -134,6 +134,9 @@ pub struct Address {
     pub zip4: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub county: Option<String>,
+    /// As the row names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
 }
 
 impl Address {
@@ -169,11 +172,35 @@ pub struct Phone {
     /// `Some(false)`: a provider reports the line as disconnected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connected: Option<bool>,
+    /// Digits to dial after the call is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
 }
 
 impl Phone {
+    /// A number of this source, with nothing else known.
+    pub fn new(number: String, kind: PhoneKind, source: &str) -> Self {
+        Self { number, kind, source: source.into(), dnc: false, connected: None, extension: None }
+    }
+
+    /// The country of the number.
+    pub fn country(&self) -> Option<Country> {
+        crate::normalise::phone::country(&self.number)
+    }
+
     /// Whether it may be called.
     pub fn usable(&self) -> bool {
         !self.dnc && self.connected != Some(false)
     }
+}
+
+/// A cell, or a part of it, that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadCell {
+    pub field: Field,
+    /// As it was written.
+    pub text: String,
+    /// `scientific`, `no_area_code` …
+    pub reason: String,
 }

@@ -58,12 +58,21 @@ impl Rejection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "fault")]
 pub enum RowFault {
-    /// Fewer cells than the header.
+    /// Fewer cells than the header. Only in artifacts of earlier versions: such rows are padded now.
     TooFewCells { found: u32, expected: u32 },
     /// More cells than the header.
     TooManyCells { found: u32, expected: u32 },
-    /// A quote that opens and never closes, or closes in another row.
-    UnclosedQuote,
+    /// A quote that opens and never closes: the record ends with the file.
+    UnclosedQuote {
+        #[serde(default)]
+        lines: u64,
+    },
+    /// Text after a closing quote, which can be read in several ways.
+    LooseQuote,
+    /// A cell in apostrophes or typographic quotes with a delimiter inside.
+    AmbiguousQuote,
+    /// A cell longer than this many bytes.
+    OversizedCell { limit: u32 },
     /// A zero byte.
     NulByte,
 }
@@ -75,7 +84,11 @@ impl RowFault {
             Self::TooFewCells { found, expected } | Self::TooManyCells { found, expected } => {
                 format!("{expected} cells as in the header, found {found}")
             }
-            Self::UnclosedQuote => "a closing quote on the same row".into(),
+            Self::UnclosedQuote { lines: ..2 } => "a closing quote".into(),
+            Self::UnclosedQuote { lines } => format!("a closing quote; without it these {lines} lines are one record"),
+            Self::LooseQuote => "a delimiter after a closing quote; write a quote inside quotes twice".into(),
+            Self::AmbiguousQuote => "straight double quotes around a cell with a delimiter".into(),
+            Self::OversizedCell { limit } => format!("cells of at most {limit} bytes"),
             Self::NulByte => "text without zero bytes".into(),
         }
     }

@@ -1,4 +1,6 @@
-//! US states, ZIP codes, counties, and the key by which two spellings of a street are equal.
+//! US states, counties, and the key by which two spellings of a street are equal.
+
+use crate::normalise::text;
 
 const STATES: [(&str, &str); 56] = [
     ("AL", "alabama"),
@@ -71,22 +73,6 @@ pub fn state_codes() -> impl Iterator<Item = &'static str> {
     STATES.iter().map(|(code, _)| *code)
 }
 
-/// Five digits, and the four of ZIP+4. Spreadsheets drop leading zeros: `2139` is `02139`.
-pub fn zip(text: &str) -> Option<(String, Option<String>)> {
-    let (first, rest) = text.trim().split_once('-').unwrap_or((text, ""));
-    let digits: String = first.chars().filter(char::is_ascii_digit).collect();
-    let plus: String = rest.chars().filter(char::is_ascii_digit).collect();
-    let (five, plus) = match digits.len() {
-        3..=5 => (format!("{digits:0>5}"), plus),
-        8 | 9 => {
-            let whole = format!("{digits:0>9}");
-            (whole[..5].to_owned(), whole[5..].to_owned())
-        }
-        _ => return None,
-    };
-    (five != "00000").then(|| (five, (plus.len() == 4).then_some(plus)))
-}
-
 /// `Kings County` → `Kings`.
 pub fn county(text: &str) -> String {
     let text = text.trim();
@@ -99,7 +85,7 @@ pub fn county(text: &str) -> String {
 
 /// Lower case, no punctuation, common words abbreviated: `12 North Main Street, Apt. 4` equals `12 n main st apt 4`.
 pub fn street_key(street: &str) -> String {
-    let lower = street.to_lowercase();
+    let lower = text::plain(street).to_lowercase();
     let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     words.map(abbreviation).collect::<Vec<_>>().join(" ")
 }
@@ -145,25 +131,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(state(text), code, "{text}");
-        }
-    }
-
-    #[test]
-    fn zips() {
-        for (text, expected) in [
-            ("10001", Some(("10001", None))),
-            ("2139", Some(("02139", None))),
-            ("501", Some(("00501", None))),
-            ("10001-1234", Some(("10001", Some("1234")))),
-            ("100011234", Some(("10001", Some("1234")))),
-            ("21391234", Some(("02139", Some("1234")))),
-            ("00000", None),
-            ("12", None),
-            ("SW1A 1AA", None),
-        ] {
-            let got = zip(text);
-            let got = got.as_ref().map(|(z, p)| (z.as_str(), p.as_deref()));
-            assert_eq!(got, expected, "{text}");
         }
     }
 

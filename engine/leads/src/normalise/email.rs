@@ -1,33 +1,90 @@
-//! E-mail addresses: normalised, the key by which two addresses are one mailbox, and the domain of a website.
+//! E-mail addresses: read out of their wrappers, the key by which two addresses are one mailbox, and the domain of a website.
 
 use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 
+use crate::normalise::text::{plain, unwrapped};
+
 const PLACEHOLDERS: [&str; 7] = ["test", "noemail", "none", "na", "n/a", "no-email", "noreply"];
 const PLACEHOLDER_DOMAINS: [&str; 2] = ["example.com", "test.com"];
 
-/// ` Ann@Acme.COM ` → `ann@acme.com`; `None` for an invalid address or a placeholder like `noemail@…`.
+/// The addresses of a cell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Addresses {
+    pub valid: Vec<String>,
+    /// What looks like an address and is none, or a placeholder.
+    pub invalid: bool,
+}
+
+/// ` Ann@Acme.COM ` → `ann@acme.com`; `None` for an invalid address, a placeholder like `noemail@…`, or several.
 pub fn normalise(text: &str) -> Option<String> {
-    let address = text.trim().to_lowercase();
+    let Addresses { mut valid, invalid } = read(text);
+    if valid.len() == 1 && !invalid { valid.pop() } else { None }
+}
+
+/// All addresses of a cell: `Ann <ann@acme.co>; mailto:bob@acme.co`.
+pub fn read(text: &str) -> Addresses {
+    // Most cells: one address and nothing else. What follows gives the same result.
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"@._+-".contains(&b))
+        && !text.starts_with('.')
+        && !text.ends_with('.')
+    {
+        let valid: Vec<String> = address(&text.to_ascii_lowercase()).into_iter().collect();
+        return Addresses { invalid: valid.is_empty() && !text.is_empty(), valid };
+    }
+    let plain = plain(text);
+    let text = unwrapped(&plain);
+    let mut found = Addresses::default();
+    // A quoted local part has spaces and more; nobody writes one on purpose.
+    if text.contains("\"@") {
+        return Addresses { invalid: true, ..found };
+    }
+    let separators = |c: char| c.is_whitespace() || ",;|<>()[]\"“”«»".contains(c);
+    for word in text.split(separators).flat_map(|word| word.split(":::")) {
+        let word = trimmed(word);
+        if !word.contains('@') {
+            continue;
+        }
+        match address(&word) {
+            Some(address) if !found.valid.contains(&address) => found.valid.push(address),
+            Some(_) => {}
+            None => found.invalid = true,
+        }
+    }
+    found.invalid |= found.valid.is_empty() && !text.is_empty();
+    found
+}
+
+/// Without `mailto:`, its parameters, and punctuation around it.
+fn trimmed(word: &str) -> String {
+    let lower = word.to_lowercase();
+    let lower = lower.trim_matches(['\'', '’', '`', '.', ':', '*']);
+    let lower = ["mailto:", "email:", "e-mail:", "smtp:"].iter().find_map(|by| lower.strip_prefix(by)).unwrap_or(lower);
+    let address = lower.split('?').next().unwrap_or_default();
+    address.trim_matches(['\'', '’', '`', '.', ':', '/']).to_owned()
+}
+
+fn address(text: &str) -> Option<String> {
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
-    if address.contains('"') || address.len() > 254 {
+    if text.contains('"') || text.len() > 254 {
         return None;
     }
-    EmailAddress::parse_with_options(&address, options).ok()?;
-    let (local, domain) = address.rsplit_once('@')?;
+    EmailAddress::parse_with_options(text, options).ok()?;
+    let (local, domain) = text.rsplit_once('@')?;
     let real = !PLACEHOLDERS.contains(&local) && !PLACEHOLDER_DOMAINS.contains(&domain);
-    real.then_some(address)
+    real.then(|| text.to_owned())
 }
 
 /// The key of a mailbox: Gmail ignores dots and what follows a plus. For comparison only; leads keep the full address.
 pub fn key(address: &str) -> String {
+    let address = plain(address).to_lowercase();
     match address.rsplit_once('@') {
         Some((local, "gmail.com" | "googlemail.com")) => {
             let plain = local.split('+').next().unwrap_or_default().replace('.', "");
             format!("{plain}@gmail.com")
         }
-        _ => address.to_owned(),
+        _ => address,
     }
 }
 
@@ -57,14 +114,61 @@ mod tests {
             ("ann@test.com", None),
             ("ann@localhost", None),
             ("ann@[1.2.3.4]", None),
-            ("Ann <ann@acme.com>", None),
             ("\"ann b\"@acme.com", None),
             ("ann@@acme.com", None),
+            ("ann @acme.com", None),
+            ("ann(at)acme.com", None),
             ("ann", None),
             ("", None),
         ] {
             assert_eq!(normalise(text).as_deref(), address, "{text}");
         }
+    }
+
+    #[test]
+    fn wrappers_are_removed() {
+        for text in [
+            "\u{feff}ann@acme.co",
+            "ann@acme.co\u{200b}",
+            "a\u{200b}nn@acme.co",
+            "mailto:ann@acme.co",
+            "MAILTO:Ann@acme.co?subject=Hi",
+            "ann@acme.co.",
+            "ann@acme.co..",
+            "<ann@acme.co>",
+            "Ann Lee <ann@acme.co>",
+            "\"Lee, Ann\" <ann@acme.co>",
+            "(ann@acme.co)",
+            "'ann@acme.co'",
+            "=\"ann@acme.co\"",
+            "[ann@acme.co](mailto:ann@acme.co)",
+            "E-mail: ann@acme.co",
+            "ann@acme.co;",
+            "ａｎｎ＠acme.co",
+            "\u{202a}ann@acme.co\u{202c}",
+            "ann@acme.co\u{a0}",
+        ] {
+            assert_eq!(normalise(text).as_deref(), Some("ann@acme.co"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn all_addresses_of_a_cell_are_kept() {
+        let both = vec!["ann@acme.co".to_owned(), "bob@acme.co".to_owned()];
+        for text in [
+            "ann@acme.co; bob@acme.co",
+            "ann@acme.co,bob@acme.co",
+            "ann@acme.co bob@acme.co",
+            "ann@acme.co\nbob@acme.co",
+            "ann@acme.co ::: bob@acme.co",
+            "ann@acme.co or bob@acme.co",
+            "Ann <ann@acme.co>, Bob <bob@acme.co>",
+            "ann@acme.co | bob@acme.co | ANN@acme.co",
+        ] {
+            assert_eq!(read(text), Addresses { valid: both.clone(), invalid: false }, "{text:?}");
+        }
+        let one = read("ann@acme.co; none@acme.co");
+        assert_eq!((one.valid.len(), one.invalid), (1, true));
     }
 
     #[test]

@@ -5,4 +5,6 @@ pub mod amount;
 pub mod email;
 pub mod name;
 pub mod phone;
+pub mod postcode;
+pub mod text;
 pub mod title;

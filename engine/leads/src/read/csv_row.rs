@@ -1,9 +1,17 @@
 //! Rows of a CSV file, read from any byte offset: the caller pushes bytes and gets rows with line and offset. Memory is
 //! bounded by one row.
 
+use encoding_rs::Decoder;
+
 use crate::{
     lead::rejection::RowFault,
-    read::csv_text::{Cells, Cut, count_lines, cut},
+    read::{
+        csv_text::{Cells, count_lines},
+        encoding::TextEncoding,
+        quoting,
+        record::{self, Cut, Escape, Record, Scan},
+        skip::Skip,
+    },
 };
 
 /// The largest file that is accepted.
@@ -22,14 +30,11 @@ impl Default for Limits {
     }
 }
 
-/// A cell or row that is too long; reading stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: longer than {limit} bytes")]
-pub struct CellTooLong {
-    pub line: u64,
-    pub column: usize,
-    /// In bytes, of a cell or of a row.
-    pub limit: usize,
+/// How bytes become cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    pub delimiter: u8,
+    pub encoding: TextEncoding,
 }
 
 /// Bytes of a row at most: a longer one is not a row of leads.
@@ -44,6 +49,8 @@ pub struct Row {
     pub next_offset: u64,
     pub next_line: u64,
     pub fault: Option<RowFault>,
+    /// It has fewer cells than the header; the missing ones are empty.
+    pub short: bool,
 }
 
 /// The result of one step of the reader.
@@ -57,7 +64,6 @@ pub enum Step {
 }
 
 /// Reads rows out of pushed bytes.
-#[derive(Debug)]
 pub struct RowReader {
     buffer: Vec<u8>,
     start: usize,
@@ -66,28 +72,53 @@ pub struct RowReader {
     finished: bool,
     offset: u64,
     line: u64,
-    delimiter: u8,
+    dialect: Dialect,
+    /// From UTF-16 to UTF-8; offsets count the bytes of the file.
+    wide: Option<Decoder>,
     columns: Option<usize>,
     limits: Limits,
     cells: Cells,
+    /// The record at `offset` is too long to buffer.
+    skip: Option<Skip>,
 }
 
 impl RowReader {
     /// Reads from byte `offset`, which is the start of `line`. Without `columns` the number of cells is not checked.
-    pub fn new(delimiter: u8, columns: Option<usize>, limits: Limits, offset: u64, line: u64) -> Self {
-        let (buffer, cells) = (Vec::new(), Cells::default());
-        Self { buffer, start: 0, rescan_at: 0, finished: false, offset, line, delimiter, columns, limits, cells }
+    pub fn new(dialect: Dialect, columns: Option<usize>, limits: Limits, offset: u64, line: u64) -> Self {
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            rescan_at: 0,
+            finished: false,
+            offset,
+            line,
+            wide: dialect.encoding.wide_decoder(),
+            dialect,
+            columns,
+            limits,
+            cells: Cells::default(),
+            skip: None,
+        }
     }
 
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.start);
         self.start = 0;
-        self.buffer.extend_from_slice(bytes);
+        match &mut self.wide {
+            None => self.buffer.extend_from_slice(bytes),
+            Some(decoder) => append_decoded(decoder, bytes, false, &mut self.buffer),
+        }
     }
 
-    /// Marks the end of the file.
+    /// Marks the end of the file. Some programs end a file with 0x1A.
     pub fn finish(&mut self) {
+        if let (Some(decoder), false) = (&mut self.wide, self.finished) {
+            append_decoded(decoder, &[], true, &mut self.buffer);
+        }
         self.finished = true;
+        while self.buffer.len() > self.start && self.buffer.last() == Some(&0x1a) {
+            self.buffer.pop();
+        }
     }
 
     /// The cells of the last row that `step` returned.
@@ -95,78 +126,126 @@ impl RowReader {
         &self.cells
     }
 
-    /// Reads the next row; skips empty lines.
-    pub fn step(&mut self) -> Result<Step, CellTooLong> {
-        if !self.skip_empty_lines() {
-            return Ok(if self.finished { Step::End } else { Step::More });
-        }
-        let rest = &self.buffer[self.start..];
-        if rest.len() < self.rescan_at && !self.finished {
-            return Ok(Step::More);
-        }
-        // A quote at the end of the buffer may be the first of a doubled one: such a record is scanned again with more bytes.
-        match cut(rest, self.delimiter, self.limits.cell_bytes, self.finished, &mut self.cells) {
-            Cut::More if rest.len() > ROW_BYTES => {
-                Err(CellTooLong { line: self.line, column: self.cells.len() + 1, limit: ROW_BYTES })
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Reads the next row; skips blank ones.
+    pub fn step(&mut self) -> Step {
+        loop {
+            if self.skip.is_some() {
+                return self.skip_record();
             }
-            Cut::More => {
-                // A scan after each push would be quadratic for a long record.
-                self.rescan_at = rest.len() * 2;
-                Ok(Step::More)
+            if !self.skip_empty_lines() {
+                return if self.finished { Step::End } else { Step::More };
             }
-            Cut::Record { bytes, lines, loose } => Ok(self.record(bytes, lines, loose)),
-            Cut::Unclosed => Ok(self.first_line(RowFault::UnclosedQuote)),
-            Cut::TooLong { lines: 1.., .. } => Ok(self.first_line(RowFault::UnclosedQuote)),
-            Cut::TooLong { column, .. } => Err(CellTooLong { line: self.line, column, limit: self.limits.cell_bytes }),
+            let rest = &self.buffer[self.start..];
+            if rest.len() < self.rescan_at && !self.finished {
+                return Step::More;
+            }
+            match self.scan().cut(rest, &mut self.cells) {
+                Cut::More if rest.len() > ROW_BYTES => self.skip = Some(Skip::new(self.dialect.delimiter)),
+                Cut::More => {
+                    // A scan after each push would be quadratic for a long record.
+                    self.rescan_at = rest.len() * 2;
+                    return Step::More;
+                }
+                Cut::Record(record) if self.cells.blank() && !record.oversized => {
+                    self.advance(record.bytes, record.lines)
+                }
+                Cut::Record(record) => return self.record(record),
+                Cut::Unclosed { lines } => return self.unclosed(lines),
+            }
         }
     }
 
-    fn record(&mut self, bytes: usize, lines: u64, loose: bool) -> Step {
-        let fault = self.fault();
-        // A malformed row over several lines: the quote was opened by mistake and encloses further rows.
-        if lines > 1 && (loose || fault.is_some()) {
-            return self.first_line(RowFault::UnclosedQuote);
+    fn scan(&self) -> Scan {
+        let (delimiter, longest) = (self.dialect.delimiter, self.limits.cell_bytes);
+        Scan { delimiter, longest, escape: Escape::Doubled, last: self.finished }
+    }
+
+    fn record(&mut self, mut record: Record) -> Step {
+        if record.loose {
+            let line = &self.buffer[self.start..][..record.bytes];
+            let columns = self.columns.filter(|_| self.dialect.encoding.backslash_is_itself());
+            match record::reread(line, record, self.scan(), columns, &mut self.cells) {
+                Some(again) => record = again,
+                // The backslash reading may be a shorter record: quotes run on over the next lines in the other one.
+                None => match self.backslashed() {
+                    Some(again) => record = again,
+                    None => return self.emit(record, Some(RowFault::LooseQuote)),
+                },
+            }
         }
-        self.emit(bytes, lines, fault)
+        let fault = if record.oversized { Some(self.oversized()) } else { self.fault() };
+        self.emit(record, fault)
+    }
+
+    fn backslashed(&mut self) -> Option<Record> {
+        let rest = &self.buffer[self.start..];
+        let readable = self.dialect.encoding.backslash_is_itself();
+        let scan = self.scan();
+        readable.then(|| record::backslashed(rest, scan, self.columns, &mut self.cells)).flatten()
+    }
+
+    /// The file ends inside quotes: everything after the opening one is of this record.
+    fn unclosed(&mut self, lines: u64) -> Step {
+        if let Some(record) = self.backslashed() {
+            return self.record(record);
+        }
+        self.cells.end();
+        let bytes = self.buffer.len() - self.start;
+        self.emit(Record { bytes, lines, ..Record::default() }, Some(RowFault::UnclosedQuote { lines }))
+    }
+
+    fn skip_record(&mut self) -> Step {
+        let skip = self.skip.as_mut().expect("a record is skipped");
+        let (bytes, mut ended) = skip.consume(&self.buffer[self.start..]);
+        ended |= self.finished;
+        let (lines, closed) = (skip.lines, skip.closed());
+        let line = self.line;
+        self.advance(bytes, 0);
+        if !ended {
+            return Step::More;
+        }
+        self.skip = None;
+        self.line += lines + 1;
+        self.cells.end();
+        let fault = if closed { self.oversized() } else { RowFault::UnclosedQuote { lines: lines + 1 } };
+        let (next_offset, next_line) = (self.offset, self.line);
+        Step::Row(Row { line, next_offset, next_line, fault: Some(fault), short: false })
+    }
+
+    fn oversized(&self) -> RowFault {
+        RowFault::OversizedCell { limit: u32::try_from(self.limits.cell_bytes).unwrap_or(u32::MAX) }
     }
 
     fn fault(&self) -> Option<RowFault> {
         if self.cells.bytes().contains(&0) {
             return Some(RowFault::NulByte);
         }
+        if quoting::spans_cells(&self.cells) {
+            return Some(RowFault::AmbiguousQuote);
+        }
         let expected = self.columns?;
         let found = self.cells.len();
-        let counts = (u32::try_from(found).unwrap_or(u32::MAX), u32::try_from(expected).unwrap_or(u32::MAX));
-        if found < expected {
-            return Some(RowFault::TooFewCells { found: counts.0, expected: counts.1 });
-        }
         // Spreadsheets add empty cells at the end.
         let beyond = (expected..found).any(|i| !self.cells.get(i).trim_ascii().is_empty());
+        let counts = (u32::try_from(found).unwrap_or(u32::MAX), u32::try_from(expected).unwrap_or(u32::MAX));
         beyond.then_some(RowFault::TooManyCells { found: counts.0, expected: counts.1 })
     }
 
-    /// Takes only the first line as the record; the next record begins on the line after it.
-    fn first_line(&mut self, fault: RowFault) -> Step {
-        let rest = &self.buffer[self.start..];
-        let end = rest.iter().position(|b| matches!(b, b'\n' | b'\r')).map_or(rest.len(), |at| {
-            let pair = rest[at] == b'\r' && rest.get(at + 1) == Some(&b'\n');
-            at + 1 + usize::from(pair)
-        });
-        // The cells of the malformed line, split at delimiters only, for the report.
-        let line: Vec<u8> = rest[..end].iter().copied().filter(|b| *b != b'"').collect();
-        cut(&line, self.delimiter, usize::MAX, true, &mut self.cells);
-        self.emit(end, 1, Some(fault))
-    }
-
-    fn emit(&mut self, bytes: usize, lines: u64, fault: Option<RowFault>) -> Step {
+    fn emit(&mut self, record: Record, fault: Option<RowFault>) -> Step {
         let line = self.line;
-        self.advance(bytes, lines);
-        Step::Row(Row { line, next_offset: self.offset, next_line: self.line, fault })
+        self.advance(record.bytes, record.lines);
+        let short = fault.is_none() && self.columns.is_some_and(|columns| self.cells.len() < columns);
+        Step::Row(Row { line, next_offset: self.offset, next_line: self.line, fault, short })
     }
 
     fn advance(&mut self, bytes: usize, lines: u64) {
+        let read = &self.buffer[self.start..][..bytes];
+        self.offset += if self.wide.is_some() { utf16_bytes(read) } else { bytes as u64 };
         self.start += bytes;
-        self.offset += bytes as u64;
         self.line += lines;
         self.rescan_at = 0;
     }
@@ -181,88 +260,36 @@ impl RowReader {
         let incomplete = blank.is_none() && !self.finished && rest.get(lines_end.wrapping_sub(1)) == Some(&b'\r');
         let take = if incomplete { lines_end - 1 } else { lines_end };
         let lines = count_lines(&rest[..take]);
-        self.advance_blank(take, lines);
+        if take > 0 {
+            self.advance(take, lines);
+        }
         blank.is_some()
     }
+}
 
-    fn advance_blank(&mut self, bytes: usize, lines: u64) {
-        if bytes > 0 {
-            self.advance(bytes, lines);
-        }
-    }
+/// Bytes that the text has in UTF-16.
+fn utf16_bytes(text: &[u8]) -> u64 {
+    // Each character counts by its first byte in UTF-8: those of four bytes are two units.
+    text.iter()
+        .map(|b| {
+            if *b & 0xc0 == 0x80 {
+                0
+            } else if *b >= 0xf0 {
+                4
+            } else {
+                2
+            }
+        })
+        .sum()
+}
+
+fn append_decoded(decoder: &mut Decoder, bytes: &[u8], last: bool, out: &mut Vec<u8>) {
+    let room = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len() * 3 + 16);
+    let start = out.len();
+    out.resize(start + room, 0);
+    let (_, _, written, _) = decoder.decode_to_utf8(bytes, &mut out[start..], last);
+    out.truncate(start + written);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::read::csv_text;
-
-    const LIMITS: Limits = Limits { rows: 100, bytes: 10_000, columns: 10, cell_bytes: 60 };
-
-    /// `line: cell|cell` of each row, `!` before a malformed one, read in chunks of `chunk` bytes.
-    fn rows(text: &str, chunk: usize) -> Vec<String> {
-        let mut reader = RowReader::new(b',', Some(3), LIMITS, 0, 1);
-        let mut chunks = text.as_bytes().chunks(chunk);
-        let mut rows = Vec::new();
-        loop {
-            match reader.step().unwrap() {
-                Step::End => return rows,
-                Step::More => match chunks.next() {
-                    Some(bytes) => reader.push(bytes),
-                    None => reader.finish(),
-                },
-                Step::Row(row) => {
-                    let cells: Vec<_> = reader.cells().iter().map(csv_text::decode).collect();
-                    let mark = if row.fault.is_some() { "!" } else { "" };
-                    rows.push(format!("{mark}{}: {}", row.line, cells.join("|")));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn rows_do_not_depend_on_chunk_sizes() {
-        let text = "a,b,c\r\n\r\n  \n\"d,d\",\"e\ne\",f\r\n\n1,2\n1,2,3,4\n1,2,3,,\nx,\"broken,z\ng,h,i\n\"j\",\"k\",l\n,,\nn\0,o,p\nq,\"r,s";
-        let expected = [
-            "1: a|b|c",
-            "4: d,d|e\ne|f",
-            "!7: 1|2",
-            "!8: 1|2|3|4",
-            "9: 1|2|3||",
-            "!10: x|broken|z",
-            "11: g|h|i",
-            "12: j|k|l",
-            "13: ||",
-            "!14: n\0|o|p",
-            "!15: q|r|s",
-        ];
-        for chunk in [1, 2, 3, 7, 1000] {
-            assert_eq!(rows(text, chunk), expected, "chunks of {chunk}");
-        }
-    }
-
-    #[test]
-    fn reading_can_start_at_any_row() {
-        let text = "a,b,c\r\n\"d\nd\",e,f\r\n\r\ng,h,i";
-        let mut reader = RowReader::new(b',', Some(3), LIMITS, 0, 1);
-        reader.push(text.as_bytes());
-        reader.finish();
-        let mut starts = vec![(0, 1)];
-        while let Step::Row(row) = reader.step().unwrap() {
-            starts.push((row.next_offset, row.next_line));
-        }
-        assert_eq!(starts, [(0, 1), (7, 2), (18, 4), (25, 6)]);
-        let mut reader = RowReader::new(b',', Some(3), LIMITS, 18, 4);
-        reader.push(&text.as_bytes()[18..]);
-        reader.finish();
-        assert!(matches!(reader.step().unwrap(), Step::Row(Row { line: 5, next_offset: 25, fault: None, .. })));
-    }
-
-    #[test]
-    fn a_cell_that_is_too_long_is_an_error_with_its_line() {
-        let mut reader = RowReader::new(b',', None, LIMITS, 0, 1);
-        reader.push(format!("a\nb,{}\n", "x".repeat(61)).as_bytes());
-        assert!(matches!(reader.step(), Ok(Step::Row(_))));
-        assert_eq!(reader.step(), Err(CellTooLong { line: 2, column: 2, limit: 60 }));
-    }
-}
+mod tests;

@@ -1,14 +1,17 @@
 //! The columns that LUCI adds to an export of failed leads. When the corrected file is imported, they identify the lead of a row.
 
 use luci_schema::{LeadId, RunId};
+use serde::{Deserialize, Serialize};
 
 use crate::read::{
-    csv_text::{self, Cells},
-    mapping::{Column, Mapping, fold},
+    csv_text::Cells,
+    encoding::TextEncoding,
+    mapping::{Mapping, Target, fold},
 };
 
 /// A column that LUCI adds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExportColumn {
     Run,
     Lead,
@@ -76,25 +79,14 @@ pub fn exported_row(mapping: &Mapping, cells: &Cells) -> Option<ExportedRow> {
         return None;
     }
     let cell = |column: ExportColumn| {
-        let at = mapping.columns().iter().position(|of_file| *of_file == Column::Export(column))?;
-        (at < cells.len()).then(|| csv_text::decode(cells.get(at)))
+        let at = mapping.columns().iter().position(|of_file| of_file.target == Target::Export(column))?;
+        (at < cells.len()).then(|| TextEncoding::UTF_8.decode(cells.get(at)))
     };
     Some(ExportedRow {
         run: cell(ExportColumn::Run)?.parse().ok()?,
         lead: cell(ExportColumn::Lead)?.parse().ok()?,
         row: cell(ExportColumn::Row)?.parse().ok().filter(|row| *row > 0)?,
     })
-}
-
-/// The first characters of cells that a spreadsheet takes for a formula.
-pub const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-
-/// Removes the apostrophe that an export puts before a cell that a spreadsheet would take for a formula.
-pub fn unescaped(text: String) -> String {
-    match text.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(FORMULA) => rest.to_owned(),
-        _ => text,
-    }
 }
 
 #[cfg(test)]
@@ -108,26 +100,19 @@ mod tests {
 
     #[test]
     fn export_columns_are_recognised_in_an_export_only() {
+        let targets = |mapping: &Mapping| mapping.columns().iter().map(|column| column.target).collect::<Vec<_>>();
         let export = headers(&["mobile_phone", "Cell", "luciRunId", "luciLeadId", "luciRow", "failedCode"]);
-        let mobile = Column::Field(Field::MobilePhone);
         let expected = [
-            mobile,
-            Column::Other("Cell".into()),
-            Column::Export(ExportColumn::Run),
-            Column::Export(ExportColumn::Lead),
-            Column::Export(ExportColumn::Row),
+            Target::Field(Field::MobilePhone),
+            Target::Extra,
+            Target::Export(ExportColumn::Run),
+            Target::Export(ExportColumn::Lead),
+            Target::Export(ExportColumn::Row),
+            Target::Export(ExportColumn::FailedCode),
         ];
-        assert_eq!(export.columns()[..5], expected);
-        assert!(export.exported() && export.columns()[5] == Column::Export(ExportColumn::FailedCode));
+        assert_eq!((targets(&export), export.exported()), (expected.to_vec(), true));
         let other = headers(&["Cell", "failedCode"]);
-        assert_eq!(other.columns(), [Column::Field(Field::MobilePhone), Column::Other("failedCode".into())]);
+        assert_eq!(targets(&other), [Target::Field(Field::MobilePhone), Target::Extra]);
         assert!(!other.exported());
-    }
-
-    #[test]
-    fn only_what_an_export_escaped_is_unescaped() {
-        for (text, expected) in [("'=1+1", "=1+1"), ("'-x", "-x"), ("'tis", "'tis"), ("=1", "=1"), ("'", "'")] {
-            assert_eq!(unescaped(text.to_owned()), expected);
-        }
     }
 }

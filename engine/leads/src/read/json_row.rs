@@ -1,15 +1,16 @@
 //! Reads a lead from the JSON of an API call: its fields become the cells of a row, which are normalised and validated like
 //! those of a file.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use crate::{
-    Field, Lead, Phone, PhoneKind,
-    lead::{Warning, rejection::Rejection},
-    normalise::phone,
-    validate::row,
+    Field, Lead, PhoneKind,
+    lead::rejection::Rejection,
+    normalise::{
+        phone::{Country, Hints},
+        text::nfc,
+    },
+    validate::{contact, row},
 };
 
 /// Characters of a text at most.
@@ -28,6 +29,7 @@ const PATHS: &[(&str, Field)] = &[
     ("title", Field::Title),
     ("email", Field::Email),
     ("phone", Field::Phone),
+    ("areaCode", Field::AreaCode),
     ("mobilePhone", Field::MobilePhone),
     ("linkedinUrl", Field::LinkedinUrl),
     ("address.street", Field::Address),
@@ -36,6 +38,7 @@ const PATHS: &[(&str, Field)] = &[
     ("address.state", Field::State),
     ("address.zip", Field::Zip),
     ("address.county", Field::County),
+    ("address.country", Field::Country),
     ("mailing.street", Field::MailingAddress),
     ("mailing.city", Field::MailingCity),
     ("mailing.state", Field::MailingState),
@@ -76,20 +79,34 @@ pub fn read(bare: Lead, json: &Value) -> Result<Lead, FieldErrors> {
     if !errors.is_empty() {
         return Err(errors);
     }
-    let numbers = numbers(&mut lead.raw, phones);
-    let mut lead = row::normalise(lead).map_err(|rejected| vec![field_error(&rejected.1)])?;
-    numbers.valid.into_iter().for_each(|phone| lead.add_phone(phone));
-    if numbers.any_invalid {
-        lead.warn(Warning::InvalidPhone);
+    let mut numbers = Lead::bare(lead.lead_id, lead.row, lead.line);
+    let country = lead.raw.get(&Field::Country).and_then(|text| Country::of_text(text));
+    let hints = Hints { country, area: None };
+    for (number, kind) in phones {
+        contact::add_phones(&mut numbers, Field::DirectPhone, &number, (kind, "api"), hints);
     }
-    lead.phones.iter_mut().for_each(|phone| phone.source = "api".into());
+    // One of the list stands in the raw cells, by which the lead is validated.
+    let unread = numbers.unread.first().map(|cell| cell.text.clone());
+    if let Some(number) = numbers.phones.first().map(|phone| phone.number.clone()).or(unread) {
+        lead.raw.entry(Field::DirectPhone).or_insert(number);
+    }
+    let mut lead = row::normalise(lead).map_err(|rejected| vec![field_error(&rejected.1)])?;
+    merge_numbers(&mut lead, numbers);
     Ok(lead)
+}
+
+fn merge_numbers(lead: &mut Lead, numbers: Lead) {
+    numbers.phones.into_iter().for_each(|phone| lead.add_phone(phone));
+    numbers.unread.iter().for_each(|cell| lead.keep_unread(cell.field, &cell.text, &cell.reason));
+    numbers.warnings.into_iter().for_each(|warning| lead.warn(warning));
+    lead.phones.iter_mut().for_each(|phone| phone.source = "api".into());
 }
 
 /// The rejection with the field's path in the lead.
 fn field_error(rejection: &Rejection) -> (String, String) {
     let entry = |name: &&str| PATHS.iter().find(|(_, field)| field.as_str() == *name);
-    let path = rejection.field.as_ref().and_then(entry).map_or("", |(path, _)| path);
+    let phone = rejection.field == Some(Field::DirectPhone.as_str());
+    let path = rejection.field.as_ref().and_then(entry).map_or(if phone { "phone" } else { "" }, |(path, _)| path);
     (path.to_owned(), rejection.expected.clone())
 }
 
@@ -125,9 +142,9 @@ impl LeadReader {
     fn cell(&mut self, at: &str, field: Field, value: &Value) {
         match text(value) {
             Some(cell) if fits(&cell) => {
-                let cell = cell.trim();
+                let cell = nfc(cell.trim().to_owned());
                 if !cell.is_empty() {
-                    self.lead.raw.insert(field, cell.to_owned());
+                    self.lead.raw.insert(field, cell);
                 }
             }
             _ => {
@@ -165,7 +182,7 @@ impl LeadReader {
         }
         for (name, value) in fields {
             match text(value) {
-                Some(cell) if fits(&cell) && fits(name) => drop(self.lead.extra.insert(name.clone(), cell)),
+                Some(cell) if fits(&cell) && fits(name) => drop(self.lead.extra.insert(name.clone(), nfc(cell))),
                 _ => self.fail(format!("extra.{name}"), &format!("a text of at most {MAX_TEXT} characters")),
             }
         }
@@ -188,34 +205,6 @@ fn text(value: &Value) -> Option<String> {
 /// Postgres and most tools reject zero bytes.
 fn fits(text: &str) -> bool {
     text.chars().count() <= MAX_TEXT && !text.contains('\0')
-}
-
-struct Numbers {
-    valid: Vec<Phone>,
-    any_invalid: bool,
-}
-
-/// Normalises the numbers of the list and puts one of them into the raw cells, by which the lead is validated.
-fn numbers(raw: &mut BTreeMap<Field, String>, list: Vec<(String, PhoneKind)>) -> Numbers {
-    let mut numbers = Numbers { valid: Vec::new(), any_invalid: false };
-    let mut first_invalid = None;
-    for (text, kind) in list {
-        match phone::normalise(&text) {
-            Some(number) => {
-                let kind = if phone::toll_free(&number) { PhoneKind::TollFree } else { kind };
-                numbers.valid.push(Phone { number, kind, source: "api".into(), dnc: false, connected: None });
-            }
-            None => {
-                numbers.any_invalid = true;
-                first_invalid.get_or_insert(text);
-            }
-        }
-    }
-    let validated = numbers.valid.first().map(|phone| phone.number.clone()).or(first_invalid);
-    if let Some(number) = validated {
-        raw.entry(Field::DirectPhone).or_insert(number);
-    }
-    numbers
 }
 
 #[cfg(test)]

@@ -1,10 +1,17 @@
-//! Maps the columns of a file to fields: headers are folded to lower-case letters and digits and looked up in one table.
+//! Maps the columns of a file to fields: what the caller chose, what the tenant saved, and else the headers that lists and
+//! exports of other programs use.
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Field,
-    read::export_columns::{self, ExportColumn},
+    read::{
+        address_columns,
+        export_columns::{self, ExportColumn},
+        formula_guard,
+    },
 };
 
 /// Lower-case letters and digits only: `E-mail Address` and `email_address` are both `emailaddress`.
@@ -13,48 +20,112 @@ pub fn fold(header: &str) -> String {
 }
 
 /// The columns of a file in their order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mapping {
     columns: Vec<Column>,
     exported: bool,
 }
 
-/// One column: the field it is mapped to, a column that LUCI adds to exports, or its header when it is neither.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Column {
+/// One column. No two of a file have the same header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub header: String,
+    pub target: Target,
+    /// The column that says what kind of value this one holds (`Phone 1 - Label`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<usize>,
+}
+
+/// What becomes of a column's cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
     Field(Field),
+    /// A column that LUCI adds to exports.
     Export(ExportColumn),
-    Other(String),
+    /// Says the kind of another column's value.
+    Label,
+    /// Kept in `extra` under its header.
+    Extra,
+    /// Not read.
+    Ignored,
+}
+
+/// What a caller wants done with a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    Field(Field),
+    Extra,
+    Ignore,
+}
+
+/// Choices by header.
+pub type Choices = BTreeMap<String, Choice>;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MappingError {
+    #[error("no column has the header `{0}`")]
+    NoSuchColumn(String),
+    #[error("two columns are mapped to {}; only phone numbers and e-mail addresses take several", .0.as_str())]
+    Twice(Field),
 }
 
 impl Mapping {
-    /// A header maps to one field and a field to one column: the variant listed first wins, then the leftmost column.
+    /// A header maps to one field: the variant listed first wins, then the leftmost column. Phone numbers and e-mail addresses
+    /// take all columns that hold them.
     pub fn of(headers: &[String]) -> Self {
+        Self::automatic(headers, &vec![None; headers.len()])
+    }
+
+    /// Like `of`, with the caller's choices before the tenant's, and both before the table's.
+    pub fn chosen(headers: &[String], choices: &Choices, saved: &Choices) -> Result<Self, MappingError> {
+        let mut chosen: Vec<Option<Choice>> = vec![None; headers.len()];
+        for (header, choice) in saved {
+            position(headers, header).into_iter().for_each(|at| chosen[at] = Some(*choice));
+        }
+        for (header, choice) in choices {
+            let at = position(headers, header).ok_or_else(|| MappingError::NoSuchColumn(header.clone()))?;
+            chosen[at] = Some(*choice);
+        }
+        let fields = || chosen.iter().flatten().filter_map(|choice| choice.field());
+        let twice = |field: &Field| !field.multiple() && fields().filter(|other| other == field).count() > 1;
+        match fields().find(twice) {
+            Some(field) => Err(MappingError::Twice(field)),
+            None => Ok(Self::automatic(headers, &chosen)),
+        }
+    }
+
+    fn automatic(headers: &[String], chosen: &[Option<Choice>]) -> Self {
         let folded: Vec<String> = headers.iter().map(|h| fold(h)).collect();
         let exported = export_columns::is_export(&folded);
-        let mut columns: Vec<Option<Field>> = vec![None; headers.len()];
-        for &field in Field::ALL {
+        let mut columns: Vec<Option<Field>> = chosen.iter().map(|choice| choice.and_then(Choice::field)).collect();
+        if exported {
             // An export names each field by its own name; other headers that would match are columns of the original file.
-            let own = exported.then(|| fold(field.as_str()));
-            let mut names = own.as_deref().into_iter().chain(field.variants().iter().copied());
-            if let Some(column) = names.find_map(|v| folded.iter().position(|f| f == v)) {
-                columns[column] = Some(field);
+            for &field in Field::ALL {
+                assign(&mut columns, chosen, field, folded.iter().position(|header| *header == fold(field.as_str())));
             }
+        } else {
+            by_variants(&mut columns, chosen, &folded);
+            for (field, at) in address_columns::of(&folded) {
+                assign(&mut columns, chosen, field, Some(at));
+            }
+            plain_name(&mut columns, chosen, &folded);
         }
-        // `name` alone is the company's name, unless another column is.
-        if !columns.contains(&Some(Field::CompanyName))
-            && let Some(column) = folded.iter().position(|f| f == "name")
-        {
-            columns[column] = Some(Field::CompanyName);
-        }
-        let kind = |((field, header), folded): ((Option<Field>, String), &String)| match field {
-            Some(field) => Column::Field(field),
-            None if !exported => Column::Other(header),
-            None => ExportColumn::of(folded)
-                .map_or_else(|| Column::Other(export_columns::unescaped(header)), Column::Export),
+        let target = |at: usize| match (columns[at], chosen[at]) {
+            (Some(field), _) => Target::Field(field),
+            (None, Some(Choice::Ignore)) => Target::Ignored,
+            (None, None) if exported => ExportColumn::of(&folded[at]).map_or(Target::Extra, Target::Export),
+            (None, None) if label_of(&folded[at]).is_some() => Target::Label,
+            (None, _) => Target::Extra,
         };
-        let named = columns.into_iter().zip(unique(headers)).zip(&folded);
-        Self { columns: named.map(kind).collect(), exported }
+        let named = unique(headers).into_iter().enumerate();
+        let column = |(at, header): (usize, String)| Column {
+            header: if exported { formula_guard::unguarded(&header) } else { header },
+            target: target(at),
+            label: columns[at].filter(|field| field.is_phone()).and_then(|_| label_for(&folded, at)),
+        };
+        Self { columns: named.map(column).collect(), exported }
     }
 
     pub fn columns(&self) -> &[Column] {
@@ -68,23 +139,94 @@ impl Mapping {
 
     /// The number of columns that are mapped to a field.
     pub fn recognised(&self) -> usize {
-        self.columns.iter().filter(|c| matches!(c, Column::Field(_))).count()
+        self.columns.iter().filter(|column| matches!(column.target, Target::Field(_))).count()
     }
 
     /// Field by header, as the response to an upload shows it.
-    pub fn describe(&self, headers: &[String]) -> BTreeMap<String, Field> {
-        let pairs = headers.iter().zip(&self.columns);
-        pairs
-            .filter_map(|(header, column)| match column {
-                Column::Field(field) => Some((header.clone(), *field)),
-                Column::Export(_) | Column::Other(_) => None,
-            })
-            .collect()
+    pub fn describe(&self) -> BTreeMap<String, Field> {
+        let field = |column: &Column| match column.target {
+            Target::Field(field) => Some((column.header.clone(), field)),
+            Target::Export(_) | Target::Label | Target::Extra | Target::Ignored => None,
+        };
+        self.columns.iter().filter_map(field).collect()
+    }
+
+    /// The headers with this target.
+    pub fn headers(&self, target: Target) -> Vec<String> {
+        self.columns.iter().filter(|column| column.target == target).map(|column| column.header.clone()).collect()
     }
 }
 
+impl Choice {
+    fn field(self) -> Option<Field> {
+        match self {
+            Self::Field(field) => Some(field),
+            Self::Extra | Self::Ignore => None,
+        }
+    }
+}
+
+/// The column with this header: as written, else folded, else by its number (`column_3`).
+fn position(headers: &[String], wanted: &str) -> Option<usize> {
+    let (named, folded) = (unique(headers), fold(wanted));
+    let exact = named.iter().position(|header| header == wanted.trim());
+    let alike = || headers.iter().position(|header| !folded.is_empty() && fold(header) == folded);
+    let number = || wanted.strip_prefix("column_")?.parse::<usize>().ok().filter(|n| (1..=headers.len()).contains(n));
+    exact.or_else(alike).or_else(|| number().map(|n| n - 1))
+}
+
+/// Maps a column that is not chosen to a field that is free.
+fn assign(columns: &mut [Option<Field>], chosen: &[Option<Choice>], field: Field, at: Option<usize>) {
+    let taken = !field.multiple() && columns.contains(&Some(field));
+    if let Some(at) = at.filter(|at| !taken && columns[*at].is_none() && chosen[*at].is_none()) {
+        columns[at] = Some(field);
+    }
+}
+
+fn by_variants(columns: &mut [Option<Field>], chosen: &[Option<Choice>], folded: &[String]) {
+    for &field in Field::ALL.iter().filter(|field| !address_columns::FIELDS.contains(field)) {
+        let own = fold(field.as_str());
+        let names = |header: &str| header == own || field.variants().contains(&header);
+        if field.multiple() {
+            for (at, header) in folded.iter().enumerate() {
+                let at = (names(header) || names(&without_number(header))).then_some(at);
+                assign(columns, chosen, field, at);
+            }
+            continue;
+        }
+        let variants = field.variants().iter().copied().chain([own.as_str()]);
+        let free = |variant: &str| (0..folded.len()).find(|at| folded[*at] == variant && chosen[*at].is_none());
+        assign(columns, chosen, field, variants.filter_map(free).next());
+    }
+}
+
+/// `phone1value` → `phone`, `email2address` → `emailaddress`, `mobile2` → `mobile`
+fn without_number(header: &str) -> String {
+    let plain: String = header.chars().filter(|c| !c.is_ascii_digit()).collect();
+    plain.strip_suffix("value").map_or(plain.clone(), str::to_owned)
+}
+
+/// `name` alone is the company's name; beside a company, a first or a last name it is the person's.
+fn plain_name(columns: &mut [Option<Field>], chosen: &[Option<Choice>], folded: &[String]) {
+    let has = |field| columns.contains(&Some(field));
+    let person = has(Field::CompanyName) || has(Field::FirstName) || has(Field::LastName);
+    let field = if person { Field::ContactName } else { Field::CompanyName };
+    assign(columns, chosen, field, folded.iter().position(|header| header == "name"));
+}
+
+/// `phone1label` → `phone1`
+fn label_of(folded: &str) -> Option<&str> {
+    let of = folded.strip_suffix("label").or_else(|| folded.strip_suffix("type"))?;
+    (of.starts_with("phone") && of.ends_with(|c: char| c.is_ascii_digit())).then_some(of)
+}
+
+fn label_for(folded: &[String], at: usize) -> Option<usize> {
+    let of = folded[at].strip_suffix("value")?;
+    folded.iter().position(|header| label_of(header) == Some(of))
+}
+
 /// Headers as keys: none empty, none twice.
-fn unique(headers: &[String]) -> Vec<String> {
+pub(super) fn unique(headers: &[String]) -> Vec<String> {
     let mut seen = std::collections::BTreeSet::new();
     let name = |(i, header): (usize, &String)| {
         let unnumbered = if header.is_empty() { format!("column_{}", i + 1) } else { header.clone() };
@@ -96,34 +238,4 @@ fn unique(headers: &[String]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mapping(headers: &[&str]) -> Vec<Column> {
-        Mapping::of(&headers.iter().map(|h| h.to_string()).collect::<Vec<_>>()).columns
-    }
-
-    #[test]
-    fn headers_are_folded_and_the_first_variant_wins() {
-        use Column::{Field as F, Other};
-        assert_eq!(mapping(&["E-Mail Address", "COMPANY"]), [F(Field::Email), F(Field::CompanyName)]);
-        // `phone` is listed before `telephone`, which keeps its header.
-        assert_eq!(mapping(&["Telephone", "Phone"]), [Other("Telephone".into()), F(Field::Phone)]);
-        assert_eq!(mapping(&["Phone", "phone"]), [F(Field::Phone), Other("phone".into())]);
-        assert_eq!(mapping(&["Name", "Fax"]), [F(Field::CompanyName), Other("Fax".into())]);
-        assert_eq!(mapping(&["Name", "Company"]), [Other("Name".into()), F(Field::CompanyName)]);
-        assert_eq!(mapping(&["", "", "City"]), [Other("column_1".into()), Other("column_2".into()), F(Field::City)]);
-    }
-
-    #[test]
-    fn no_variant_names_two_fields_and_as_str_is_the_json_name() {
-        let mut seen = std::collections::BTreeMap::new();
-        for &field in Field::ALL {
-            assert_eq!(serde_json::to_value(field).unwrap(), field.as_str());
-            for variant in field.variants() {
-                assert_eq!(fold(variant), *variant);
-                assert_eq!(seen.insert(*variant, field), None, "{variant}");
-            }
-        }
-    }
-}
+mod tests;

@@ -1,10 +1,20 @@
 //! Reading leads: CSV bytes to rows, rows to raw leads, JSON of an API call to leads.
 
+mod address_columns;
 pub mod csv_row;
 pub mod csv_text;
+pub mod encoding;
 pub mod export_columns;
 pub mod file_header;
+pub mod formula_guard;
 pub mod json_row;
+pub mod layout;
 pub mod mapping;
+pub mod preview;
+mod quoting;
 pub mod raw_row;
+pub mod record;
+mod skip;
 pub mod upload;
+#[cfg(test)]
+mod whole_files;

@@ -1,34 +1,77 @@
 //! The lead of a row as IMPORT writes it: cells by field, not normalised and not validated.
 
+use std::collections::btree_map::Entry;
+
 use crate::{
-    Lead,
+    Field, Lead,
+    lead::Warning,
+    normalise::text,
     read::{
-        csv_text::{self, Cells},
-        export_columns,
-        mapping::{Column, Mapping},
+        csv_row::Row,
+        csv_text::Cells,
+        formula_guard,
+        layout::Layout,
+        mapping::{Column, Target},
     },
 };
 
 /// Stores the cells of a row in `raw` and `extra`; skips empty cells.
-pub fn fill(lead: &mut Lead, mapping: &Mapping, cells: &Cells) {
+pub fn fill(lead: &mut Lead, layout: &Layout, cells: &Cells, row: &Row) {
+    lead.malformed = row.fault;
+    if row.short {
+        lead.warn(Warning::ShortRow);
+    }
     for (i, cell) in cells.iter().enumerate() {
-        let mut text = csv_text::decode(cell);
+        if cell.is_empty() {
+            continue;
+        }
+        let mut text = read(layout, cell);
         if text.is_empty() {
             continue;
         }
-        if mapping.exported() {
-            text = export_columns::unescaped(text);
-        }
-        if text.contains('\0') {
-            // Postgres and most tools that read the report reject zero bytes.
-            text = text.replace('\0', "\u{fffd}");
-        }
-        match mapping.columns().get(i) {
-            Some(Column::Field(field)) => drop(lead.raw.insert(*field, text)),
+        match layout.mapping.columns().get(i) {
+            Some(Column { target: Target::Field(field), label, .. }) => {
+                if let Some(label) = label.filter(|at| *at < cells.len()) {
+                    text = labelled(&read(layout, cells.get(label)), text);
+                }
+                add(lead, *field, text);
+            }
             // Why the lead failed is not part of the lead.
-            Some(Column::Export(_)) => {}
-            Some(Column::Other(header)) => drop(lead.extra.insert(header.clone(), text)),
+            Some(Column { target: Target::Export(_) | Target::Label | Target::Ignored, .. }) => {}
+            Some(Column { target: Target::Extra, header, .. }) => drop(lead.extra.insert(header.clone(), text)),
             None => drop(lead.extra.insert(format!("column_{}", i + 1), text)),
         }
     }
+}
+
+fn read(layout: &Layout, cell: &[u8]) -> String {
+    let mut text = layout.encoding.decode(cell);
+    if layout.mapping.exported() {
+        text = formula_guard::unguarded(&text);
+    } else if text.starts_with("=\"") {
+        text = text::without_formula(&text).replace("\"\"", "\"");
+    }
+    if text.contains('\0') {
+        // Postgres and most tools that read the report reject zero bytes.
+        text = text.replace('\0', "\u{fffd}");
+    }
+    text::nfc(text)
+}
+
+/// Several columns of one field are the lines of one cell.
+fn add(lead: &mut Lead, field: Field, text: String) {
+    match lead.raw.entry(field) {
+        Entry::Vacant(entry) => drop(entry.insert(text)),
+        Entry::Occupied(mut entry) => {
+            let cell = entry.get_mut();
+            cell.push('\n');
+            cell.push_str(&text);
+        }
+    }
+}
+
+/// `* Mobile` beside a number: `Mobile: 917…`
+fn labelled(label: &str, number: String) -> String {
+    let word: String = label.chars().filter(|c| c.is_alphabetic()).collect();
+    if word.is_empty() { number } else { format!("{word}: {number}") }
 }

@@ -9,10 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Field,
+    lead::rejection::RowFault,
     read::{
-        csv_row::{CellTooLong, Limits, RowReader, Step},
+        csv_row::{Limits, RowReader, Step},
+        encoding::Detector,
         export_columns,
         file_header::{Header, header},
+        layout::{Layout, ReadOptions},
+        mapping::{Mapping, MappingError, Target},
+        preview::{Preview, Samples},
     },
 };
 
@@ -23,20 +28,25 @@ pub enum UploadError {
     Empty,
     #[error("the file has a header and no rows")]
     NoRows,
-    #[error("no column of the header is known; use names like company, first name, last name, phone, email, address")]
-    NoKnownColumn,
+    #[error(
+        "no column of the header is known; use names like company, first name, last name, phone, email, address, or send a \
+         mapping"
+    )]
+    NoKnownColumn { found: Vec<String> },
     #[error("the file has more than {limit} rows")]
     TooManyRows { limit: u64 },
     #[error("the header has {found} columns; at most {limit} are allowed")]
     TooManyColumns { found: usize, limit: usize },
     #[error("the file is larger than {limit} bytes")]
     TooLarge { limit: u64 },
-    #[error(transparent)]
-    TooLong(#[from] CellTooLong),
+    #[error("line {line}: the header does not end within {limit} bytes")]
+    TooLong { line: u64, limit: usize },
     #[error("the file is not CSV text: it looks like {looks_like}")]
     Binary { looks_like: &'static str },
     #[error("the file could not be read: {0}")]
     Unreadable(String),
+    #[error("mapping: {0}")]
+    Mapping(#[from] MappingError),
 }
 
 impl UploadError {
@@ -44,28 +54,38 @@ impl UploadError {
         match self {
             Self::Empty => "empty_file",
             Self::NoRows => "no_rows",
-            Self::NoKnownColumn => "no_known_column",
+            Self::NoKnownColumn { .. } => "no_known_column",
             Self::TooManyRows { .. } => "too_many_rows",
             Self::TooManyColumns { .. } => "too_many_columns",
             Self::TooLarge { .. } => "too_large",
-            Self::TooLong(_) => "cell_too_long",
+            Self::TooLong { .. } => "header_too_long",
             Self::Binary { .. } => "not_csv",
             Self::Unreadable(_) => "unreadable",
+            Self::Mapping(_) => "invalid_mapping",
         }
     }
 }
 
-/// The result of the check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The result of the check: counts and names, no cells.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportSummary {
-    /// Rows without the header and empty lines; with malformed ones, since each becomes a rejected lead.
+    /// Rows without the header and blank ones; with malformed ones, since each becomes a rejected lead.
     pub rows: u64,
     pub malformed_rows: u64,
+    /// Rows with fewer cells than the header, which are padded.
+    #[serde(default)]
+    pub short_rows: u64,
     pub columns: usize,
     /// Field by header.
     pub mapping: BTreeMap<String, Field>,
-    /// `utf-8` or `windows-1252`
+    /// Headers of columns that are kept in `extra`.
+    #[serde(default)]
+    pub unmapped: Vec<String>,
+    /// Headers of columns that are not read.
+    #[serde(default)]
+    pub ignored: Vec<String>,
+    /// `utf-8`, `windows-1251` …
     pub encoding: String,
     /// `,` `;` `|` or a tab
     pub delimiter: char,
@@ -75,13 +95,22 @@ pub struct ImportSummary {
     pub lineage_of: Option<RunId>,
 }
 
+/// A checked file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    pub summary: ImportSummary,
+    pub layout: Layout,
+    pub preview: Preview,
+}
+
 /// Counts the rows of a stream; holds one row at a time.
 pub async fn count_rows<E: std::fmt::Display>(
     stream: impl Stream<Item = Result<Bytes, E>>,
     limits: Limits,
-) -> Result<ImportSummary, UploadError> {
+    options: ReadOptions,
+) -> Result<Counted, UploadError> {
     let mut stream = std::pin::pin!(stream);
-    let mut counter = Counter::new(limits);
+    let mut counter = Counter::new(limits, options);
     while let Some(bytes) = stream.next().await {
         counter.push(&bytes.map_err(|e| UploadError::Unreadable(e.to_string()))?)?;
     }
@@ -91,12 +120,29 @@ pub async fn count_rows<E: std::fmt::Display>(
 /// Like `count_rows`, for bytes that the caller pushes.
 pub struct Counter {
     limits: Limits,
+    options: ReadOptions,
     first: Vec<u8>,
-    reading: Option<(Header, RowReader)>,
-    utf8: Utf8,
+    /// Bytes that must be there before the header is looked for again.
+    look_at: usize,
+    reading: Option<Reading>,
     size: u64,
+    counts: Counts,
+}
+
+struct Reading {
+    header: Header,
+    reader: RowReader,
+    /// Provisional: only to recognise the rows of an export.
+    mapping: Mapping,
+}
+
+#[derive(Default)]
+struct Counts {
     rows: u64,
     malformed: u64,
+    short: u64,
+    detector: Detector,
+    samples: Samples,
     exported_from: ExportedFrom,
 }
 
@@ -128,9 +174,9 @@ impl ExportedFrom {
 }
 
 impl Counter {
-    pub fn new(limits: Limits) -> Self {
-        let (first, utf8, exported_from) = (Vec::new(), Utf8::default(), ExportedFrom::default());
-        Self { limits, first, reading: None, utf8, size: 0, rows: 0, malformed: 0, exported_from }
+    pub fn new(limits: Limits, options: ReadOptions) -> Self {
+        let counts = Counts::default();
+        Self { limits, options, first: Vec::new(), look_at: 0, reading: None, size: 0, counts }
     }
 
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
@@ -138,61 +184,84 @@ impl Counter {
         if self.size > self.limits.bytes {
             return Err(UploadError::TooLarge { limit: self.limits.bytes });
         }
-        self.utf8.push(bytes);
         match &mut self.reading {
-            Some((_, reader)) => reader.push(bytes),
+            Some(reading) => reading.reader.push(bytes),
             None => {
                 self.first.extend_from_slice(bytes);
-                self.begin(false)?;
+                if self.first.len() >= self.look_at {
+                    self.begin(false)?;
+                    self.look_at = self.first.len() * 2;
+                }
             }
         }
         self.drain()
     }
 
-    pub fn finish(mut self) -> Result<ImportSummary, UploadError> {
+    pub fn finish(mut self) -> Result<Counted, UploadError> {
         if self.reading.is_none() {
             self.begin(true)?;
         }
-        if let Some((_, reader)) = &mut self.reading {
-            reader.finish();
+        if let Some(reading) = &mut self.reading {
+            reading.reader.finish();
         }
         self.drain()?;
-        let Some((header, _)) = self.reading else { return Err(UploadError::Empty) };
-        if self.rows == 0 {
+        let Some(Reading { header, .. }) = self.reading else { return Err(UploadError::Empty) };
+        let counts = self.counts;
+        let encoding = match (self.options.encoding, header.marked) {
+            (Some(encoding), _) => encoding,
+            (None, true) => header.dialect.encoding,
+            (None, false) => counts.detector.decide(),
+        };
+        let layout = header.layout(encoding, &self.options)?;
+        if counts.rows == 0 {
             return Err(UploadError::NoRows);
         }
-        Ok(ImportSummary {
-            rows: self.rows,
-            malformed_rows: self.malformed,
-            columns: header.names.len(),
-            mapping: header.mapping.describe(&header.names),
-            encoding: if self.utf8.valid() { "utf-8" } else { "windows-1252" }.into(),
-            delimiter: char::from(header.delimiter),
+        let summary = ImportSummary {
+            rows: counts.rows,
+            malformed_rows: counts.malformed,
+            short_rows: counts.short,
+            columns: layout.columns(),
+            mapping: layout.mapping.describe(),
+            unmapped: layout.mapping.headers(Target::Extra),
+            ignored: layout.mapping.headers(Target::Ignored),
+            encoding: encoding.name(),
+            delimiter: layout.delimiter,
             size_bytes: self.size,
-            lineage_of: self.exported_from.run(),
-        })
+            lineage_of: counts.exported_from.run(),
+        };
+        let preview = counts.samples.preview(&layout, encoding);
+        Ok(Counted { summary, layout, preview })
     }
 
     fn begin(&mut self, whole: bool) -> Result<(), UploadError> {
-        let Some(header) = header(&self.first, whole, self.limits)? else { return Ok(()) };
-        let columns = Some(header.names.len());
-        let mut reader = RowReader::new(header.delimiter, columns, self.limits, header.offset, header.line);
+        let Some(header) = header(&self.first, whole, self.limits, &self.options)? else { return Ok(()) };
+        let mapping = match header.layout(header.dialect.encoding, &self.options) {
+            Ok(layout) => layout.mapping,
+            // The final encoding may show the names that the caller mapped.
+            Err(_) if !self.options.mapping.is_empty() || !self.options.saved.is_empty() => Mapping::of(&[]),
+            Err(error) => return Err(error),
+        };
+        let columns = Some(header.columns());
+        let mut reader = RowReader::new(header.dialect, columns, self.limits, header.offset, header.next_line);
         let read = usize::try_from(header.offset).unwrap_or(usize::MAX).min(self.first.len());
         reader.push(&self.first[read..]);
+        self.counts.detector.add(&header.bytes());
         self.first = Vec::new();
-        self.reading = Some((header, reader));
+        self.reading = Some(Reading { header, reader, mapping });
         Ok(())
     }
 
     fn drain(&mut self) -> Result<(), UploadError> {
-        let Some((header, reader)) = &mut self.reading else { return Ok(()) };
-        while let Step::Row(row) = reader.step()? {
-            if let Some(row) = export_columns::exported_row(&header.mapping, reader.cells()) {
-                self.exported_from.add(row.run);
+        let Some(Reading { reader, mapping, .. }) = &mut self.reading else { return Ok(()) };
+        while let Step::Row(row) = reader.step() {
+            let cells = reader.cells();
+            if let Some(row) = export_columns::exported_row(mapping, cells) {
+                self.counts.exported_from.add(row.run);
             }
-            self.rows += 1;
-            self.malformed += u64::from(row.fault.is_some());
-            if self.rows > self.limits.rows {
+            self.counts.add(row.line, row.fault, row.short);
+            self.counts.detector.add(cells.bytes());
+            self.counts.samples.add(self.counts.rows, cells);
+            if self.counts.rows > self.limits.rows {
                 return Err(UploadError::TooManyRows { limit: self.limits.rows });
             }
         }
@@ -200,88 +269,16 @@ impl Counter {
     }
 }
 
-/// Whether all bytes so far are UTF-8, also where a chunk ends within a character.
-#[derive(Default)]
-struct Utf8 {
-    carried: Vec<u8>,
-    broken: bool,
-}
-
-impl Utf8 {
-    fn push(&mut self, bytes: &[u8]) {
-        if self.broken {
-            return;
+impl Counts {
+    fn add(&mut self, line: u64, fault: Option<RowFault>, short: bool) {
+        self.rows += 1;
+        self.short += u64::from(short);
+        if let Some(fault) = fault {
+            self.malformed += 1;
+            self.samples.refuse(line, fault);
         }
-        let joined;
-        let text = if self.carried.is_empty() {
-            bytes
-        } else {
-            joined = [&self.carried[..], bytes].concat();
-            &joined[..]
-        };
-        match std::str::from_utf8(text) {
-            Ok(_) => self.carried = Vec::new(),
-            Err(e) if e.error_len().is_none() => self.carried = text[e.valid_up_to()..].to_vec(),
-            Err(_) => self.broken = true,
-        }
-    }
-
-    fn valid(&self) -> bool {
-        !self.broken && self.carried.is_empty()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn count(bytes: &[u8], chunk: usize, limits: Limits) -> Result<ImportSummary, UploadError> {
-        let mut counter = Counter::new(limits);
-        for part in bytes.chunks(chunk) {
-            counter.push(part)?;
-        }
-        counter.finish()
-    }
-
-    #[test]
-    fn a_file_is_counted_and_described() {
-        let file = "\u{feff}\"Company Name\";Téléphone;Phone\r\nAcme;x;1\r\n\r\nB\r\n\"C\r\nc\";;2".as_bytes();
-        for chunk in [1, 5, 4096] {
-            let summary = count(file, chunk, Limits::default()).unwrap();
-            assert_eq!((summary.rows, summary.malformed_rows, summary.columns), (3, 1, 3));
-            assert_eq!((summary.encoding.as_str(), summary.delimiter), ("utf-8", ';'));
-            let mapping = [("Company Name".to_owned(), Field::CompanyName), ("Phone".to_owned(), Field::Phone)];
-            assert_eq!(summary.mapping, BTreeMap::from(mapping));
-        }
-        assert_eq!(count(b"City\nCaf\xe9\n", 3, Limits::default()).unwrap().encoding, "windows-1252");
-    }
-
-    #[test]
-    fn files_that_are_refused() {
-        let few = Limits { rows: 1, bytes: 50, columns: 2, cell_bytes: 10 };
-        for (file, code) in [
-            (&b""[..], "empty_file"),
-            (b"\r\n \n", "empty_file"),
-            (b"City\n", "no_rows"),
-            (b"foo,bar\n1,2\n", "no_known_column"),
-            (b"City,State,Zip\n1,2,3\n", "too_many_columns"),
-            (b"City\na\nb\n", "too_many_rows"),
-            (b"City\nabcdefghijk\n", "cell_too_long"),
-            (
-                b"City\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n",
-                "too_large",
-            ),
-            (b"PK\x03\x04 City\n", "not_csv"),
-            (b"\xff\xfeC\0i\0t\0y\0", "not_csv"),
-            (b"Ci\0ty\na\n", "not_csv"),
-        ] {
-            for chunk in [1000, 1] {
-                // The signature is recognised only when all its bytes are in the first chunk.
-                if chunk == 1 && code == "not_csv" {
-                    continue;
-                }
-                assert_eq!(count(file, chunk, few).unwrap_err().code(), code, "{file:?} by {chunk}");
-            }
-        }
-    }
-}
+mod tests;

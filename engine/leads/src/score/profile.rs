@@ -197,13 +197,7 @@ mod tests {
 
     #[test]
     fn flags_do_not_change_the_score() {
-        let mobile = Phone {
-            number: "+12125550147".into(),
-            kind: PhoneKind::Mobile,
-            source: "file".into(),
-            dnc: false,
-            connected: None,
-        };
+        let mobile = Phone::new("+12125550147".into(), PhoneKind::Mobile, "file");
         let mut lead = lead();
         lead.phones.push(mobile);
         lead.who.seniority = Some(Seniority::Owner);

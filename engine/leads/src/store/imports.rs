@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use time::OffsetDateTime;
 
-use crate::read::upload::{ImportSummary, UploadError};
+use crate::read::{
+    layout::Layout,
+    preview::Preview,
+    upload::{Counted, ImportSummary, UploadError},
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,6 +46,8 @@ pub struct Import {
     pub checksum: Option<String>,
     pub rows: Option<u64>,
     pub summary: Option<ImportSummary>,
+    /// What a person checks before a run; it holds personal data.
+    pub preview: Option<Preview>,
     /// Why it was rejected.
     pub error: Option<ImportError>,
     /// `actor:ID` …
@@ -104,12 +110,13 @@ pub async fn complete(
     tenant: TenantId,
     id: ImportId,
     checksum: &str,
-    summary: &ImportSummary,
+    counted: &Counted,
     at: Micros,
 ) -> Result<bool, sqlx::Error> {
+    let Counted { summary, layout, preview } = counted;
     let done = sqlx::query(
         "update imports set status = 'completed', size_bytes = $3, checksum = $4, rows = $5, summary = $6,
-                completed_at = $7
+                completed_at = $7, layout = $8, preview = $9
           where tenant_id = $1 and id = $2 and status = 'pending'",
     )
     .bind(tenant)
@@ -119,9 +126,57 @@ pub async fn complete(
     .bind(i64::try_from(summary.rows).unwrap_or(i64::MAX))
     .bind(sqlx::types::Json(summary))
     .bind(at.date_time())
+    .bind(sqlx::types::Json(layout))
+    .bind(sqlx::types::Json(preview))
     .execute(c)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Replaces how a completed file is read; false when a run has taken it as its input, or it is not completed.
+pub async fn correct_layout(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: ImportId,
+    counted: &Counted,
+) -> Result<bool, sqlx::Error> {
+    let Counted { summary, layout, preview } = counted;
+    let done = sqlx::query(
+        "update imports set rows = $3, summary = $4, layout = $5, preview = $6
+          where tenant_id = $1 and id = $2 and status = 'completed' and layout_fixed_at is null",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(i64::try_from(summary.rows).unwrap_or(i64::MAX))
+    .bind(sqlx::types::Json(summary))
+    .bind(sqlx::types::Json(layout))
+    .bind(sqlx::types::Json(preview))
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Fixes the layout of an import: a run takes it as its input.
+pub async fn fix_layout(c: &mut PgConnection, tenant: TenantId, id: ImportId) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update imports set layout_fixed_at = now() where tenant_id = $1 and id = $2 and layout_fixed_at is null",
+    )
+    .bind(tenant)
+    .bind(id)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// How a file is read; `None` for a list of leads, and for a file that an earlier version counted.
+pub async fn layout(c: &mut PgConnection, tenant: TenantId, id: ImportId) -> Result<Option<Layout>, sqlx::Error> {
+    let stored: Option<Option<sqlx::types::Json<Layout>>> =
+        sqlx::query_scalar("select layout from imports where tenant_id = $1 and id = $2")
+            .bind(tenant)
+            .bind(id)
+            .fetch_optional(c)
+            .await?;
+    Ok(stored.flatten().map(|json| json.0))
 }
 
 /// Completes a pending import whose size and checksum are set already.
@@ -210,6 +265,7 @@ fn decode(row: PgRow) -> Result<Import, sqlx::Error> {
         checksum: row.try_get("checksum")?,
         rows: unsigned("rows")?,
         summary: row.try_get::<Option<Json<ImportSummary>>, _>("summary")?.map(|json| json.0),
+        preview: row.try_get::<Option<Json<Preview>>, _>("preview")?.map(|json| json.0),
         error: row.try_get::<Option<Json<ImportError>>, _>("error")?.map(|json| json.0),
         created_by: row.try_get("created_by")?,
         created_at: row.try_get::<OffsetDateTime, _>("created_at")?.into(),

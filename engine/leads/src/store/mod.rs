@@ -1,6 +1,7 @@
 //! The tables of leads: one file a table, with all its writes. The tenant comes first in every function.
 
 pub mod contacts;
+pub mod import_mappings;
 pub mod import_starts;
 pub mod imports;
 pub mod lead_keys;

@@ -6,6 +6,7 @@ use crate::{
         Warning,
         rejection::{Rejection, RejectionReason},
     },
+    normalise::phone::Reason,
 };
 
 /// Whether it names a company or a person.
@@ -27,8 +28,10 @@ pub(super) fn rejection(lead: &Lead) -> Option<Rejection> {
     if reachable || traceable {
         return None;
     }
-    let (field, expected) = match (lead.warnings.contains(&Warning::InvalidPhone), &lead.warnings[..]) {
-        (true, _) => (Field::Phone, "a US number of ten digits"),
+    // The first number that could not be read names its cell.
+    let number = lead.unread.iter().find(|cell| cell.field.is_phone());
+    let (field, expected) = match (number, &lead.warnings[..]) {
+        (Some(cell), _) => (cell.field, Reason::parse(&cell.reason).map_or("a phone number", Reason::expected)),
         (_, warnings) if warnings.contains(&Warning::InvalidEmail) => (Field::Email, "an address like ann@acme.com"),
         (_, warnings) if warnings.contains(&Warning::UnknownState) => (Field::State, "a US state or territory"),
         _ => (Field::Phone, "a phone, an e-mail address, or street, city and state"),

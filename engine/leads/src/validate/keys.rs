@@ -10,11 +10,12 @@ use crate::{
 /// The first 16 bytes of SHA-256 over kind and value: comparable, without personal data.
 pub type Key = [u8; 16];
 
-/// The keys of a lead, the strongest first: each phone number and the e-mail address; without those, person and address;
+/// The keys of a lead, the strongest first: each phone number and e-mail address; without those, person and address;
 /// without a person too, company and address. A lead without keys is never a duplicate.
 pub fn keys(lead: &Lead) -> Vec<Key> {
     let mut keys: Vec<Key> = lead.phones.iter().map(|p| key("phone", &p.number)).collect();
-    keys.extend(lead.who.email.as_deref().map(|address| key("email", &email::key(address))));
+    let addresses = lead.who.email.iter().chain(&lead.who.more_emails);
+    keys.extend(addresses.map(|address| key("email", &email::key(address))));
     if keys.is_empty() {
         keys.extend(address_key(lead));
     }
@@ -28,7 +29,7 @@ pub fn of_phone(number: &str) -> Key {
 
 fn address_key(lead: &Lead) -> Option<Key> {
     let own = lead.address.as_ref().or(lead.mailing.as_ref())?;
-    let home = format!("{}|{}", address::street_key(own.street.as_deref()?), own.zip.as_deref()?);
+    let home = format!("{}|{}", address::street_key(own.street.as_deref()?), own.zip.as_deref()?.to_lowercase());
     let who = &lead.who;
     let person = match (&who.first_name, &who.last_name, &who.contact_name) {
         (Some(first), Some(last), _) => Some(format!("{first} {last}")),

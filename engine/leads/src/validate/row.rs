@@ -4,13 +4,18 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Address, Field, Lead, Phone, PhoneKind,
+    Address, Field, Lead,
     lead::{
         Warning,
         rejection::{Rejection, RejectionReason},
     },
-    normalise::{address, amount, email, name, phone, title},
-    validate::check,
+    normalise::{
+        address, amount, email, name,
+        phone::Country,
+        postcode::{self, Postcode},
+        title,
+    },
+    validate::{check, contact},
 };
 
 /// Normalises the raw cells into fields and validates the lead. A rejected lead is returned unchanged.
@@ -29,9 +34,11 @@ pub fn normalise(raw: Lead) -> Result<Lead, Box<(Lead, Rejection)>> {
     let mut lead = raw.clone();
     lead.raw.clear();
     person(&mut lead, &mut cells);
-    phones(&mut lead, &mut cells);
-    lead.address = postal_address(&mut lead.warnings, &mut cells, ADDRESS);
-    lead.mailing = postal_address(&mut lead.warnings, &mut cells, MAILING);
+    let country = cells.remove(&Field::Country).as_deref().and_then(Country::of_text);
+    contact::phones(&mut lead, &mut cells, country);
+    contact::emails(&mut lead, cells.remove(&Field::Email).as_deref());
+    lead.address = postal_address(&mut lead, &mut cells, country, ADDRESS);
+    lead.mailing = postal_address(&mut lead, &mut cells, country, MAILING);
     firm(&mut lead, &mut cells);
     household(&mut lead, &mut cells);
     match check::rejection(&lead) {
@@ -40,11 +47,12 @@ pub fn normalise(raw: Lead) -> Result<Lead, Box<(Lead, Rejection)>> {
     }
 }
 
-type RawCells = BTreeMap<Field, String>;
+pub(super) type RawCells = BTreeMap<Field, String>;
 
 fn person(lead: &mut Lead, cells: &mut RawCells) {
     let who = &mut lead.who;
-    who.first_name = cells.remove(&Field::FirstName);
+    // A cell that is no first name stays as it is; nobody is greeted by it.
+    who.first_name = cells.remove(&Field::FirstName).map(|cell| name::given(&cell).unwrap_or(cell));
     who.last_name = cells.remove(&Field::LastName);
     who.contact_name = cells.remove(&Field::ContactName);
     match (&who.contact_name, &who.first_name, &who.last_name) {
@@ -55,33 +63,6 @@ fn person(lead: &mut Lead, cells: &mut RawCells) {
     who.title = cells.remove(&Field::Title);
     who.seniority = who.title.as_deref().and_then(title::seniority);
     who.linkedin_url = cells.remove(&Field::LinkedinUrl);
-    if let Some(text) = cells.remove(&Field::Email) {
-        match email::normalise(&text) {
-            Some(address) => who.email = Some(address),
-            None => lead.warn(Warning::InvalidEmail),
-        }
-    }
-}
-
-/// In order of preference: mobile first.
-fn phones(lead: &mut Lead, cells: &mut RawCells) {
-    let area = cells.remove(&Field::AreaCode);
-    let columns = [
-        (Field::MobilePhone, PhoneKind::Mobile),
-        (Field::DirectPhone, PhoneKind::Unknown),
-        (Field::Phone, PhoneKind::Unknown),
-    ];
-    for (field, kind) in columns {
-        let Some(text) = cells.remove(&field) else { continue };
-        let joined = || phone::normalise(&format!("{}{text}", area.as_deref()?));
-        match phone::normalise(&text).or_else(joined) {
-            Some(number) => {
-                let kind = if phone::toll_free(&number) { PhoneKind::TollFree } else { kind };
-                lead.add_phone(Phone { number, kind, source: "file".into(), dnc: false, connected: None });
-            }
-            None => lead.warn(Warning::InvalidPhone),
-        }
-    }
 }
 
 type AddressFields = [Option<Field>; 6];
@@ -102,16 +83,34 @@ const MAILING: AddressFields = [
     None,
 ];
 
-fn postal_address(warnings: &mut Vec<Warning>, cells: &mut RawCells, fields: AddressFields) -> Option<Address> {
+fn postal_address(
+    lead: &mut Lead,
+    cells: &mut RawCells,
+    country: Option<Country>,
+    fields: AddressFields,
+) -> Option<Address> {
     let [street, street2, city, state, zip, county] = fields.map(|field| cells.remove(&field?));
     let code = state.as_deref().and_then(address::state);
-    if state.is_some() && code.is_none() && !warnings.contains(&Warning::UnknownState) {
-        warnings.push(Warning::UnknownState);
+    let foreign = country.is_some_and(|country| country != Country::US);
+    if let (Some(text), None, Some(field)) = (&state, code, fields[3]) {
+        lead.keep_unread(field, text, Warning::UnknownState.as_str());
+        lead.warn(Warning::UnknownState);
     }
-    let (zip, zip4) = zip.as_deref().and_then(address::zip).map_or((None, None), |(zip, four)| (Some(zip), four));
+    // Zeros are restored for US ZIP codes only: 8001 in a row of another country or state is Zurich.
+    let abroad = foreign || (country.is_none() && state.is_some() && code.is_none());
+    let (zip, zip4) = match zip.as_deref().map(|text| (text, postcode::read(text, abroad))) {
+        Some((_, Some(Postcode::Us { zip, plus4 }))) => (Some(zip), plus4),
+        Some((_, Some(Postcode::Foreign(text)))) => (Some(text), None),
+        Some((text, None)) => {
+            fields[4].into_iter().for_each(|field| lead.keep_unread(field, text, Warning::InvalidZip.as_str()));
+            lead.warn(Warning::InvalidZip);
+            (None, None)
+        }
+        None => (None, None),
+    };
     let county = county.as_deref().map(address::county);
-    let address = Address { street, street2, city, state: code.map(str::to_owned), zip, zip4, county };
-    (address != Address::default()).then_some(address)
+    let address = Address { street, street2, city, state: code.map(str::to_owned), zip, zip4, county, country: None };
+    (address != Address::default()).then_some(Address { country, ..address })
 }
 
 fn firm(lead: &mut Lead, cells: &mut RawCells) {
@@ -147,7 +146,10 @@ fn household(lead: &mut Lead, cells: &mut RawCells) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lead::{identity, rejection::RowFault, seniority::Seniority};
+    use crate::{
+        PhoneKind,
+        lead::{identity, rejection::RowFault, seniority::Seniority},
+    };
 
     fn raw(cells: &[(Field, &str)]) -> Lead {
         let mut lead = Lead::bare(identity::lead_id("import_x", 3), 3, 4);
@@ -215,7 +217,7 @@ mod tests {
             ),
             (malformed(RowFault::TooFewCells { found: 2, expected: 3 }), MalformedRow, None),
             (malformed(RowFault::TooManyCells { found: 4, expected: 3 }), MalformedRow, None),
-            (malformed(RowFault::UnclosedQuote), MalformedRow, None),
+            (malformed(RowFault::UnclosedQuote { lines: 2 }), MalformedRow, None),
             (malformed(RowFault::NulByte), MalformedRow, None),
         ] {
             let rejected = normalise(lead.clone()).unwrap_err();

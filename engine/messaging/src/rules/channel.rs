@@ -88,6 +88,7 @@ mod tests {
             source: "file".into(),
             dnc,
             connected,
+            extension: None,
         };
         let mut lead = Lead::bare(lead_id("import_x", 1), 1, 2);
         lead.phones = vec![

@@ -1,6 +1,6 @@
 //! The text of a message: templates are rendered, and every text says how to opt out.
 
-use luci_leads::Lead;
+use luci_leads::{Lead, normalise::name};
 
 /// The text of a run without a template.
 pub const DEFAULT_TEMPLATE: &str =
@@ -43,14 +43,27 @@ fn variable(name: &str, lead: &Lead) -> Option<String> {
     let or = |value: &Option<String>, default: &str| Some(value.clone().unwrap_or_else(|| default.to_owned()));
     let city = lead.address.as_ref().and_then(|address| address.city.clone());
     match name.to_ascii_lowercase().as_str() {
-        "name" | "firstname" => or(&lead.who.first_name, "there"),
-        "lastname" => or(&lead.who.last_name, ""),
-        "fullname" => or(&lead.who.contact_name, "there"),
+        "name" | "firstname" => or(&greeting(lead), "there"),
+        "lastname" => or(&lead.who.last_name.as_deref().map(name::cased), ""),
+        "fullname" => or(&full_name(lead), "there"),
         "company" | "companyname" => or(&lead.firm.company_name, "your business"),
         "city" => or(&city, "your area"),
         "industry" => or(&lead.firm.industry, "your industry"),
         _ => None,
     }
+}
+
+/// The first name; `None` when it is not certain that it is one.
+fn greeting(lead: &Lead) -> Option<String> {
+    name::greeting(lead.who.first_name.as_deref(), lead.who.contact_name.as_deref())
+}
+
+fn full_name(lead: &Lead) -> Option<String> {
+    let first = greeting(lead)?;
+    Some(match &lead.who.last_name {
+        Some(last) => format!("{first} {}", name::cased(last)),
+        None => first,
+    })
 }
 
 /// Whether `STOP` is a word of the text; `nonstop` does not count.
@@ -62,6 +75,26 @@ fn mentions_stop(text: &str) -> bool {
 mod tests {
     use super::*;
     use luci_leads::lead_id;
+
+    #[test]
+    fn nobody_is_greeted_by_a_title_or_by_half_a_name() {
+        for (first, last, full, greeted, whole) in [
+            ("Ann", "Lee", "", "Ann", "Ann Lee"),
+            ("ANN", "LEE", "", "Ann", "Ann Lee"),
+            ("Jr.", "Smith", "John Smith, Jr.", "John", "John Smith"),
+            ("MD", "Doe", "", "there", "there"),
+            ("Dr.", "Lee", "Dr. Lee", "there", "there"),
+            ("Ann & Bob", "Lee", "", "there", "there"),
+            ("", "", "LEE, ANN M", "Ann", "Ann"),
+            ("", "", "Acme Plumbing LLC", "there", "there"),
+        ] {
+            let some = |text: &str| Some(text).filter(|text| !text.is_empty()).map(str::to_owned);
+            let mut lead = Lead::bare(lead_id("import_x", 1), 1, 2);
+            (lead.who.first_name, lead.who.last_name, lead.who.contact_name) = (some(first), some(last), some(full));
+            assert_eq!(render("Hi {firstName}, STOP", &lead), format!("Hi {greeted}, STOP"), "{first} {last} {full}");
+            assert_eq!(render("Hi {fullName}, STOP", &lead), format!("Hi {whole}, STOP"), "{first} {last} {full}");
+        }
+    }
 
     #[test]
     fn templates_are_rendered_with_opt_out_wording() {

@@ -7,6 +7,7 @@ pub mod early_reports;
 pub mod number_holds;
 pub mod remaining_quota;
 pub mod send_batch;
+pub mod send_countries;
 pub mod send_settings;
 pub mod sender_numbers;
 pub mod sends;

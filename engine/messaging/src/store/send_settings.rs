@@ -169,6 +169,7 @@ pub async fn update(
         monthly_per_number: Some(settings.monthly_per_number),
         holidays: Some(settings.holidays.clone()),
         federal_holidays: Some(settings.federal_holidays),
+        allowed_countries: Vec::new(),
     };
     append_to_tenant(c, tenant, log, ConfigEvent::SendingUpdated(updated).into(), by, receipt).await
 }

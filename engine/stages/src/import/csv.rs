@@ -15,12 +15,12 @@ use luci_leads::{
     read::{
         csv_row::{Limits, Row, RowReader, Step},
         csv_text::Cells,
-        export_columns,
-        file_header::{self, Header},
-        mapping::Mapping,
+        export_columns, file_header,
+        layout::{Layout, ReadOptions},
         raw_row,
         upload::UploadError,
     },
+    store::imports,
 };
 use luci_runs::block::{BlockFault, Task};
 use luci_schema::{
@@ -32,18 +32,19 @@ use luci_storage::VerifiedObject;
 use crate::{
     corrected,
     kind::Tools,
-    outcome::{Outcome, storage_failed},
+    outcome::{Outcome, database_failed, storage_failed},
 };
 
 const CACHED_FILES: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
 
-/// Recent files: verified, and their headers parsed, since every block of a run needs both.
+/// Recent files: verified, and their layouts, since every block of a run needs both.
 pub(super) struct Files(Mutex<LruCache<(String, ObjectDigest), CsvFile>>);
 
 #[derive(Clone)]
 struct CsvFile {
     verified: Arc<VerifiedObject>,
-    header: Arc<Header>,
+    /// That of an import in a run never changes.
+    layout: Arc<Layout>,
 }
 
 impl Default for Files {
@@ -53,27 +54,45 @@ impl Default for Files {
 }
 
 impl Files {
-    async fn of(&self, tools: &Tools, object_path: &str, digest: &ObjectDigest) -> Result<CsvFile, BlockFault> {
+    async fn of(
+        &self,
+        task: &Task,
+        tools: &Tools,
+        object_path: &str,
+        digest: &ObjectDigest,
+    ) -> Result<CsvFile, BlockFault> {
         let key = (object_path.to_owned(), digest.clone());
         if let Some(file) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(file.clone());
         }
         let verified = tools.storage.verify_whole(object_path, digest).await.map_err(storage_failed)?;
-        let header = Arc::new(read_header(tools, &verified).await?);
-        let file = CsvFile { verified, header };
+        let layout = match stored_layout(task, tools).await? {
+            Some(layout) => layout,
+            None => read_layout(tools, &verified).await?,
+        };
+        let file = CsvFile { verified, layout: Arc::new(layout) };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, file.clone());
         Ok(file)
     }
 }
 
-async fn read_header(tools: &Tools, file: &Arc<VerifiedObject>) -> Result<Header, BlockFault> {
+/// The layout that was decided when the upload completed.
+async fn stored_layout(task: &Task, tools: &Tools) -> Result<Option<Layout>, BlockFault> {
+    let RunInput::Import { import_id, .. } = task.run.input else { return Ok(None) };
+    let mut c = tools.pool.acquire().await.map_err(database_failed)?;
+    imports::layout(&mut c, task.tenant, import_id).await.map_err(database_failed)
+}
+
+/// The layout of a file that was counted by an earlier version, which stored none.
+async fn read_layout(tools: &Tools, file: &Arc<VerifiedObject>) -> Result<Layout, BlockFault> {
+    let options = ReadOptions::default();
     let mut bytes = tools.storage.read_verified(file, 0);
     let mut first = Vec::new();
     loop {
         let chunk = bytes.try_next().await.map_err(storage_failed)?;
         first.extend_from_slice(chunk.as_deref().unwrap_or_default());
-        match file_header::header(&first, chunk.is_none(), Limits::default()).map_err(unreadable)? {
-            Some(header) => return Ok(header),
+        match file_header::header(&first, chunk.is_none(), Limits::default(), &options).map_err(unreadable)? {
+            Some(header) => return header.layout(header.dialect.encoding, &options).map_err(unreadable),
             None if chunk.is_none() => return Err(unreadable(UploadError::Empty)),
             None => {}
         }
@@ -88,18 +107,18 @@ pub(super) async fn read(
     (object_path, digest, cursor): (&str, &ObjectDigest, &Cursor),
     outcome: &mut Outcome<'_>,
 ) -> Result<Option<Cursor>, BlockFault> {
-    let CsvFile { verified, header } = files.of(tools, object_path, digest).await?;
+    let CsvFile { verified, layout } = files.of(task, tools, object_path, digest).await?;
     let mut at = if cursor.offset == 0 {
-        Cursor { offset: header.offset, line: header.line, ..Cursor::default() }
+        Cursor { offset: layout.offset, line: layout.line, ..Cursor::default() }
     } else {
         cursor.clone()
     };
     let last = cursor.rows + u64::from(task.run.options.block_size);
-    let columns = Some(header.names.len());
-    let mut rows = RowReader::new(header.delimiter, columns, Limits::default(), at.offset, at.line);
+    let columns = Some(layout.columns());
+    let mut rows = RowReader::new(layout.dialect(), columns, Limits::default(), at.offset, at.line);
     let mut bytes = tools.storage.read_verified(&verified, at.offset);
     loop {
-        match rows.step().map_err(unreadable)? {
+        match rows.step() {
             Step::End => return Ok(None),
             Step::More => match bytes.try_next().await.map_err(storage_failed)? {
                 Some(chunk) => rows.push(&chunk),
@@ -108,15 +127,16 @@ pub(super) async fn read(
             Step::Row(_) if at.rows == last => return Ok(Some(at)),
             Step::Row(row) => {
                 at = Cursor { offset: row.next_offset, line: row.next_line, rows: at.rows + 1, after: None };
-                outcome.success(&lead(task, &header.mapping, rows.cells(), row, at.rows)).await?;
+                outcome.success(&lead(task, &layout, rows.cells(), row, at.rows)).await?;
             }
         }
     }
 }
 
 /// The lead of row `number`: in a corrected export the one that the row names, else one whose id derives from file and row.
-fn lead(task: &Task, mapping: &Mapping, cells: &Cells, row: Row, number: u64) -> Lead {
-    let mark = corrected::reads_correction(task).then(|| export_columns::exported_row(mapping, cells)).flatten();
+fn lead(task: &Task, layout: &Layout, cells: &Cells, row: Row, number: u64) -> Lead {
+    let mark =
+        corrected::reads_correction(task).then(|| export_columns::exported_row(&layout.mapping, cells)).flatten();
     let mut lead = match (mark, &task.run.input) {
         (Some(mark), _) => Lead::bare(mark.lead, mark.row, row.line),
         (None, RunInput::Import { import_id, .. }) => {
@@ -124,8 +144,7 @@ fn lead(task: &Task, mapping: &Mapping, cells: &Cells, row: Row, number: u64) ->
         }
         (None, _) => Lead::bare(lead_id(&task.run.root_input_id, number), number, row.line),
     };
-    lead.malformed = row.fault;
-    raw_row::fill(&mut lead, mapping, cells);
+    raw_row::fill(&mut lead, layout, cells, &row);
     lead
 }
 

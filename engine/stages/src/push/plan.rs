@@ -2,7 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use luci_leads::{Lead, lead::seniority::Seniority, store};
+use luci_leads::{
+    Lead,
+    lead::seniority::Seniority,
+    normalise::phone::{self, Country},
+    store,
+};
 use luci_messaging::{
     rules::{
         channel::{self, Channel},
@@ -14,6 +19,7 @@ use luci_messaging::{
     store::{
         attempts::LeadHistory,
         dialer_queue::NewCall,
+        send_countries,
         send_settings::{self, FrequencyLimits},
         sms_queue::{
             NewMessage,
@@ -36,6 +42,8 @@ pub(super) struct Plan {
     suppressed: bool,
     /// The number was written to too often lately.
     frequent: bool,
+    /// A number was left out because the tenant does not contact its country.
+    abroad: bool,
     /// Why the lead is not retargeted.
     kept: Option<RetargetSkip>,
 }
@@ -51,6 +59,7 @@ impl Plan {
             _ if self.suppressed => "suppressed",
             _ if self.frequent => "frequency",
             Some(kept) => kept.as_str(),
+            None if self.abroad => "country_not_allowed",
             None => "no_phone",
         }
     }
@@ -100,6 +109,7 @@ pub(super) async fn make(
         suppressed: store::suppressions::among(c, task.tenant, &phones, &[]).await?,
         recent: frequency::queued_and_sent(c, task.tenant, &phones, (task.block.block_id, &campaign)).await?,
         limits: send_settings::frequency_limits(c, task.tenant).await?,
+        countries: send_countries::allowed(c, task.tenant).await?,
         past: match config.context {
             CampaignContext::Retarget => {
                 luci_messaging::store::attempts::history(c, task.tenant, &campaign, task.run_id, &ids).await?
@@ -122,6 +132,7 @@ struct Planner<'a> {
     /// By number.
     recent: HashMap<String, Recent>,
     limits: FrequencyLimits,
+    countries: Vec<Country>,
     past: HashMap<(LeadId, Channel), LeadHistory>,
     now: Micros,
 }
@@ -135,7 +146,9 @@ struct Number {
 
 impl Planner<'_> {
     fn plan(&self, lead: &Lead) -> Plan {
-        let allowed = |number: &&str| !self.suppressed.contains(*number) && self.contactable.contains(&lead.lead_id);
+        let free = |number: &&str| !self.suppressed.contains(*number) && self.contactable.contains(&lead.lead_id);
+        let at_home = |number: &&str| phone::country(number).is_some_and(|country| self.countries.contains(&country));
+        let allowed = |number: &&str| free(number) && at_home(number);
         let wanted = |channel| self.config.channels.contains(&channel);
         let to_text = || channel::text_numbers(lead, self.config.allow_voip).filter(|_| wanted(Channel::Sms));
         let to_call = || channel::call_numbers(lead).filter(|_| wanted(Channel::Call));
@@ -147,8 +160,9 @@ impl Planner<'_> {
         Plan {
             message: message.filter(|_| !frequent).map(|(to, number)| self.message(lead, to, number)),
             call: call.ok().and_then(|number| Some(self.call(lead, to_call().find(allowed)?, number))),
-            suppressed: to_text().chain(to_call()).any(|number| !allowed(&number)),
+            suppressed: to_text().chain(to_call()).any(|number| !free(&number)),
             frequent,
+            abroad: to_text().chain(to_call()).any(|number| !at_home(&number)),
             kept,
         }
     }

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
 use http::StatusCode;
 use luci_leads::{
-    read::upload::{ImportSummary, count_rows},
-    store::imports::{self, Import, ImportError, ImportStatus},
+    read::{
+        layout::ReadOptions,
+        upload::{Counted, UploadError},
+    },
+    store::{
+        import_mappings,
+        imports::{self, Import, ImportError, ImportStatus},
+    },
 };
 use luci_schema::{ImportId, Micros, object_key::ObjectKey};
 use luci_storage::{UploadExpected, UploadRefused};
@@ -20,16 +25,21 @@ use crate::{
     request::Request,
     routes::{
         HandlerResult,
-        imports::{csv_file::limits, get, record::record},
+        imports::{
+            get,
+            read_options::{self, OptionsBody},
+            record::record,
+        },
     },
 };
 
-/// The size limit of the body, in bytes. Its content is ignored.
-const BODY_LIMIT: u64 = 64 << 10;
+/// The size limit of the body, in bytes. Only JSON is read.
+const BODY_LIMIT: u64 = 256 << 10;
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let id: ImportId = request.id(0, "import")?;
-    request.bytes(BODY_LIMIT).await?;
+    let body = options_of(&mut request).await?;
+    let options = body.options()?;
     let command = Command::identify(&caller, &request)?;
     let import = find(&app, &caller, id).await?;
     match import.status {
@@ -37,7 +47,9 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         ImportStatus::Rejected => return Err(rejected(&import).into()),
         ImportStatus::Pending => {}
     }
-    let (checksum, summary) = match verify(&app, &import).await {
+    let chosen = options.mapping.clone();
+    let options = read_options::with_saved(&app, &caller, options).await?;
+    let (checksum, counted) = match verify(&app, &import, options).await {
         Ok(found) => found,
         Err(UploadFailure::Incomplete(problem)) => return Err(problem.into()),
         Err(UploadFailure::Rejected(error, problem)) => {
@@ -47,14 +59,27 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     };
     let mut tx = app.engine_pool.begin().await?;
     let now = Micros::now();
-    if imports::complete(&mut tx, caller.tenant, id, &checksum, &summary, now).await? {
-        record(&app, &mut tx, &caller, &command, &import, &checksum, &summary).await?;
+    if imports::complete(&mut tx, caller.tenant, id, &checksum, &counted, now).await? {
+        record(&app, &mut tx, &caller, &command, &import, &checksum, &counted.summary).await?;
+        if body.save_mapping {
+            import_mappings::save(&mut tx, caller.tenant, &chosen).await?;
+        }
         tx.commit().await?;
         app.log.wake();
     }
     // Otherwise a concurrent call completed it; the response is the same.
     let import = find(&app, &caller, id).await?;
     Ok(reply::json(StatusCode::OK, &get::view(&import)))
+}
+
+/// The options in a JSON body; any other body is ignored.
+async fn options_of(request: &mut Request) -> Result<OptionsBody, Problem> {
+    let json = request.header("content-type").is_some_and(|kind| kind.contains("json"));
+    if json {
+        return Ok(request.json_within::<OptionsBody>(BODY_LIMIT).await?.0);
+    }
+    request.bytes(BODY_LIMIT).await?;
+    Ok(OptionsBody::default())
 }
 
 async fn find(app: &App, caller: &Caller, id: ImportId) -> Result<Import, Problem> {
@@ -83,7 +108,8 @@ impl From<Problem> for UploadFailure {
     }
 }
 
-async fn verify(app: &App, import: &Import) -> Result<(String, ImportSummary), UploadFailure> {
+async fn verify(app: &App, import: &Import, options: ReadOptions) -> Result<(String, Counted), UploadFailure> {
+    let mapped = !options.mapping.is_empty();
     let key: ObjectKey = import.object_path.parse().map_err(|error| Problem::internal(&error))?;
     let expected = UploadExpected {
         size_bytes: import.size_bytes,
@@ -92,9 +118,13 @@ async fn verify(app: &App, import: &Import) -> Result<(String, ImportSummary), U
         checksum: import.checksum.clone(),
     };
     let written = app.storage.complete_upload(&key, &expected).await.map_err(upload_failure)?;
-    let bytes = app.storage.read_from(&import.object_path, 0);
-    match count_rows(bytes.boxed(), limits(app)).await {
-        Ok(summary) => Ok((written.checksum, summary)),
+    match read_options::count(app, import, options).await {
+        Ok(counted) => Ok((written.checksum, counted)),
+        // Another mapping may be right: the file stays.
+        Err(error @ UploadError::Mapping(_)) => Err(UploadFailure::Incomplete(Problem::from(&error))),
+        Err(error @ UploadError::NoKnownColumn { .. }) if mapped => {
+            Err(UploadFailure::Incomplete(Problem::from(&error)))
+        }
         Err(error) => {
             app.storage.delete(&import.object_path).await.map_err(Problem::from)?;
             Err(UploadFailure::Rejected(ImportError::from(&error), Problem::from(&error)))

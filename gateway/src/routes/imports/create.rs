@@ -5,7 +5,10 @@ use std::sync::Arc;
 use futures::StreamExt;
 use http::StatusCode;
 use luci_leads::{
-    read::upload::{Counter, ImportSummary},
+    read::{
+        layout::ReadOptions,
+        upload::{Counted, Counter},
+    },
     store::imports::{self, Import, NewImport},
 };
 use luci_schema::{Hash, ImportId, Micros, Position};
@@ -14,14 +17,15 @@ use luci_storage::Written;
 use crate::{
     App,
     caller::Caller,
-    idempotency::{Command, accepted, replay},
+    idempotency::Command,
     problem::Problem,
     request::{BodyStream, Request},
     routes::{
         HandlerResult,
         imports::{
             csv_file::{file_name_error, import_key, is_csv, limits},
-            record::{digest, outcome, record},
+            read_options,
+            record::{answer, digest, outcome, record, replay},
         },
     },
 };
@@ -37,15 +41,17 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     if let Some(error) = file_name_error(&file_name) {
         return Err(Problem::invalid_fields(vec![error]).into());
     }
+    let options = read_options::of_query(&request)?;
     let command = Command::identify(&caller, &request)?;
     let receipt = command.find_receipt(&app, &caller).await?;
     let body = request.stream(app.options.upload_limit)?;
     if let Some(receipt) = receipt {
-        return Ok(replay(&receipt, digest_of(body).await?)?);
+        return replay(&app, &caller, &receipt, digest_of(body).await?).await;
     }
+    let options = read_options::with_saved(&app, &caller, options).await?;
     let (id, created_at) = (ImportId::generate(), Micros::now());
     let key = import_key(caller.tenant, id, &file_name, created_at);
-    let (written, summary) = store(&app, body, app.storage.writer(&key, "text/csv")).await?;
+    let (written, counted) = store(&app, body, app.storage.writer(&key, "text/csv"), options).await?;
     let new = NewImport {
         id,
         file_name,
@@ -56,13 +62,13 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         created_by: caller.author().to_string(),
         created_at,
     };
-    match ingest(&app, &caller, &command, &new, &written.checksum, &summary).await {
-        Ok((import, position)) => Ok(accepted(&outcome(&import, &summary), position)),
+    match ingest(&app, &caller, &command, &new, &written.checksum, &counted).await {
+        Ok((import, position)) => answer(&app, &caller, &outcome(&import, &counted.summary), position).await,
         Err(problem) => {
             delete_file(&app, &caller, &new).await?;
             // If a concurrent call executed the same command, its response is repeated.
             let receipt = command.find_receipt(&app, &caller).await?.ok_or(problem)?;
-            Ok(replay(&receipt, digest(&written.checksum)?)?)
+            replay(&app, &caller, &receipt, digest(&written.checksum)?).await
         }
     }
 }
@@ -74,13 +80,13 @@ async fn ingest(
     command: &Command,
     new: &NewImport,
     checksum: &str,
-    summary: &ImportSummary,
+    counted: &Counted,
 ) -> Result<(Import, Position), Problem> {
     let mut tx = app.engine_pool.begin().await?;
     imports::begin(&mut tx, caller.tenant, new).await?;
-    imports::complete(&mut tx, caller.tenant, new.id, checksum, summary, Micros::now()).await?;
+    imports::complete(&mut tx, caller.tenant, new.id, checksum, counted, Micros::now()).await?;
     let import = imports::get(&mut tx, caller.tenant, new.id).await?.ok_or_else(|| Problem::not_found("import"))?;
-    let position = record(app, &mut tx, caller, command, &import, checksum, summary).await?;
+    let position = record(app, &mut tx, caller, command, &import, checksum, &counted.summary).await?;
     tx.commit().await?;
     app.log.wake();
     Ok((import, position))
@@ -100,15 +106,16 @@ async fn store(
     app: &App,
     mut body: BodyStream,
     mut writer: luci_storage::ObjectWriter,
-) -> Result<(Written, ImportSummary), Problem> {
-    let mut counter = Counter::new(limits(app));
+    options: ReadOptions,
+) -> Result<(Written, Counted), Problem> {
+    let mut counter = Counter::new(limits(app), options);
     while let Some(chunk) = body.next().await {
         let chunk = chunk?;
         counter.push(&chunk).map_err(|error| Problem::from(&error))?;
         writer.write(&chunk).await?;
     }
-    let summary = counter.finish().map_err(|error| Problem::from(&error))?;
-    Ok((writer.finish().await?, summary))
+    let counted = counter.finish().map_err(|error| Problem::from(&error))?;
+    Ok((writer.finish().await?, counted))
 }
 
 async fn digest_of(mut body: BodyStream) -> Result<Hash, Problem> {

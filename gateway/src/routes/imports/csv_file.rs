@@ -9,7 +9,8 @@ use luci_schema::{
 use crate::App;
 
 /// Accepted content types.
-pub const CONTENT_TYPES: &[&str] = &["text/csv", "application/csv", "text/plain", "application/vnd.ms-excel"];
+pub const CONTENT_TYPES: &[&str] =
+    &["text/csv", "text/tab-separated-values", "application/csv", "text/plain", "application/vnd.ms-excel"];
 
 /// The invalid field and its reason, if the name of an uploaded file is invalid.
 pub fn file_name_error(name: &str) -> Option<(String, String)> {

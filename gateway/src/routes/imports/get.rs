@@ -27,7 +27,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
 pub fn view(import: &Import) -> Value {
     json!({"importId": import.id, "fileName": import.file_name, "status": import.status,
         "key": import.object_path, "contentType": import.content_type, "sizeBytes": import.size_bytes,
-        "checksum": import.checksum, "rows": import.rows, "summary": import.summary, "error": import.error,
+        "checksum": import.checksum, "rows": import.rows, "summary": import.summary, "preview": import.preview, "error": import.error,
         "createdBy": import.created_by, "createdAt": import.created_at.rfc3339(),
         "completedAt": import.completed_at.map(Micros::rfc3339)})
 }

@@ -3,8 +3,10 @@
 pub mod announce_upload;
 pub mod blobs;
 pub mod complete_upload;
+pub mod correct_layout;
 pub mod create;
 pub mod csv_file;
 pub mod get;
 pub mod list;
+pub mod read_options;
 pub mod record;

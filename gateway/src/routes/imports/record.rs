@@ -3,11 +3,12 @@
 use luci_config::change::{Change, record as append};
 use luci_leads::{
     read::upload::ImportSummary,
-    store::imports::{Import, ImportStatus},
+    store::imports::{self, Import, ImportStatus},
 };
-use luci_schema::{ConfigEvent, Hash, Position, event::ImportCompleted};
+use luci_schema::{ConfigEvent, Hash, ImportId, Position, event::ImportCompleted, log::Receipt};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use warp::reply::Response;
 
 use crate::{
     App,
@@ -43,6 +44,26 @@ pub fn outcome(import: &Import, summary: &ImportSummary) -> Value {
     idempotency::created(json!({"importId": import.id, "fileName": import.file_name, "status": ImportStatus::Completed,
         "key": import.object_path, "rows": summary.rows, "sizeBytes": summary.size_bytes,
         "checksum": import.checksum, "summary": summary}))
+}
+
+/// The stored outcome with the preview, which holds personal data and is in no receipt.
+pub async fn answer(app: &App, caller: &Caller, outcome: &Value, position: Position) -> Result<Response, Problem> {
+    let mut outcome = outcome.clone();
+    let id: Option<ImportId> = outcome["importId"].as_str().and_then(|id| id.parse().ok());
+    if let Some(id) = id {
+        let mut c = app.engine_pool.acquire().await?;
+        let import = imports::get(&mut c, caller.tenant, id).await?;
+        outcome["preview"] = json!(import.and_then(|import| import.preview));
+    }
+    Ok(idempotency::accepted(&outcome, position))
+}
+
+/// `answer` from the receipt of an earlier call with the same file.
+pub async fn replay(app: &App, caller: &Caller, receipt: &Receipt, digest: Hash) -> Result<Response, Problem> {
+    if receipt.body_digest != digest {
+        return Err(Problem::key_reused());
+    }
+    answer(app, caller, &receipt.outcome, receipt.position).await
 }
 
 pub fn digest(checksum: &str) -> Result<Hash, Problem> {

@@ -16,13 +16,13 @@ use values::{AREAS, EMPLOYEES, FIRST, FORMS, LAST, PLACES, REVENUES, STREETS, TI
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     NoIdentity,
-    AllEmpty,
+    OnlyCity,
     NoContact,
     BadPhone,
     BadEmail,
-    TooFewCells,
+    LostDigits,
     TooManyCells,
-    UnclosedQuote,
+    LooseQuote,
     NulByte,
     Duplicate,
 }
@@ -30,13 +30,13 @@ pub enum Kind {
 impl Kind {
     pub const ALL: [Self; 10] = [
         Self::NoIdentity,
-        Self::AllEmpty,
+        Self::OnlyCity,
         Self::NoContact,
         Self::BadPhone,
         Self::BadEmail,
-        Self::TooFewCells,
+        Self::LostDigits,
         Self::TooManyCells,
-        Self::UnclosedQuote,
+        Self::LooseQuote,
         Self::NulByte,
         Self::Duplicate,
     ];
@@ -44,9 +44,9 @@ impl Kind {
     /// The failure code that the import or VALIDATE gives such a row.
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::NoIdentity | Self::AllEmpty => "missing_identity",
-            Self::NoContact | Self::BadPhone | Self::BadEmail => "missing_contact_path",
-            Self::TooFewCells | Self::TooManyCells | Self::UnclosedQuote | Self::NulByte => "malformed_row",
+            Self::NoIdentity | Self::OnlyCity => "missing_identity",
+            Self::NoContact | Self::BadPhone | Self::BadEmail | Self::LostDigits => "missing_contact_path",
+            Self::TooManyCells | Self::LooseQuote | Self::NulByte => "malformed_row",
             Self::Duplicate => "duplicate_in_file",
         }
     }
@@ -91,10 +91,10 @@ pub fn csv(out: &mut impl Write, rows: u64, broken_percent: u32, seed: u64) -> i
         broken.push(Broken { row, line, kind });
         let earlier = Dice { seed, row: last_intact.unwrap_or(1) };
         match kind {
-            Kind::UnclosedQuote => {
+            Kind::LooseQuote => {
                 cells[NOTES].clear();
                 cells[COMPANY] = company(dice);
-                writeln!(out, "\"{}", cells.join(","))?;
+                writeln!(out, "\"{}, Inc\" or \"Smith, Co\",{}", cells[COMPANY], cells[1..].join(","))?;
                 line += 1;
             }
             kind => {
@@ -111,6 +111,7 @@ const EMAIL: usize = 4;
 const PHONE: usize = 5;
 const CELL: usize = 6;
 const STREET: usize = 7;
+const CITY: usize = 9;
 const NOTES: usize = 19;
 
 fn break_row(cells: &mut Vec<String>, kind: Kind, dice: Dice, earlier: Dice) {
@@ -122,7 +123,7 @@ fn break_row(cells: &mut Vec<String>, kind: Kind, dice: Dice, earlier: Dice) {
             // With a phone number, so that only the identity is missing.
             cells[PHONE] = number(dice, 0);
         }
-        Kind::AllEmpty => cells.iter_mut().for_each(String::clear),
+        Kind::OnlyCity => (0..COLUMNS).filter(|column| *column != CITY).for_each(|column| cells[column].clear()),
         Kind::NoContact => clear(cells, &[EMAIL, PHONE, CELL, STREET]),
         Kind::BadPhone => {
             clear(cells, &[EMAIL, CELL, STREET]);
@@ -132,7 +133,10 @@ fn break_row(cells: &mut Vec<String>, kind: Kind, dice: Dice, earlier: Dice) {
             clear(cells, &[PHONE, CELL, STREET]);
             cells[EMAIL] = "noemail@somewhere.example".into();
         }
-        Kind::TooFewCells => cells.truncate(COLUMNS - 4),
+        Kind::LostDigits => {
+            clear(cells, &[EMAIL, CELL, STREET]);
+            cells[PHONE] = "2.1255501E+09".into();
+        }
         Kind::TooManyCells => cells.push("one too many".into()),
         Kind::NulByte => cells[2].push('\0'),
         Kind::Duplicate => {
@@ -141,7 +145,7 @@ fn break_row(cells: &mut Vec<String>, kind: Kind, dice: Dice, earlier: Dice) {
             cells[PHONE] = number(earlier, 0);
         }
         // Written by the caller.
-        Kind::UnclosedQuote => {}
+        Kind::LooseQuote => {}
     }
 }
 
@@ -247,15 +251,16 @@ impl Dice {
 mod tests {
     use luci_leads::read::{
         csv_row::Limits,
+        layout::ReadOptions,
         upload::{Counter, ImportSummary},
     };
 
     use super::*;
 
     fn count(file: &[u8]) -> ImportSummary {
-        let mut counter = Counter::new(Limits::default());
+        let mut counter = Counter::new(Limits::default(), ReadOptions::default());
         file.chunks(4096).for_each(|chunk| counter.push(chunk).expect("a good file"));
-        counter.finish().expect("a good file")
+        counter.finish().expect("a good file").summary
     }
 
     #[test]

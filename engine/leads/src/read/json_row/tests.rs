@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::lead_id;
+use crate::{lead::Warning, lead_id};
 
 fn read_json(json: Value) -> Result<Lead, FieldErrors> {
     read(Lead::bare(lead_id("import_x", 1), 1, 0), &json)

@@ -1,6 +1,6 @@
 //! A lead as a row of CSV, in the columns of an upload.
 
-use luci_leads::{Address, Field, Lead, PhoneKind, Range};
+use luci_leads::{Address, Field, Lead, PhoneKind, Range, read::formula_guard};
 
 /// The cell of a field: as it was in the file if validation rejected the lead, else as LUCI stores it.
 pub fn cell(lead: &Lead, field: Field) -> String {
@@ -18,7 +18,10 @@ fn stored(lead: &Lead, field: Field) -> Option<String> {
         Field::FirstName => who.first_name.clone(),
         Field::LastName => who.last_name.clone(),
         Field::Title => who.title.clone(),
-        Field::Email => who.email.clone(),
+        Field::Email => emails(lead),
+        Field::Country => {
+            [&lead.address, &lead.mailing].into_iter().flatten().find_map(|a| a.country).map(|c| c.to_string())
+        }
         Field::Phone | Field::DirectPhone | Field::MobilePhone => phone(lead, field),
         Field::LinkedinUrl => who.linkedin_url.clone(),
         Field::Address
@@ -55,6 +58,11 @@ fn stored(lead: &Lead, field: Field) -> Option<String> {
     }
 }
 
+fn emails(lead: &Lead) -> Option<String> {
+    let all: Vec<&str> = lead.who.email.iter().chain(&lead.who.more_emails).map(String::as_str).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
 /// The first mobile number has its own column, so that a new upload reads it as mobile again.
 fn phone(lead: &Lead, field: Field) -> Option<String> {
     let mobile = lead.phones.iter().position(|phone| phone.kind == PhoneKind::Mobile);
@@ -64,7 +72,11 @@ fn phone(lead: &Lead, field: Field) -> Option<String> {
         Field::Phone => others.next(),
         _ => others.nth(1),
     };
-    Some(lead.phones.get(at?)?.number.clone())
+    let phone = lead.phones.get(at?)?;
+    Some(match &phone.extension {
+        Some(extension) => format!("{} x{extension}", phone.number),
+        None => phone.number.clone(),
+    })
 }
 
 fn address_part(lead: &Lead, field: Field) -> Option<String> {
@@ -88,27 +100,23 @@ fn range(range: Range) -> String {
     if range.low == range.high { range.low.to_string() } else { format!("{}-{}", range.low, range.high) }
 }
 
-/// Appends a line of CSV. A cell that a spreadsheet would evaluate as a formula is prefixed with an apostrophe.
+/// What a file begins with, so that spreadsheets read it as UTF-8.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Appends a line of CSV. What a spreadsheet would compute or rewrite is guarded; an import removes the guard.
 pub fn write(values: impl Iterator<Item = String>, text: &mut Vec<u8>) {
     for (index, value) in values.enumerate() {
         if index > 0 {
             text.push(b',');
         }
-        let formula =
-            value.starts_with(['=', '@', '\t', '\r']) || (value.starts_with(['+', '-']) && !is_number(&value));
-        let value = if formula { format!("'{value}") } else { value };
-        if value.contains([',', '"', '\n', '\r']) {
+        let value = formula_guard::guarded(&value);
+        if value.contains([',', ';', '\t', '"', '\n', '\r']) {
             text.extend_from_slice(format!("\"{}\"", value.replace('"', "\"\"")).as_bytes());
         } else {
             text.extend_from_slice(value.as_bytes());
         }
     }
     text.extend_from_slice(b"\r\n");
-}
-
-/// Phone numbers (+1 …) and negative amounts are not formulas.
-fn is_number(value: &str) -> bool {
-    value.len() > 1 && value[1..].chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')' | ','))
 }
 
 #[cfg(test)]
@@ -121,7 +129,7 @@ mod tests {
         let values = ["a,b", "say \"hi\"", "=1+1", "+1 (212) 555-0100", "-x", "plain"];
         write(values.into_iter().map(str::to_owned), &mut text);
         let line = String::from_utf8(text).unwrap();
-        assert_eq!(line, "\"a,b\",\"say \"\"hi\"\"\",'=1+1,+1 (212) 555-0100,'-x,plain\r\n");
+        assert_eq!(line, "\"a,b\",\"say \"\"hi\"\"\",'=1+1,'+1 (212) 555-0100,'-x,plain\r\n");
     }
 
     #[test]

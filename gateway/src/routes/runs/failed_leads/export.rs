@@ -77,7 +77,7 @@ async fn write(
     extra: &[String],
     sender: &mpsc::Sender<Result<Vec<u8>, Interrupted>>,
 ) -> Result<(), Problem> {
-    let mut text = Vec::new();
+    let mut text = csv_row::BYTE_ORDER_MARK.to_vec();
     let fields = Field::ALL.iter().map(|field| field.as_str().to_owned());
     let own = ExportColumn::ALL.iter().map(|column| column.as_str().to_owned());
     csv_row::write(fields.chain(extra.iter().cloned()).chain(own), &mut text);

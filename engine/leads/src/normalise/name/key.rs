@@ -1,24 +1,10 @@
-//! Names of people and companies, and the keys by which two spellings are equal.
+//! The keys by which two spellings of a name are equal.
 
-/// First and last name: `Ann van Dyke` → `Ann`, `van Dyke`; `Dyke, Ann` → `Ann`, `Dyke`.
-pub fn split(full: &str) -> (Option<String>, Option<String>) {
-    let full = full.trim();
-    if let Some((last, first)) = full.split_once(',')
-        && !first.trim().is_empty()
-        && !last.trim().is_empty()
-    {
-        return (Some(first.trim().to_owned()), Some(last.trim().to_owned()));
-    }
-    match full.split_once(char::is_whitespace) {
-        Some((first, last)) => (Some(first.to_owned()), Some(last.trim().to_owned())),
-        None if full.is_empty() => (None, None),
-        None => (Some(full.to_owned()), None),
-    }
-}
+use crate::normalise::text::plain;
 
 /// Lower case, letters and digits only, words separated by one space.
 pub fn key(name: &str) -> String {
-    let lower = name.to_lowercase();
+    let lower = plain(name).to_lowercase();
     let mut key = String::with_capacity(lower.len());
     // Apostrophes and dots do not separate words: O'Hara is ohara, L.L.C. is llc.
     for c in lower.chars().filter(|c| !matches!(c, '\'' | '’' | '.')) {
@@ -33,7 +19,7 @@ pub fn key(name: &str) -> String {
 }
 
 /// Legal forms of companies.
-const LEGAL_FORMS: [&str; 16] = [
+pub(super) const LEGAL_FORMS: [&str; 16] = [
     "inc",
     "incorporated",
     "llc",
@@ -70,13 +56,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people() {
-        let some = |a: &str, b: &str| (Some(a.to_owned()), Some(b.to_owned()));
-        assert_eq!(split("Ann van Dyke"), some("Ann", "van Dyke"));
-        assert_eq!(split("Dyke, Ann"), some("Ann", "Dyke"));
-        assert_eq!(split("Ann"), (Some("Ann".into()), None));
-        assert_eq!(split("  "), (None, None));
+    fn spellings_of_one_name() {
         assert_eq!(key(" Ann  O'Hara-Smith "), "ann ohara smith");
+        assert_eq!(key("José"), key("Jose\u{301}"));
+        assert_eq!(key("ＡＮＮ\u{a0}Lee"), "ann lee");
     }
 
     #[test]

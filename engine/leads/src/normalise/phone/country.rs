@@ -1,0 +1,219 @@
+//! Countries by their ISO 3166 code, and the country of a phone number.
+
+use std::{fmt, str::FromStr};
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// Two capital letters (ISO 3166-1). The territories of the United States count as `US`: they share its numbers and laws.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Country([u8; 2]);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a country: expected a code like US")]
+pub struct UnknownCountry(pub String);
+
+/// Names that columns hold instead of codes.
+const NAMES: &[(&str, &str)] = &[
+    ("usa", "US"),
+    ("u s a", "US"),
+    ("u s", "US"),
+    ("united states", "US"),
+    ("united states of america", "US"),
+    ("america", "US"),
+    ("puerto rico", "US"),
+    ("canada", "CA"),
+    ("united kingdom", "GB"),
+    ("uk", "GB"),
+    ("u k", "GB"),
+    ("great britain", "GB"),
+    ("england", "GB"),
+    ("scotland", "GB"),
+    ("wales", "GB"),
+    ("ireland", "IE"),
+    ("australia", "AU"),
+    ("new zealand", "NZ"),
+    ("germany", "DE"),
+    ("deutschland", "DE"),
+    ("austria", "AT"),
+    ("switzerland", "CH"),
+    ("france", "FR"),
+    ("belgium", "BE"),
+    ("netherlands", "NL"),
+    ("the netherlands", "NL"),
+    ("luxembourg", "LU"),
+    ("spain", "ES"),
+    ("españa", "ES"),
+    ("portugal", "PT"),
+    ("italy", "IT"),
+    ("denmark", "DK"),
+    ("norway", "NO"),
+    ("sweden", "SE"),
+    ("finland", "FI"),
+    ("poland", "PL"),
+    ("czech republic", "CZ"),
+    ("czechia", "CZ"),
+    ("russia", "RU"),
+    ("ukraine", "UA"),
+    ("turkey", "TR"),
+    ("israel", "IL"),
+    ("india", "IN"),
+    ("pakistan", "PK"),
+    ("china", "CN"),
+    ("hong kong", "HK"),
+    ("taiwan", "TW"),
+    ("japan", "JP"),
+    ("south korea", "KR"),
+    ("singapore", "SG"),
+    ("malaysia", "MY"),
+    ("philippines", "PH"),
+    ("indonesia", "ID"),
+    ("thailand", "TH"),
+    ("vietnam", "VN"),
+    ("united arab emirates", "AE"),
+    ("uae", "AE"),
+    ("saudi arabia", "SA"),
+    ("south africa", "ZA"),
+    ("nigeria", "NG"),
+    ("kenya", "KE"),
+    ("egypt", "EG"),
+    ("mexico", "MX"),
+    ("méxico", "MX"),
+    ("brazil", "BR"),
+    ("argentina", "AR"),
+    ("chile", "CL"),
+    ("colombia", "CO"),
+    ("peru", "PE"),
+    ("jamaica", "JM"),
+    ("dominican republic", "DO"),
+    ("bahamas", "BS"),
+];
+
+impl Country {
+    pub const US: Self = Self(*b"US");
+    pub const CA: Self = Self(*b"CA");
+
+    /// A code or an English name; `None` for what is neither.
+    pub fn of_text(text: &str) -> Option<Self> {
+        let key = super::super::name::key(text);
+        if let Some((_, code)) = NAMES.iter().find(|(name, _)| *name == key) {
+            return code.parse().ok();
+        }
+        // Three letters are the other code of ISO 3166; only the one that is common is known.
+        text.trim().parse().ok()
+    }
+
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// Whether numbers of the country are dialled as in the United States: ten digits after +1.
+    pub fn north_american(self) -> bool {
+        self.region().is_some_and(|region| PHONE_NUMBER_UTIL.is_nanpa_country(region))
+    }
+
+    pub(super) fn region(self) -> Option<Region> {
+        Region::from_str(self.as_str()).ok()
+    }
+
+    pub(super) fn of_region(region: Region) -> Option<Self> {
+        match region {
+            Region::PR | Region::VI | Region::GU | Region::MP | Region::AS => Some(Self::US),
+            other => <[u8; 2]>::try_from(other.as_region_str().as_bytes()).ok().map(Self),
+        }
+    }
+}
+
+impl FromStr for Country {
+    type Err = UnknownCountry;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCountry> {
+        let unknown = || UnknownCountry(text.into());
+        let region = Region::from_str(&text.to_ascii_uppercase()).map_err(|_| unknown())?;
+        PHONE_NUMBER_UTIL.get_country_code_for_region(region).ok_or_else(unknown)?;
+        Self::of_region(region).ok_or_else(unknown)
+    }
+}
+
+impl fmt::Display for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Country {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Country {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// The country of a number in E.164; `None` when its calling code belongs to none.
+pub fn country(e164: &str) -> Option<Country> {
+    let number = PHONE_NUMBER_UTIL.parse(e164, None).ok()?;
+    let region = PHONE_NUMBER_UTIL.get_region_for_number(&number);
+    // Numbers kept for fiction (555) belong to no region of +1; they are dialled as in the United States.
+    let region = region.or_else(|| PHONE_NUMBER_UTIL.get_region_for_country_code(number.country_code));
+    Country::of_region(region?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_belong_to_countries() {
+        for (number, code) in [
+            ("+12125550147", "US"),
+            ("+15555550100", "US"),
+            ("+17875550100", "US"),
+            ("+18005550100", "US"),
+            ("+14165550100", "CA"),
+            ("+18765550100", "JM"),
+            ("+16582345678", "JM"),
+            ("+18095550100", "DO"),
+            ("+6582345678", "SG"),
+            ("+442079460958", "GB"),
+            ("+4533123456", "DK"),
+            ("+77012345678", "KZ"),
+            ("+79161234567", "RU"),
+        ] {
+            assert_eq!(country(number).map(|c| c.to_string()).as_deref(), Some(code), "{number}");
+        }
+        assert_eq!(country("+9991234"), None);
+        assert_eq!(country(""), None);
+    }
+
+    #[test]
+    fn codes_and_names() {
+        for (text, code) in [
+            ("us", Some("US")),
+            ("USA", Some("US")),
+            ("U.S.A.", Some("US")),
+            ("United States", Some("US")),
+            ("PR", Some("US")),
+            ("Canada", Some("CA")),
+            ("Singapore", Some("SG")),
+            ("GB", Some("GB")),
+            ("UK", Some("GB")),
+            ("XX", None),
+            ("Narnia", None),
+            ("", None),
+        ] {
+            assert_eq!(Country::of_text(text).map(|c| c.to_string()).as_deref(), code, "{text}");
+        }
+        assert_eq!(serde_json::to_string(&Country::CA).unwrap(), "\"CA\"");
+        assert!(serde_json::from_str::<Country>("\"ZZ\"").is_err());
+    }
+}
