@@ -51,6 +51,10 @@ pub async fn update(
         days: settings.days,
         daily_limit: settings.daily_limit,
         hourly_limit: settings.hourly_limit,
+        weekly_per_number: None,
+        monthly_per_number: None,
+        holidays: None,
+        federal_holidays: None,
         allowed_countries: codes,
     };
     send_settings::append_to_tenant(c, tenant, log, ConfigEvent::SendingUpdated(updated).into(), by, receipt).await

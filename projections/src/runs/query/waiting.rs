@@ -69,6 +69,12 @@ impl Waiting {
             Self::Provider { provider, stage, since, until: None } => {
                 format!("waiting since {since} for {provider} ({stage})")
             }
+            Self::Store { state } => {
+                format!(
+                    "waiting for the object store, which is {}; it goes on when the store is back",
+                    state.replace('_', " ")
+                )
+            }
         }
     }
 
