@@ -52,7 +52,8 @@ async fn an_event_past_the_head_is_named_and_refused() {
     .execute(&owner)
     .await
     .expect("inserted");
-    let position: i64 = sqlx::query_scalar("select max(position) from log.events").fetch_one(&owner).await.expect("one");
+    let position: i64 =
+        sqlx::query_scalar("select max(position) from log.events").fetch_one(&owner).await.expect("one");
     let body = serde_json::json!({"name": "auditors", "role": "auditor"});
     let (status, problem) = system.api.post("/api/keys", &body).await;
     let named = format!("an event at position {position} lies beyond the head");

@@ -18,7 +18,7 @@ use super::{
     LogError, LogOptions,
     append::{AppendError, Appended, MAX_APPEND_BYTES, Prepared},
     append_cache::{AppendCache, CacheUse, already_appended},
-    append_failure::{AppendFailure, append_error, append_failure, cloned_error},
+    append_failure::{AppendFailure, append_failure, cloned_error, past_head},
     batch::{AppendVerdict, BatchPlan},
     statement,
     wake::{LogState, jittered},
@@ -220,7 +220,10 @@ impl Appender {
             AppendFailure::Conflict
             | AppendFailure::Disconnected
             | AppendFailure::Rejected
-            | AppendFailure::NoPartition => fail(batch.members, error),
+            | AppendFailure::NoPartition => {
+                let beyond = past_head(self.connection.as_mut(), &error).await;
+                fail(batch.members, error, beyond);
+            }
         }
     }
 
@@ -278,7 +281,7 @@ async fn with_timeout<T, E: From<Error>>(work: impl Future<Output = Result<T, E>
     }
 }
 
-fn fail(members: Vec<Pending>, error: Error) {
+fn fail(members: Vec<Pending>, error: Error, beyond: Option<Position>) {
     let streams: Vec<String> = members.iter().map(|pending| pending.append.stream.to_string()).take(10).collect();
     tracing::error!(%error, appends = members.len(), ?streams, "append failed");
     let mut error = Some(error);
@@ -291,6 +294,6 @@ fn fail(members: Vec<Pending>, error: Error) {
                 None => return,
             },
         };
-        let _ = pending.answer.send(Err(append_error(each)));
+        let _ = pending.answer.send(Err(beyond.map_or(AppendError::Database(each), AppendError::Beyond)));
     }
 }
