@@ -30,7 +30,7 @@ pub async fn claim_store(pool: &PgPool, storage: &Storage) -> Result<(), StoreCl
     let claimed = compare(pool, storage).await;
     if matches!(claimed, Err(StoreClaimError::Vanished { .. })) {
         // Opening the store made it; an empty folder must not look like a store.
-        storage.remove_empty_folder();
+        storage.remove_new_folder();
     }
     claimed?;
     if let Err(fault) = storage.health(Duration::ZERO).await {
