@@ -50,6 +50,7 @@ async fn a_store_that_vanishes_is_named_and_waited_for() {
     std::fs::rename(objects(&fixture), away(&fixture)).expect("moved away");
     let refused = up(&fixture).await;
     assert!(refused.contains("its marker luci-store.json is missing, but the database has objects in it"), "{refused}");
+    assert!(!objects(&fixture).exists(), "it was made again");
     std::fs::create_dir_all(objects(&fixture)).expect("a folder");
     std::fs::write(objects(&fixture).join("luci-store.json"), r#"{"storeId":"another"}"#).expect("written");
     let refused = up(&fixture).await;

@@ -153,6 +153,8 @@ async fn migrate_database(database_url: &SecretString) -> anyhow::Result<()> {
 fn store(config: &Config, folder: &Folder, url: &str, master: &SecretString) -> anyhow::Result<(String, Storage)> {
     let address = match &config.store {
         Some(address) => address.clone(),
+        // Not again in a folder that was started before: its store vanished.
+        None if folder.path.join("credentials.json").exists() => StoreAddress::Folder(folder.path.join("objects")),
         None => StoreAddress::Folder(folder.private_dir("objects")?),
     };
     let storage = match address.clone() {

@@ -92,7 +92,7 @@ pub enum SystemError {
     Broker(#[from] broker::BrokerError),
     #[error(transparent)]
     MasterKey(#[from] InstallationKeyError),
-    #[error("object store: {0}")]
+    #[error(transparent)]
     Store(#[from] StoreClaimError),
 }
 

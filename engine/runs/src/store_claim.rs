@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use luci_storage::{Storage, StorageError, StoreFault};
+use luci_storage::{Storage, StorageError};
 use sqlx::{PgPool, Row};
 
 /// Why a process does not use its store.
@@ -18,26 +18,25 @@ pub enum StoreClaimError {
          Set LUCI_STORE_URL to that store, or restore it"
     )]
     Foreign { store: String, found: String, expected: String },
-    #[error("{store} cannot be used: {fault}")]
-    Unusable { store: String, fault: StoreFault },
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
 
-/// Compares the store's marker with the database, and makes the marker at the first start. Then the store must take writes.
+/// Compares the store's marker with the database, and makes the marker at the first start. A known store that does not answer
+/// or takes no writes is waited for.
 pub async fn claim_store(pool: &PgPool, storage: &Storage) -> Result<(), StoreClaimError> {
     let claimed = compare(pool, storage).await;
     if matches!(claimed, Err(StoreClaimError::Vanished { .. })) {
         // Opening the store made it; an empty folder must not look like a store.
-        storage.remove_empty_folder();
+        storage.remove_new_folder();
     }
     claimed?;
-    match storage.health(Duration::ZERO).await {
-        Ok(()) => Ok(()),
-        Err(fault) => Err(StoreClaimError::Unusable { store: format!("{storage:?}"), fault }),
+    if let Err(fault) = storage.health(Duration::ZERO).await {
+        tracing::warn!(store = ?storage, %fault, "object store cannot be used yet; blocks wait for it");
     }
+    Ok(())
 }
 
 async fn compare(pool: &PgPool, storage: &Storage) -> Result<(), StoreClaimError> {
@@ -49,7 +48,14 @@ async fn compare(pool: &PgPool, storage: &Storage) -> Result<(), StoreClaimError
             .await?;
     let expected: String = row.try_get("store_id")?;
     let (marked, had_objects): (bool, bool) = (row.try_get("marked")?, row.try_get("had_objects")?);
-    let found = storage.store_id().await?;
+    let found = match storage.store_id().await {
+        Err(error) if marked && error.is_unavailable() => {
+            tracing::warn!(store, %error, "object store does not answer");
+            storage.require_id(&expected);
+            return Ok(());
+        }
+        found => found?,
+    };
     let id = match (found, marked) {
         (Some(found), true) if found != expected => return Err(StoreClaimError::Foreign { store, found, expected }),
         // A database that is new beside a store that is not: the keys hold ids, so nothing of the store is overwritten.

@@ -70,6 +70,8 @@ struct Marker {
 pub(crate) struct StoreState {
     /// The folder of a local store.
     pub(crate) folder: Option<PathBuf>,
+    /// Whether opening the store made the folder.
+    pub(crate) made: bool,
     /// The id in the marker, once the database has confirmed it.
     pub(crate) id: OnceLock<String>,
     /// The last check.
@@ -102,9 +104,10 @@ impl Storage {
         let _already = self.state().id.set(store_id.to_owned());
     }
 
-    /// Removes the folder of a local store if it is empty.
-    pub fn remove_empty_folder(&self) {
-        let _not_empty = self.state().folder.as_deref().map(std::fs::remove_dir);
+    /// Removes the folder of a local store if opening it made it and it is empty; not a place where a disk is to be mounted.
+    pub fn remove_new_folder(&self) {
+        let state = self.state();
+        let _not_empty = state.folder.as_deref().filter(|_| state.made).map(std::fs::remove_dir);
     }
 
     /// Before each write: object_store creates missing folders.

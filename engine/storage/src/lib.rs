@@ -128,9 +128,10 @@ impl Storage {
     /// A folder, created when missing. `public_url` is the gateway's URL without a trailing slash; its `/api/blobs/{key}`
     /// serves the URLs that are signed with `signing_key`.
     pub fn local(dir: PathBuf, signing_key: SecretString, public_url: String) -> Result<Self, StorageError> {
+        let made = !dir.exists();
         std::fs::create_dir_all(&dir).map_err(|error| StorageError::Folder(dir.clone(), error))?;
         let objects = Arc::new(LocalFileSystem::new_with_prefix(&dir)?);
-        let state = StoreState { folder: Some(dir), ..StoreState::default() };
+        let state = StoreState { folder: Some(dir), made, ..StoreState::default() };
         Ok(Self(Arc::new(Inner { objects, signing: Signing::Local { key: signing_key, public_url }, state })))
     }
 

@@ -11,9 +11,10 @@ use futures::{
     stream::{self, BoxStream},
 };
 use luci_schema::{FoundObject, ObjectFault, event::ObjectDigest};
+use object_store::ObjectStoreExt;
 use sha2::{Digest, Sha256};
 
-use crate::{Storage, StorageError, read::ByteStream};
+use crate::{Storage, StorageError, path, read::ByteStream};
 
 /// Bytes per hash of a large object; a block reads some 50 KB of one.
 const PART: usize = 64 << 10;
@@ -48,9 +49,12 @@ impl Storage {
     /// # Errors
     /// `Integrity` when it is missing or differs.
     pub async fn get_verified(&self, object_path: &str, expected: &ObjectDigest) -> Result<Bytes, StorageError> {
-        self.verify_size(object_path, expected).await?;
-        let bytes = self.get(object_path).await;
-        let bytes = bytes.map_err(|error| self.missing(error, object_path, expected))?;
+        let missing = |error: object_store::Error| self.missing(error.into(), object_path, expected);
+        let found = self.objects().get(&path(object_path)?).await.map_err(missing)?;
+        if found.meta.size != expected.size_bytes {
+            return Err(integrity(object_path, expected, FoundObject::Size { size_bytes: found.meta.size }));
+        }
+        let bytes = found.bytes().await.map_err(missing)?;
         let checksum = hex::encode(Sha256::digest(&bytes));
         if checksum == expected.checksum && bytes.len() as u64 == expected.size_bytes {
             return Ok(bytes);

@@ -2,12 +2,9 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use sqlx::{Error, postgres::PgDatabaseError};
+use sqlx::{Error, PgConnection};
 
-use super::{
-    AppendError,
-    statement::{RECEIPT_KEY, REFUSED},
-};
+use super::statement::{self, RECEIPT_KEY, REFUSED};
 use crate::Position;
 
 /// `lock_timeout`.
@@ -66,22 +63,16 @@ pub(super) fn append_failure(error: &Error) -> AppendFailure {
     }
 }
 
-/// The error for the caller of an append.
-pub(super) fn append_error(error: Error) -> AppendError {
-    match taken_position(&error) {
-        Some(position) => AppendError::Beyond(position),
-        None => AppendError::Database(error),
-    }
+/// Whether an append ran into an event past the head. Postgres does not name its position: row-level security hides the values
+/// of a key.
+pub(super) fn is_past_head(error: &Error) -> bool {
+    let key = error.as_database_error().and_then(|database| database.constraint());
+    key.is_some_and(|key| key.starts_with("events_") && key.ends_with("_pkey"))
 }
 
-/// The position that is taken already, although positions are given out by the head alone.
-fn taken_position(error: &Error) -> Option<Position> {
-    let database = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
-    let key = database.constraint().filter(|key| key.starts_with("events_") && key.ends_with("_pkey"));
-    key.filter(|_| database.code() == "23505")?;
-    // Key ("position")=(124) already exists.
-    let position = database.detail()?.rsplit_once("=(")?.1.split_once(')')?.0;
-    position.parse().ok().map(Position)
+/// The position of the event that an append ran into.
+pub(super) async fn past_head(c: Option<&mut PgConnection>, error: &Error) -> Option<Position> {
+    if is_past_head(error) { statement::beyond_head(c?).await.ok().flatten() } else { None }
 }
 
 /// The receipts' key or a partition's (stream, version): another process was first.

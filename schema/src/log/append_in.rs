@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::{
     Log,
     append::{Append, AppendError, Appended, Prepared},
-    append_failure::{AppendFailure, append_error, append_failure},
+    append_failure::{AppendFailure, append_failure, is_past_head, past_head},
     batch::{AppendVerdict, BatchPlan, plan},
     statement,
 };
@@ -33,7 +33,11 @@ impl Log {
                     Err(error) if append_failure(&error) == AppendFailure::Conflict => {
                         Err(self.conflict(&mut append, error).await?)
                     }
-                    Err(error) => Err(append_error(error)),
+                    Err(error) if is_past_head(&error) => {
+                        let position = past_head(Some(&mut *self.pool().acquire().await?), &error).await;
+                        Err(position.map_or(AppendError::Database(error), AppendError::Beyond))
+                    }
+                    Err(error) => Err(error.into()),
                 }
             }
             plan => Err(refused(plan).unwrap_or(AppendError::NotFound)),

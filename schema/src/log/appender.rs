@@ -18,7 +18,7 @@ use super::{
     LogError, LogOptions,
     append::{AppendError, Appended, MAX_APPEND_BYTES, Prepared},
     append_cache::{AppendCache, CacheUse, already_appended},
-    append_failure::{AppendFailure, append_error, append_failure, cloned_error, with_timeout},
+    append_failure::{AppendFailure, append_failure, cloned_error, past_head, with_timeout},
     batch::{AppendVerdict, BatchPlan},
     blocking::log_blocking_session,
     statement,
@@ -218,7 +218,7 @@ impl Appender {
                 if let Some(c) = &mut self.connection {
                     log_blocking_session(c).await;
                 }
-                fail(batch.members, error);
+                fail(batch.members, error, None);
             }
             AppendFailure::Rejected if batch.members.len() > 1 => {
                 let second = batch.members.split_off(batch.members.len() / 2);
@@ -228,7 +228,10 @@ impl Appender {
             AppendFailure::Conflict
             | AppendFailure::Disconnected
             | AppendFailure::Rejected
-            | AppendFailure::NoPartition => fail(batch.members, error),
+            | AppendFailure::NoPartition => {
+                let beyond = past_head(self.connection.as_mut(), &error).await;
+                fail(batch.members, error, beyond);
+            }
         }
     }
 
@@ -279,7 +282,7 @@ async fn find_already_appended(c: &mut PgConnection, members: &[Pending], plan: 
     Ok(())
 }
 
-fn fail(members: Vec<Pending>, error: Error) {
+fn fail(members: Vec<Pending>, error: Error, beyond: Option<Position>) {
     let streams: Vec<String> = members.iter().map(|pending| pending.append.stream.to_string()).take(10).collect();
     tracing::error!(%error, appends = members.len(), ?streams, "append failed");
     let mut error = Some(error);
@@ -292,6 +295,6 @@ fn fail(members: Vec<Pending>, error: Error) {
                 None => return,
             },
         };
-        let _ = pending.answer.send(Err(append_error(each)));
+        let _ = pending.answer.send(Err(beyond.map_or(AppendError::Database(each), AppendError::Beyond)));
     }
 }

@@ -33,6 +33,23 @@ fn a_second_delivery_fences_the_first_and_a_result_is_recorded_once() {
 }
 
 #[test]
+fn an_input_without_a_digest_gets_that_of_the_completion() {
+    let mut scenario = Scenario::started(10, 5, 2);
+    let mut before = scenario.run.clone();
+    let id = scenario.in_flight()[0];
+    // As an older release queued the next stage's block: it recorded no digest of the input.
+    for mut event in scenario.complete(id, GOOD).unwrap() {
+        if let Event::Block(BlockEvent::Queued(queued)) = &mut event
+            && let BlockInput::Artifact { digest, .. } = &mut queued.input
+        {
+            assert!(digest.take().is_some(), "recorded since");
+        }
+        crate::core::evolve(&mut before, &event).expect("a history");
+    }
+    assert_eq!(before, scenario.run);
+}
+
+#[test]
 fn a_completion_without_a_start_starts_and_ends_the_attempt() {
     let mut scenario = Scenario::started(10, 5, 2);
     let id = scenario.in_flight()[0];
