@@ -16,7 +16,7 @@ async fn send(api: &Api, query: &str, kind: &str, body: Vec<u8>) -> (u16, Value)
 #[tokio::test]
 async fn encoding_delimiter_and_columns_are_shown_before_a_run() {
     let system = still().await;
-    let file = b"sep=;\r\nCompany;Memo;Phone;Phone\r\nJos\xe9 Ren\xe9e;x;;2125550147\r\nBolt;\r\n;;;\r\n".to_vec();
+    let file = b"sep=;\r\nCompany;Memo;Phone;Phone\r\nCaf\xe9 Ren\xe9e;x;;2125550147\r\nBolt;\r\n;;;\r\n".to_vec();
     let (status, import) = send(&system.api, "fileName=a.csv", "text/csv", file).await;
     assert_eq!(status, 201, "{import}");
     let summary = &import["summary"];
@@ -24,7 +24,7 @@ async fn encoding_delimiter_and_columns_are_shown_before_a_run() {
     assert_eq!((&summary["encoding"], &summary["delimiter"]), (&json!("windows-1252"), &json!(";")));
     assert_eq!((&summary["unmapped"], &summary["ignored"]), (&json!(["Memo"]), &json!([])));
     let preview = &import["preview"];
-    assert_eq!((&preview["headerLine"], &preview["encodingSamples"]), (&json!(2), &json!(["José Renée"])));
+    assert_eq!((&preview["headerLine"], &preview["encodingSamples"]), (&json!(2), &json!(["Café Renée"])));
     let columns: Vec<_> =
         preview["columns"].as_array().expect("columns").iter().map(|c| (&c["status"], &c["field"])).collect();
     let phone = (&json!("mapped"), &json!("phone"));
@@ -32,7 +32,7 @@ async fn encoding_delimiter_and_columns_are_shown_before_a_run() {
     let id = import["importId"].as_str().expect("an id");
     let (_, stored) = system.api.get(&format!("/api/imports/{id}")).await;
     assert_eq!(stored["preview"], *preview);
-    let receipts = "select count(*) filter (where outcome::text like '%Jos%'), count(*) from log.receipts";
+    let receipts = "select count(*) filter (where outcome::text like '%Caf%'), count(*) from log.receipts";
     let held: (i64, i64) = sqlx::query_as(receipts).fetch_one(&system.database.pool().await).await.expect("receipts");
     assert_eq!(held, (0, 1), "no cell of the file is in a receipt");
 }

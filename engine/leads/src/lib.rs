@@ -3,6 +3,7 @@
 
 pub mod assign;
 pub mod commands;
+pub mod country;
 pub mod enrich;
 pub mod failed_leads;
 pub mod ingest;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Field, lead::seniority::Seniority, normalise::phone::Country};
+use crate::{Field, country::Country, lead::seniority::Seniority};
 
 /// The person to contact.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -185,7 +185,7 @@ impl Phone {
 
     /// The country of the number.
     pub fn country(&self) -> Option<Country> {
-        crate::normalise::phone::country(&self.number)
+        crate::country::country(&self.number)
     }
 
     /// Whether it may be called.

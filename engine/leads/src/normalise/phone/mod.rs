@@ -2,17 +2,16 @@
 //! No digits are ever filtered out of other text, and a number keeps its country.
 
 mod cell;
-mod country;
 mod label;
 mod number;
 mod pieces;
 
 pub use self::{
     cell::{Cell, Unread, read, read_with},
-    country::{Country, UnknownCountry, country},
     number::Hints,
 };
 use crate::PhoneKind;
+pub use crate::country::{Country, UnknownCountry, country};
 
 /// A number as it was written in a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,14 @@
 
 use super::*;
 
+/// Program, headers, and the field of each.
+type Export<'a> = (&'a str, &'a [&'a str], &'a [Option<Field>]);
+
 #[test]
 fn known_exports_are_read() {
     use Field::*;
     let (company, first, last) = (Some(CompanyName), Some(FirstName), Some(LastName));
-    let cases: &[(&str, &[&str], &[Option<Field>])] = &[
+    let cases: &[Export<'_>] = &[
         (
             "Google Contacts",
             &[

@@ -89,13 +89,21 @@ const NAMES: &[(&str, &str)] = &[
     ("bahamas", "BS"),
 ];
 
+/// Lower-case words: `U.S.A.` is `usa`.
+fn fold(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let plain: String =
+        lower.chars().filter(|c| *c != '.').map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 impl Country {
     pub const US: Self = Self(*b"US");
     pub const CA: Self = Self(*b"CA");
 
     /// A code or an English name; `None` for what is neither.
     pub fn of_text(text: &str) -> Option<Self> {
-        let key = super::super::name::key(text);
+        let key = fold(text);
         if let Some((_, code)) = NAMES.iter().find(|(name, _)| *name == key) {
             return code.parse().ok();
         }
@@ -112,11 +120,11 @@ impl Country {
         self.region().is_some_and(|region| PHONE_NUMBER_UTIL.is_nanpa_country(region))
     }
 
-    pub(super) fn region(self) -> Option<Region> {
+    pub(crate) fn region(self) -> Option<Region> {
         Region::from_str(self.as_str()).ok()
     }
 
-    pub(super) fn of_region(region: Region) -> Option<Self> {
+    fn of_region(region: Region) -> Option<Self> {
         match region {
             Region::PR | Region::VI | Region::GU | Region::MP | Region::AS => Some(Self::US),
             other => <[u8; 2]>::try_from(other.as_region_str().as_bytes()).ok().map(Self),
