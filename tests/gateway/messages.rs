@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::fixture::still;
 use crate::{
-    sender::fixture::{noon, queue, to},
+    sender::fixture::{noon, queue, queue_rows, to},
     support::{Api, System},
 };
 
@@ -63,7 +63,7 @@ async fn a_draft_is_approved_edited_or_rejected_once() {
 async fn drafts_of_a_run_are_decided_together() {
     let system = still().await;
     let ids = drafts(&system, 5).await;
-    let other = queue(&system.running.pool, system.tenant, "import_other", 1).await;
+    let other = queue_rows(&system.running.pool, system.tenant, "import_other", 6..=6, "test").await;
     set(&system, "update sms_queue set status = 'draft'").await;
     let run = message(&system.api, &ids[0]).await["runId"].clone();
     let tally = |answer: &Value| ["matched", "decided", "left"].map(|name| answer[name].as_u64().expect("a number"));

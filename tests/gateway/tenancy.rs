@@ -4,7 +4,10 @@ use luci_gateway::routes::{Handler, ROUTES};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::fixture::{start, whole};
+use super::{
+    deliveries::{Sent, deliver},
+    fixture::{start, whole},
+};
 use crate::{
     sender::fixture::queue,
     support::{Api, System},
@@ -42,7 +45,11 @@ async fn ids_of_sends(system: &System) -> Vec<(&'static str, String)> {
     let (_, template) = system.api.post("/api/templates", &json!({"name": "Opener", "body": "Hi {name}"})).await;
     let (_, token) = system.api.post("/api/webhook-tokens", &json!({"source": "apollo"})).await;
     let text = |value: &Value| value.as_str().expect("an id").to_owned();
+    let unread = Sent { headers: vec![], body: "not JSON".into() };
+    assert_eq!(deliver(&system.api, &text(&token["path"]), &unread).await.0, 200);
+    let (_, page) = system.api.get("/api/unread-webhooks").await;
     vec![
+        ("{webhookId}", text(&page["unread"][0]["webhookId"])),
         ("{messageId}", messages[0].to_string()),
         ("{templateId}", text(&template["templateId"])),
         ("{tokenId}", text(&token["tokenId"])),

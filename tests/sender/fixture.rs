@@ -192,7 +192,8 @@ pub async fn queue(engine: &PgPool, tenant: TenantId, input: &str, count: u64) -
     queue_rows(engine, tenant, input, 1..=count, "test").await
 }
 
-async fn queue_rows(
+/// Leads of these rows of an input, each with one pending message of the campaign to the number of its row.
+pub async fn queue_rows(
     engine: &PgPool,
     tenant: TenantId,
     input: &str,

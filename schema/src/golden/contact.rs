@@ -34,8 +34,6 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
         federal_holidays: None,
         allowed_countries: Vec::new(),
     };
-    let paused = NumberPaused { provider: "twilio".into(), number: "+12125550100".into(), code: "30034".into() };
-    let hold = || HoldDecided { webhook_id, messages: 1 };
     let number = || NumberChanged { provider: "signalhouse".into(), number: "+12125550100".into() };
     let token = TokenCreated { token_id, source: "stripe".into(), purpose: "status".into() };
     let webhook = WebhookReceived {
@@ -68,14 +66,24 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
         (tenant, ConfigEvent::SendingUpdated(sending)),
         (tenant, ConfigEvent::NumberAdded(number())),
         (tenant, ConfigEvent::NumberRemoved(number())),
-        (tenant, ConfigEvent::NumberPaused(paused)),
-        (tenant, ConfigEvent::HoldReleased(hold())),
-        (tenant, ConfigEvent::HoldSuppressed(hold())),
         (token_id.into(), ConfigEvent::TokenCreated(token)),
         (token_id.into(), ConfigEvent::TokenRevoked(TokenRevoked { token_id })),
         (webhook_id.into(), ConfigEvent::WebhookReceived(Box::new(webhook))),
+    ]
+    .into_iter()
+    .chain(reviewed(tenant, webhook_id))
+    .map(|(stream, event)| (stream, event.into()))
+    .collect()
+}
+
+/// What a person looks at.
+fn reviewed(tenant: StreamId, webhook_id: WebhookId) -> [(StreamId, ConfigEvent); 4] {
+    let paused = NumberPaused { provider: "twilio".into(), number: "+12125550100".into(), code: "30034".into() };
+    let hold = || HoldDecided { webhook_id, messages: 1 };
+    [
+        (tenant, ConfigEvent::NumberPaused(paused)),
+        (tenant, ConfigEvent::HoldReleased(hold())),
+        (tenant, ConfigEvent::HoldSuppressed(hold())),
         (webhook_id.into(), ConfigEvent::WebhookResolved(WebhookResolved { webhook_id })),
     ]
-    .map(|(stream, event)| (stream, event.into()))
-    .into()
 }

@@ -25,8 +25,8 @@ impl Recent {
     }
 }
 
-/// What counts for the numbers when a block queues an attempt of a campaign: what was sent lately, and what is queued. Rows of
-/// this block, and of the same campaign and attempt, do not count.
+/// What counts for the numbers when a block queues an attempt of a campaign: what was sent lately, what will be sent, and
+/// drafts by their age, so that forgotten ones block nobody for long. Rows of this block do not count.
 pub async fn queued_and_sent(
     c: &mut PgConnection,
     tenant: TenantId,
@@ -39,7 +39,8 @@ pub async fn queued_and_sent(
                 count(*) filter (where at > now() - interval '7 days'), count(*)
            from (select distinct unnest($2::text[])) as wanted (number)
           cross join lateral (select campaign_id, attempt_number,
-                                     case when status in ('draft', 'approved', 'pending') then now()
+                                     case when status in ('approved', 'pending') then now()
+                                          when status = 'draft' then created_at
                                           else coalesce(sent_at, claimed_at, updated_at) end as at
                                 from sms_queue
                                where to_number = wanted.number and tenant_id = $1 and block_id <> $3
