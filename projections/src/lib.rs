@@ -24,7 +24,7 @@ pub mod status;
 pub use cursor::BadCursor;
 pub use fold::FoldError;
 pub use projector::{Projector, ProjectorError};
-pub use runs::{costs, past};
+pub use runs::{activity, costs, past};
 pub use status::{BlockStatus, RunStatus};
 
 /// Every projection, in the order in which a batch is loaded and written: a run's row says which of its blocks are new.

@@ -1,0 +1,1 @@
+export function BlueprintsPage() { return null }

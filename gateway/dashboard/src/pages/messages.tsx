@@ -1,0 +1,1 @@
+export function MessagesPage() { return null }

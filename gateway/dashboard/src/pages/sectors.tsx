@@ -1,0 +1,1 @@
+export function SectorsPage() { return null }

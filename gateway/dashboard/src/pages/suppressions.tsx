@@ -1,0 +1,1 @@
+export function SuppressionsPage() { return null }
