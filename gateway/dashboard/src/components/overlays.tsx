@@ -29,7 +29,7 @@ export function Question() {
   const question = useQuestion((s) => s.question)
   return (
     <Dialog open={!!question} onClose={() => question?.answer(false)} title={question?.title ?? ''} look="modal narrow"
-      footer={<><Button onClick={() => question?.answer(false)}>Keep as it is</Button><Button kind={question?.danger ? 'danger' : 'strong'} autoFocus onClick={() => question?.answer(true)}>{question?.action}</Button></>}>
+      footer={<><Button onClick={() => question?.answer(false)}>Keep as it is</Button><Button kind={question?.danger ? 'danger' : 'strong'} data-first onClick={() => question?.answer(true)}>{question?.action}</Button></>}>
       <div className="text-sm">{question?.text}</div>
     </Dialog>
   )

@@ -37,7 +37,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
   }
   return (
     <Dialog open onClose={onClose} title="Go to">
-      <input autoFocus className="field" role="combobox" aria-label="Run, page or id" aria-expanded="true" aria-controls="palette" aria-activedescendant={entries[current] ? `go-${current}` : undefined}
+      <input data-first className="field" role="combobox" aria-label="Run, page or id" aria-expanded="true" aria-controls="palette" aria-activedescendant={entries[current] ? `go-${current}` : undefined}
         placeholder="Run id, sector, pipeline, page or lead id" value={text} onChange={(e) => { setText(e.target.value); setAt(0) }} onKeyDown={keyed} />
       <ul id="palette" role="listbox" aria-label="Results" className="mt-3 max-h-96 overflow-y-auto">
         {entries.map((entry, i) => (

@@ -130,8 +130,8 @@ export function Shell({ children }: { children: React.ReactNode }) {
         <header className="sticky top-0 z-30 flex h-12 items-center gap-2 border-b border-line bg-surface px-4 md:gap-3 md:px-6">
           <span className="font-semibold max-sm:hidden">{page?.[1] === 'Runs' ? 'Pipelines' : page?.[1]}</span>
           <span id="tenant" className="max-w-40 truncate rounded-md border border-line px-2 py-0.5 text-xs text-ink2" title={`${session?.tenantName ?? ''} · ${session?.role}`}>{session?.tenantName ?? session?.tenantId}</span>
-          <button type="button" onClick={() => setPalette(true)} aria-label="Search runs, pages and ids" className="ml-auto flex h-8 items-center gap-2 rounded-md px-2 text-xs text-ink3 hover:text-ink md:w-64 md:border md:border-control md:bg-bg max-md:size-11 max-md:justify-center">
-            <Search size={14} aria-hidden /><span className="max-md:hidden">Search runs, pages, ids</span><kbd className="mono ml-auto rounded border border-line px-1 text-2xs max-md:hidden">⌘K</kbd>
+          <button type="button" onClick={() => setPalette(true)} className="ml-auto flex h-8 items-center gap-2 rounded-md px-2 text-xs text-ink3 hover:text-ink md:w-64 md:border md:border-control md:bg-bg max-md:size-11 max-md:justify-center">
+            <Search size={14} aria-hidden /><span className="max-md:sr-only">Search runs, pages, ids</span><kbd aria-hidden className="mono ml-auto rounded border border-line px-1 text-2xs max-md:hidden">⌘K</kbd>
           </button>
           <ConnectionBadge />
           <IconButton label={`Theme: ${theme}. Change to ${next[0]}`} icon={ThemeIcon} onClick={() => set({ theme: next[0] })} className="max-md:hidden" />

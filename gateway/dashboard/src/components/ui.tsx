@@ -40,7 +40,12 @@ export function Dialog({ open, onClose, title, children, footer, look = 'modal' 
   useEffect(() => {
     const dialog = ref.current
     if (!dialog) return
-    if (open && !dialog.open) dialog.showModal()
+    if (open && !dialog.open) {
+      dialog.showModal()
+      // Not the button that closes it, which is the first one.
+      const first = dialog.querySelector<HTMLElement>('[data-first]') ?? dialog.querySelector('h2')
+      first?.focus()
+    }
     if (!open && dialog.open) dialog.close()
   }, [open])
   if (!open) return null
@@ -50,7 +55,7 @@ export function Dialog({ open, onClose, title, children, footer, look = 'modal' 
     <dialog ref={ref} className={look} aria-labelledby={id} onCancel={(e) => { e.preventDefault(); onClose() }} onMouseDown={(e) => { if (e.target === ref.current) onClose() }}>
       <div className={clsx('flex max-h-[inherit] flex-col', look === 'sheet' && 'h-full')}>
         <header className="flex items-center gap-3 border-b border-line px-5 py-3">
-          <h2 id={id} className="min-w-0 flex-1 truncate text-base font-semibold">{title}</h2>
+          <h2 id={id} tabIndex={-1} className="min-w-0 outline-none flex-1 truncate text-base font-semibold">{title}</h2>
           <IconButton label="Close" icon={X} onClick={onClose} />
         </header>
         <div className="min-h-0 flex-1 overflow-y-auto px-5 py-4">{children}</div>

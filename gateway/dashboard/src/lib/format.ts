@@ -71,7 +71,7 @@ export const title = (text: string | null | undefined) => {
 }
 
 const PROVIDERS: Record<string, string> = {
-  apollo: 'Apollo', realestate: 'RealEstateAPI', tracerfy: 'Tracerfy', trestle: 'Trestle', twilio: 'Twilio', signalhouse: 'SignalHouse', internal: 'Internal',
+  apollo: 'Apollo', realestate: 'RealEstateAPI', tracerfy: 'Tracerfy', trestle: 'Trestle', twilio: 'Twilio', signalhouse: 'SignalHouse', internal: 'Internal', queues: 'Message queues',
 }
 export const provider = (name: string | null | undefined) => (name ? (PROVIDERS[name] ?? name) : null)
 /** A file name of more than 40 characters keeps its beginning and its end. */

@@ -103,7 +103,7 @@ export function NewRun({ onClose, sector }: { onClose: () => void; sector?: stri
     ...(imported?.summary.lineageOf && source === 'file' && { parentRunId: imported.summary.lineageOf }),
     options: { maxLeads, onExisting: existing, ...(budget && Number(budget) > 0 && { budgetMicros: Math.round(Number(budget) * 1e6) }) },
   }
-  const asked = useSettled(body && JSON.stringify(body))
+  const asked = useSettled<string | null>(body ? JSON.stringify(body) : null)
   const estimate = useQuery({ queryKey: ['estimate', asked], enabled: !!asked, retry: false, queryFn: () => ok(client.POST('/api/pipelines/estimate', { body: JSON.parse(asked!) as Schemas['StartRun'] })) })
   const start = async (event: React.FormEvent) => {
     event.preventDefault()
@@ -148,7 +148,7 @@ export function NewRun({ onClose, sector }: { onClose: () => void; sector?: stri
           <Field label="Name" hint="Default: the name of the blueprint">{(ids) => <input {...ids} maxLength={200} className="field" value={name} onChange={(e) => setName(e.target.value)} />}</Field>
           <Field label="Leads of earlier imports" hint="Recognised by phone number or address">{(ids) => <select {...ids} className="field" value={existing} onChange={(e) => setExisting(e.target.value as 'attach' | 'skip')}><option value="attach">Process them again, as the same lead</option><option value="skip">Skip them</option></select>}</Field>
         </div>
-        {body && <Estimate estimate={estimate.data} error={estimate.error} pending={estimate.isFetching} budget={budget ? Number(budget) * 1e6 : null} blueprint={blueprint} activeRuns={session?.activeRuns} />}
+        {body !== null && <Estimate estimate={estimate.data} error={estimate.error} pending={estimate.isFetching} budget={budget ? Number(budget) * 1e6 : null} blueprint={blueprint} activeRuns={session?.activeRuns} />}
         {error !== undefined && <Problem error={error} what="The run was not started." />}
       </form>
     </Dialog>

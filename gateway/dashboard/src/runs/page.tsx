@@ -25,7 +25,7 @@ export function RunsPage() {
   const set = (change: Partial<RunsSearch>) => navigate({ search: (old) => ({ ...old, ...change }), replace: true, resetScroll: false })
   const start = mayStart ? () => setStarting(true) : undefined
   return (
-    <Page title="Pipeline runs" actions={start && <Button id="start" kind="strong" icon={Plus} onClick={start}>New run<kbd className="mono ml-1 text-2xs opacity-70 max-md:hidden">N</kbd></Button>}>
+    <Page title="Pipeline runs" actions={start && <Button id="start" kind="strong" icon={Plus} onClick={start}>New run<kbd aria-hidden className="mono ml-1 text-2xs opacity-70 max-md:hidden">N</kbd></Button>}>
       <Tiles counts={first.data?.counts} activity={activity.data} status={search.status} onToggle={(status) => set({ status })} />
       <ActivityStrip activity={activity.data} from={search.from} to={search.to} onChange={(from, to) => set({ from, to, field: from ? 'createdAt' : undefined })} />
       <RunList search={search} set={set} onStart={start} />

@@ -64,7 +64,8 @@ export function Toolbar(props: Props) {
             <button key={view.name} type="button" aria-pressed={same(view.search)} onClick={() => set({ ...NOTHING, ...view.search })} className="min-h-7 rounded-md px-2 text-sm whitespace-nowrap text-ink2 hover:bg-raised aria-pressed:bg-raised aria-pressed:font-semibold aria-pressed:text-ink max-md:min-h-11">{view.name}</button>
           ))}
         </div>
-        <div className="relative ml-auto min-w-44 max-w-64 flex-1">
+        <span id="total" className="ml-auto text-xs text-ink2" role="status">{count(total)}{capped ? '+' : ''} {total === 1 ? 'run' : 'runs'}</span>
+        <div className="relative min-w-44 max-w-64 flex-1">
           <Search size={14} aria-hidden className="absolute top-1/2 left-2 -translate-y-1/2 text-ink3" />
           <input id="filter-text" className="field pl-7!" type="search" aria-label="Run id, pipeline or sector begins with" placeholder="Id, pipeline or sector…" value={text} onChange={(e) => setText(e.target.value)} onKeyDown={(e) => e.key === 'Escape' && e.currentTarget.blur()} />
         </div>
@@ -79,15 +80,8 @@ export function Toolbar(props: Props) {
             ...prefs.views.map((v) => ({ label: `Remove “${v.name}”`, danger: true, onSelect: () => prefs.set({ views: prefs.views.filter((one) => one.name !== v.name) }) })),
           ]} />
       </div>
-      <div className="flex min-h-7 flex-wrap items-center gap-2">
-        {selected.size > 0 || everything ? (
-          <BulkActions {...props} allowed={mayBulk} />
-        ) : (
-          <>
-            <Chips search={search} set={set} />
-            <span id="total" className="ml-auto text-xs text-ink2" role="status">{count(total)}{capped ? '+' : ''} {total === 1 ? 'run' : 'runs'}</span>
-          </>
-        )}
+      <div className="flex flex-wrap items-center gap-2 empty:hidden">
+        {selected.size > 0 || everything ? <BulkActions {...props} allowed={mayBulk} /> : <Chips search={search} set={set} />}
       </div>
       {filtering && <FilterDialog search={search} set={set} onClose={() => setFiltering(false)} />}
       {naming && <NameDialog onClose={() => setNaming(false)} onSave={save} />}
@@ -164,7 +158,7 @@ function NameDialog({ onClose, onSave }: { onClose: () => void; onSave: (name: s
   }
   return (
     <Dialog open onClose={onClose} title="Save this view" look="modal narrow" footer={<><Button onClick={onClose}>Cancel</Button><Button kind="strong" icon={Save} type="submit" form="name-view">Save</Button></>}>
-      <form id="name-view" onSubmit={submit}><Field label="Name" hint="Kept in this browser. To share a view, send its address.">{(ids) => <input {...ids} name="name" required maxLength={40} className="field" autoFocus />}</Field></form>
+      <form id="name-view" onSubmit={submit}><Field label="Name" hint="Kept in this browser. To share a view, send its address.">{(ids) => <input {...ids} name="name" required maxLength={40} className="field" data-first />}</Field></form>
     </Dialog>
   )
 }
