@@ -158,7 +158,7 @@ export function Shell({ children }: { children: React.ReactNode }) {
 /** Title row of a page. */
 export function Page({ title, note, actions, children }: { title: React.ReactNode; note?: React.ReactNode; actions?: React.ReactNode; children: React.ReactNode }) {
   return (
-    <div className="grid gap-4 p-4 md:p-6">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-4 p-4 md:p-6">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
         <h1 className="text-lg font-semibold tracking-tight">{title}</h1>
         {note && <span className="text-xs text-ink2">{note}</span>}

@@ -184,7 +184,7 @@ export function Records<T>({ rows, columns, id, caption, empty }: { rows: T[]; c
       <tbody>
         {rows.map((row) => (
           <tr key={id(row)} className="border-b border-line last:border-0 hover:bg-raised">
-            {columns.map((c) => <td key={c.label} data-label={c.label} className={clsx('px-4 py-2 align-middle', c.right && 'text-right whitespace-nowrap', !c.wide && 'max-w-80')}>{c.render(row)}</td>)}
+            {columns.map((c) => <td key={c.label} data-label={c.label} className={clsx('px-4 py-2 align-middle', c.right && 'text-right whitespace-nowrap', !c.wide && 'max-w-80')}><div className="min-w-0">{c.render(row)}</div></td>)}
           </tr>
         ))}
       </tbody>

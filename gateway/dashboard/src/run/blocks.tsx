@@ -68,7 +68,7 @@ export function Blocks(props: Props) {
         <label className="ml-auto flex items-center gap-2"><input type="checkbox" className="size-4" checked={hideFinished} onChange={(e) => setHideFinished(e.target.checked)} />Hide finished</label>
       </div>
       {rows.length === 0 ? <Empty title="No blocks yet">The run has not begun. Its first block appears here when a slot is free.</Empty> : (
-        <div ref={scroll} id="blocks" tabIndex={0} role="group" aria-label="Blocks by stage" className="h-[560px] overflow-y-auto outline-offset-[-2px]">
+        <div ref={scroll} id="blocks" tabIndex={0} role="group" aria-label="Blocks by stage" style={{ height: Math.min(560, virtual.getTotalSize()) }} className="overflow-y-auto rounded-b-[10px] outline-offset-[-2px]">
           <div className="relative" style={{ height: virtual.getTotalSize() }}>
             {virtual.getVirtualItems().map((item) => {
               const row = rows[item.index]!
@@ -134,7 +134,7 @@ function BlockRow({ run, block: b, fold, past, open, onToggle, onAct, onEvent, o
               </div>
             </div>
           )}
-          {(b.outputArtifactId || b.inputArtifactId) && <p className="text-xs"><button type="button" className="link" onClick={onArtifact}>Artifacts</button></p>}
+          {(b.outputArtifactId || b.inputArtifactId) && <p className="text-xs"><button type="button" className="link min-h-6" onClick={onArtifact}>Artifacts</button></p>}
         </div>
       )}
     </div>
@@ -184,7 +184,7 @@ function Tries({ fold, block, onEvent }: { fold: Fold | null; block: Block; onEv
       <span>queued {clock(queued, zone, 'time')}</span>
       {wait !== null && wait >= 0 && <span>waited {took(wait)}</span>}
       {row.retryAt !== null && <span className="text-paused">retried at {clock(new Date(row.retryAt / 1000).toISOString(), zone, 'time')}</span>}
-      <button type="button" className="link" onClick={() => onEvent(row.version)}>event #{row.version}</button>
+      <button type="button" className="link min-h-6" onClick={() => onEvent(row.version)}>event #{row.version}</button>
     </p>
   )
 }

@@ -60,7 +60,7 @@ export function Events({ history, shown, at, stage, chosen, filter, onFilter, on
       {history.error !== null && <Problem error={history.error} what="Newer events cannot be read." onRetry={() => history.pull()} />}
       <div className={clsx('grid', event && 'lg:grid-cols-[1fr_360px]')}>
         {rows.length === 0 ? <Empty title="No events match" /> : (
-          <div ref={scroll} id="events" tabIndex={0} role="log" aria-live="off" aria-label="Events" onKeyDown={keyed} onWheel={() => setFollow(false)} className="h-[560px] overflow-y-auto outline-offset-[-2px]">
+          <div ref={scroll} id="events" tabIndex={0} role="log" aria-live="off" aria-label="Events" onKeyDown={keyed} onWheel={() => setFollow(false)} style={{ height: Math.min(560, virtual.getTotalSize()) }} className="min-h-40 overflow-y-auto outline-offset-[-2px]">
             <div className="relative" style={{ height: virtual.getTotalSize() }}>
               {virtual.getVirtualItems().map((item) => {
                 const e = rows[item.index]!
@@ -110,10 +110,10 @@ function Inspector({ event, events, onChoose, onTravel }: { event: RunEvent; eve
     const linked = event.previousHash === (previous?.hash ?? '0'.repeat(64))
     setChecked(own && linked ? 'Its hash matches its bytes, and its previous hash the event before it.' : own ? 'Its previous hash is not that of the event before it.' : 'Its bytes do not match its hash.')
   }
-  const link = (e: RunEvent) => <button key={e.version} type="button" className="link text-left" onClick={() => onChoose(e.version)}>#{e.version} {e.type}</button>
+  const link = (e: RunEvent) => <button key={e.version} type="button" className="link inline-flex min-h-6 items-center text-left" onClick={() => onChoose(e.version)}>#{e.version} {e.type}</button>
   return (
-    <aside id="inspector" aria-label={`Event ${event.version}`} className="h-[560px] overflow-y-auto border-line bg-bg p-4 text-xs max-lg:border-t lg:border-l">
-      <h3 className="flex items-center gap-2 text-sm font-semibold"><span className="flex-1">#{event.version} {event.type}</span><Button small onClick={() => onTravel(event.version)}>Go to this moment</Button></h3>
+    <aside id="inspector" aria-label={`Event ${event.version}`} className="max-h-[560px] overflow-y-auto border-line bg-bg p-4 text-xs max-lg:border-t lg:border-l">
+      <h2 className="flex items-center gap-2 text-sm font-semibold"><span className="flex-1">#{event.version} {event.type}</span><Button small onClick={() => onTravel(event.version)}>Go to this moment</Button></h2>
       <dl className="mt-3 grid grid-cols-[6.5rem_1fr] gap-x-3 gap-y-1.5 [&_dd]:min-w-0 [&_dd]:break-all [&_dt]:text-ink3">
         <dt>at</dt><dd className="mono">{event.recordedAt}</dd>
         <dt>actor</dt><dd className="mono">{event.actor}</dd>
@@ -128,7 +128,7 @@ function Inspector({ event, events, onChoose, onTravel }: { event: RunEvent; eve
         <dt>previous</dt><dd className="mono">{event.previousHash} {previous && link(previous)}</dd>
       </dl>
       <p className="mt-2 flex items-center gap-2"><Button small onClick={verify}>Verify</Button><span role="status">{checked}</span></p>
-      <h4 className="mt-4 mb-1 flex items-center font-semibold">Payload<Copy text={JSON.stringify(event.data, null, 2)} label="Copy the payload" /></h4>
+      <h3 className="mt-4 mb-1 flex items-center font-semibold">Payload<Copy text={JSON.stringify(event.data, null, 2)} label="Copy the payload" /></h3>
       <Tree value={event.data} open />
     </aside>
   )

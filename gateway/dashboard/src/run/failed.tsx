@@ -37,7 +37,7 @@ export function FailedLeads({ runId, past }: { runId: string; past: boolean }) {
       <Records caption="Failed leads" rows={failedLeads as FailedLead[]} id={(l) => l.leadId} empty={<Empty title="No failed leads">Every lead so far went on, or was corrected since.</Empty>}
         columns={[
           { label: 'Row', right: true, render: (l) => <>{count(l.row)}{l.line ? <span className="ml-1 text-2xs text-ink3">line {l.line}</span> : ''}</> },
-          { label: 'Reason', wide: true, render: (l) => <><span className="font-medium text-failed">{words(l.reason)}</span>{l.detail?.expected && <span className="block text-xs text-ink3">{words(l.detail.field)}: expected {l.detail.expected}</span>}</> },
+          { label: 'Reason', wide: true, render: (l) => <><span className="font-medium text-failed">{words(l.reason)}</span>{l.detail?.expected && <span className="block text-xs text-ink3">{l.detail.field ? `${words(l.detail.field)}: ` : ''}expected {l.detail.expected}</span>}</> },
           { label: 'Lead', wide: true, render: (l) => <span className="text-xs text-ink2">{brief(l)}</span> },
         ]} />
       {(offset > 0 || hasMore) && <p className="flex items-center justify-center gap-3 p-3"><Button small disabled={offset === 0} onClick={() => setOffset(Math.max(0, offset - PAGE))}>Previous</Button><span className="text-xs text-ink2">{count(offset + 1)}–{count(offset + failedLeads.length)} of {count(total)}</span><Button small disabled={!hasMore} onClick={() => setOffset(offset + PAGE)}>Next</Button></p>}
@@ -48,7 +48,7 @@ export function FailedLeads({ runId, past }: { runId: string; past: boolean }) {
 
 const brief = (l: FailedLead) => {
   const raw = l.lead?.raw ?? (l.lead as Record<string, unknown> | undefined) ?? {}
-  return Object.entries(raw).filter(([, v]) => typeof v === 'string' && v).slice(0, 6).map(([, v]) => v).join(' · ') || l.leadId
+  return Object.entries(raw).filter(([, v]) => typeof v === 'string' && v && !v.startsWith('lead_')).slice(0, 6).map(([, v]) => v).join(' · ') || l.leadId
 }
 
 const ROWS = 50

@@ -15,6 +15,9 @@ import { failed, toast } from '../lib/toast'
 import { explain, type Waiting } from '../lib/waiting'
 import { neighbours } from '../runs/neighbours'
 
+/** `you`, `LUCI`, or the end of an actor's id. */
+const who = (actor: string | undefined, me: string | undefined) => (!actor || actor === 'system' ? 'LUCI' : me && actor.endsWith(me) ? 'you' : `…${actor.slice(-6)}`)
+
 const ICONS: Partial<Record<Action, typeof Pause>> = { pause: Pause, resume: Play, retry: RotateCcw, cancel: Square }
 
 type Props = { run: Run; past: boolean; now: number; onRefresh: () => void; refreshing: boolean }
@@ -43,7 +46,7 @@ export function RunHeader({ run, past, now, onRefresh, refreshing }: Props) {
           {run.sectorName && <span>{run.pipelineName}</span>}
           <span>{run.startedAt ? `started ${clock(run.startedAt, zone)}` : `created ${ago(run.createdAt, now)}`}</span>
           <span>elapsed <b className="font-medium text-ink2" id="elapsed">{span(durationOf(run, now))}</b></span>
-          <span>{words(run.triggerType)}, by <span className="mono text-2xs!">{run.triggeredBy}</span></span>
+          <span title={run.triggeredBy}>{words(run.triggerType)}, by {who(run.triggeredBy, session?.actorId)}</span>
         </p>
         <p className="flex flex-wrap gap-2 text-xs empty:hidden">
           {run.replayedFromRunId && <Link className="link" to="/pipelines/$runId" params={{ runId: run.replayedFromRunId }}>replay of …{run.replayedFromRunId.slice(-6)}</Link>}

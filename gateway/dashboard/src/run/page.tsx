@@ -80,7 +80,7 @@ function RunView({ runId }: { runId: string }) {
   const lost = stages.reduce((n, s) => n + (s.metrics.failedCount ?? 0), 0)
   return (
     <div id="detail" className="flex min-h-[calc(100dvh-48px)] flex-col">
-      <div className="grid flex-1 content-start gap-4 p-4 md:p-6">
+      <div className="grid flex-1 grid-cols-[minmax(0,1fr)] content-start gap-4 p-4 md:p-6">
         <RunHeader run={run} past={past} now={past ? Date.parse(run.startedAt ?? run.createdAt) + (run.durationMs ?? 0) : now} onRefresh={refresh} refreshing={found.isFetching && connection !== 'live'} />
         {past && (
           <p id="past" role="status" data-state-of="paused" className="state flex flex-wrap items-center gap-2 rounded-lg px-4 py-2 text-xs font-medium">

@@ -51,7 +51,7 @@ export function Waterfall({ fold, stage, onBlock }: { fold: Fold; stage?: string
         <label className="flex items-center gap-2"><input type="checkbox" className="size-4" checked={cut} onChange={(e) => setCut(e.target.checked)} />Cut idle gaps</label>
       </div>
       {blocks.length === 0 ? <Empty title="No blocks to draw" /> : (
-        <div ref={scroll} id="waterfall" tabIndex={0} role="group" aria-label="Blocks over time" className="h-[560px] overflow-y-auto outline-offset-[-2px]">
+        <div ref={scroll} id="waterfall" tabIndex={0} role="group" aria-label="Blocks over time" style={{ height: Math.min(560, virtual.getTotalSize() + 8) }} className="overflow-y-auto rounded-b-[10px] outline-offset-[-2px]">
           <div className="relative" style={{ height: virtual.getTotalSize() }}>
             {virtual.getVirtualItems().map((item) => {
               const b = blocks[item.index]!

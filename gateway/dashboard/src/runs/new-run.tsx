@@ -129,8 +129,8 @@ export function NewRun({ onClose, sector }: { onClose: () => void; sector?: stri
         {source === 'file' && (
           <div>
             <label htmlFor="file" onDragOver={(e) => { e.preventDefault(); setOver(true) }} onDragLeave={() => setOver(false)} onDrop={(e) => { e.preventDefault(); setOver(false); choose(e.dataTransfer.files[0]) }}
-              className={`grid cursor-pointer justify-items-center gap-1 rounded-lg border border-dashed border-control px-4 py-6 text-center focus-within:ring-2 focus-within:ring-accent hover:bg-raised ${over ? 'bg-raised' : ''}`}>
-              <FileUp size={20} aria-hidden className="text-ink3" />
+              className={`grid cursor-pointer justify-items-center gap-1 rounded-lg border border-dashed border-control px-4 text-center ${upload ? 'py-2' : 'py-6'} focus-within:ring-2 focus-within:ring-accent hover:bg-raised ${over ? 'bg-raised' : ''}`}>
+              {!upload && <FileUp size={20} aria-hidden className="text-ink3" />}
               <span className="font-medium">{upload ? upload.file.name : 'Drop a CSV here, or choose one'}</span>
               <span className="text-xs text-ink3">{upload ? `${bytes(upload.file.size)} · choose another` : 'UTF-8 or Windows-1252; comma, semicolon, tab or bar'}</span>
               <input id="file" type="file" accept=".csv,text/csv,.txt" className="sr-only" onChange={(e) => choose(e.target.files?.[0])} />
@@ -140,6 +140,7 @@ export function NewRun({ onClose, sector }: { onClose: () => void; sector?: stri
             {imported && <Mapping upload={upload} summary={imported.summary} />}
           </div>
         )}
+        {body !== null && <Estimate estimate={estimate.data} error={estimate.error} pending={estimate.isFetching} budget={budget ? Number(budget) * 1e6 : null} blueprint={blueprint} activeRuns={session?.activeRuns} />}
         <div className="grid gap-4 sm:grid-cols-2">
           <Field label={source === 'file' ? 'Sector of the leads' : 'Sector'} hint={source === 'file' ? 'Leave open to assign each lead by its state and SIC code' : 'Its members that are not marked “do not contact”'}>{(ids) => <select {...ids} required={source === 'sector'} className="field" value={sectorId} onChange={(e) => setSectorId(e.target.value)}><option value="">{source === 'file' ? 'By state and SIC code' : 'Choose a sector'}</option>{sectors.data?.sectors.map((s) => <option key={s.sectorId} value={s.sectorId}>{s.name}</option>)}</select>}</Field>
           <Field label="Blueprint" hint={(blueprint?.stages ?? []).map((s) => title(String(s.stage))).join(' → ')}>{(ids) => <select {...ids} className="field" value={blueprintId} onChange={(e) => setBlueprintId(e.target.value)}>{[...(blueprints.data?.blueprints ?? [])].filter((b) => !b.archived).sort((a, b) => Number(b.system ?? false) - Number(a.system ?? false)).map((b) => <option key={b.blueprintId} value={b.system ? '' : b.blueprintId}>{b.name}{b.system ? ' (default)' : ''}</option>)}</select>}</Field>
@@ -148,7 +149,6 @@ export function NewRun({ onClose, sector }: { onClose: () => void; sector?: stri
           <Field label="Name" hint="Default: the name of the blueprint">{(ids) => <input {...ids} maxLength={200} className="field" value={name} onChange={(e) => setName(e.target.value)} />}</Field>
           <Field label="Leads of earlier imports" hint="Recognised by phone number or address">{(ids) => <select {...ids} className="field" value={existing} onChange={(e) => setExisting(e.target.value as 'attach' | 'skip')}><option value="attach">Process them again, as the same lead</option><option value="skip">Skip them</option></select>}</Field>
         </div>
-        {body !== null && <Estimate estimate={estimate.data} error={estimate.error} pending={estimate.isFetching} budget={budget ? Number(budget) * 1e6 : null} blueprint={blueprint} activeRuns={session?.activeRuns} />}
         {error !== undefined && <Problem error={error} what="The run was not started." />}
       </form>
     </Dialog>
@@ -164,7 +164,7 @@ function Mapping({ upload, summary }: { upload: Upload; summary: Summary }) {
   return (
     <section id="mapping" aria-label="How the file is read" className="mt-3 rounded-lg border border-line">
       <p className="flex flex-wrap gap-x-4 border-b border-line px-3 py-2 text-xs text-ink2"><b className="font-semibold text-ink">{count(summary.rows)} rows</b><span>{summary.encoding}</span><span>separated by {summary.delimiter === '\t' ? 'tabs' : `“${summary.delimiter}”`}</span>{summary.malformedRows > 0 && <span className="text-failed">{count(summary.malformedRows)} malformed: they become failed leads to correct</span>}{summary.lineageOf && <span>corrected leads of run …{summary.lineageOf.slice(-6)}</span>}</p>
-      <div className="max-h-52 overflow-y-auto" tabIndex={0} role="group" aria-label="Columns">
+      <div className="max-h-44 overflow-y-auto" tabIndex={0} role="group" aria-label="Columns">
         <table className="w-full text-xs">
           <caption className="sr-only">Columns of the file</caption>
           <thead><tr className="text-left text-ink3"><th scope="col" className="px-3 py-1 font-medium">Column</th><th scope="col" className="px-3 py-1 font-medium">Read as</th><th scope="col" className="px-3 py-1 font-medium">For example</th></tr></thead>
