@@ -52,11 +52,12 @@ function useLine() {
   useEffect(() => {
     const stop = startLine(() => ok(client.GET('/api/pipelines', { params: { query: { limit: 1 } } })))
     const due = new Map<string, ReturnType<typeof setTimeout>>()
-    const stale = (key: string, ms: number) => {
-      if (due.has(key)) return
-      due.set(key, setTimeout(() => {
-        due.delete(key)
-        queries.invalidateQueries({ queryKey: [key] })
+    const stale = (key: string, ms: number, run?: string) => {
+      const name = `${key} ${run ?? ''}`
+      if (due.has(name)) return
+      due.set(name, setTimeout(() => {
+        due.delete(name)
+        queries.invalidateQueries({ queryKey: run ? [key, run] : [key] })
       }, ms))
     }
     const end = onFrames((frames) => {
@@ -67,6 +68,8 @@ function useLine() {
           stale('activity', 0)
         } else if (frame.runId && !frame.type.endsWith(':progress')) {
           stale('runs', 500)
+          // What it waits for is known to the server only.
+          stale('run', 1_500, frame.runId)
           if (frame.type.startsWith('run:')) stale('activity', 5_000)
           announce(frame)
         }

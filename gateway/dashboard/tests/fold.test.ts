@@ -28,7 +28,7 @@ it.skipIf(!path)('folds random runs as Rust does, forwards and backwards', () =>
     }
   }
   console.log(`${compared} moments of ${cases.length} runs are equal`)
-})
+}, 300_000)
 
 const event = (version: number, type: string, data: object): RunEvent => ({ position: version, version, eventId: `ev_${version}`, type, data, metadata: {}, previousHash: '', hash: '', recordedAtMicros: version * 1_000_000, streamId: 'run_1' }) as RunEvent
 

@@ -60,6 +60,8 @@ export function Blocks(props: Props) {
   const target = chosen ? rows.findIndex((r) => r.kind === 'block' && r.block.blockId === chosen) : -1
   // biome-ignore lint: only a new choice scrolls
   useEffect(() => { if (target >= 0) virtual.scrollToIndex(target, { align: 'center' }) }, [chosen])
+  // biome-ignore lint: another stage begins at its top
+  useEffect(() => { if (!chosen) scroll.current?.scrollTo({ top: 0 }) }, [stage])
   const flip = (id: string) => setOpened((old) => { const next = new Set(old); if (!next.delete(id)) next.add(id); return next })
   return (
     <div>

@@ -42,9 +42,8 @@ function RunView({ runId }: { runId: string }) {
   const past = search.at !== undefined && search.at < Math.max(history.head, search.at + 1)
   const moment = useMoment(history, shown, search.at)
   const send = useRunCommand()
-  const whole = history.events.length >= history.head && history.head > 0
-  // Until the whole history is here, the server's answer is nearer to the truth.
-  const folded = moment && (past || whole) ? moment.detail : null
+  // Until the history was read once, the server's answer is nearer to the truth.
+  const folded = moment && (past || history.ready) ? moment.detail : null
   const server = found.data
   const run = folded ? (past ? folded.run : { ...folded.run, waitingFor: server?.run.waitingFor ?? null }) : server?.run
   const now = useNow(!past && !run?.completedAt)
@@ -88,11 +87,10 @@ function RunView({ runId }: { runId: string }) {
             <span className="flex-1">You are looking at the past: the run as it stood after event #{at}{moved ? `, ${millis(moved.recordedAt ?? '', zone).slice(0, 8)}` : ''}. Actions are off. {count(history.head - at)} newer events.</span>
           </p>
         )}
-        {behind > 0 && history.events.length > 0 && <p role="status" id="gap" className="text-xs text-paused">Fetching {count(behind)} events…</p>}
         {run.deletedAt && <p role="status" data-state-of="cancelled" className="state rounded-lg px-4 py-2 text-xs font-medium">This run is archived: it is not in the lists.</p>}
         {run.error && run.status === 'failed' && <RunError run={run} onBlock={openBlock} />}
         <WaitingBar run={run} past={past} onRetryBlock={(blockId) => { const block = blocks.find((b) => b.blockId === blockId); if (block) act('retry', block) }} />
-        <section className="card px-4 py-5" aria-label="Flow"><RunProgress run={run} past={past} /><Flow run={run} stages={stages} selected={search.stage} past={past} onSelect={(stage) => set({ stage })} /></section>
+        <section className="card px-4 py-5" aria-label="Flow"><RunProgress run={run} past={past} behind={behind} /><Flow run={run} stages={stages} selected={search.stage} past={past} onSelect={(stage) => set({ stage })} /></section>
         <div className="grid min-w-0 gap-4 xl:grid-cols-[minmax(0,1fr)_320px]">
           <Tabs.Root value={tab} onValueChange={(next) => set({ tab: next as (typeof TABS)[number] })} className="card min-w-0 self-start">
             <Tabs.List aria-label="Detail of the run" className="flex gap-5 overflow-x-auto overflow-y-hidden border-b border-line px-4">
@@ -114,10 +112,11 @@ function RunView({ runId }: { runId: string }) {
   )
 }
 
-function RunProgress({ run, past }: { run: Run; past: boolean }) {
+/** How far the run is; events that exist and are not here yet are said, not hidden. */
+function RunProgress({ run, past, behind }: { run: Run; past: boolean; behind: number }) {
   const live = useProgress(run)
   const progress = past ? run.progress : live
-  return <div className="mb-4 flex items-center gap-3 text-xs text-ink2"><span className="font-semibold text-ink">{progress}%</span><span>{count(run.processedLeads)} of {count(run.totalLeads)} leads left the pipeline</span></div>
+  return <div className="mb-4 flex items-center gap-3 text-xs text-ink2"><span className="font-semibold text-ink">{progress}%</span><span>{count(run.processedLeads)} of {count(run.totalLeads)} leads left the pipeline</span>{behind > 0 && <span id="gap" className="text-paused">fetching {count(behind)} events…</span>}</div>
 }
 
 function RunError({ run, onBlock }: { run: Run; onBlock: (blockId: string) => void }) {

@@ -22,6 +22,8 @@ export class History {
   /** The newest version that is known to exist. */
   head = 0
   error: unknown = null
+  /** All events of the time of opening were read; from then on the fold is nearer to the truth than an answer of the server. */
+  ready = false
   private readonly runId: string
   private readonly listeners = new Set<() => void>()
   private pulling = false
@@ -69,6 +71,7 @@ export class History {
           this.head = Math.max(this.head, page.version)
           more = !!page.nextCursor && page.events.length > 0
           this.error = null
+          this.ready ||= !more
           this.tell()
         }
         if (this.again) await new Promise((resolve) => setTimeout(resolve, PACE))
