@@ -63,9 +63,8 @@ async fn every_block_file_and_moment_of_a_run_is_reachable() {
     // An event, from its address: cause, hash, payload; its hash is checked here.
     page.open(&format!("pipelines/{run}?tab=events&event=3")).await;
     page.browser.until("/#3 block:queued/.test(document.querySelector('#inspector')?.innerText)").await;
-    page.click("#inspector button:not([aria-label]):not(.link):last-of-type").await;
-    page.click_text("Verify").await;
-    page.browser.until("document.querySelector('#inspector')").await;
+    page.click("#verify-event").await;
+    page.browser.until("/Its hash matches its bytes/.test(document.querySelector('#inspector').innerText)").await;
     page.fill("input[aria-label='Filter the events']", "type:block.completed stage:score").await;
     page.browser.until("document.querySelectorAll('#events [data-version]').length > 0 && [...document.querySelectorAll('#events [data-version]')].every((row) => /block:completed/.test(row.innerText) && /Score/.test(row.innerText))").await;
     assert!(page.browser.errors.is_empty(), "{:?}", page.browser.errors);

@@ -57,7 +57,9 @@ fn random_run(numbers: &mut Numbers) -> History {
                         skipped: numbers.below(3),
                     },
                 };
-                history.work(1 + usize::try_from(numbers.below(4)).unwrap_or(0), |_| outcome);
+                for _ in 0..=numbers.below(4) {
+                    history.try_work(outcome);
+                }
             }
         }
     }

@@ -45,7 +45,7 @@ async fn a_messy_csv_is_explained_started_corrected_and_its_drafts_approved() {
     page.browser.until("document.querySelector('dialog[open] input[aria-label^=\"phone of\" i]')").await;
     page.fill("dialog[open] input[aria-label^=\"phone of\" i]", "212-555-0177").await;
     let first = page.browser.eval("location.pathname").await;
-    page.click_text("Send 1 leads again").await;
+    page.click_text("Send 1 lead again").await;
     page.browser.until(&format!("location.pathname !== {first} && /run_/.test(location.pathname)")).await;
     page.browser.until("document.querySelector('#detail-head [data-state-of=completed]')").await;
 

@@ -142,7 +142,8 @@ impl Page {
             ))
             .await;
         assert_eq!(found, json!([]), "axe on {what}");
-        let sideways = self.browser.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+        let sideways =
+            self.browser.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
         assert!(sideways.as_i64().is_some_and(|pixels| pixels <= 0), "{what} scrolls sideways by {sideways}");
         assert!(self.browser.errors.is_empty(), "{what}: {:?}", self.browser.errors);
     }

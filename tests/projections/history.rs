@@ -123,30 +123,44 @@ impl History {
     pub fn work(&mut self, blocks: usize, outcome: impl Fn(&BlockQueued) -> Outcome) {
         for _ in 0..blocks {
             let Some((block, version)) = self.deliveries.pop_front() else { return };
-            let outside = matches!(block.stage, Stage::Enrich | Stage::SkipTrace);
-            if outside {
-                let (id, queued, provider) = (block.block_id, version, "apollo".into());
-                let after = self.run.open_block(id).map_or(0, |block| block.attempt);
-                self.issue(RunCommand::StartBlock { block: id, queued, after, provider });
-            }
-            let (left_out, code) = match outcome(&block) {
-                Outcome::Done { failed } => ([0, failed, 0], None),
-                Outcome::Mixed { no_match, failed, skipped } => ([no_match, failed, skipped], None),
-                Outcome::Failed(code) => ([0; 3], Some(code)),
-            };
-            let completion = Box::new(Completion {
-                block: block.block_id,
-                queued: version,
-                attempt: outside.then_some(block.attempt + 1),
-                provider: if outside { "apollo".into() } else { "internal".into() },
-                started_at: Micros(self.now.0 - 20_000),
-                report: if code.is_some() { empty_report() } else { self.report(&block, left_out) },
-            });
-            self.issue(match code {
-                Some(code) => RunCommand::FailBlock(completion, Failure::new(code, "a failure of the test")),
-                None => RunCommand::CompleteBlock(completion),
-            });
+            let outcome = outcome(&block);
+            assert!(self.execute(&block, version, outcome), "accepted by the core");
         }
+    }
+
+    /// Executes the next delivery, unless the run does not want it any more.
+    pub fn try_work(&mut self, outcome: Outcome) {
+        if let Some((block, version)) = self.deliveries.pop_front() {
+            let _accepted = self.execute(&block, version, outcome);
+        }
+    }
+
+    fn execute(&mut self, block: &BlockQueued, version: Version, outcome: Outcome) -> bool {
+        let outside = matches!(block.stage, Stage::Enrich | Stage::SkipTrace);
+        if outside {
+            let (id, queued, provider) = (block.block_id, version, "apollo".into());
+            let after = self.run.open_block(id).map_or(0, |block| block.attempt);
+            if !self.attempt(&RunCommand::StartBlock { block: id, queued, after, provider }) {
+                return false;
+            }
+        }
+        let (left_out, code) = match outcome {
+            Outcome::Done { failed } => ([0, failed, 0], None),
+            Outcome::Mixed { no_match, failed, skipped } => ([no_match, failed, skipped], None),
+            Outcome::Failed(code) => ([0; 3], Some(code)),
+        };
+        let completion = Box::new(Completion {
+            block: block.block_id,
+            queued: version,
+            attempt: outside.then_some(block.attempt + 1),
+            provider: if outside { "apollo".into() } else { "internal".into() },
+            started_at: Micros(self.now.0 - 20_000),
+            report: if code.is_some() { empty_report() } else { self.report(block, left_out) },
+        });
+        self.attempt(&match code {
+            Some(code) => RunCommand::FailBlock(completion, Failure::new(code, "a failure of the test")),
+            None => RunCommand::CompleteBlock(completion),
+        })
     }
 
     /// `left_out`: leads without a match, failed and skipped, as far as the block has so many.

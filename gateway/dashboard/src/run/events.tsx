@@ -127,7 +127,7 @@ function Inspector({ event, events, onChoose, onTravel }: { event: RunEvent; eve
         <dt>hash</dt><dd className="mono">{event.hash}</dd>
         <dt>previous</dt><dd className="mono">{event.previousHash} {previous && link(previous)}</dd>
       </dl>
-      <p className="mt-2 flex items-center gap-2"><Button small onClick={verify}>Verify</Button><span role="status">{checked}</span></p>
+      <p className="mt-2 flex items-center gap-2"><Button id="verify-event" small onClick={verify}>Verify</Button><span role="status">{checked}</span></p>
       <h3 className="mt-4 mb-1 flex items-center font-semibold">Payload<Copy text={JSON.stringify(event.data, null, 2)} label="Copy the payload" /></h3>
       <Tree value={event.data} open />
     </aside>

@@ -85,7 +85,7 @@ function Correct({ runId, onClose }: { runId: string; onClose: () => void }) {
   }
   const sent = onlyChanged ? changed.size : rows.length
   return (
-    <Dialog open onClose={onClose} title="Correct the failed leads" look="modal wide" footer={<><label className="mr-auto flex items-center gap-2 text-xs"><input type="checkbox" className="size-4" checked={onlyChanged} onChange={(e) => setOnlyChanged(e.target.checked)} />Only the rows that were changed</label><Button onClick={onClose}>Cancel</Button><Button kind="strong" busy={busy} disabled={sent === 0} onClick={send}>Send {count(sent)} leads again</Button></>}>
+    <Dialog open onClose={onClose} title="Correct the failed leads" look="modal wide" footer={<><label className="mr-auto flex items-center gap-2 text-xs"><input type="checkbox" className="size-4" checked={onlyChanged} onChange={(e) => setOnlyChanged(e.target.checked)} />Only the rows that were changed</label><Button onClick={onClose}>Cancel</Button><Button kind="strong" busy={busy} disabled={sent === 0} onClick={send}>Send {count(sent)} {sent === 1 ? 'lead' : 'leads'} again</Button></>}>
       <p className="mb-3 text-ink2">They go through a new run of the same lineage. What providers answered before is not paid again.</p>
       {file.isPending && <Skeleton />}
       {file.error && <Problem error={file.error} what="The export cannot be read." />}
