@@ -32,7 +32,7 @@ export const COLUMNS: RunColumn[] = [
   {
     id: 'sector', label: 'Sector', sort: 'sector', render: (run, { compact }) => (
       <div className="min-w-0">
-        <Link to="/pipelines/$runId" params={{ runId: run.runId }} className="quiet-link block truncate font-semibold">{nameOf(run)}</Link>
+        <Link to="/pipelines/$runId" params={{ runId: run.runId }} className="quiet-link block truncate leading-6 font-semibold">{nameOf(run)}</Link>
         {!compact && <span className="flex items-center text-ink3"><span className="mono truncate text-2xs" title={run.runId}>run_…{run.runId.slice(-10)}</span><Copy text={run.runId} label={`Copy the id of ${nameOf(run)}`} /></span>}
       </div>
     ),
