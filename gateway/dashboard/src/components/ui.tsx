@@ -174,20 +174,22 @@ export type Column<T> = { label: string; right?: boolean; wide?: boolean; render
 export function Records<T>({ rows, columns, id, caption, empty }: { rows: T[]; columns: Column<T>[]; id: (row: T) => string; caption: string; empty: React.ReactNode }) {
   if (rows.length === 0) return <>{empty}</>
   return (
+    <div className="overflow-x-auto">
     <table className="cards w-full border-collapse">
       <caption className="sr-only">{caption}</caption>
       <thead>
         <tr className="border-b border-line">
-          {columns.map((c) => <th key={c.label} scope="col" className={clsx('px-4 py-2 text-xs font-medium text-ink3', c.right ? 'text-right' : 'text-left')}>{c.label}</th>)}
+          {columns.map((c) => <th key={c.label} scope="col" className={clsx('px-3 py-2 text-xs font-medium text-ink3 first:pl-4 last:pr-4', c.right ? 'text-right' : 'text-left')}>{c.label}</th>)}
         </tr>
       </thead>
       <tbody>
         {rows.map((row) => (
           <tr key={id(row)} className="border-b border-line last:border-0 hover:bg-raised">
-            {columns.map((c) => <td key={c.label} data-label={c.label} className={clsx('px-4 py-2 align-middle', c.right && 'text-right whitespace-nowrap', !c.wide && 'max-w-80')}><div className="min-w-0">{c.render(row)}</div></td>)}
+            {columns.map((c) => <td key={c.label} data-label={c.label} className={clsx('px-3 py-2 align-middle first:pl-4 last:pr-4', c.right && 'text-right whitespace-nowrap', !c.wide && 'max-w-80')}><div className="min-w-0">{c.render(row)}</div></td>)}
           </tr>
         ))}
       </tbody>
     </table>
+    </div>
   )
 }
