@@ -1,5 +1,5 @@
 # LUCI on one machine. Each target installs what it needs and what is missing.
-.PHONY: demo up test test-s3 bench setup build clean
+.PHONY: demo up test test-s3 bench setup dashboard build clean
 
 ARGS ?=
 
@@ -27,9 +27,13 @@ bench: setup
 setup:
 	@deploy/setup.sh
 
-build: setup
+# The web page that the binary contains; cargo alone builds a binary without it.
+dashboard: setup
+	@deploy/dashboard.sh
+
+build: dashboard
 	@cargo build --release --bin luci --target-dir target
 
 clean:
 	cargo clean
-	rm -rf .tools
+	rm -rf .tools gateway/dashboard/node_modules gateway/dashboard/dist/app

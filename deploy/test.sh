@@ -31,6 +31,10 @@ finish() {
     exit "$1"
 }
 
+# The dashboard first: cargo embeds it, and the page tests open it.
+step web     deploy/dashboard.sh check
+# The fold of the page is run by node.
+command -v node >/dev/null || PATH="$PWD/.tools/node/bin:$PATH"
 step format  cargo fmt --all --check
 # luci-s3-tests enables features that compile shared crates a second time; `make test-s3` runs it.
 ours="--workspace --exclude luci-s3-tests"

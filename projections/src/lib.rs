@@ -32,7 +32,7 @@ pub use position::FOLLOWER;
 pub use projector::Projector;
 pub use query_error::QuestionError;
 pub use read_versions::serving;
-pub use runs::{costs, past};
+pub use runs::{activity, costs, past};
 pub use status::{BlockStatus, RunStatus};
 
 /// Every projection, in the order in which a batch is loaded and written: a run's row says which of its blocks are new.

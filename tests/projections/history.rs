@@ -16,7 +16,15 @@ use luci_schema::{
 /// The outcome of a delivered block: some of its leads fail, or the whole block does.
 #[derive(Debug, Clone, Copy)]
 pub enum Outcome {
-    Done { failed: u64 },
+    Done {
+        failed: u64,
+    },
+    /// Some find no match, some are skipped.
+    Mixed {
+        no_match: u64,
+        failed: u64,
+        skipped: u64,
+    },
     Failed(FailureCode),
 }
 
@@ -93,48 +101,71 @@ impl History {
     }
 
     pub fn issue(&mut self, command: RunCommand) {
+        assert!(self.attempt(&command), "accepted by the core");
+    }
+
+    /// Whether the core accepts the command.
+    pub fn attempt(&mut self, command: &RunCommand) -> bool {
         self.now.0 += 50_000;
         let actor = Actor::Actor(ActorId::generate());
         let context = Context { now: self.now, seed: EventId::generate().ulid(), actor };
-        for event in decide(&self.run, &command, &context).expect("accepted by the core") {
+        let Ok(events) = decide(&self.run, command, &context) else { return false };
+        for event in events {
             evolve(&mut self.run, &event).expect("folds");
             if let Event::Block(BlockEvent::Queued(queued)) = &event {
                 self.deliveries.push_back(((**queued).clone(), self.run.version()));
             }
             self.events.push(event);
         }
+        true
     }
 
     /// Executes up to `blocks` deliveries, in the order in which they were queued.
     pub fn work(&mut self, blocks: usize, outcome: impl Fn(&BlockQueued) -> Outcome) {
         for _ in 0..blocks {
             let Some((block, version)) = self.deliveries.pop_front() else { return };
-            let outside = matches!(block.stage, Stage::Enrich | Stage::SkipTrace);
-            if outside {
-                let (id, queued, provider) = (block.block_id, version, "apollo".into());
-                let after = self.run.open_block(id).map_or(0, |block| block.attempt);
-                self.issue(RunCommand::StartBlock { block: id, queued, after, provider });
-            }
-            let (failed, code) = match outcome(&block) {
-                Outcome::Done { failed } => (failed, None),
-                Outcome::Failed(code) => (0, Some(code)),
-            };
-            let completion = Box::new(Completion {
-                block: block.block_id,
-                queued: version,
-                attempt: outside.then_some(block.attempt + 1),
-                provider: if outside { "apollo".into() } else { "internal".into() },
-                started_at: Micros(self.now.0 - 20_000),
-                report: if code.is_some() { empty_report() } else { self.report(&block, failed) },
-            });
-            self.issue(match code {
-                Some(code) => RunCommand::FailBlock(completion, Failure::new(code, "a failure of the test")),
-                None => RunCommand::CompleteBlock(completion),
-            });
+            let outcome = outcome(&block);
+            assert!(self.execute(&block, version, outcome), "accepted by the core");
         }
     }
 
-    fn report(&self, block: &BlockQueued, failed: u64) -> BlockReport {
+    /// Executes the next delivery, unless the run does not want it any more.
+    pub fn try_work(&mut self, outcome: Outcome) {
+        if let Some((block, version)) = self.deliveries.pop_front() {
+            let _accepted = self.execute(&block, version, outcome);
+        }
+    }
+
+    fn execute(&mut self, block: &BlockQueued, version: Version, outcome: Outcome) -> bool {
+        let outside = matches!(block.stage, Stage::Enrich | Stage::SkipTrace);
+        if outside {
+            let (id, queued, provider) = (block.block_id, version, "apollo".into());
+            let after = self.run.open_block(id).map_or(0, |block| block.attempt);
+            if !self.attempt(&RunCommand::StartBlock { block: id, queued, after, provider }) {
+                return false;
+            }
+        }
+        let (left_out, code) = match outcome {
+            Outcome::Done { failed } => ([0, failed, 0], None),
+            Outcome::Mixed { no_match, failed, skipped } => ([no_match, failed, skipped], None),
+            Outcome::Failed(code) => ([0; 3], Some(code)),
+        };
+        let completion = Box::new(Completion {
+            block: block.block_id,
+            queued: version,
+            attempt: outside.then_some(block.attempt + 1),
+            provider: if outside { "apollo".into() } else { "internal".into() },
+            started_at: Micros(self.now.0 - 20_000),
+            report: if code.is_some() { empty_report() } else { self.report(block, left_out) },
+        });
+        self.attempt(&match code {
+            Some(code) => RunCommand::FailBlock(completion, Failure::new(code, "a failure of the test")),
+            None => RunCommand::CompleteBlock(completion),
+        })
+    }
+
+    /// `left_out`: leads without a match, failed and skipped, as far as the block has so many.
+    fn report(&self, block: &BlockQueued, left_out: [u64; 3]) -> BlockReport {
         let queued = self.run.queued();
         let (input, next) = match &block.input {
             BlockInput::Artifact { leads, .. } => (*leads, None),
@@ -145,8 +176,13 @@ impl History {
                 (input, (rows < queued.total_leads).then_some(next))
             }
         };
-        let failed = failed.min(input);
-        let counts = Counts { input, success: input - failed, failed, ..Counts::default() };
+        let mut left = input;
+        let [no_match, failed, skipped] = left_out.map(|wanted| {
+            let taken = wanted.min(left);
+            left -= taken;
+            taken
+        });
+        let counts = Counts { input, success: left, no_match, failed, skipped };
         let mut artifacts = vec![artifact(block, block.stage.artifact_type(), 0, counts.output())];
         artifacts.push(artifact(block, "failed", 1, failed));
         artifacts.retain(|artifact| artifact.leads > 0);
@@ -211,7 +247,7 @@ impl History {
                 correlation_id: self.correlation,
                 causation_id: None,
                 recorded_at: Micros(1_700_000_000_000_000 + i64::try_from(n).expect("small") * 1_000),
-                data: String::new(),
+                data: event.data().expect("JSON"),
                 metadata: "{}".into(),
                 previous_hash: [0; 32],
                 hash: [0; 32],

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -16,6 +17,21 @@ use super::{
     servers::{on_server_thread, temp_dir},
     wait::DEADLINE,
 };
+
+/// A window and a theme.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    width: u32,
+    height: u32,
+    phone: bool,
+    dark: bool,
+}
+
+impl Look {
+    pub const LIGHT: Self = Self { width: 1440, height: 900, phone: false, dark: false };
+    pub const DARK: Self = Self { dark: true, ..Self::LIGHT };
+    pub const PHONE: Self = Self { width: 390, height: 844, phone: true, dark: false };
+}
 
 /// One tab of a browser of its own.
 pub struct Browser {
@@ -93,6 +109,46 @@ impl Browser {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Presses one key, as a person would.
+    pub async fn key(&mut self, key: &str) {
+        let mut press = json!({"type": "keyDown", "key": key, "code": key});
+        if key.chars().count() == 1 {
+            press["text"] = key.into();
+        }
+        if let Some(code) = [("Enter", 13), ("Escape", 27), ("ArrowRight", 39)].iter().find(|(name, _)| *name == key) {
+            press["windowsVirtualKeyCode"] = code.1.into();
+        }
+        if key == "Enter" {
+            press["text"] = "\r".into();
+        }
+        self.send("Input.dispatchKeyEvent", press.clone()).await;
+        press["type"] = "keyUp".into();
+        self.send("Input.dispatchKeyEvent", press).await;
+    }
+
+    /// Runs a script before those of every page that is opened from now on.
+    pub async fn before_pages(&mut self, script: &str) {
+        self.send("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await;
+    }
+
+    /// Size of the window and theme of the system, without motion.
+    pub async fn look(&mut self, look: Look) {
+        let metrics = json!({"width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": look.phone});
+        self.send("Emulation.setDeviceMetricsOverride", metrics).await;
+        self.send("Emulation.setTouchEmulationEnabled", json!({"enabled": look.phone})).await;
+        let scheme = if look.dark { "dark" } else { "light" };
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"}]);
+        self.send("Emulation.setEmulatedMedia", json!({"features": features})).await;
+    }
+
+    /// Writes what the window shows as a PNG.
+    pub async fn picture(&mut self, path: &Path) {
+        let answer = self.send("Page.captureScreenshot", json!({"format": "png"})).await;
+        let data = answer["data"].as_str().expect("a picture");
+        std::fs::write(path, BASE64_STANDARD.decode(data).expect("base64")).expect("written");
     }
 
     async fn send(&mut self, method: &str, parameters: Value) -> Value {

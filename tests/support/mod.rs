@@ -19,7 +19,7 @@ mod wait;
 
 pub use api::Api;
 pub use binary::{Luci, Servers, luci, luci_with, output, process, signal};
-pub use browser::{Browser, browser};
+pub use browser::{Browser, Look, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
 pub use servers::temp_dir;

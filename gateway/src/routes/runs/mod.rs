@@ -1,5 +1,6 @@
 //! Routes of runs: start, list, inspect, command, compare, export.
 
+pub mod activity;
 pub mod artifacts;
 pub mod blocks;
 pub mod bulk;

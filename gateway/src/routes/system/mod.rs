@@ -1,6 +1,7 @@
 //! Routes of the process itself: sessions, health, metrics, API document, dashboard.
 
 pub mod api_document;
+pub mod audit;
 pub mod dashboard;
 pub mod get;
 pub mod health;

@@ -83,6 +83,8 @@ pub struct Run {
     #[serde(serialize_with = "Waiting::serialize")]
     pub waiting_for: Option<Waiting>,
     pub error: Option<RunFault>,
+    /// How far each stage is, in order: what a list draws without asking for the run.
+    pub stages: Vec<StageStrip>,
     /// Version of the newest folded event in the run's stream, for `If-Match`.
     pub version: i64,
     /// Position of that event in the log.
@@ -119,10 +121,40 @@ impl Run {
             budget_micros: row.budget_micros,
             waiting_for,
             error: row.error.map(RunFault::from),
+            stages: strip(&row.stages),
             version: row.version,
             position: row.position,
         }
     }
+}
+
+/// One stage of a run in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageStrip {
+    pub stage: Stage,
+    /// `pending`, `running`, `failed` (a block waits for a decision) or `completed`.
+    pub status: &'static str,
+    /// Leads of settled blocks.
+    pub input: u64,
+    pub output: u64,
+    pub failed: u64,
+}
+
+fn strip(sums: &[StageSum]) -> Vec<StageStrip> {
+    let of = |(sum, (_, finished)): (&StageSum, (_, bool))| StageStrip {
+        stage: sum.stage,
+        status: match (finished, sum.blocks.failed, sum.blocks.total()) {
+            (true, ..) => "completed",
+            (false, 0, 0) => "pending",
+            (false, 0, _) => "running",
+            (false, ..) => "failed",
+        },
+        input: sum.counts.input,
+        output: sum.counts.output(),
+        failed: sum.counts.failed,
+    };
+    sums.iter().zip(stages::totals(sums)).map(of).collect()
 }
 
 /// The sums of one stage.

@@ -1,5 +1,6 @@
 //! Queries on runs: one run, lists, costs, and figures of earlier runs for estimates.
 
+pub mod activity;
 mod answer;
 pub mod costs;
 mod detail;
@@ -9,7 +10,7 @@ mod list_sql;
 pub mod past;
 mod waiting;
 
-pub use answer::{Run, RunFault, StageAnswer};
+pub use answer::{Run, RunFault, StageAnswer, StageStrip};
 pub use detail::{RunDetail, as_of, get};
 pub use filter::{DateField, RunFilter, RunSort, SortColumn, UnknownSort};
 pub use list::{RunPage, explain, list};

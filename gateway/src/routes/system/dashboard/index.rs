@@ -1,11 +1,18 @@
-//! `GET /admin/pipelines[/{runId}]`: the page of the dashboard.
+//! `GET /admin/{page}`: the dashboard. The page itself reads from its address what to show.
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
+use super::{REVALIDATE, built, respond};
 use crate::{App, request::Request, routes::HandlerResult};
 
-const INDEX: &str = include_str!("../../../../dashboard/index.html");
+/// Shown when the binary was compiled without the dashboard.
+const NOT_BUILT: &str = include_str!("../../../../dashboard/not-built.html");
 
 pub async fn handle(_app: Arc<App>, request: Request) -> HandlerResult {
-    Ok(super::file(&request, INDEX, "text/html; charset=utf-8"))
+    Ok(built(&request, "index.html", REVALIDATE).unwrap_or_else(|| {
+        let hash = Sha256::digest(NOT_BUILT).into();
+        respond(&request, NOT_BUILT.as_bytes().into(), &hash, "text/html; charset=utf-8", REVALIDATE, false)
+    }))
 }
