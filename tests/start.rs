@@ -42,7 +42,7 @@ async fn tables_of_another_version_are_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_past_the_head_is_named_and_refused() {
-    let system = support::system().await;
+    let system = support::system_with(support::SystemOptions::default()).await;
     let owner = system.database.pool().await;
     sqlx::query(
         "insert into log.events select (select position + 1 from log.head), 9, recorded_at, schema_version, 'ev_' || stream_id,

@@ -237,14 +237,14 @@ async fn leads_without_an_answer_are_retargeted_and_a_repeated_block_changes_not
 
 /// The same leads with another number, as a tracer may find it.
 async fn rewritten(fixture: &Fixture, input: &BlockInput, from: &str, to: &str) -> BlockInput {
-    let BlockInput::Artifact { artifact_id, object_path, leads } = input else { panic!("an artifact") };
+    let BlockInput::Artifact { artifact_id, object_path, leads, .. } = input else { panic!("an artifact") };
     let bytes = fixture.tools.storage.get(object_path).await.expect("an object");
     let text = String::from_utf8(bytes.into()).expect("text").replace(from, to);
     let file = FileName::sanitise("leads.csv");
     let place = ObjectLocation::Import { day: Day::of(Micros::now()), import_id: ImportId::generate(), file };
     let key = ObjectKey::new(fixture.tenant, place);
     fixture.tools.storage.put(&key, text.into(), "text/plain").await.expect("stored");
-    BlockInput::Artifact { artifact_id: *artifact_id, object_path: key.to_string(), leads: *leads }
+    BlockInput::Artifact { artifact_id: *artifact_id, object_path: key.to_string(), leads: *leads, digest: None }
 }
 
 #[tokio::test]

@@ -240,7 +240,13 @@ async fn a_stopped_worker_ends_its_calls_and_returns_the_block_unrecorded() {
     let caller = Caller::new(&database).await;
     let _others = Process::start("others", &database, &nats, &[Role::Relay, Role::Clock]);
     // What a stage does at a stop: it makes no further call and reports what it has.
-    let stopping = acting(|called| async move { Ok(called.stop.cancelled().await) }.boxed());
+    let stopping = acting(|called| {
+        async move {
+            called.stop.cancelled().await;
+            Ok(())
+        }
+        .boxed()
+    });
     let worker = Process::start("stopping", &database, &nats, &[Role::Worker(stopping)]);
     let run = caller.queue(4).await;
     caller.comes(run, "block:started").await;

@@ -33,14 +33,14 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let options = body.options()?;
     let import = find(&app, &caller, id).await?;
     if import.status != ImportStatus::Completed || import.content_type == new_leads::CONTENT_TYPE {
-        return Err(conflict("Only a completed file can be read another way."));
+        return Err(conflict("Only a completed file can be read another way.").into());
     }
     let chosen = options.mapping.clone();
     let options = read_options::with_saved(&app, &caller, options).await?;
     let counted = read_options::count(&app, &import, options).await.map_err(|error| Problem::from(&error))?;
     let mut tx = app.engine_pool.begin().await?;
     if !imports::correct_layout(&mut tx, caller.tenant, id, &counted).await? {
-        return Err(conflict("A run has taken the import as its input. Upload the file again."));
+        return Err(conflict("A run has taken the import as its input. Upload the file again.").into());
     }
     if body.save_mapping {
         import_mappings::save(&mut tx, caller.tenant, &chosen).await?;

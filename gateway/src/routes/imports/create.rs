@@ -46,7 +46,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let receipt = command.find_receipt(&app, &caller).await?;
     let body = request.stream(app.options.upload_limit)?;
     if let Some(receipt) = receipt {
-        return replay(&app, &caller, &receipt, digest_of(body).await?).await;
+        return Ok(replay(&app, &caller, &receipt, digest_of(body).await?).await?);
     }
     let options = read_options::with_saved(&app, &caller, options).await?;
     let (id, created_at) = (ImportId::generate(), Micros::now());
@@ -63,12 +63,12 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         created_at,
     };
     match ingest(&app, &caller, &command, &new, &written.checksum, &counted).await {
-        Ok((import, position)) => answer(&app, &caller, &outcome(&import, &counted.summary), position).await,
+        Ok((import, position)) => Ok(answer(&app, &caller, &outcome(&import, &counted.summary), position).await?),
         Err(problem) => {
             delete_file(&app, &caller, &new).await?;
             // If a concurrent call executed the same command, its response is repeated.
             let receipt = command.find_receipt(&app, &caller).await?.ok_or(problem)?;
-            replay(&app, &caller, &receipt, digest(&written.checksum)?).await
+            Ok(replay(&app, &caller, &receipt, digest(&written.checksum)?).await?)
         }
     }
 }

@@ -22,7 +22,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let id: WebhookId = request.id(0, "webhook")?;
     let (body, digest) = request.json::<ResolveBody>().await?;
     if body.note.chars().count() > 1_000 {
-        return Err(Problem::invalid("note", "at most 1000 characters"));
+        return Err(Problem::invalid("note", "at most 1000 characters").into());
     }
     let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = json!({"webhookId": id, "status": "resolved"});
@@ -33,7 +33,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let mut tx = app.engine_pool.begin().await?;
     let author = by.actor.to_string();
     let position = match webhook_events::resolve(&mut tx, caller.tenant, id, (&author, body.note.trim())).await? {
-        Resolved::Absent => return Err(Problem::not_found("webhook")),
+        Resolved::Absent => return Err(Problem::not_found("webhook").into()),
         Resolved::Before => app.log.head(),
         Resolved::Now => {
             let version = head.map_or(Version(0), |(version, _)| version);
