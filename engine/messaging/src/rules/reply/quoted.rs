@@ -131,7 +131,7 @@ fn without_instructions(text: &str, dropped: &mut Dropped) -> String {
         let folded = Sentence::new_folded(&fold(sentence));
         tables().instruction.position(&folded) == Some(0) && folded.len() > 2
     };
-    if sentences.iter().any(|sentence| is_instruction(&sentence)) {
+    if sentences.iter().any(is_instruction) {
         dropped.instruction = true;
         return sentences.into_iter().filter(|sentence| !is_instruction(sentence)).collect();
     }
