@@ -171,7 +171,7 @@ nats() {
     has_nats || fail "$server is not nats-server $NATS"
 }
 
-node() {
+install_node() {
     if has_node; then return; fi
     say "installing node $NODE into ./.tools/node with pip, for building the dashboard (61 MB)"
     python3 -m venv --clear .tools/node
@@ -189,4 +189,4 @@ pip
 if [ "${1:-}" = page ]; then browser; fi
 install
 nats
-node
+install_node
