@@ -15,6 +15,7 @@ pub mod log;
 pub mod merkle;
 pub mod metrics;
 pub mod migrate;
+mod object_digest;
 pub mod object_key;
 pub mod recorded;
 #[cfg(feature = "sample")]
@@ -29,5 +30,6 @@ pub use event::{ArtifactEvent, BlockEvent, ConfigEvent, Event, RunEvent};
 pub use failure::{Failure, FailureCode, FoundObject, ObjectFault};
 pub use id::*;
 pub use metrics::Counts;
+pub use object_digest::ObjectDigest;
 pub use recorded::{CommandId, Hash, Position, Recorded, StreamId, Version, hash_text};
 pub use stage::{BlockOrder, Stage};

@@ -3,10 +3,11 @@
 use luci_leads::store::suppressions::{self, Kind, Reason};
 use luci_schema::{
     ImportId, Micros, Stage,
-    event::BlockInput,
+    event::{BlockInput, ObjectDigest},
     object_key::{Day, FileName, ObjectKey, ObjectLocation},
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::fixture::{Done, Fixture, Pipeline, fixture, outputs};
 
@@ -243,8 +244,14 @@ async fn rewritten(fixture: &Fixture, input: &BlockInput, from: &str, to: &str) 
     let file = FileName::sanitise("leads.csv");
     let place = ObjectLocation::Import { day: Day::of(Micros::now()), import_id: ImportId::generate(), file };
     let key = ObjectKey::new(fixture.tenant, place);
+    let digest = ObjectDigest { size_bytes: text.len() as u64, checksum: hex::encode(Sha256::digest(&text)) };
     fixture.tools.storage.put(&key, text.into(), "text/plain").await.expect("stored");
-    BlockInput::Artifact { artifact_id: *artifact_id, object_path: key.to_string(), leads: *leads, digest: None }
+    BlockInput::Artifact {
+        artifact_id: *artifact_id,
+        object_path: key.to_string(),
+        leads: *leads,
+        digest: Some(digest),
+    }
 }
 
 #[tokio::test]

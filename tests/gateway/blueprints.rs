@@ -44,7 +44,8 @@ async fn a_run_pins_the_version_that_is_active() {
     assert_eq!(publish(api, &next).await.1["version"], 2);
     let import = import(api, 2).await;
     let pinned = async || -> Value {
-        let (status, run) = api.post("/api/pipelines", &json!({"importId": import, "blueprintId": id})).await;
+        let (status, run) =
+            api.post("/api/pipelines", &json!({"importId": import, "blueprintId": id, "allowRepeat": true})).await;
         assert_eq!(status, 202, "{run}");
         let path = format!("/api/pipelines/{}", run["runId"].as_str().expect("an id"));
         let at = run["position"].as_u64().expect("a position");
@@ -63,7 +64,8 @@ async fn a_run_pins_the_version_that_is_active() {
     );
 
     assert_eq!(api.delete(&format!("/api/blueprints/{id}")).await.0, 202);
-    let (status, problem) = api.post("/api/pipelines", &json!({"importId": import, "blueprintId": id})).await;
+    let (status, problem) =
+        api.post("/api/pipelines", &json!({"importId": import, "blueprintId": id, "allowRepeat": true})).await;
     assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("blueprintId")));
     let (_, list) = api.get("/api/blueprints").await;
     assert_eq!(list["blueprints"].as_array().expect("a list").len(), 1, "only the system's own is left: {list}");

@@ -8,7 +8,7 @@ use crate::support::{Api, eventually};
 async fn queued(api: &Api, import: &str, runs: usize) -> Vec<String> {
     let mut ids = Vec::new();
     for _ in 0..runs {
-        let (status, run) = api.post("/api/pipelines", &json!({"importId": import})).await;
+        let (status, run) = api.post("/api/pipelines", &json!({"importId": import, "allowRepeat": true})).await;
         assert_eq!(status, 202, "{run}");
         ids.push(run["runId"].as_str().expect("an id").to_owned());
     }

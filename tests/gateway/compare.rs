@@ -14,7 +14,8 @@ async fn differing_figures_stages_and_pinned_options_are_shown() {
     let api = &system.api;
     let import = import(api, 4).await;
     let run = async |options: Value| {
-        let (_, run) = api.post("/api/pipelines", &json!({"importId": import, "options": options})).await;
+        let (_, run) =
+            api.post("/api/pipelines", &json!({"importId": import, "options": options, "allowRepeat": true})).await;
         let run = run["runId"].as_str().expect("an id").to_owned();
         assert_eq!(api.run_ended(&run).await["run"]["status"], "completed");
         run

@@ -12,7 +12,7 @@ const WINDOW: usize = 8;
 
 async fn start(api: &Api, rows: usize) -> String {
     let import = import(api, rows).await;
-    let body = json!({ "importId": import, "options": { "blockSize": 10 } });
+    let body = json!({ "importId": import, "allowRepeat": true, "options": { "blockSize": 10 } });
     let (status, answer) = api.post("/api/pipelines", &body).await;
     assert_eq!(status, 202, "{answer}");
     answer["runId"].as_str().expect("an id").to_owned()

@@ -52,7 +52,7 @@ async fn a_run_pins_the_active_profile_and_its_replay_scores_the_same() {
     publish(api, 8).await;
     let (_, again) = api.post(&format!("/api/pipelines/{run}/replay"), &json!({})).await;
     assert_eq!(scored(api, again["runId"].as_str().expect("an id")).await, first, "the profile changed since");
-    let (_, fresh) = api.post("/api/pipelines", &json!({"importId": import})).await;
+    let (_, fresh) = api.post("/api/pipelines", &json!({"importId": import, "allowRepeat": true})).await;
     let (profile, score, _) = scored(api, fresh["runId"].as_str().expect("an id")).await.remove(0);
     assert_eq!((profile, score), (json!("mine/2"), json!(8)));
 

@@ -14,8 +14,9 @@ No Code,2125550105,NY,\n";
 
 async fn placed(api: &Api, sector: Option<&str>) -> (Value, Vec<(String, Value, Value)>) {
     let (_, import) = send_csv(api, FILE.into()).await;
-    let (status, queued) =
-        api.post("/api/pipelines", &json!({"importId": import["importId"], "sectorId": sector})).await;
+    let (status, queued) = api
+        .post("/api/pipelines", &json!({"importId": import["importId"], "sectorId": sector, "allowRepeat": true}))
+        .await;
     assert_eq!(status, 202, "{queued}");
     let detail = api.run_ended(queued["runId"].as_str().expect("an id")).await;
     let (_, page) = api.get("/api/leads").await;

@@ -41,7 +41,21 @@ async fn every_block_file_and_moment_of_a_run_is_reachable() {
     page.click_text("Show ").await;
     page.browser.until(&format!("{files} > 400")).await;
 
-    // The past: the page shows what the server's fold says, and nothing can be done.
+    past(&mut page, &run).await;
+
+    // An event, from its address: cause, hash, payload; its hash is checked here.
+    page.open(&format!("pipelines/{run}?tab=events&event=3")).await;
+    page.browser.until("/#3 block:queued/.test(document.querySelector('#inspector')?.innerText)").await;
+    page.click("#verify-event").await;
+    page.browser.until("/Its hash matches its bytes/.test(document.querySelector('#inspector').innerText)").await;
+    page.fill("input[aria-label='Filter the events']", "type:block.completed stage:score").await;
+    page.browser.until("document.querySelectorAll('#events [data-version]').length > 0 && [...document.querySelectorAll('#events [data-version]')].every((row) => /block:completed/.test(row.innerText) && /Score/.test(row.innerText))").await;
+    assert!(page.browser.errors.is_empty(), "{:?}", page.browser.errors);
+    page.stop().await;
+}
+
+/// The past: the page shows what the server's fold says, and nothing can be done.
+async fn past(page: &mut Page, run: &str) {
     let (_, past) = page.system.api.get(&format!("/api/pipelines/{run}?asOf=v200")).await;
     page.open(&format!("pipelines/{run}?at=200")).await;
     page.browser.until("document.querySelector('#past')").await;
@@ -59,16 +73,6 @@ async fn every_block_file_and_moment_of_a_run_is_reachable() {
     page.browser.until("location.search.includes('at=201')").await;
     page.click("#live").await;
     page.browser.until("!location.search.includes('at=') && !document.querySelector('#past')").await;
-
-    // An event, from its address: cause, hash, payload; its hash is checked here.
-    page.open(&format!("pipelines/{run}?tab=events&event=3")).await;
-    page.browser.until("/#3 block:queued/.test(document.querySelector('#inspector')?.innerText)").await;
-    page.click("#verify-event").await;
-    page.browser.until("/Its hash matches its bytes/.test(document.querySelector('#inspector').innerText)").await;
-    page.fill("input[aria-label='Filter the events']", "type:block.completed stage:score").await;
-    page.browser.until("document.querySelectorAll('#events [data-version]').length > 0 && [...document.querySelectorAll('#events [data-version]')].every((row) => /block:completed/.test(row.innerText) && /Score/.test(row.innerText))").await;
-    assert!(page.browser.errors.is_empty(), "{:?}", page.browser.errors);
-    page.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,6 +32,16 @@ const READ_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("actors", "engine/config/src/sessions.rs", "a disabled actor has no valid session"),
     ("api_keys", "engine/config/src/sessions.rs", "a session is valid as long as its key"),
     (
+        "dialer_queue",
+        "engine/messaging/src/store/number_holds.rs",
+        "a hold says how many sends wait for its number, in one statement",
+    ),
+    (
+        "sms_queue",
+        "engine/messaging/src/store/number_holds.rs",
+        "a hold says how many sends wait for its number, in one statement",
+    ),
+    (
         "leads",
         "engine/leads/src/store/contacts.rs",
         "a contact is saved only while its lead is stored, in one statement",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::events;
-use crate::{ArtifactId, BlockId, Counts, Failure, FailureCode, Micros, Stage};
+use crate::{ArtifactId, BlockId, Counts, Failure, FailureCode, Micros, ObjectDigest, Stage};
 
 events! {
     /// Events of a block, in the stream of its run.
@@ -97,15 +97,6 @@ impl BlockInput {
             (Self::Source { .. } | Self::Artifact { .. }, _) => self == other,
         }
     }
-}
-
-/// What was recorded of an object: whoever reads it compares.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ObjectDigest {
-    pub size_bytes: u64,
-    /// SHA-256, lower hex.
-    pub checksum: String,
 }
 
 impl Artifact {

@@ -9,6 +9,7 @@ mod config;
 mod contact;
 mod run;
 
+pub use crate::ObjectDigest;
 pub use automation::*;
 pub use block::*;
 pub use config::*;

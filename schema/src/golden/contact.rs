@@ -9,6 +9,20 @@ use crate::{
     },
 };
 
+fn sending() -> SendingUpdated {
+    SendingUpdated {
+        window: "09:00-17:00".into(),
+        days: vec![1, 2, 3, 4, 5],
+        daily_limit: 2_000,
+        hourly_limit: 500,
+        weekly_per_number: None,
+        monthly_per_number: None,
+        holidays: None,
+        federal_holidays: None,
+        allowed_countries: Vec::new(),
+    }
+}
+
 pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
     let (lead_id, message_id) = (LeadId::from_ulid(ulid(21)), MessageId::from_ulid(ulid(22)));
     let (token_id, webhook_id) = (KeyId::from_ulid(ulid(23)), WebhookId::from_ulid(ulid(24)));
@@ -23,17 +37,6 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
     };
     let decided = |edited| MessageDecided { message_id, lead_id, edited };
     let suppressed = || SuppressionChanged { reason: "OPT_OUT".into(), rule: None, webhook_id: None };
-    let sending = SendingUpdated {
-        window: "09:00-17:00".into(),
-        days: vec![1, 2, 3, 4, 5],
-        daily_limit: 2_000,
-        hourly_limit: 500,
-        weekly_per_number: None,
-        monthly_per_number: None,
-        holidays: None,
-        federal_holidays: None,
-        allowed_countries: Vec::new(),
-    };
     let number = || NumberChanged { provider: "signalhouse".into(), number: "+12125550100".into() };
     let token = TokenCreated { token_id, source: "stripe".into(), purpose: "status".into() };
     let webhook = WebhookReceived {
@@ -63,7 +66,7 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
         (webhook_id.into(), ConfigEvent::MessageReceived(received)),
         (tenant, ConfigEvent::SuppressionAdded(suppressed())),
         (tenant, ConfigEvent::SuppressionRemoved(suppressed())),
-        (tenant, ConfigEvent::SendingUpdated(sending)),
+        (tenant, ConfigEvent::SendingUpdated(sending())),
         (tenant, ConfigEvent::NumberAdded(number())),
         (tenant, ConfigEvent::NumberRemoved(number())),
         (token_id.into(), ConfigEvent::TokenCreated(token)),

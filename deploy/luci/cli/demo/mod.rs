@@ -153,7 +153,8 @@ impl Demo {
         let import = import::upload(api, &file, &json!({})).await?;
         let options =
             Options { max_leads: Some(self.leads.max(2_000)), block_size: self.block_size(), ..Options::default() };
-        Ok(json!({"importId": import["importId"], "options": options.body()}))
+        // The same sample again is meant.
+        Ok(json!({"importId": import["importId"], "options": options.body(), "allowRepeat": true}))
     }
 }
 

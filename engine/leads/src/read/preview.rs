@@ -51,7 +51,8 @@ pub struct RefusedRow {
     pub line: u64,
     #[serde(flatten)]
     pub fault: RowFault,
-    pub expected: String,
+    /// What was expected instead, as a sentence. Not `expected`, which is a number of some faults.
+    pub hint: String,
 }
 
 const SAMPLES: usize = 3;
@@ -71,7 +72,7 @@ pub(super) struct Samples {
 impl Samples {
     pub fn refuse(&mut self, line: u64, fault: RowFault) {
         if self.refused.len() < REFUSED {
-            self.refused.push(RefusedRow { line, fault, expected: fault.expected() });
+            self.refused.push(RefusedRow { line, fault, hint: fault.expected() });
         }
     }
 
