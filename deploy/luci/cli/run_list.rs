@@ -28,8 +28,8 @@ pub async fn print(api: &Api, status: Option<&str>, limit: u32, json: bool) -> a
             "{}  {:<9}  {:>3}%  {:>9}  {:>9}  {created:<20}  {}",
             text("runId"),
             text("status"),
-            run["progress"],
-            run["totalLeads"],
+            run["progress"].to_string(),
+            run["totalLeads"].to_string(),
             format!("${cost:.2}"),
             text("sectorName")
         );

@@ -52,7 +52,7 @@ impl Up {
             if self.sandbox {
                 out::line("Sandbox: providers and carriers are simulated, nothing is billed or sent.")?;
             }
-            for line in without_key(&instance).await? {
+            if let Some(line) = without_key(&instance).await? {
                 out::line(&line)?;
             }
         }
@@ -66,15 +66,14 @@ impl Up {
     }
 }
 
-/// A line for each provider that has no key: neither of the installation nor of the tenant.
-async fn without_key(instance: &LocalInstance) -> anyhow::Result<Vec<String>> {
+/// The providers that have no key, neither of the installation nor of the tenant.
+async fn without_key(instance: &LocalInstance) -> anyhow::Result<Option<String>> {
     let api = Api::new(instance.url.clone(), instance.credentials.api_key.clone().into())?;
     let list = api.get("/api/providers").await?;
     let providers = list["providers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let missing = providers.iter().filter(|provider| provider["configured"] == false);
-    let lines = missing.filter_map(|provider| provider["provider"].as_str()).map(|name| {
-        let word = name.to_uppercase();
-        format!("No key for {name}: `luci provider set {name}` or LUCI_{word}_KEY; a run that needs it does not start.")
-    });
-    Ok(lines.collect())
+    let names: Vec<&str> = missing.filter_map(|provider| provider["provider"].as_str()).collect();
+    let line =
+        format!("No key for {}: a run that needs one does not start; `luci provider set NAME`.", names.join(", "));
+    Ok((!names.is_empty()).then_some(line))
 }

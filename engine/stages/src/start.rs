@@ -56,7 +56,7 @@ pub enum StartError {
     #[error("the input has {leads} leads, the run takes at most {max_leads}")]
     TooManyLeads { leads: u64, max_leads: u64 },
     /// The file was started before, by this run.
-    #[error("run {run} was started on the same file; set allowRepeat to start it again")]
+    #[error("run {run} was started on the same file; set allowRepeat (`--allow-repeat`) to start it again")]
     AlreadyImported { run: RunId },
     #[error("the log cannot be read: {0}")]
     Log(#[from] LogError),

@@ -60,6 +60,10 @@ pub(super) async fn check_counts(stream: &Stream, published: Position) -> Result
 
 fn check_state(state: &State, keeps_all: bool) -> Result<(), SessionEnd> {
     let (first, last) = (state.first_sequence, state.last_sequence);
+    // A stream that never had a message begins at 0, not at 1.
+    if last == 0 {
+        return Ok(());
+    }
     let missing = (last + 1).saturating_sub(first).saturating_sub(state.messages);
     if missing > 0 {
         return Err(SessionEnd::Damaged(Damage::Holes { missing }));
@@ -115,5 +119,36 @@ async fn published_hash(stream: &Stream, at: Position) -> Result<Option<String>,
         Ok(message) => Ok(Some(message.headers.get(HASH).map(ToString::to_string).unwrap_or_default())),
         Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
         Err(error) => Err(SessionEnd::Retry(format!("message {at} of EVT: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(first: u64, last: u64, messages: u64) -> State {
+        let time = "2026-11-29T00:00:00Z";
+        let state = serde_json::json!({"messages": messages, "bytes": 0, "first_seq": first, "first_ts": time,
+            "last_seq": last, "last_ts": time, "consumer_count": 0});
+        serde_json::from_value(state).expect("a state")
+    }
+
+    fn damage(first: u64, last: u64, messages: u64, keeps_all: bool) -> Option<Damage> {
+        match check_state(&state(first, last, messages), keeps_all) {
+            Ok(()) => None,
+            Err(SessionEnd::Damaged(damage)) => Some(damage),
+            Err(_) => panic!("neither whole nor damaged"),
+        }
+    }
+
+    #[test]
+    fn only_a_stream_that_lacks_messages_is_damaged() {
+        assert_eq!(damage(0, 0, 0, true), None, "new");
+        assert_eq!(damage(1, 0, 0, true), None, "new, as a restarted server says it");
+        assert_eq!(damage(1, 5, 5, true), None);
+        assert_eq!(damage(1, 5, 4, true), Some(Damage::Holes { missing: 1 }));
+        assert_eq!(damage(5, 5, 1, true), Some(Damage::Truncated { first: Position(5) }));
+        assert_eq!(damage(5, 5, 1, false), None, "the others have expired");
+        assert_eq!(damage(6, 5, 0, false), None, "all have expired");
     }
 }
