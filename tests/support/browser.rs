@@ -44,6 +44,8 @@ pub struct Browser {
 
 /// Starts chromium with one empty tab. Fails when there is none: `make test` installs it.
 pub async fn browser() -> Browser {
+    // The pages' tests run in a process of their own, in which nothing else has chosen it.
+    let _first_wins = rustls::crypto::ring::default_provider().install_default();
     let program = program().expect("a chromium; `deploy/setup.sh page` installs one");
     let profile = temp_dir("chromium");
     let started = tokio::task::spawn_blocking(move || start(&program, &profile)).await.expect("joined");
