@@ -8,7 +8,7 @@ const MESSY: &str = "\u{feff}Company Name;First Name;Last Name;Phone;E-mail;Addr
     ;;;;;;;;;;\r\n\
     Dup Co;Max;Dup;212-555-0144;max@dup.example;3 Low St;Albany;NY;12207;1711;\r\n\
     Dup Co;Max;Dup;212-555-0144;max@dup.example;3 Low St;Albany;NY;12207;1711;\r\n\
-    Short;row\r\n";
+    Long;a;b;c;d;e;f;g;h;i;j;k;l\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium; make test runs it"]
@@ -19,7 +19,7 @@ async fn a_messy_csv_is_explained_started_corrected_and_its_drafts_approved() {
     page.browser.until("document.querySelector('#mapping') && document.querySelector('#estimate')").await;
     let mapping = page.browser.eval("document.querySelector('#mapping').innerText").await;
     let mapping = mapping.as_str().expect("text");
-    for text in ["6 rows", "“;”", "Müller; Söhne", "company name", "1 malformed"] {
+    for text in ["5 rows", "“;”", "Müller; Söhne", "company name", "1 malformed"] {
         assert!(mapping.contains(text), "{text} is missing in {mapping}");
     }
     let unread = page.browser.eval("document.querySelector('#mapping [data-unread]').innerText").await;

@@ -122,7 +122,7 @@ impl Page {
         let request = self.system.api.request(Method::POST, "/api/imports?fileName=sample.csv");
         let answer = request.header("content-type", "text/csv").body(csv).send().await.expect("an answer");
         let imported: Value = answer.json().await.expect("JSON");
-        let body = json!({"importId": imported["importId"], "options": options});
+        let body = json!({"importId": imported["importId"], "options": options, "allowRepeat": true});
         let (status, run) = self.system.api.post("/api/pipelines", &body).await;
         assert_eq!(status, 202, "{run}");
         run["runId"].as_str().expect("an id").to_owned()
