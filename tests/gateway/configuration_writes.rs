@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fixture::still;
 
 /// Far more than the gateway has connections.
-const CALLERS: usize = 200;
+const CALLERS: usize = 100;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_writes_of_each_kind_are_answered() {
