@@ -4,6 +4,7 @@ mod clock;
 pub mod fixture;
 mod housekeeping;
 mod lossy;
+mod lost_blocks;
 mod process;
 mod relay;
 mod relay_repair;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use luci_runs::{
     block::BlockKind,
     broker,
-    clock::{self, ClockOptions},
+    clock::{self, ClockOptions, LostBlocks},
     core::RunCommand,
     issue::{Cause, Issued, Issuer},
     relay::{self, RelayOptions},
@@ -22,6 +22,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{fixture, stages::STAGES};
 use crate::support::{self, Database, Nats};
+
+/// Interval of the clock's sweep for lost blocks.
+const SWEEP: Duration = Duration::from_millis(500);
 
 /// What a process does.
 #[derive(Clone)]
@@ -84,9 +87,10 @@ async fn be(name: &'static str, role: Role, url: String, nats: String, stop: Can
             options.lease = fixture::quick(name).lease;
             let storage = Storage::local(support::temp_dir("store"), "key".to_owned().into(), String::new());
             let storage = storage.expect("a folder");
-            clock::run(options, luci_stages::reactors(&Issuer::new(log.clone()), &log, &storage), log, stop)
-                .await
-                .expect("the log can be followed");
+            let issuer = Issuer::new(log.clone());
+            let mut reactors = luci_stages::reactors(&issuer, &log, &storage);
+            reactors.push(Box::new(LostBlocks::new(issuer, log.clone(), client, SWEEP)));
+            clock::run(options, reactors, log, stop).await.expect("the log can be followed");
         }
         Role::Worker(kinds) => {
             worker::run(options(), Issuer::new(log.clone()), log, kinds, client, stop).await.expect("a broker");

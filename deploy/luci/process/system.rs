@@ -20,7 +20,8 @@ use luci_messaging::{
 use luci_projections::Projector;
 use luci_providers::{Providers, ProvidersConfig};
 use luci_runs::{
-    broker, clock,
+    broker,
+    clock::{self, LostBlocks},
     issue::Issuer,
     relay::{self, RelayOptions},
     sealer::{self, SealerOptions},
@@ -105,6 +106,8 @@ const FOLD_CONNECTIONS: u32 = 3;
 /// Longer than a worker's drain (10 s), shorter than systemd's stop timeout (90 s).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 const BROKER_TIMEOUT: Duration = Duration::from_millis(500);
+/// Interval of looking for blocks that the broker lost.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 impl System {
@@ -131,7 +134,7 @@ impl System {
                 ProcessRole::Engine => system.engine(&setup, &issuer).await?,
                 ProcessRole::Projections => system.projections(&setup, &projected),
                 ProcessRole::Relay => system.relay(&setup).await?,
-                ProcessRole::Clock => system.clock(&setup, &issuer),
+                ProcessRole::Clock => system.clock(&setup, &issuer).await?,
                 ProcessRole::Sender => system.sender(&setup)?,
             }
         }
@@ -221,7 +224,8 @@ impl System {
         Ok(())
     }
 
-    fn clock(&mut self, setup: &Setup, issuer: &Issuer) {
+    async fn clock(&mut self, setup: &Setup, issuer: &Issuer) -> Result<(), SystemError> {
+        let nats = connected(&setup.nats_url, "luci clock").await?;
         let options = clock::ClockOptions {
             cleanups: vec![luci_stages::PROVIDER_UPLOADS],
             ..clock::ClockOptions::owned_by(&setup.instance)
@@ -233,7 +237,8 @@ impl System {
         }
         self.roles.start(ProcessRole::Clock, self.stop.clone(), move |stop| {
             let side_stop = stop.child_token();
-            let reactors = luci_stages::reactors(&issuer, &log, &storage);
+            let mut reactors = luci_stages::reactors(&issuer, &log, &storage);
+            reactors.push(Box::new(LostBlocks::new(issuer.clone(), log.clone(), nats.clone(), SWEEP_INTERVAL)));
             let clock = clock::run(options.clone(), reactors, log.clone(), stop);
             let sealer =
                 sealing.clone().map(|options| sealer::run(options, log.clone(), storage.clone(), side_stop.clone()));
@@ -242,6 +247,7 @@ impl System {
             let clock = clock.inspect(move |_| side_stop.cancel());
             async move { tokio::join!(clock, OptionFuture::from(sealer), keeper).0 }
         });
+        Ok(())
     }
 
     fn sender(&mut self, setup: &Setup) -> Result<(), SystemError> {

@@ -1,7 +1,7 @@
 //! Tables `admissions` and `admission_limits`: the clock's saved slots.
 
 use luci_schema::{EventId, Position, RunId, TenantId};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::clock::slots::{Admission, SlotState, Slots};
 
@@ -19,6 +19,11 @@ pub(super) async fn load(c: &mut PgConnection) -> Result<Slots, sqlx::Error> {
         state: if active { SlotState::Active } else { SlotState::Waiting },
     });
     Ok(Slots::restore(limits, runs.collect()))
+}
+
+/// The runs that have a slot, as last saved.
+pub(super) async fn active(pool: &PgPool) -> Result<Vec<(TenantId, RunId)>, sqlx::Error> {
+    sqlx::query_as("select tenant_id, run_id from admissions where active order by position").fetch_all(pool).await
 }
 
 /// What a save writes.

@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{
-    DatabaseClock, cause,
+    cause,
     reactor::{Command, Reactor},
     retry_timers::{RetryTimer, RetryTimers},
     timers,
@@ -53,17 +53,17 @@ impl Reactor for BlockRetries {
         self.timers().next()
     }
 
-    fn take(&mut self, clock: &DatabaseClock) -> Vec<Command> {
-        let taken = self.timers().take(clock.now());
+    fn take(&mut self, now: Micros) -> Vec<Command> {
+        let taken = self.timers().take(now);
         let retry = |timer: RetryTimer| {
-            let (issuer, timers, clock) = (self.issuer.clone(), Arc::clone(&self.timers), clock.clone());
+            let (issuer, timers) = (self.issuer.clone(), Arc::clone(&self.timers));
             async move {
                 let outcome = retry(&issuer, timer).await;
                 let mut timers = timers.lock().unwrap_or_else(PoisonError::into_inner);
                 match outcome {
                     RetryOutcome::Decided => {}
                     RetryOutcome::Refused => timers.park(&timer),
-                    RetryOutcome::Undecided => timers.reschedule(&timer, clock.now().plus_millis(RETRY_AFTER_MS)),
+                    RetryOutcome::Undecided => timers.reschedule(&timer, Micros::now().plus_millis(RETRY_AFTER_MS)),
                 }
             }
             .boxed()

@@ -7,7 +7,7 @@
 mod admissions;
 mod block_retries;
 mod cleanup;
-mod database_clock;
+mod lost_blocks;
 mod reactor;
 mod retry_timers;
 mod run_starts;
@@ -18,7 +18,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
 use luci_schema::{
-    Actor, CommandId, EventId, Position, Recorded, RunId, TenantId,
+    Actor, CommandId, EventId, Micros, Position, Recorded, RunId, TenantId,
     log::{Log, LogError},
 };
 use tokio::{sync::Semaphore, task::JoinSet, time::MissedTickBehavior};
@@ -34,7 +34,7 @@ use crate::{
 pub use self::{
     block_retries::BlockRetries,
     cleanup::Cleanup,
-    database_clock::DatabaseClock,
+    lost_blocks::LostBlocks,
     reactor::{Command, Reactor},
     run_starts::RunStarts,
 };
@@ -58,8 +58,8 @@ impl ClockOptions {
 const BATCH_SIZE: usize = 1_000;
 /// Commands issued concurrently.
 const MAX_CONCURRENT_COMMANDS: usize = 64;
-/// Interval of measurements of Postgres' clock, and the longest wait for something due.
-const MEASURE_EVERY: Duration = Duration::from_secs(30);
+/// Longest wait for something due: the clock that due times are compared with may be corrected meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const CLEAN_EVERY: Duration = Duration::from_secs(3_600);
 /// Longest wait for commands in flight at shutdown.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -108,7 +108,6 @@ struct ClockSession<'a> {
 /// The reactors and how far they are.
 struct ReactorState<'a> {
     reactors: &'a mut [Box<dyn Reactor>],
-    clock: DatabaseClock,
     /// Folded up to here.
     folded: Position,
     /// Saved to the tables up to here.
@@ -125,8 +124,8 @@ impl ReactorState<'_> {
 
     fn until_due(&self) -> Duration {
         let next = self.reactors.iter().filter_map(|reactor| reactor.next_due()).min();
-        let wait = next.map_or(i64::MAX, |due| due.0.saturating_sub(self.clock.now().0));
-        Duration::from_micros(wait.max(0).unsigned_abs()).min(MEASURE_EVERY)
+        let wait = next.map_or(i64::MAX, |due| due.0.saturating_sub(Micros::now().0));
+        Duration::from_micros(wait.max(0).unsigned_abs()).min(LONGEST_WAIT)
     }
 }
 
@@ -137,13 +136,12 @@ impl ClockSession<'_> {
         let mut commands = CommandTasks::default();
         let mut batches = pin!(follow::batches(self.log.clone(), state.folded, BATCH_SIZE));
         let mut save = interval(self.options.save);
-        let mut measure = interval(MEASURE_EVERY);
         let mut clean = interval(CLEAN_EVERY);
         loop {
             // What seems due may have been done already: issue nothing before the log is read to its end.
             if state.folded >= caught_up {
                 for reactor in state.reactors.iter_mut() {
-                    commands.spawn(reactor.take(&state.clock));
+                    commands.spawn(reactor.take(Micros::now()));
                 }
             }
             tokio::select! {
@@ -153,7 +151,6 @@ impl ClockSession<'_> {
                 Some(()) = commands.ended() => {}
                 () = tokio::time::sleep(state.until_due()) => {}
                 _ = save.tick() => self.save(&mut state).await?,
-                _ = measure.tick() => state.clock.measure(&mut *self.lease.pool().acquire().await?).await?,
                 _ = clean.tick() => cleanup::run(&self.options.cleanups, self.log, self.lease.pool()).await,
             }
         }
@@ -167,7 +164,7 @@ impl ClockSession<'_> {
             reactor.load(&mut c).await?;
         }
         let at = self.lease.position();
-        Ok(ReactorState { reactors, clock: DatabaseClock::default(), folded: at, saved: at })
+        Ok(ReactorState { reactors, folded: at, saved: at })
     }
 
     /// Saves tables and checkpoint in one transaction, without waiting for the disk: what a crash loses is folded again.

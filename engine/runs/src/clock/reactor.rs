@@ -4,8 +4,6 @@ use futures::future::BoxFuture;
 use luci_schema::{Micros, Recorded};
 use sqlx::PgConnection;
 
-use super::DatabaseClock;
-
 /// A command being issued. It records its own outcome in the reactor's state, so that the next `take` sees it.
 pub type Command = BoxFuture<'static, ()>;
 
@@ -19,10 +17,10 @@ pub trait Reactor: Send {
     /// When `take` has work again; `None` until an event brings more.
     fn next_due(&self) -> Option<Micros>;
 
-    /// Everything that is due, once: what was taken is not taken again before its command has ended.
-    fn take(&mut self, clock: &DatabaseClock) -> Vec<Command>;
+    /// Everything that is due at `now`, once: what was taken is not taken again before its command has ended.
+    fn take(&mut self, now: Micros) -> Vec<Command>;
 
     /// Writes what changed since the last save, in the transaction that moves the clock's checkpoint. When that transaction
-    /// fails, the clock loads the reactor anew.
+    /// fails, the clock loads the reactor again.
     fn save<'a>(&'a mut self, c: &'a mut PgConnection) -> BoxFuture<'a, Result<(), sqlx::Error>>;
 }

@@ -10,7 +10,7 @@ use luci_schema::{Micros, Recorded};
 use sqlx::PgConnection;
 
 use super::{
-    DatabaseClock, admissions, cause,
+    admissions, cause,
     reactor::{Command, Reactor},
     slots::{Admission, Slots, StartOutcome},
 };
@@ -54,7 +54,7 @@ impl Reactor for RunStarts {
         None
     }
 
-    fn take(&mut self, _: &DatabaseClock) -> Vec<Command> {
+    fn take(&mut self, _: Micros) -> Vec<Command> {
         let mut slots = self.slots();
         let admitted = slots.admit();
         metrics::gauge!("luci_runs_waiting").set(slots.waiting() as f64);

@@ -149,13 +149,13 @@ async fn publish_while_held(
             SessionEnd::Damaged(damage) => match repair::remove_stream(&context, &damage).await {
                 Ok(()) => {
                     session.restart();
-                    continue;
+                    damage.to_string()
                 }
                 Err(why) => why,
             },
             SessionEnd::Retry(why) => why,
         };
-        if session.published() != published {
+        if session.published() > published {
             pause = RetryPause::default();
         }
         tracing::warn!(error = why, position = session.published().0, "relay session failed, retrying");

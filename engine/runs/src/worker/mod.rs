@@ -9,6 +9,7 @@ mod delivery;
 mod delivery_status;
 mod execute;
 mod handle;
+mod lost_deliveries;
 mod pull;
 mod settle;
 
@@ -26,6 +27,8 @@ use crate::{
     telemetry::Telemetry,
     worker::block_locks::BlockLocks,
 };
+
+pub use crate::worker::lost_deliveries::{SweepError, redeliver_lost};
 
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {

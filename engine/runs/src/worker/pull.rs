@@ -75,11 +75,16 @@ async fn open(worker: &Worker) -> Result<Consumer<pull::Config>, BrokerError> {
     stream.create_consumer(config).await.map_err(|e| BrokerError::Stream(e.to_string()))
 }
 
+/// `worker_enrich`
+pub(super) fn consumer_name(stage: Stage) -> String {
+    format!("worker_{stage}")
+}
+
 /// `worker_enrich` on `evt.*.block.queued.enrich`. No delivery limit: a block ends by its own failure, never by a message
 /// that the broker silently drops.
 fn config(stage: Stage, ack_wait: Duration) -> pull::Config {
     pull::Config {
-        durable_name: Some(format!("worker_{stage}")),
+        durable_name: Some(consumer_name(stage)),
         description: Some(format!("blocks of stage {stage}")),
         deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::Explicit,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use luci_runs::{
-    clock::{Command, DatabaseClock, Reactor},
+    clock::{Command, Reactor},
     issue::Issuer,
 };
 use luci_schema::{Micros, Recorded, log::Log};
@@ -56,11 +56,11 @@ impl Reactor for AutomationRuns {
         self.automations().next_due()
     }
 
-    fn take(&mut self, clock: &DatabaseClock) -> Vec<Command> {
-        let taken = self.automations().take(clock.now());
+    fn take(&mut self, now: Micros) -> Vec<Command> {
+        let taken = self.automations().take(now);
         let start = |launch: Launch| {
             let (issuer, log, storage) = (self.issuer.clone(), self.log.clone(), self.storage.clone());
-            let (automations, clock) = (Arc::clone(&self.automations), clock.clone());
+            let automations = Arc::clone(&self.automations);
             async move {
                 let launched = launch::launch(&issuer, (&log, &storage), &launch).await;
                 let mut automations = automations.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +68,7 @@ impl Reactor for AutomationRuns {
                     // The log has the outcome, or will have it.
                     Launched::Recorded => {}
                     Launched::NoMatch => automations.settle(launch.automation, &launch.cause.key()),
-                    Launched::Undecided => automations.retry_at(&launch, clock.now().plus_millis(RETRY_AFTER_MS)),
+                    Launched::Undecided => automations.retry_at(&launch, Micros::now().plus_millis(RETRY_AFTER_MS)),
                 }
             }
             .boxed()
