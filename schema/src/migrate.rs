@@ -79,12 +79,18 @@ pub struct Pending {
 /// Creates missing roles and applies pending migrations; returns the latter. The pool's user must own the database, and may
 /// need the right to create roles.
 pub async fn run(pool: &PgPool) -> Result<Vec<Pending>, MigrateError> {
-    for role in DatabaseRole::ALL {
-        create_role(pool, role).await.map_err(MigrateError::Roles)?;
-    }
+    create_roles(pool).await?;
     let pending = pending(pool).await?;
     MIGRATIONS.run(pool).await?;
     Ok(pending)
+}
+
+/// Creates the roles that are missing; they belong to the cluster, not to the database.
+pub async fn create_roles(pool: &PgPool) -> Result<(), MigrateError> {
+    for role in DatabaseRole::ALL {
+        create_role(pool, role).await.map_err(MigrateError::Roles)?;
+    }
+    Ok(())
 }
 
 /// The migrations that `run` would apply now, in order. Changes nothing.

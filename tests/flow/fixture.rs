@@ -42,7 +42,18 @@ pub async fn chatter(log: &Log, count: u32) {
 }
 
 pub async fn append(log: &Log, tenant: TenantId, stream: StreamId, expected: Version, events: Vec<Event>) {
-    let append = Append {
+    log.append(request(tenant, stream, expected, events)).await.expect("appended");
+}
+
+/// One event of a new tenant.
+pub fn first_event() -> Append {
+    let tenant = TenantId::generate();
+    let event = Event::Config(ConfigEvent::TenantUpdated(TenantUpdated { active_runs: 1 }));
+    request(tenant, tenant.into(), Version(0), vec![event])
+}
+
+fn request(tenant: TenantId, stream: StreamId, expected: Version, events: Vec<Event>) -> Append {
+    Append {
         tenant,
         stream,
         expected,
@@ -52,8 +63,7 @@ pub async fn append(log: &Log, tenant: TenantId, stream: StreamId, expected: Ver
         correlation: CorrelationId::generate(),
         causation: None,
         receipt: None,
-    };
-    log.append(append).await.expect("appended");
+    }
 }
 
 /// Every event, in order.

@@ -8,6 +8,7 @@ mod lost_blocks;
 mod process;
 mod relay;
 mod relay_repair;
+mod restored;
 mod seal_witness;
 mod sealer;
 mod stages;

@@ -2,9 +2,9 @@
 
 use futures::StreamExt as _;
 use luci_runs::relay::{RelayError, RelayState};
-use luci_schema::log::followers;
+use luci_schema::log::{AppendError, followers};
 
-use super::fixture::{assert_equal, chatter, log, log_named, quick, relay, relayed};
+use super::fixture::{assert_equal, chatter, first_event, log, log_named, quick, relay, relayed};
 use crate::support::{self, DEADLINE, eventually};
 
 #[tokio::test]
@@ -122,6 +122,9 @@ async fn a_stream_ahead_of_the_log_stops_the_relay() {
     assert!(health.unhealthy().expect("a reason").contains("restored"));
     assert_equal(&nats.client().await, &full).await;
 
+    let refused = empty.append(first_event()).await.expect_err("no second history begins");
+    assert!(matches!(&refused, AppendError::Halted(reason) if reason.contains("restored")), "{refused}");
+    empty.resume().await.expect("an operator connects it anyway");
     chatter(&empty, 5).await;
     let relaying = relay(quick("one"), &empty, nats.url()).await;
     let error = relaying.task.await.expect("no panic").expect_err("as long, but another history");

@@ -80,6 +80,28 @@ impl Database {
         self.admit("true").await;
     }
 
+    /// A copy as a backup would be; takes a moment in which nobody can connect.
+    pub async fn backup(&self) -> Backup {
+        self.close().await;
+        let name = new_name("backup");
+        let statement = format!("create database {name} template {}", self.name);
+        admin().await.execute(sqlx::AssertSqlSafe(statement)).await.expect("copied");
+        self.open().await;
+        Backup(name)
+    }
+
+    /// Puts a backup in the place of this database, under whoever is connected.
+    pub async fn restore(&self, backup: Backup) {
+        self.close().await;
+        let mut admin = admin().await;
+        for statement in [
+            format!("drop database {} with (force)", self.name),
+            format!("alter database {} rename to {}", backup.0, self.name),
+        ] {
+            admin.execute(sqlx::AssertSqlSafe(statement)).await.expect("restored");
+        }
+    }
+
     async fn admit(&self, whether: &str) {
         let statement = format!("alter database {} with allow_connections {whether}", self.name);
         admin().await.execute(sqlx::AssertSqlSafe(statement)).await.expect("altered");
@@ -91,6 +113,10 @@ impl Database {
         options.connect(&self.url).await.expect("the database of this test")
     }
 }
+
+/// The name of a database that was copied.
+#[derive(Debug)]
+pub struct Backup(String);
 
 static DROPPER: LazyLock<mpsc::Sender<String>> = LazyLock::new(|| {
     let (names, inbox) = mpsc::channel::<String>();

@@ -3,6 +3,7 @@
 
 mod audit;
 mod automation;
+mod backup;
 mod blueprint;
 mod client;
 pub mod demo;
@@ -15,6 +16,7 @@ mod migrate;
 mod out;
 mod projections;
 mod provider;
+mod restore;
 mod run;
 mod run_list;
 pub mod sandbox;
@@ -100,6 +102,11 @@ enum Command {
     /// Compare stored objects with what was recorded
     #[command(subcommand)]
     Storage(storage::Storage),
+    /// Write database and stored objects to a folder, while LUCI runs, as operator
+    Backup(backup::Backup),
+    /// Restore a backup, show what happened after it, and accept the restored state, as operator
+    #[command(subcommand)]
+    Restore(restore::Restore),
     /// Show the position of the read tables, and rebuild them, as operator
     #[command(subcommand)]
     Projections(projections::Projections),
@@ -165,6 +172,8 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Webhook(webhook) => webhook.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
         Command::Storage(storage) => storage.run(&config).await,
+        Command::Backup(backup) => backup.run(&config).await,
+        Command::Restore(restore) => restore.run(&config).await,
         Command::Projections(projections) => projections.run(&config).await,
     }
 }

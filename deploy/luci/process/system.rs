@@ -253,7 +253,8 @@ impl System {
     fn sender(&mut self, setup: &Setup) -> Result<(), SystemError> {
         let options = setup.sender.clone();
         let accounts = CarrierAccounts::new(setup.senders.clone(), setup.vault.clone(), options.call_timeout);
-        let (accounts, engine) = (accounts.map_err(SystemError::Providers)?, (self.pool.clone(), self.log.clone()));
+        let (accounts, engine) =
+            (accounts.map_err(SystemError::Providers)?, (self.pool.clone(), self.log.clone(), setup.storage.clone()));
         self.roles.start(ProcessRole::Sender, self.stop.clone(), move |stop| {
             sender::run(options.clone(), engine.clone(), accounts.clone(), stop)
         });

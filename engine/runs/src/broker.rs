@@ -13,6 +13,9 @@ use async_nats::{
 };
 use luci_schema::subject::{EVENT_STREAM, EVENT_STREAM_SUBJECTS};
 
+/// EVT's metadata with the log's epoch.
+pub(crate) const EPOCH: &str = "luci-epoch";
+
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     #[error("cannot connect to NATS, check address and credentials: {0}")]
@@ -99,6 +102,14 @@ pub(crate) async fn pause(client: &Client, duration: Duration) {
     }
 }
 
+/// Waits for the connection.
+///
+/// # Errors
+/// `NotConnected` after `limit`.
+pub async fn connected_within(client: &Client, limit: Duration) -> Result<(), BrokerError> {
+    tokio::time::timeout(limit, connected(client)).await.map_err(|_| BrokerError::NotConnected)
+}
+
 async fn connected(client: &Client) {
     while client.connection_state() != State::Connected {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -115,14 +126,14 @@ pub fn jetstream(client: &Client) -> Context {
         .build(client.clone())
 }
 
-/// EVT, created when it is missing. Concurrent creation is harmless: the configurations are equal.
-pub async fn stream(context: &Context, options: &EvtOptions) -> Result<Stream, BrokerError> {
+/// EVT, created for the log's epoch when it is missing. Concurrent creation is harmless: the configurations are equal.
+pub async fn stream(context: &Context, options: &EvtOptions, epoch: &str) -> Result<Stream, BrokerError> {
     match context.get_stream(EVENT_STREAM).await {
         Ok(stream) => adopt(stream),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(e) if e.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND => {
                 tracing::info!(stream = EVENT_STREAM, "creating JetStream stream");
-                context.create_stream(config(options)).await.map_err(|e| BrokerError::Stream(e.to_string()))
+                context.create_stream(config(options, epoch)).await.map_err(|e| BrokerError::Stream(e.to_string()))
             }
             _ => Err(BrokerError::Stream(error.to_string())),
         },
@@ -137,7 +148,7 @@ fn adopt(stream: Stream) -> Result<Stream, BrokerError> {
     Err(BrokerError::Foreign { found: found.clone() })
 }
 
-fn config(options: &EvtOptions) -> Config {
+fn config(options: &EvtOptions, epoch: &str) -> Config {
     Config {
         name: EVENT_STREAM.into(),
         description: Some("LUCI's events; sequence = position in the log, published by the relay alone".into()),
@@ -148,6 +159,7 @@ fn config(options: &EvtOptions) -> Config {
         max_age: options.max_age,
         deny_delete: true,
         deny_purge: true,
+        metadata: [(EPOCH.to_owned(), epoch.to_owned())].into(),
         ..Config::default()
     }
 }

@@ -75,6 +75,20 @@ impl SealWitness {
     }
 }
 
+impl SealWitness {
+    /// Keeps the file as `{name}.{epoch}`, and begins a new one with the seals up to `last`.
+    pub(crate) fn leave_behind(&self, last: u64, epoch: &str) -> io::Result<()> {
+        let (kept, left): (Vec<_>, Vec<_>) = self.read()?.into_iter().partition(|seal| seal.seal_id <= last);
+        if left.is_empty() {
+            return Ok(());
+        }
+        let mut name = self.0.clone().into_os_string();
+        name.push(format!(".{epoch}"));
+        std::fs::rename(&self.0, name)?;
+        kept.into_iter().try_for_each(|seal| self.add(seal))
+    }
+}
+
 /// The length of the file up to its last line break.
 fn whole_lines(file: &File) -> io::Result<u64> {
     use std::os::unix::fs::FileExt;

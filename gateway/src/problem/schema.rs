@@ -34,6 +34,10 @@ impl From<AppendError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "log-damaged", "The log is damaged")
                     .detail(format!("{damage}; nothing can be recorded before it is removed."))
             }
+            AppendError::Halted(reason) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "log-halted", "Nothing can be recorded now")
+                    .detail(format!("An operator must decide first: {reason}."))
+            }
             AppendError::Database(error) => error.into(),
             AppendError::TooLarge { bytes, most, .. } => Self::event_too_large(bytes, most),
             error => Self::internal(&error),

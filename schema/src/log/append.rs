@@ -89,6 +89,9 @@ pub enum AppendError {
     /// Somebody inserted an event past the head: nothing can be appended before it is removed.
     #[error("the log is damaged: an event at position {0} lies beyond the head of the log")]
     Beyond(Position),
+    /// Nothing may be recorded before an operator has decided; the text says why.
+    #[error("the log is halted: {0}")]
+    Halted(String),
     #[error("the log is closed")]
     Closed,
     #[error("log database: {0}")]

@@ -4,7 +4,10 @@ use std::{borrow::Cow, time::Duration};
 
 use sqlx::{Error, PgConnection};
 
-use super::statement::{self, RECEIPT_KEY, REFUSED};
+use super::{
+    head,
+    statement::{OTHER_HISTORY, RECEIPT_KEY, REFUSED},
+};
 use crate::Position;
 
 /// `lock_timeout`.
@@ -25,6 +28,8 @@ pub(super) enum AppendFailure {
     Disconnected,
     /// Another session held a lock for too long; nothing was appended.
     Blocked,
+    /// The log is halted, or was restored to an earlier state under this process.
+    Halted,
     /// Postgres rejects it because of a member of the batch.
     Rejected,
 }
@@ -52,6 +57,7 @@ pub(super) fn append_failure(error: &Error) -> AppendFailure {
         };
     };
     match database.code().as_deref().unwrap_or_default() {
+        OTHER_HISTORY => AppendFailure::Halted,
         REFUSED | "40001" | "40P01" => AppendFailure::Conflict,
         "23505" if database.constraint().is_some_and(is_conflict) => AppendFailure::Conflict,
         "23514" if database.constraint().is_none() => AppendFailure::NoPartition,
@@ -70,9 +76,14 @@ pub(super) fn is_past_head(error: &Error) -> bool {
     key.is_some_and(|key| key.starts_with("events_") && key.ends_with("_pkey"))
 }
 
+/// What Postgres says, without its code.
+pub(super) fn message(error: &Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |database| database.message().to_owned())
+}
+
 /// The position of the event that an append ran into.
 pub(super) async fn past_head(c: Option<&mut PgConnection>, error: &Error) -> Option<Position> {
-    if is_past_head(error) { statement::beyond_head(c?).await.ok().flatten() } else { None }
+    if is_past_head(error) { head::beyond_head(c?).await.ok().flatten() } else { None }
 }
 
 /// The receipts' key or a partition's (stream, version): another process was first.
@@ -93,7 +104,7 @@ pub(super) fn cloned_error(error: &Error) -> Error {
     match append_failure(error) {
         AppendFailure::Blocked => Error::Database(Box::new(Blocked(error.to_string()))),
         AppendFailure::Disconnected => Error::Io(std::io::Error::other(error.to_string())),
-        AppendFailure::Conflict | AppendFailure::NoPartition | AppendFailure::Rejected => {
+        AppendFailure::Conflict | AppendFailure::NoPartition | AppendFailure::Halted | AppendFailure::Rejected => {
             Error::Protocol(error.to_string())
         }
     }

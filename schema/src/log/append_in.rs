@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::{
     Log,
     append::{Append, AppendError, Appended, Prepared},
-    append_failure::{AppendFailure, append_failure, is_past_head, past_head},
+    append_failure::{AppendFailure, append_failure, is_past_head, message, past_head},
     batch::{AppendVerdict, BatchPlan, plan},
     statement,
 };
@@ -28,10 +28,13 @@ impl Log {
         let now = Micros::now();
         match decide(c, &mut append, now).await? {
             BatchPlan { verdicts, moves } if matches!(verdicts[..], [AppendVerdict::Accepted]) => {
-                match statement::append(c, &[&append], &moves, now).await {
+                match statement::append(c, &[&append], &moves, now, self.inner.state.known()).await {
                     Ok(head) => Ok(append.placed(head)),
                     Err(error) if append_failure(&error) == AppendFailure::Conflict => {
                         Err(self.conflict(&mut append, error).await?)
+                    }
+                    Err(error) if append_failure(&error) == AppendFailure::Halted => {
+                        Err(AppendError::Halted(message(&error)))
                     }
                     Err(error) if is_past_head(&error) => {
                         let position = past_head(Some(&mut *self.pool().acquire().await?), &error).await;

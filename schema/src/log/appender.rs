@@ -15,13 +15,13 @@ use sqlx::{ConnectOptions, Error, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    LogError, LogOptions,
+    LogError, LogOptions, answer,
     append::{AppendError, Appended, MAX_APPEND_BYTES, Prepared},
     append_cache::{AppendCache, CacheUse, already_appended},
-    append_failure::{AppendFailure, append_failure, cloned_error, past_head, with_timeout},
+    append_failure::{AppendFailure, append_failure, past_head, with_timeout},
     batch::{AppendVerdict, BatchPlan},
     blocking::log_blocking_session,
-    statement,
+    head, statement,
     wake::{LogState, jittered},
 };
 use crate::{Micros, Position};
@@ -144,7 +144,7 @@ impl Appender {
         let mut head = self.state.head();
         if !accepted.is_empty() {
             let started = Instant::now();
-            head = with_timeout(statement::append(c, &accepted, &plan.moves, now)).await?;
+            head = with_timeout(statement::append(c, &accepted, &plan.moves, now, self.state.known())).await?;
             histogram!("luci_append_commit_seconds").record(started.elapsed().as_secs_f64());
             let events = accepted.iter().map(|append| append.events.len()).sum::<usize>();
             histogram!("luci_append_batch_events").record(events as f64);
@@ -218,7 +218,12 @@ impl Appender {
                 if let Some(c) = &mut self.connection {
                     log_blocking_session(c).await;
                 }
-                fail(batch.members, error, None);
+                answer::fail(batch.members, error, None);
+            }
+            AppendFailure::Halted => {
+                answer::halted(batch.members, &error);
+                // Finds out whether this process is the first to see it.
+                self.state.check_head();
             }
             AppendFailure::Rejected if batch.members.len() > 1 => {
                 let second = batch.members.split_off(batch.members.len() / 2);
@@ -230,14 +235,14 @@ impl Appender {
             | AppendFailure::Rejected
             | AppendFailure::NoPartition => {
                 let beyond = past_head(self.connection.as_mut(), &error).await;
-                fail(batch.members, error, beyond);
+                answer::fail(batch.members, error, beyond);
             }
         }
     }
 
     async fn create_partitions(&mut self) -> bool {
         let Some(c) = &mut self.connection else { return false };
-        let created = statement::ensure_partitions(c).await;
+        let created = head::ensure_partitions(c).await;
         if let Err(error) = &created {
             tracing::error!(%error, "log partition creation failed");
         }
@@ -280,21 +285,4 @@ async fn find_already_appended(c: &mut PgConnection, members: &[Pending], plan: 
         }
     }
     Ok(())
-}
-
-fn fail(members: Vec<Pending>, error: Error, beyond: Option<Position>) {
-    let streams: Vec<String> = members.iter().map(|pending| pending.append.stream.to_string()).take(10).collect();
-    tracing::error!(%error, appends = members.len(), ?streams, "append failed");
-    let mut error = Some(error);
-    let count = members.len();
-    for (index, pending) in members.into_iter().enumerate() {
-        let each = match &error {
-            Some(error) if index + 1 < count => cloned_error(error),
-            _ => match error.take() {
-                Some(error) => error,
-                None => return,
-            },
-        };
-        let _ = pending.answer.send(Err(beyond.map_or(AppendError::Database(each), AppendError::Beyond)));
-    }
 }

@@ -3,6 +3,7 @@
 //! Positions are dense and in commit order, so a follower reads `position > p` and checks that it gets p+1, p+2, … Absent on
 //! purpose: a database sequence, snapshots of open transactions, a second queue.
 
+mod answer;
 mod append;
 mod append_cache;
 mod append_failure;
@@ -11,7 +12,9 @@ mod appender;
 mod batch;
 mod blocking;
 mod chain;
+mod epoch;
 mod follow;
+mod head;
 mod read;
 mod row;
 mod seals;
@@ -32,6 +35,7 @@ pub use append::{
 pub use append_failure::{is_blocked, is_disconnected};
 pub use blocking::{BlockingSession, blocking_session};
 pub use chain::{Chain, ChainError, event_hash};
+pub use epoch::{HaltedBy, begin_epoch, epochs, halted};
 pub use follow::{Follower, Lease, checkpoint, follower_position, followers, forget_follower};
 pub use read::stream_head;
 pub use seals::{add_seal, last_seal, seal_over, seals_after};
@@ -120,14 +124,14 @@ impl Log {
     /// (appender, listener, notifier).
     pub async fn open(pool: PgPool, options: LogOptions) -> Result<Self, LogError> {
         let mut c = pool.acquire().await?;
-        let head = statement::head(&mut c).await?;
-        statement::ensure_partitions(&mut c).await?;
+        let (head, epoch) = head::head_and_epoch(&mut c).await?;
+        head::ensure_partitions(&mut c).await?;
         clock::follow_database(&mut c).await?;
-        if let Some(position) = statement::beyond_head(&mut c).await? {
+        if let Some(position) = head::beyond_head(&mut c).await? {
             return Err(LogError::Beyond { position, head });
         }
         drop(c);
-        let state = Arc::new(LogState::new(head, tail::Tail::new(options.tail_events, options.tail_bytes)));
+        let state = Arc::new(LogState::new(head, epoch, tail::Tail::new(options.tail_events, options.tail_bytes)));
         let address = (*pool.connect_options()).clone();
         let stop = CancellationToken::new();
         let (queue, waiting) = mpsc::channel(options.queue.max(1));

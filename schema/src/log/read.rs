@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::PgConnection;
 
-use super::{Log, LogError, append::Receipt, statement};
+use super::{Log, LogError, append::Receipt, head, statement};
 use crate::{CommandId, Hash, Position, Recorded, StreamId, TenantId, Version};
 
 impl Log {
@@ -48,7 +48,7 @@ impl Log {
     /// Reads the head from the database; `head()` knows it from then on.
     pub async fn newest(&self) -> Result<Position, LogError> {
         let mut c = self.pool().acquire().await?;
-        let head = statement::head(&mut c).await?;
+        let head = head::position(&mut c).await?;
         self.inner.state.advance(head);
         Ok(head)
     }

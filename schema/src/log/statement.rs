@@ -31,6 +31,7 @@ made as (
   on conflict do nothing returning 1),
 head as (
   update log.head set position = position + case
+      when position < $29 or epoch <> $30 or halted is not null then log.refuse_history(position, $29, halted)
       when (select count(*) from moved) + (select count(*) from made) = cardinality($1) then cardinality($8)
       else log.refuse_append('a stream has moved') end
    where id = 0 returning position),
@@ -72,6 +73,15 @@ pub(super) const PARTITION_SIZE: u64 = 10_000_000;
 pub(super) const RECEIPT_KEY: &str = "receipts_pkey";
 /// SQLSTATE of `log.refuse_append`: another append was first.
 pub(super) const REFUSED: &str = "LU001";
+/// SQLSTATE of `log.refuse_history`: the log is not the one that this process knows.
+pub(super) const OTHER_HISTORY: &str = "LU002";
+
+/// What a process knows of the log: its newest position, and its epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KnownLog<'a> {
+    pub head: Position,
+    pub epoch: &'a str,
+}
 
 /// Appends `accepted`, in the order of the log, all or nothing; returns the log's new head.
 pub(super) async fn append(
@@ -79,6 +89,7 @@ pub(super) async fn append(
     accepted: &[&Prepared],
     moves: &Moves,
     now: Micros,
+    known: KnownLog<'_>,
 ) -> Result<Position, sqlx::Error> {
     let streams: Vec<_> = moves.iter().collect();
     let events: Vec<&Recorded> = accepted.iter().flat_map(|append| &append.events).collect();
@@ -98,6 +109,8 @@ pub(super) async fn append(
         .bind(receipts.outcomes)
         .bind(receipts.ordinals)
         .bind(vec![now.date_time(); receipts.count])
+        .bind(known.head.0 as i64)
+        .bind(known.epoch)
         .fetch_one(c)
         .await?;
     Ok(Position(position as u64))
@@ -214,25 +227,6 @@ pub(super) async fn forget_receipts(c: &mut PgConnection, before: Micros) -> Res
     let done =
         sqlx::query("delete from log.receipts where recorded_at < $1").bind(before.date_time()).execute(c).await?;
     Ok(done.rows_affected())
-}
-
-/// The last position.
-pub(super) async fn head(c: &mut PgConnection) -> Result<Position, sqlx::Error> {
-    let position: i64 = sqlx::query_scalar("select position from log.head where id = 0").fetch_one(c).await?;
-    Ok(Position(position as u64))
-}
-
-/// Creates partitions ahead; returns the first position without one.
-pub(super) async fn ensure_partitions(c: &mut PgConnection) -> Result<Position, sqlx::Error> {
-    let position: i64 = sqlx::query_scalar("select log.ensure_partitions()").fetch_one(c).await?;
-    Ok(Position(position as u64))
-}
-
-/// The first position past the head that has an event: nobody but the append may make one.
-pub(super) async fn beyond_head(c: &mut PgConnection) -> Result<Option<Position>, sqlx::Error> {
-    let sql = "select min(position) from log.events where position > (select position from log.head where id = 0)";
-    let position: Option<i64> = sqlx::query_scalar(sql).fetch_one(c).await?;
-    Ok(position.map(|position| Position(position as u64)))
 }
 
 /// Events after a position, in order.

@@ -16,7 +16,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{statement, tail::Tail};
+use super::{
+    epoch::halt_if_restored,
+    head,
+    statement::{KnownLog, PARTITION_SIZE},
+    tail::Tail,
+};
 use crate::{EventId, Position, Recorded, clock};
 
 const CHANNEL: &str = "luci_log";
@@ -35,15 +40,17 @@ pub(super) struct LogState {
     /// The highest position that this process committed; the others are notified of it.
     own: watch::Sender<Position>,
     check: Notify,
+    epoch: String,
 }
 
 impl LogState {
-    pub fn new(head: Position, tail: Tail) -> Self {
+    pub fn new(head: Position, epoch: String, tail: Tail) -> Self {
         Self {
             tail: Mutex::new(tail),
             head: watch::Sender::new(head),
             own: watch::Sender::new(head),
             check: Notify::new(),
+            epoch,
         }
     }
 
@@ -70,6 +77,14 @@ impl LogState {
 
     pub fn head(&self) -> Position {
         *self.head.borrow()
+    }
+
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    pub fn known(&self) -> KnownLog<'_> {
+        KnownLog { head: self.head(), epoch: &self.epoch }
     }
 
     /// Has the head read soon: the caller committed on its own connection.
@@ -140,14 +155,17 @@ async fn read_head(
     partitions: &mut Position,
 ) -> Result<(), sqlx::Error> {
     let mut c = pool.acquire().await?;
-    let head = statement::head(&mut c).await?;
+    // Before the read: an append may commit meanwhile.
+    let known = state.head();
+    let head = head::position(&mut c).await?;
+    halt_if_restored(&mut c, head, known, state.epoch()).await?;
     state.advance(head);
     if reason == HeadCheck::OwnCommit {
         raise(&state.own, head);
     }
     // At least half a partition ahead.
-    if partitions.0 < head.0.saturating_add(statement::PARTITION_SIZE / 2) {
-        *partitions = statement::ensure_partitions(&mut c).await?;
+    if partitions.0 < head.0.saturating_add(PARTITION_SIZE / 2) {
+        *partitions = head::ensure_partitions(&mut c).await?;
     }
     Ok(())
 }

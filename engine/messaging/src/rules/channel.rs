@@ -65,8 +65,38 @@ pub fn call_numbers(lead: &Lead) -> impl Iterator<Item = &str> {
 ///
 /// Migration 0545 computes the same in SQL.
 pub fn send_key(tenant: TenantId, channel: Channel, to: &str, campaign: &str, attempt: u32) -> [u8; 32] {
+    joined_hash(&[&tenant.to_string(), channel.as_str(), to, campaign, &attempt.to_string()])
+}
+
+/// By what a send is known again after the database was restored to the past: a repeated run has the same send keys, a new
+/// run of the same file the same numbers and texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SendKeys {
+    #[serde(with = "hex::serde")]
+    pub send_key: [u8; 32],
+    /// SHA-256 of tenant, channel, number and text; of a call, which has no text, the send key.
+    #[serde(with = "hex::serde")]
+    pub content: [u8; 32],
+}
+
+impl SendKeys {
+    pub fn of_message(tenant: TenantId, send_key: [u8; 32], to: &str, body: &str) -> Self {
+        Self { send_key, content: joined_hash(&[&tenant.to_string(), Channel::Sms.as_str(), to, body]) }
+    }
+
+    pub const fn of_call(send_key: [u8; 32]) -> Self {
+        Self { send_key, content: send_key }
+    }
+
+    pub fn all(&self) -> [&[u8]; 2] {
+        [&self.send_key, &self.content]
+    }
+}
+
+/// SHA-256 of the parts, each followed by U+001F.
+fn joined_hash(parts: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    let parts = [&tenant.to_string(), channel.as_str(), to, campaign, &attempt.to_string()];
     for part in parts {
         hash.update(part.as_bytes());
         hash.update([0x1f]);

@@ -1,8 +1,8 @@
 //! The id of a queued send: a message's or a call's. Its attempt has the same ULID under the prefix `att_`.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use luci_schema::{AttemptId, CallId, MessageId};
+use luci_schema::{AttemptId, CallId, IdError, MessageId};
 
 use crate::rules::channel::Channel;
 
@@ -38,6 +38,14 @@ impl From<MessageId> for SendId {
 impl From<CallId> for SendId {
     fn from(id: CallId) -> Self {
         Self::Call(id)
+    }
+}
+
+impl FromStr for SendId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.parse().map(Self::Call).or_else(|_| text.parse().map(Self::Message))
     }
 }
 

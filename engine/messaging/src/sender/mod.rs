@@ -6,6 +6,7 @@
 //! ever sent twice, whatever crashes.
 
 mod claim_guard;
+pub mod journal;
 mod prepare;
 mod retargets;
 pub mod send_wait;
@@ -22,6 +23,7 @@ use futures::{StreamExt, stream};
 use luci_config::AdminError;
 use luci_providers::ProviderError;
 use luci_schema::{FailureCode, TenantId, log::Log};
+use luci_storage::Storage;
 use sqlx::PgPool;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +42,9 @@ pub use crate::carriers::{signalhouse::SignalHouseAccess, twilio::TwilioAccess};
 const TENANT_PAGE: u32 = 500;
 /// Rest of a tenant after an error of the database, the vault or the log.
 const ERROR_REST: Duration = Duration::from_secs(10);
+
+/// Interval of deletions of old entries of the send journal.
+const JOURNAL_CLEANUP: Duration = Duration::from_secs(6 * 3_600);
 
 /// How the sender works.
 #[derive(Debug, Clone)]
@@ -86,6 +91,8 @@ struct Sender {
     pool: PgPool,
     accounts: Arc<CarrierAccounts>,
     log: Log,
+    /// Where the send journal is.
+    storage: Storage,
     /// Tenants that rest, and until when.
     resting: Mutex<HashMap<TenantId, Instant>>,
     stop: CancellationToken,
@@ -94,12 +101,17 @@ struct Sender {
 /// Runs until `stop` is cancelled, then finishes the current send. `pool` has role `luci_engine`.
 pub async fn run(
     options: SenderOptions,
-    (pool, log): (PgPool, Log),
+    (pool, log, storage): (PgPool, Log, Storage),
     accounts: Arc<CarrierAccounts>,
     stop: CancellationToken,
 ) -> Result<(), AdminError> {
-    let sender = Sender { options, pool, accounts, log, resting: Mutex::default(), stop };
+    let sender = Sender { options, pool, accounts, log, storage, resting: Mutex::default(), stop };
+    let mut journal_cleaned: Option<Instant> = None;
     while !sender.stop.is_cancelled() {
+        if journal_cleaned.is_none_or(|at| at.elapsed() > JOURNAL_CLEANUP) {
+            sender.clean_journal().await;
+            journal_cleaned = Some(Instant::now());
+        }
         if !sender.pass().await? {
             tokio::select! {
                 () = sender.stop.cancelled() => {}
@@ -111,6 +123,14 @@ pub async fn run(
 }
 
 impl Sender {
+    async fn clean_journal(&self) {
+        match journal::delete_old(&self.storage).await {
+            Ok(0) => {}
+            Ok(entries) => tracing::info!(entries, "old entries of the send journal deleted"),
+            Err(error) => tracing::warn!(%error, "send journal not cleaned"),
+        }
+    }
+
     /// A turn for each tenant. Whether anything was sent.
     async fn pass(&self) -> Result<bool, AdminError> {
         let (mut any, mut after) = (false, None);

@@ -12,12 +12,16 @@ use crate::{
     store::{
         attempts,
         claimed_send::ClaimedSend,
+        restored_sends,
         send_settings::{self, SendSettings},
         sender_numbers,
-        sends::{self, DueSend},
+        sends::{self, DueSend, SendRetry},
         sms_queue,
     },
 };
+
+/// Sent before the database was restored to an earlier state.
+const ALREADY_SENT: &str = "already_sent";
 
 /// A claimed send and what its call needs.
 pub(super) struct PreparedSend {
@@ -46,7 +50,7 @@ pub(super) async fn prepare(
         return Ok(None);
     }
     let open_zones = settings.window().open_zones(now);
-    while let Some(due) = sends::lock_next(c, tenant, channel, &open_zones).await? {
+    'due: while let Some(due) = sends::lock_next(c, tenant, channel, &open_zones).await? {
         // Checked under the row's lock: an earlier opt-out is seen, a later one waits for this transaction.
         if let Some(code) = must_not_go(c, tenant, &due, &settings).await? {
             sends::cancel(c, tenant, due.id, code).await?;
@@ -57,6 +61,18 @@ pub(super) async fn prepare(
         for &carrier in &usable {
             if let Some(from) = sender_numbers::next(c, tenant, carrier, channel).await? {
                 let claimed = sends::claim(c, tenant, due.id, (carrier, &from)).await?;
+                if restored_sends::contains(c, tenant, &claimed.keys).await? {
+                    sends::release(c, tenant, &claimed, (ALREADY_SENT, SendRetry::Never)).await?;
+                    attempts::failed(
+                        c,
+                        tenant,
+                        claimed.id,
+                        (ALREADY_SENT, "it was sent before the database was restored"),
+                    )
+                    .await?;
+                    count(channel, ALREADY_SENT);
+                    continue 'due;
+                }
                 return Ok(Some(PreparedSend { claimed, voice_url, pause_ms: settings.pause_ms }));
             }
         }

@@ -21,7 +21,7 @@ use crate::{
     sender::{
         Sender, TurnStep,
         claim_guard::ClaimGuard,
-        count,
+        count, journal,
         prepare::{PreparedSend, prepare},
     },
     store::{
@@ -57,6 +57,10 @@ impl Sender {
         let claimed = &send.claimed;
         let report_url = self.accounts.report_url(claimed.carrier);
         let callbacks = Callbacks { voice_url: send.voice_url.as_deref(), report_url: report_url.as_deref() };
+        if let Err(error) = journal::write(&self.storage, tenant, claimed).await {
+            tracing::warn!(send.id = %claimed.id, %error, "send not attempted: the send journal cannot be written");
+            return self.release_unsent(tenant, claimed).await;
+        }
         if guard.has_expired() {
             tracing::warn!(send.id = %claimed.id, "send not attempted: the claim took too long");
             return self.release_unsent(tenant, claimed).await;

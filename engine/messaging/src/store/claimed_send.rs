@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use luci_schema::{LeadId, Micros};
+use luci_schema::{LeadId, Micros, TenantId};
 use sqlx::{Row, postgres::PgRow};
 use time::OffsetDateTime;
 
-use crate::rules::{carrier::Carrier, send_id::SendId};
+use crate::rules::{carrier::Carrier, channel::SendKeys, send_id::SendId};
 
 /// A send that this process alone may carry out. Numbers in E.164.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,7 @@ pub struct ClaimedSend {
     pub to: String,
     pub from: String,
     pub content: SendContent,
+    pub keys: SendKeys,
     pub carrier: Carrier,
     /// The fencing token: each claim of the row increases it.
     pub claim: i64,
@@ -38,10 +39,17 @@ impl ClaimedSend {
     pub(super) fn read(row: &PgRow, id: SendId, to: &str, content: SendContent) -> Result<Self, sqlx::Error> {
         let carrier: Option<String> = row.try_get("provider")?;
         let carrier = carrier.unwrap_or_default().parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let (tenant, send_key): (TenantId, [u8; 32]) = (row.try_get("tenant_id")?, row.try_get("send_key")?);
+        let number: String = row.try_get(to)?;
+        let keys = match &content {
+            SendContent::Message { body, .. } => SendKeys::of_message(tenant, send_key, &number, body),
+            SendContent::Call => SendKeys::of_call(send_key),
+        };
         Ok(Self {
             id,
             lead_id: row.try_get("lead_id")?,
-            to: row.try_get(to)?,
+            to: number,
+            keys,
             from: row.try_get::<Option<String>, _>("from_number")?.unwrap_or_default(),
             content,
             carrier,

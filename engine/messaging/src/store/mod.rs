@@ -6,6 +6,7 @@ pub mod dialer_queue;
 pub mod early_reports;
 pub mod number_holds;
 pub mod remaining_quota;
+pub mod restored_sends;
 pub mod send_batch;
 pub mod send_countries;
 pub mod send_settings;

@@ -128,6 +128,14 @@ pub async fn claim(
     }
 }
 
+/// The newest claim of a row; none when there is no such row.
+pub async fn newest_claim(c: &mut PgConnection, tenant: TenantId, id: SendId) -> Result<Option<i64>, sqlx::Error> {
+    match id {
+        SendId::Message(id) => sms_queue::sending::newest_claim(c, tenant, id).await,
+        SendId::Call(id) => dialer_queue::sending::newest_claim(c, tenant, id).await,
+    }
+}
+
 /// Cancels a row that must not be sent, unless it is claimed or sent already.
 pub async fn cancel(c: &mut PgConnection, tenant: TenantId, id: SendId, code: &str) -> Result<(), sqlx::Error> {
     match id {

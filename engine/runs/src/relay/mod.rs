@@ -6,7 +6,9 @@
 //! hashes in the background. A lost or damaged stream is published again from the log. A stream that holds events that the
 //! log does not have is never overwritten: the relay stops with an error.
 
+mod epoch;
 mod health;
+mod lost_events;
 mod message_reader;
 mod publish;
 mod range_check;
@@ -16,7 +18,7 @@ mod repair;
 use async_nats::Client;
 use luci_schema::{
     Position,
-    log::{Log, LogError},
+    log::{HaltedBy, Log, LogError},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +29,10 @@ use crate::{
     retry_pause::RetryPause,
 };
 
-pub use crate::relay::health::{RelayHealth, RelayState};
+pub use crate::relay::{
+    health::{RelayHealth, RelayState},
+    lost_events::{LostEvent, lost_events},
+};
 
 #[derive(Debug, Clone)]
 pub struct RelayOptions {
@@ -63,6 +68,11 @@ pub enum RelayError {
          belong together. Nothing was overwritten. Connect the right ones, or remove stream EVT to republish the log"
     )]
     Diverged { position: Position },
+    #[error(
+        "JetStream stream EVT has epoch {stream}, the log epoch {log}, and never had that of the stream: Postgres was \
+         restored to a state before `luci restore accept`, or stream and database do not belong together"
+    )]
+    OtherEpoch { stream: String, log: String },
     #[error("the log cannot be followed: {0}")]
     Log(LogError),
     #[error(transparent)]
@@ -76,6 +86,8 @@ enum Damage {
     Foreign { position: Position },
     #[error("{missing} messages are missing")]
     Holes { missing: u64 },
+    #[error("it was published before the log was restored, in epoch {epoch}")]
+    FormerEpoch { epoch: String },
     #[error("the messages before {first} are missing")]
     Truncated { first: Position },
 }
@@ -122,12 +134,24 @@ pub async fn run(options: RelayOptions, log: Log, client: Client, stop: Cancella
         let why = ended.as_ref().err().map(ToString::to_string);
         lease.release(why.as_deref()).await;
         if let Err(error) = ended {
+            halt(&log, &error).await;
             tracing::error!(%error, "relay stopped");
             options.health.set(RelayState::Stopped(error.to_string()));
             return Err(error);
         }
     }
     Ok(())
+}
+
+/// What is appended to a log that is not the one of the stream can never be published. Until an operator has decided, nothing
+/// is appended.
+async fn halt(log: &Log, error: &RelayError) {
+    if !matches!(error, RelayError::Ahead { .. } | RelayError::Diverged { .. } | RelayError::OtherEpoch { .. }) {
+        return;
+    }
+    if let Err(failure) = log.halt(HaltedBy::Relay, &error.to_string()).await {
+        tracing::error!(error = %failure, "appends not halted");
+    }
 }
 
 /// Runs sessions one after another while the lease is held.

@@ -26,7 +26,7 @@ use crate::{
     broker,
     lease_guard::LeaseGuard,
     relay::{
-        RelayOptions, RelayState, SessionEnd,
+        RelayOptions, RelayState, SessionEnd, epoch,
         message_reader::{BATCH_SIZE, MessageReader, OutgoingMessage},
         range_check::check_range,
         reconcile,
@@ -121,8 +121,10 @@ impl<'a> Session<'a> {
         let lost = self.lease.lost();
         let opening = async {
             broker::check_version(self.client)?;
-            let stream = broker::stream(self.context, &self.options.evt).await?;
+            let stream = broker::stream(self.context, &self.options.evt, self.log.epoch()).await?;
+            epoch::check_former(&stream, self.log).await?;
             let published = reconcile::reconcile(self.context, &stream, self.log).await?;
+            epoch::agree(self.context, &stream, self.log).await?;
             Ok::<_, SessionEnd>((stream, published))
         };
         let (stream, published) = tokio::select! {
@@ -131,6 +133,7 @@ impl<'a> Session<'a> {
             opened = opening => opened?,
         };
         self.published = published;
+        self.log.resume().await?;
         self.notify_again().await?;
         tracing::info!(position = published.0, "relay follows the log");
         self.options.health.set(RelayState::Following);

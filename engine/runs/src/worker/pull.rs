@@ -70,7 +70,7 @@ pub(super) async fn pull(
 async fn open(worker: &Worker) -> Result<Consumer<pull::Config>, BrokerError> {
     broker::check_version(&worker.client)?;
     let context = broker::jetstream(&worker.client);
-    let stream = broker::stream(&context, &worker.options.evt).await?;
+    let stream = broker::stream(&context, &worker.options.evt, worker.log.epoch()).await?;
     let config = config(worker.stage(), worker.options.ack_wait);
     stream.create_consumer(config).await.map_err(|e| BrokerError::Stream(e.to_string()))
 }

@@ -5,6 +5,11 @@ use sqlx::PgConnection;
 
 use crate::store::{remaining_quota::RemainingQuota, send_settings::SendSettings};
 
+pub async fn newest_claim(c: &mut PgConnection, tenant: TenantId, id: MessageId) -> Result<Option<i64>, sqlx::Error> {
+    let sql = "select claim from sms_queue where tenant_id = $1 and id = $2";
+    sqlx::query_scalar(sql).bind(tenant).bind(id).fetch_optional(c).await
+}
+
 pub async fn any_due(c: &mut PgConnection, tenant: TenantId) -> Result<bool, sqlx::Error> {
     let sql =
         "select exists (select from sms_queue where tenant_id = $1 and status = 'pending' and scheduled_at <= now())";

@@ -1,0 +1,85 @@
+//! `luci restore accept`: the restored state is the one to go on with.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use luci_messaging::sender::journal;
+use luci_runs::{relay::LostEvent, seal_history};
+use luci_schema::{log::begin_epoch, migrate};
+use serde_json::json;
+
+use super::plan::Findings;
+use crate::{
+    cli::{Outcome, migrate::database_url, out},
+    config::Config,
+    process::from_config::seal_witness,
+};
+
+#[derive(Debug, Args)]
+pub struct Accept {
+    /// File for the events that NATS has and the restored log does not have [default: lost-events-EPOCH.ndjson]
+    #[arg(long, value_name = "FILE")]
+    lost_events: Option<PathBuf>,
+    /// Accept although NATS cannot be asked; the events that it has are not saved
+    #[arg(long)]
+    without_nats: bool,
+    /// Accept although the log is not halted and NATS has no later events
+    #[arg(long)]
+    force: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+impl Accept {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let found = Findings::read(config).await?;
+        let log = &found.access.log;
+        let lost = match &found.lost {
+            Ok(lost) => lost.as_slice(),
+            Err(_) if self.without_nats => &[],
+            Err(error) => bail!(
+                "NATS cannot be asked for the events after the restored state: {error}; start it, or use --without-nats"
+            ),
+        };
+        let nothing = found.halted.is_none() && lost.is_empty() && found.sends.is_empty();
+        ensure!(!nothing || self.force, "nothing to accept: the log is not halted, and nothing happened after its end");
+        let file = self.lost_events.unwrap_or_else(|| format!("lost-events-{}.ndjson", log.epoch()).into());
+        if !lost.is_empty() {
+            save(&file, lost).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        // Before appends are allowed again.
+        let mut tx = log.pool().begin().await?;
+        journal::bring_in(&mut tx, &found.sends).await?;
+        tx.commit().await?;
+        seal_history::leave_behind(log, &found.storage, &seal_witness(config)).await?;
+        let owner = migrate::connect_owner(&database_url(config)?).await.context("cannot connect to the database")?;
+        let (position, epoch) = begin_epoch(&mut *owner.acquire().await?).await?;
+        owner.close().await;
+        let (events, sends) = (lost.len(), found.sends.len());
+        if self.json {
+            out::json(&json!({"position": position, "epoch": epoch, "lostEvents": events, "sends": sends,
+                "file": (events > 0).then_some(&file)}))?;
+            return Ok(Outcome::Done);
+        }
+        if events > 0 {
+            out::line(&format!("{events} events that the log does not have were saved to {}", file.display()))?;
+        }
+        out::line(&format!("{sends} sends were brought in and are not sent again"))?;
+        out::line(&format!("epoch {epoch} begins after position {position}. Restart every LUCI process now."))?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// One CloudEvent a line, as it was published.
+fn save(file: &Path, lost: &[LostEvent]) -> std::io::Result<()> {
+    let mut lines = std::io::BufWriter::new(std::fs::File::create_new(file)?);
+    for event in lost {
+        lines.write_all(&event.body)?;
+        lines.write_all(b"\n")?;
+    }
+    lines.into_inner()?.sync_all()
+}

@@ -1,0 +1,30 @@
+//! `luci restore`: puts a backup in place of the database, shows what happened after the restored state, and accepts it.
+
+mod accept;
+mod load;
+mod plan;
+
+use clap::Subcommand;
+
+use super::Outcome;
+use crate::config::Config;
+
+#[derive(Debug, Subcommand)]
+pub enum Restore {
+    /// Restore a backup: a new database takes the name of the present one, which is kept; missing objects are copied
+    Load(load::Load),
+    /// Show why the log is halted and what happened after the restored state: events that NATS still has, and sends
+    Plan(plan::Plan),
+    /// Accept the restored state: nothing that was sent is sent again, a new epoch begins, and appends are allowed again
+    Accept(accept::Accept),
+}
+
+impl Restore {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Load(load) => load.run(config).await,
+            Self::Plan(plan) => plan.run(config).await,
+            Self::Accept(accept) => accept.run(config).await,
+        }
+    }
+}
