@@ -27,4 +27,28 @@ begin
     using errcode = 'LU002';
 end $$;
 
+-- Refuses all appends from now on; an earlier reason stays. Nothing happens when the caller's epoch is over.
+create function log.halt(reason text, found_by text, of_epoch text) returns boolean language sql volatile as $$
+  with done as (
+    update log.head set halted = reason, halted_by = found_by
+     where id = 0 and epoch = of_epoch and halted is null returning 1)
+  select exists (select from done);
+$$;
+
+-- Takes back what the relay has halted.
+create function log.resume() returns boolean language sql volatile as $$
+  with done as (update log.head set halted = null, halted_by = null where halted_by = 'relay' returning 1)
+  select exists (select from done);
+$$;
+
+-- Accepts the log as it is: a new epoch begins at its head, and appends are allowed again. For the owner only.
+create function log.begin_epoch() returns table (from_position bigint, epoch text) language sql volatile as $$
+  with begun as (
+    insert into log.epochs (from_position) select position from log.head where id = 0
+    returning epochs.from_position, epochs.epoch)
+  update log.head h set epoch = begun.epoch, halted = null, halted_by = null from begun where h.id = 0
+  returning begun.from_position, begun.epoch;
+$$;
+revoke execute on function log.begin_epoch() from public;
+
 grant select on log.epochs to luci_engine;

@@ -7,5 +7,6 @@ mod engine;
 mod evidence;
 mod fixture;
 mod objects;
+mod restore;
 mod sends;
 mod store;

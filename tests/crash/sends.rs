@@ -1,6 +1,6 @@
 //! kill -9 while messages are queued and sent: the carriers' ledger shows that none was sent twice.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
 use luci_sandbox::{Carriers, KEY, TOKEN};
 use reqwest::Method;
@@ -13,7 +13,8 @@ use crate::{
 
 const LEADS: u64 = 300;
 
-async fn set_up(api: &Api) -> String {
+/// Opens the sending window and publishes a blueprint that sends a text to each lead; returns its id.
+pub(super) async fn sending(api: &Api) -> String {
     let window = json!({"timeZone": noon(), "windowFrom": "08:00", "windowTo": "21:00", "days": [1, 2, 3, 4, 5, 6, 7],
         "pauseMs": 0});
     assert_eq!(api.post("/api/sending", &window).await.0, 202);
@@ -24,12 +25,17 @@ async fn set_up(api: &Api) -> String {
     let stages = [stage("import", json!({})), stage("validate", json!({})), stage("push", push)];
     let (status, made) = api.post("/api/blueprints", &json!({"name": "send", "stages": stages})).await;
     assert_eq!(status, 201, "{made}");
+    made["blueprintId"].as_str().expect("an id").to_owned()
+}
+
+/// Uploads leads with the numbers of these rows, and starts a run on them; returns its id.
+pub(super) async fn start(api: &Api, blueprint: &str, rows: RangeInclusive<u64>) -> String {
     let mut csv = String::from("Company,First Name,Cell\n");
-    (1..=LEADS).for_each(|row| csv.push_str(&format!("Firm {row},Ann,{}\n", to(row))));
+    rows.for_each(|row| csv.push_str(&format!("Firm {row},Ann,{}\n", to(row))));
     let request = api.request(Method::POST, "/api/imports?fileName=leads.csv").header("content-type", "text/csv");
     let import: Value = request.body(csv).send().await.expect("an answer").json().await.expect("JSON");
     let options = json!({"blockSize": 50});
-    let body = json!({"importId": import["importId"], "blueprintId": made["blueprintId"], "options": options});
+    let body = json!({"importId": import["importId"], "blueprintId": blueprint, "options": options});
     let (status, run) = api.post("/api/pipelines", &body).await;
     assert_eq!(status, 202, "{run}");
     run["runId"].as_str().expect("an id").to_owned()
@@ -57,7 +63,8 @@ async fn killed_while_queueing_and_sending_nobody_is_sent_a_message_twice() {
         ("LUCI_SIGNALHOUSE_KEY", TOKEN.to_owned()),
     ];
     let mut luci = support::luci_with(Servers::on(&database, &nats), variables).await;
-    let run = set_up(&luci.api()).await;
+    let blueprint = sending(&luci.api()).await;
+    let run = start(&luci.api(), &blueprint, 1..=LEADS).await;
     for turn in 0..5_u64 {
         tokio::time::sleep(Duration::from_millis(300 + turn * 7_919 % 900)).await;
         luci.kill().await;

@@ -31,6 +31,7 @@ use luci_schema::{
     log::{Log, LogOptions},
     migrate::{self, DatabaseRole},
 };
+use luci_storage::Storage;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -136,7 +137,9 @@ impl Fixture {
     pub fn sender(&self, options: SenderOptions, config: SendersConfig) -> Sending {
         let vault = Arc::new(Vault::new(&"5a".repeat(32).into()).expect("a key"));
         let messengers = CarrierAccounts::new(config, vault, options.call_timeout).expect("a client");
-        let (stop, engine) = (CancellationToken::new(), (self.engine.clone(), self.log.clone()));
+        let storage =
+            Storage::local(support::temp_dir("journal"), String::new().into(), String::new()).expect("a folder");
+        let (stop, engine) = (CancellationToken::new(), (self.engine.clone(), self.log.clone(), storage));
         let task = tokio::spawn(sender::run(options, engine, messengers, stop.clone()));
         Sending { stop, task }
     }

@@ -2,6 +2,7 @@
 
 pub mod from_config;
 pub mod keys;
+mod nats;
 mod roles;
 mod system;
 pub mod telemetry;

@@ -40,10 +40,10 @@ impl Log {
 
     /// Takes a halt by the relay back.
     pub async fn resume(&self) -> Result<(), LogError> {
-        let sql = "update log.head set halted = null, halted_by = null where halted_by = $1";
-        let done = sqlx::query(sql).bind(HaltedBy::Relay.as_str()).execute(&mut *self.pool().acquire().await?).await?;
-        if done.rows_affected() > 0 {
-            tracing::info!("appends resumed: stream EVT fits the log");
+        let resumed: bool =
+            sqlx::query_scalar("select log.resume()").fetch_one(&mut *self.pool().acquire().await?).await?;
+        if resumed {
+            tracing::info!("appends resumed, stream EVT fits the log");
         }
         Ok(())
     }
@@ -62,22 +62,15 @@ pub async fn epochs(c: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
 /// Accepts the log as it is now: a new epoch begins at its head, and appends are allowed again. Processes that run since
 /// before must be restarted. The connection's role must own the tables.
 pub async fn begin_epoch(c: &mut PgConnection) -> Result<(Position, String), sqlx::Error> {
-    let (position, epoch): (i64, String) = sqlx::query_as(
-        "with begun as (
-           insert into log.epochs (from_position) select position from log.head where id = 0
-           returning from_position, epoch)
-         update log.head h set epoch = b.epoch, halted = null, halted_by = null from begun b where id = 0
-         returning b.from_position, b.epoch",
-    )
-    .fetch_one(c)
-    .await?;
+    let (position, epoch): (i64, String) =
+        sqlx::query_as("select from_position, epoch from log.begin_epoch()").fetch_one(c).await?;
     Ok((Position(position.unsigned_abs()), epoch))
 }
 
 async fn halt(c: &mut PgConnection, by: HaltedBy, reason: &str, epoch: &str) -> Result<(), sqlx::Error> {
-    let sql = "update log.head set halted = $1, halted_by = $2 where id = 0 and epoch = $3 and halted is null";
-    let done = sqlx::query(sql).bind(reason).bind(by.as_str()).bind(epoch).execute(c).await?;
-    if done.rows_affected() > 0 {
+    let sql = "select log.halt($1, $2, $3)";
+    let halted: bool = sqlx::query_scalar(sql).bind(reason).bind(by.as_str()).bind(epoch).fetch_one(c).await?;
+    if halted {
         tracing::error!(reason, "all appends halted: see `luci restore plan`");
     }
     Ok(())

@@ -11,7 +11,7 @@ pub(super) async fn position(c: &mut PgConnection) -> Result<Position, sqlx::Err
 }
 
 /// The last position, and the epoch.
-pub(super) async fn head_and_epoch(c: &mut PgConnection) -> Result<(Position, String), sqlx::Error> {
+pub async fn head_and_epoch(c: &mut PgConnection) -> Result<(Position, String), sqlx::Error> {
     let sql = "select position, epoch from log.head where id = 0";
     let (position, epoch): (i64, String) = sqlx::query_as(sql).fetch_one(c).await?;
     Ok((Position(position as u64), epoch))

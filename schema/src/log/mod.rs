@@ -37,6 +37,7 @@ pub use blocking::{BlockingSession, blocking_session};
 pub use chain::{Chain, ChainError, event_hash};
 pub use epoch::{HaltedBy, begin_epoch, epochs, halted};
 pub use follow::{Follower, Lease, checkpoint, follower_position, followers, forget_follower};
+pub use head::head_and_epoch;
 pub use read::stream_head;
 pub use seals::{add_seal, last_seal, seal_over, seals_after};
 pub use statement::{first_broken, hashes};

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::Args;
 use futures::TryStreamExt as _;
-use luci_schema::{Micros, migrate};
+use luci_schema::{Micros, log::head_and_epoch, migrate};
 use luci_storage::Storage;
 use secrecy::SecretString;
 use serde_json::json;
@@ -73,8 +73,7 @@ async fn dump(
     folder: &std::path::Path,
 ) -> anyhow::Result<Manifest> {
     c.execute("begin isolation level repeatable read read only").await?;
-    let (position, epoch): (i64, String) =
-        sqlx::query_as("select position, epoch from log.head where id = 0").fetch_one(&mut *c).await?;
+    let (position, epoch) = head_and_epoch(c).await?;
     let schema_version: i64 =
         sqlx::query_scalar("select max(version) from _sqlx_migrations where success").fetch_one(&mut *c).await?;
     let snapshot: String = sqlx::query_scalar("select pg_export_snapshot()").fetch_one(&mut *c).await?;
@@ -86,7 +85,7 @@ async fn dump(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: Micros::now().rfc3339(),
         epoch,
-        position: position.unsigned_abs(),
+        position: position.0,
         schema_version,
         database: DumpFile::of(&file).await?,
         objects: 0,

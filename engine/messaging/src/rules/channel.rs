@@ -68,29 +68,21 @@ pub fn send_key(tenant: TenantId, channel: Channel, to: &str, campaign: &str, at
     joined_hash(&[&tenant.to_string(), channel.as_str(), to, campaign, &attempt.to_string()])
 }
 
-/// By what a send is known again after the database was restored to the past: a repeated run has the same send keys, a new
-/// run of the same file the same numbers and texts.
+/// By what a send is known again after the database was restored to the past: a repeated run has the same send keys; a new
+/// run of the same file writes to the same numbers, with another campaign and perhaps another wording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SendKeys {
     #[serde(with = "hex::serde")]
     pub send_key: [u8; 32],
-    /// SHA-256 of tenant, channel, number and text; of a call, which has no text, the send key.
+    /// SHA-256 of tenant, channel, destination and the campaign's attempt number.
     #[serde(with = "hex::serde")]
-    pub content: [u8; 32],
+    pub contact: [u8; 32],
 }
 
 impl SendKeys {
-    pub fn of_message(tenant: TenantId, send_key: [u8; 32], to: &str, body: &str) -> Self {
-        Self { send_key, content: joined_hash(&[&tenant.to_string(), Channel::Sms.as_str(), to, body]) }
-    }
-
-    pub const fn of_call(send_key: [u8; 32]) -> Self {
-        Self { send_key, content: send_key }
-    }
-
-    pub fn all(&self) -> [&[u8]; 2] {
-        [&self.send_key, &self.content]
+    pub fn of(tenant: TenantId, channel: Channel, send_key: [u8; 32], to: &str, attempt: i32) -> Self {
+        Self { send_key, contact: joined_hash(&[&tenant.to_string(), channel.as_str(), to, &attempt.to_string()]) }
     }
 }
 

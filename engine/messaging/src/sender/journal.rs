@@ -74,7 +74,7 @@ pub async fn unknown(
 /// Brings entries in: what they sent is never sent again.
 pub async fn bring_in(c: &mut PgConnection, entries: &[(String, JournalEntry)]) -> Result<(), sqlx::Error> {
     for (path, entry) in entries {
-        restored_sends::add(c, entry.tenant_id, &entry.keys, path).await?;
+        restored_sends::add(c, entry.tenant_id, &entry.keys, (path, entry.at_micros)).await?;
     }
     Ok(())
 }

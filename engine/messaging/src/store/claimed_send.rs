@@ -41,10 +41,7 @@ impl ClaimedSend {
         let carrier = carrier.unwrap_or_default().parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
         let (tenant, send_key): (TenantId, [u8; 32]) = (row.try_get("tenant_id")?, row.try_get("send_key")?);
         let number: String = row.try_get(to)?;
-        let keys = match &content {
-            SendContent::Message { body, .. } => SendKeys::of_message(tenant, send_key, &number, body),
-            SendContent::Call => SendKeys::of_call(send_key),
-        };
+        let keys = SendKeys::of(tenant, id.channel(), send_key, &number, row.try_get("attempt_number")?);
         Ok(Self {
             id,
             lead_id: row.try_get("lead_id")?,

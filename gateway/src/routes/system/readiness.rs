@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::connection::State;
 use http::StatusCode;
-use luci_schema::log::{blocking_session, followers};
+use luci_schema::log::{blocking_session, followers, halted};
 use luci_storage::StoreFault;
 use serde_json::{Value, json};
 
@@ -45,12 +45,12 @@ async fn store(app: &App) -> &'static str {
 }
 
 /// `status` is `ready`, `degraded` when a role or a follower failed and has not recovered, or `unready`:
-/// `{status, postgres, nats, store, head, streams: {position, lagMs}, followers: [{name, position, behind, held, failing}], troubles}`
+/// `{status, postgres, nats, store, head, halted, streams: {position, lagMs}, followers: [{name, position, behind, held, failing}], troubles}`
 pub async fn state(app: &App) -> Result<Value, Problem> {
     let store = store(app).await;
     let mut c = app.engine_pool.acquire().await?;
     let followers = followers(&mut c).await?;
-    let blocked = blocking_session(&mut c).await?;
+    let (blocked, halted) = (blocking_session(&mut c).await?, halted(&mut c).await?);
     drop(c);
     let head = app.log.head();
     let followers: Vec<Value> = followers
@@ -62,15 +62,16 @@ pub async fn state(app: &App) -> Result<Value, Problem> {
         .collect();
     // Who it is stays in the server's log: the names are the database's.
     let stuck = followers.iter().any(|follower| follower["failing"] == true) || !degraded_roles(app).is_empty();
-    let status = match (&blocked, stuck) {
-        (Some(_), _) => "unready",
+    let status = match (&blocked, &halted, stuck) {
+        (Some(_), _, _) | (_, Some(_), _) => "unready",
         // It serves callers: taking it out of service would help nobody.
-        (None, true) => "degraded",
-        (None, false) => "ready",
+        (None, None, true) => "degraded",
+        (None, None, false) => "ready",
     };
     let postgres =
         blocked.map_or_else(|| "up".to_owned(), |s| format!("blocked by session {} for {} s", s.pid, s.seconds));
     Ok(json!({"status": status, "postgres": postgres, "nats": nats(app), "store": store, "head": head,
+        "halted": halted,
         "streams": {"position": app.hub.last(), "lagMs": app.hub.lag_ms(), "topics": app.hub.topics()},
         "followers": followers, "troubles": degraded_roles(app)}))
 }

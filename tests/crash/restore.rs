@@ -1,0 +1,118 @@
+//! A backup is restored after more has happened: nothing is recorded before an operator accepts it, and nobody who was sent a
+//! text since the backup is sent it again.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use luci_sandbox::{Carriers, KEY, TOKEN};
+use serde_json::{Value, json};
+
+use super::sends::{sending, start};
+use crate::{
+    sender::fixture::at_noon,
+    support::{self, Luci, Nats, Servers, eventually, output, temp_dir},
+};
+
+/// Texts before the backup, and after it.
+const EARLY: u64 = 12;
+const LATE: u64 = 9;
+
+/// Runs the program with the servers of the test, and returns the JSON that it prints.
+async fn run(luci: &Luci, urls: &[(&str, &str)], arguments: &[&str]) -> Value {
+    let output = output(&luci.data_dir, arguments, urls).await;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?} printed no JSON"))
+}
+
+/// Waits until the carrier took so many texts.
+async fn taken(carriers: &Carriers, luci: &Luci, database: &support::Database, count: u64) {
+    eventually("the texts are sent", async || {
+        at_noon(&database.pool().await).await;
+        carriers.taken().len() as u64 == count
+    })
+    .await;
+    eventually("and recorded as sent", async || {
+        let (_, page) = luci.api().get("/api/messages?status=sent&limit=200").await;
+        page["messages"].as_array().map_or(0, Vec::len) as u64 == count
+    })
+    .await;
+}
+
+async fn in_stream(nats: &Nats) -> u64 {
+    let context = async_nats::jetstream::new(nats.client().await);
+    context.get_stream("EVT").await.map_or(0, |stream| stream.cached_info().state.last_sequence)
+}
+
+/// Waits until nothing can be recorded.
+async fn refused(luci: &Luci) {
+    eventually("the process says that it is not ready", async || {
+        let (status, ready) = luci.api().get("/readyz").await;
+        status == 503 && ready["halted"].as_str().is_some_and(|why| why.contains("EVT ends at"))
+    })
+    .await;
+    let (status, problem) = luci.api().post("/api/sending", &json!({"pauseMs": 1})).await;
+    assert_eq!(status, 503, "{problem}");
+    assert!(problem["type"].as_str().is_some_and(|name| name.ends_with("log-halted")), "{problem}");
+}
+
+/// The same file again, as a person would: the restored database does not know that it was imported.
+async fn nobody_is_sent_a_text_again(carriers: &Carriers, luci: &Luci, database: &support::Database, blueprint: &str) {
+    let again = start(&luci.api(), blueprint, EARLY + 1..=EARLY + LATE).await;
+    let ended = luci.api().run_ended(&again).await;
+    assert_eq!(ended["run"]["status"], "completed", "{:#}", ended["run"]);
+    eventually("each of its texts is refused as sent", async || {
+        at_noon(&database.pool().await).await;
+        let (_, page) = luci.api().get("/api/messages?status=failed&limit=200").await;
+        let failed = page["messages"].as_array().cloned().unwrap_or_default();
+        failed.iter().filter(|message| message["errorCode"] == "already_sent").count() as u64 == LATE
+    })
+    .await;
+    let taken = carriers.taken();
+    let numbers: BTreeSet<&str> = taken.iter().map(|taken| taken.to.as_str()).collect();
+    assert_eq!((taken.len() as u64, numbers.len() as u64), (EARLY + LATE, EARLY + LATE));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_sent_after_a_backup_is_not_sent_again_when_it_is_restored() {
+    let (database, nats) = tokio::join!(support::database(), support::nats());
+    let carriers = Carriers::start(([127, 0, 0, 1], 0).into(), Duration::ZERO).await.expect("a port");
+    let variables = vec![
+        ("LUCI_SIGNALHOUSE_URL", carriers.url()),
+        ("LUCI_SIGNALHOUSE_ACCOUNT", KEY.to_owned()),
+        ("LUCI_SIGNALHOUSE_KEY", TOKEN.to_owned()),
+    ];
+    let urls = [("LUCI_DATABASE_URL", database.url()), ("LUCI_NATS_URL", nats.url())];
+    let mut luci = support::luci_with(Servers::on(&database, &nats), variables).await;
+    let blueprint = sending(&luci.api()).await;
+    start(&luci.api(), &blueprint, 1..=EARLY).await;
+    taken(&carriers, &luci, &database, EARLY).await;
+
+    let folder = temp_dir("backup").join("one");
+    let folder = folder.to_str().expect("UTF-8");
+    let backup = run(&luci, &urls, &["backup", folder, "--json"]).await;
+    start(&luci.api(), &blueprint, EARLY + 1..=EARLY + LATE).await;
+    taken(&carriers, &luci, &database, EARLY + LATE).await;
+    let published = in_stream(&nats).await;
+    luci.stop().await;
+
+    let restored = run(&luci, &urls, &["restore", "load", folder, "--json"]).await;
+    assert_eq!(restored["position"], backup["position"]);
+    luci.start().await;
+    refused(&luci).await;
+    let plan = run(&luci, &urls, &["restore", "plan", "--json"]).await;
+    assert_eq!(plan["sends"]["count"], LATE, "{plan}");
+    let lost = published - backup["position"].as_u64().expect("a position");
+    assert_eq!(plan["lostEvents"]["count"], lost, "{plan}");
+    assert!(plan["halted"].as_str().is_some_and(|why| why.contains("EVT ends at")), "{plan}");
+    let file = temp_dir("lost").join("events.ndjson");
+    let file = file.to_str().expect("UTF-8");
+    let accepted = run(&luci, &urls, &["restore", "accept", "--lost-events", file, "--json"]).await;
+    assert_eq!((&accepted["sends"], &accepted["position"]), (&json!(LATE), &backup["position"]));
+    assert_eq!(std::fs::read_to_string(file).expect("saved").lines().count() as u64, lost);
+
+    luci.stop().await;
+    luci.start().await;
+    nobody_is_sent_a_text_again(&carriers, &luci, &database, &blueprint).await;
+    eventually("EVT is the log's again", async || in_stream(&nats).await > backup["position"].as_u64().unwrap_or(0))
+        .await;
+}
