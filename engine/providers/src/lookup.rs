@@ -178,13 +178,14 @@ impl LookupClient {
     ) {
         let uncalled =
             |n: &&usize| matches!(&lookups.answers[**n], Some(Err(error)) if error.call == CallState::NotMade);
-        let people = if account.limits.is_none() { 0 } else { granted.iter().filter(uncalled).count() };
-        if people > 0 {
-            self.give_back(tenant, account, people).await;
-        }
+        self.give_back(tenant, account, granted.iter().filter(uncalled).count()).await;
     }
 
+    /// Gives back people that the provider was not asked about.
     pub(super) async fn give_back(&self, tenant: TenantId, account: &Account, people: usize) {
+        if people == 0 || account.limits.is_none() {
+            return;
+        }
         let returned = async {
             let mut c = self.pool.acquire().await?;
             limits::give_back(&mut c, tenant, account.provider, account.scope, people).await
