@@ -48,13 +48,13 @@ use crate::{Micros, Position, clock};
 pub enum LogError {
     #[error("log database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("the log has a hole: position {expected} is missing before {found}")]
+    #[error("the log has a hole: position {expected} is missing, although {found} was recorded")]
     Hole { expected: Position, found: Position },
     /// An event that cannot be decoded, or cannot follow its stream's state. Retrying does not help.
     #[error("the log is corrupt: {0}")]
     Corrupt(String),
     #[error(
-        "the log is damaged: an event at position {position} lies beyond the head, {head}. Nobody but the log may insert events; \
+        "the log is damaged: an event at position {position} is past the head, {head}. Only the log may insert events; \
          remove it as the database's owner, and see `luci audit seals`"
     )]
     Beyond { position: Position, head: Position },
