@@ -147,7 +147,7 @@ fn submitter(fixture: &Fixture, callback_url: Option<String>) -> Arc<Providers> 
 async fn people_of_a_batch_that_is_not_submitted_are_given_back() {
     let fixture = Fixture::new().await;
     let submission =
-        BatchSubmission { run: fixture.run, block: BlockId::generate(), attempt: 1, deadline: Duration::from_secs(60) };
+        BatchSubmission { run: fixture.run, block: BlockId::generate(), attempt: 1, timeout: Duration::from_secs(60) };
     let counted = async |tenant| {
         let mut c = fixture.pool.acquire().await.expect("a connection");
         limits::today(&mut c, tenant, ProviderName::REALESTATE).await.expect("a count")

@@ -49,7 +49,6 @@ impl Capabilities {
 /// Sends messages or calls: where that API is, when it differs from the one for lookups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendApi {
-    pub env_url: &'static str,
     /// Without a slash at the end.
     pub default_url: &'static str,
 }

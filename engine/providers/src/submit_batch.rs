@@ -32,7 +32,7 @@ pub struct BatchSubmission {
     pub run: RunId,
     pub block: BlockId,
     pub attempt: u32,
-    pub deadline: Duration,
+    pub timeout: Duration,
 }
 
 /// What is submitted now.
@@ -179,9 +179,9 @@ impl LookupClient {
             block: submission.block,
             attempt: submission.attempt,
             secret_hash: *secret_hash,
-            signing: &account.credential.key,
+            signing_key: &account.credential.key,
             price_micros: RealEstate::PRICE.pinned(context.prices),
-            deadline: submission.deadline,
+            timeout: submission.timeout,
         };
         let keys: Vec<QueryKey> = batch.iter().map(|(query, digest)| (query.lead_id, *digest)).collect();
         let mut tx = self.pool.begin().await?;
