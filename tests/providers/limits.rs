@@ -80,7 +80,7 @@ async fn a_tenant_that_waits_keeps_its_share() {
     assert_eq!(take(greedy, 60).await, 25);
 }
 
-/// Ages so many of the tenant's grants by a minute.
+/// Ages a number of the tenant's grants by a minute.
 async fn age(fixture: &Fixture, tenant: TenantId, people: i32) {
     let sql = "update provider_grants set people = people - $2 where tenant_id = $1 and people >= $2";
     let done = sqlx::query(sql).bind(tenant).bind(people).execute(&fixture.pool).await.expect("updated");

@@ -111,7 +111,7 @@ impl LookupClient {
             }
             self.give_back(context.tenant, &account, grant.people).await;
             if grant.wait > wait_left || grant.wait.is_zero() {
-                return Err(self.quota_exceeded::<RealEstate>(&account, grant.wait));
+                return Err(self.record_quota_exceeded::<RealEstate>(&account, grant.wait));
             }
             wait_left -= grant.wait;
             tokio::time::sleep(grant.wait).await;
@@ -141,7 +141,7 @@ impl LookupClient {
         if queries.len() < BATCH_LIMITS.min_leads {
             return self.withdraw(context.tenant, id).await;
         }
-        let api: RealEstate = self.api(context.tenant, Arc::clone(account));
+        let api: RealEstate = self.adapter(context.tenant, Arc::clone(account));
         let complete_url = format!("{webhook_url}?done=1");
         let charge = Charge { context, stage: RealEstate::STAGE, people: queries.len(), quota: Quota::Taken };
         *used = queries.len();
