@@ -58,7 +58,7 @@ async fn receipts_are_kept_for_thirty_days() {
     let left = async || -> Vec<String> {
         sqlx::query_scalar("select command_id from log.receipts").fetch_all(&pool).await.expect("receipts")
     };
-    eventually("the aged receipt is forgotten", async || left().await == [command("young").to_string()]).await;
+    eventually("the aged receipt is deleted", async || left().await == [command("young").to_string()]).await;
     clock.end().await;
 }
 

@@ -32,7 +32,7 @@ pub use append::{
 pub use append_failure::{is_blocked, is_disconnected};
 pub use blocking::{BlockingSession, blocking_session};
 pub use chain::{Chain, ChainError, event_hash};
-pub use follow::{Follower, Lease, checkpoint, follower_position, followers, forget_follower};
+pub use follow::{Follower, Lease, checkpoint, delete_follower, follower_position, followers};
 pub use read::stream_head;
 pub use seals::{add_seal, last_seal, seal_over, seals_after};
 pub use statement::{first_broken, hashes};
@@ -168,16 +168,16 @@ impl Log {
     }
 
     /// Deletes receipts recorded before that time and returns their number.
-    pub async fn forget_receipts(&self, before: Micros) -> Result<u64, LogError> {
+    pub async fn delete_receipts(&self, before: Micros) -> Result<u64, LogError> {
         let mut c = self.pool().acquire().await?;
-        Ok(statement::forget_receipts(&mut c, before).await?)
+        Ok(statement::delete_receipts(&mut c, before).await?)
     }
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// The same log, read through another pool of role `luci_engine`: whoever exhausts one does not stop the other.
+    /// The same log, read through another pool of role `luci_engine`: exhausting one pool does not block the other.
     pub fn with_pool(&self, pool: PgPool) -> Self {
         Self { inner: Arc::clone(&self.inner), pool }
     }

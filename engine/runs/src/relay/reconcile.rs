@@ -21,7 +21,7 @@ use crate::relay::{Damage, RelayError, SessionEnd};
 pub(super) const HASH: HeaderName = HeaderName::from_static("Luci-Hash");
 /// Messages whose hashes are compared before publishing continues; the others are compared afterwards, in `range_check`.
 const SAMPLES: u64 = 32;
-/// How many messages past the log's end are inspected to identify the publisher: so many from each end of the surplus.
+/// How many messages past the log's end are inspected to identify the publisher, from each end of the surplus.
 const SURPLUS_SAMPLES: u64 = 50;
 
 /// The position of the stream's last message; publishing continues after it.
