@@ -1,5 +1,6 @@
 //! One process: the roles it runs, what they share, the keys it derives, and its log lines and metrics.
 
+mod broker_client;
 pub mod from_config;
 pub mod keys;
 mod roles;

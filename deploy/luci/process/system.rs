@@ -1,12 +1,7 @@
 //! LUCI in one process: connection pools, log and broker, and the roles that use them.
 
-use std::{
-    convert::Infallible,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_nats::connection::State;
 use futures::{FutureExt as _, future::OptionFuture};
 use luci_config::{
     installation_key::{self, InstallationKeyError},
@@ -20,7 +15,7 @@ use luci_messaging::{
 use luci_projections::Projector;
 use luci_providers::{Providers, ProvidersConfig};
 use luci_runs::{
-    broker,
+    broker::BrokerError,
     clock::{self, LostBlocks},
     issue::Issuer,
     relay::{self, RelayOptions},
@@ -42,7 +37,10 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::roles::{DegradedRoles, ProcessRole, Roles};
+use super::{
+    broker_client::connected,
+    roles::{DegradedRoles, ProcessRole, Roles},
+};
 
 /// Everything that a process needs to start.
 pub struct Setup {
@@ -90,7 +88,7 @@ pub enum SystemError {
     #[error("cannot set up the providers: {0}")]
     Providers(String),
     #[error(transparent)]
-    Broker(#[from] broker::BrokerError),
+    Broker(#[from] BrokerError),
     #[error(transparent)]
     MasterKey(#[from] InstallationKeyError),
     #[error(transparent)]
@@ -105,7 +103,6 @@ const READ_CONNECTIONS: u32 = 6;
 const FOLD_CONNECTIONS: u32 = 3;
 /// Longer than a worker's drain (10 s), shorter than systemd's stop timeout (90 s).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
-const BROKER_TIMEOUT: Duration = Duration::from_millis(500);
 /// Interval of looking for blocks that the broker lost.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -283,17 +280,6 @@ impl System {
             let _ = tokio::time::timeout(Duration::from_secs(2), pool.close()).await;
         }
     }
-}
-
-/// A client of the broker. It connects in the background; this waits only a moment for it, so that roles do not start with
-/// an error, since everything but publishing works without a broker.
-async fn connected(url: &SecretString, name: &str) -> Result<async_nats::Client, broker::BrokerError> {
-    let client = broker::connect(url.expose_secret(), name).await?;
-    let deadline = Instant::now() + BROKER_TIMEOUT;
-    while client.connection_state() != State::Connected && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    Ok(client)
 }
 
 /// Forwards positions; never returns.
