@@ -15,12 +15,22 @@ async fn publish_foreign(context: &jetstream::Context) -> u64 {
     sent.await.expect("stored").sequence
 }
 
-/// Gives EVT an age limit and removes the messages before `first`, as when they have expired.
+/// Gives EVT an age limit, and removes the messages before `first`, as when they have expired.
 async fn expire(context: &jetstream::Context, first: u64) {
-    let stream = context.get_stream("EVT").await.expect("EVT");
-    let config = Config { max_age: Duration::from_secs(3_600), ..stream.cached_info().config.clone() };
-    context.update_stream(config).await.expect("limited");
-    stream.purge().sequence(first).await.expect("purged");
+    let info = context.get_stream("EVT").await.expect("EVT").cached_info().clone();
+    let kept = Config { max_age: Duration::from_secs(3_600), max_messages: -1, ..info.config };
+    let update = async |config: Config| drop(context.update_stream(config).await.expect("updated"));
+    update(kept.clone()).await;
+    match (info.state.last_sequence + 1).saturating_sub(first) {
+        // No limit by number removes the last message.
+        0 => {
+            let short = Duration::from_millis(100);
+            update(Config { max_age: short, duplicate_window: short, ..kept.clone() }).await;
+            eventually("all have expired", async || ends(context).await.0 == first).await;
+        }
+        rest => update(Config { max_messages: i64::try_from(rest).expect("small"), ..kept.clone() }).await,
+    }
+    update(kept).await;
 }
 
 /// First and last message of EVT.

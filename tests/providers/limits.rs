@@ -154,7 +154,8 @@ async fn people_of_a_batch_that_is_not_submitted_are_given_back() {
     };
     let founded = fixture.founded().await;
     let callback = || Some("http://127.0.0.1:9".to_owned());
-    for (tenant, url, reason) in [(founded, None, "no_public_url"), (TenantId::generate(), callback(), "not_recorded")]
+    for (tenant, url, reason) in
+        [(founded, None, "no_public_url"), (TenantId::generate(), callback(), "answers_unreadable")]
     {
         let request = LookupContext { tenant, ..fixture.request() };
         let submitted = submitter(&fixture, url).submit_batches(request, &submission, &addresses(20)).await;
