@@ -27,7 +27,7 @@ impl Fixture {
         fixture
     }
 
-    /// Runs so many sample leads to the end; returns the run's id.
+    /// Runs a number of sample leads to the end; returns the run's id.
     async fn import(&self, dir: &Path, leads: u64) -> String {
         let file = dir.join(format!("{leads}.csv"));
         luci::cli::demo::sample::write(&file, leads).expect("a sample");
@@ -135,7 +135,7 @@ async fn states_and_runs_are_compared() {
     let last = fixture.output_of(&dir, &["audit", "state", run], 0).await;
     assert!(last.contains(&format!("{run} completed: 60 leads")), "{last}");
     let never = fixture.output_of(&dir, &["audit", "state", run, "--at", "2020-01-01T00:00:00+01:00"], 1).await;
-    assert!(never.contains("did not exist at that time"), "{never}");
+    assert!(never.contains("has no event up to that point"), "{never}");
 
     let diff = fixture.output_of(&dir, &["audit", "diff", &format!("{run}@v1"), run], 0).await;
     let status = diff.lines().find(|line| line.starts_with("run.status ")).expect("the status");
@@ -218,7 +218,7 @@ async fn a_changed_or_cut_log_does_not_match_its_seals() {
     assert!(whole.contains(", 0 not sealed yet") && whole.contains(&sealed.key), "{whole}");
     assert!(!whole.starts_with("0 valid seals"), "{whole}");
     let other = sealed.output_of(&["--key", &"0".repeat(64)], 1).await;
-    assert!(other.contains("which is none of the keys that may seal"), "{other}");
+    assert!(other.contains("not one of the allowed sealing keys"), "{other}");
 
     let admin = sealed.database.pool().await;
     let refused = sqlx::raw_sql("delete from log.seals").execute(&admin).await.expect_err("guarded").to_string();

@@ -56,7 +56,7 @@ async fn an_event_past_the_head_is_named_and_refused() {
         sqlx::query_scalar("select max(position) from log.events").fetch_one(&owner).await.expect("one");
     let body = serde_json::json!({"name": "auditors", "role": "auditor"});
     let (status, problem) = system.api.post("/api/keys", &body).await;
-    let named = format!("an event at position {position} lies beyond the head");
+    let named = format!("an event at position {position} is past the head");
     assert_eq!((status.as_u16(), &problem["type"]), (503, &"urn:luci:problem:log-damaged".into()), "{problem}");
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(&named)), "{problem}");
     let refused = serve(system.database.url(), MASTER_KEY).await;

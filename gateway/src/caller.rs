@@ -108,7 +108,7 @@ impl Callers {
     }
 
     /// Whether the caller of an open stream may go on: the key or session is still valid, with the same role and scopes.
-    /// Asked at each heartbeat; callers with one credential share the cached answer. True while the database is away.
+    /// Asked at each heartbeat; callers with one credential share the cached answer. True while the database is unavailable.
     pub async fn still_valid(&self, hub: &Hub, caller: &Caller) -> bool {
         if hub.revoked(caller.key) || caller.expires_at.is_some_and(|at| at <= Micros::now()) {
             return false;

@@ -1,4 +1,4 @@
-//! Adds to runs what their events do not say: that the object store is away, or that they wait for results of a provider.
+//! Adds to runs what their events do not say: that the object store is unavailable, or that they wait for results of a provider.
 
 use std::time::Duration;
 

@@ -59,7 +59,7 @@ pub(crate) fn texts<'r, R, T: Serialize + 'r>(
     rows.iter().map(|row| of(row).map(text_of).transpose()).collect()
 }
 
-/// A count as a `bigint`. Above `i64::MAX` is no count of anything here.
+/// A count as a `bigint`. No count exceeds `i64::MAX`.
 pub(crate) fn bigint(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

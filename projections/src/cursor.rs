@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// A text that is no cursor of this list.
+/// Text that is not a valid cursor of this list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor of this list: use `nextCursor` of a page with the same filter and sort")]
 pub struct BadCursor;

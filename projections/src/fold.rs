@@ -36,7 +36,7 @@ pub(crate) trait Fold: fmt::Debug + Send + Sync {
     /// Writes the rows that the batch changed.
     fn write<'a>(&'a self, c: &'a mut PgConnection, runs: &'a RunState) -> TableFuture<'a>;
 
-    /// After the commit: forgets which rows changed, and rows that will hardly be needed again.
+    /// After the commit: clears the list of changed rows, and drops rows that will hardly be needed again.
     fn settle(&mut self) {}
 }
 

@@ -18,6 +18,7 @@ impl ProjectorError {
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::Fold(_) | Self::Log(LogError::Hole { .. } | LogError::Beyond { .. } | LogError::Corrupt(_)) => true,
+            Self::Log(error) if error.is_damage() => true,
             Self::Log(LogError::Database(_) | LogError::Fenced { .. }) => false,
             // Data that does not fit its column, or breaks a constraint.
             Self::Database(error) => {

@@ -1,6 +1,6 @@
 //! Time: microseconds since 1970 UTC, as hashed and stored. The pure core never reads the clock; time is passed to it.
 //!
-//! Every process goes by Postgres' clock: due times, retries and expiries would differ between machines otherwise. The
+//! Every process uses Postgres' clock: due times, retries and expiries would differ between machines otherwise. The
 //! process's own clock is read, and the difference to Postgres' added, which `Log` measures at its start and every minute.
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -69,7 +69,7 @@ pub fn skew_micros() -> i64 {
     SKEW.load(Ordering::Relaxed)
 }
 
-/// Measures the difference of Postgres' clock to this machine's, and goes by Postgres' from now on.
+/// Measures the difference of Postgres' clock to this machine's, and uses Postgres' from now on.
 pub(crate) async fn follow_database(c: &mut PgConnection) -> Result<(), sqlx::Error> {
     let before = Micros::of_this_machine();
     let database: i64 =
@@ -77,7 +77,10 @@ pub(crate) async fn follow_database(c: &mut PgConnection) -> Result<(), sqlx::Er
     let after = Micros::of_this_machine();
     let skew = corrected(skew_micros(), difference(before, Micros(database), after));
     if skew.abs() > ALARMING_MICROS && skew_micros() != skew {
-        tracing::error!(seconds = skew / 1_000_000, "clock of this machine differs from Postgres', going by Postgres'");
+        tracing::error!(
+            seconds = skew / 1_000_000,
+            "clock of this machine differs from Postgres', using Postgres' clock"
+        );
     }
     SKEW.store(skew, Ordering::Relaxed);
     metrics::gauge!("luci_clock_skew_seconds").set(skew as f64 / 1e6);
@@ -89,7 +92,7 @@ fn difference(before: Micros, database: Micros, after: Micros) -> i64 {
     database.0 - (before.0 + (after.0 - before.0) / 2)
 }
 
-/// The difference to go by, after one that was in use.
+/// The difference to use, after one that was in use.
 fn corrected(used: i64, measured: i64) -> i64 {
     if (measured - used).abs() <= TOLERATED_MICROS { used } else { measured }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What was recorded of an object: whoever reads it compares.
+/// Recorded digest; every reader verifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectDigest {

@@ -1,4 +1,4 @@
-//! Answers that were paid for are not bought again: when a stored one cannot be decoded, and when the database is away.
+//! Answers that were paid for are not bought again: when a stored one cannot be decoded, and when the database is unavailable.
 
 use luci_schema::{FailureCode, Stage, event::BlockInput};
 use sqlx::Acquire as _;

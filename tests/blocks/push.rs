@@ -220,7 +220,7 @@ async fn leads_without_an_answer_are_retargeted_and_a_repeated_block_changes_not
         "update attempt_logs set contact_made = true where lead_id = (select lead_id from sms_queue where to_number like '%102' limit 1)",
         "update attempt_logs set status = 'failed' where attempt_number = 2 and lead_id = (select lead_id from sms_queue where to_number like '%103' limit 1)",
     ] {
-        sqlx::query(sql).execute(&fixture.pool).await.expect("time goes by");
+        sqlx::query(sql).execute(&fixture.pool).await.expect("time passes");
     }
     let run = again("retarget", 1);
     let done = pushed(&run).await;

@@ -33,7 +33,7 @@ pub async fn fixture(sandbox: SandboxOptions) -> Fixture {
 }
 
 impl Fixture {
-    /// Uploads so many sample leads, one in a hundred invalid, and starts a run on them; returns its id.
+    /// Uploads a number of sample leads, one in a hundred invalid, and starts a run on them; returns its id.
     pub async fn start_run(&self, leads: u64, block_size: u32) -> String {
         let mut csv = Vec::new();
         sample::csv(&mut csv, leads, 1, 7).expect("in memory");

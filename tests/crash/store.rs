@@ -1,4 +1,4 @@
-//! A store that vanishes: it is named at once, blocks wait for it, and it is never made again.
+//! A store that vanishes: it is named at once, blocks wait for it, and it is never recreated.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::support::output;
 
 const LEADS: u64 = 400;
 
-/// Where the store stands while it is away.
+/// Where the store stands while it is unavailable.
 fn away(fixture: &Fixture) -> PathBuf {
     fixture.luci.data_dir.join("objects.away")
 }
@@ -39,7 +39,7 @@ async fn a_store_that_vanishes_is_named_and_waited_for() {
     assert_eq!(readiness(&fixture).await, (503, "missing".into()));
     let (status, problem) = fixture.luci.api().get(&artifact_of(&fixture, &run).await).await;
     assert_eq!((status.as_u16(), &problem["store"]), (503, &"missing".into()), "{problem}");
-    assert!(!objects(&fixture).exists(), "it was made again");
+    assert!(!objects(&fixture).exists(), "it was recreated");
     std::fs::rename(away(&fixture), objects(&fixture)).expect("back");
     let ended = fixture.luci.api().run_ended(&run).await;
     assert_eq!((&ended["run"]["status"], &ended["run"]["processedLeads"]), (&"completed".into(), &LEADS.into()));
@@ -50,7 +50,7 @@ async fn a_store_that_vanishes_is_named_and_waited_for() {
     std::fs::rename(objects(&fixture), away(&fixture)).expect("moved away");
     let refused = up(&fixture).await;
     assert!(refused.contains("its marker luci-store.json is missing, but the database has objects in it"), "{refused}");
-    assert!(!objects(&fixture).exists(), "it was made again");
+    assert!(!objects(&fixture).exists(), "it was recreated");
     std::fs::create_dir_all(objects(&fixture)).expect("a folder");
     std::fs::write(objects(&fixture).join("luci-store.json"), r#"{"storeId":"another"}"#).expect("written");
     let refused = up(&fixture).await;

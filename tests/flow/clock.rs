@@ -1,4 +1,4 @@
-//! The clock: at most so many active runs, retries when they are due, and failover to another clock.
+//! The clock: the limit of active runs, retries when they are due, and failover to another clock.
 
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ async fn a_failed_block_is_retried_when_due_even_by_another_clock() {
     let kinds = acting(|called| {
         async move {
             if called.stage == Stage::Enrich && called.before == 0 {
-                return Err(BlockFault::new(FailureCode::ApiError, "the provider is away"));
+                return Err(BlockFault::new(FailureCode::ApiError, "the provider is unavailable"));
             }
             Ok(())
         }
@@ -122,7 +122,7 @@ async fn dropped_tables_are_folded_again() {
         sqlx::query(statement).execute(&pool).await.expect("emptied");
     }
     let mut c = pool.acquire().await.expect("a connection");
-    luci_schema::log::forget_follower(&mut c, "clock").await.expect("forgotten");
+    luci_schema::log::delete_follower(&mut c, "clock").await.expect("deleted");
     let process = Process::start("second", &database, &nats, &[Role::Relay, Role::Clock, Role::Worker(passing())]);
     for run in runs {
         caller.comes(run, "run:completed").await;

@@ -164,7 +164,7 @@ async fn a_broker_wiped_under_a_run_loses_nothing() {
     assert_equal(&client, &caller.log).await;
 }
 
-/// Waits until one delivery of a consumer has had so many heartbeats.
+/// Waits until one delivery of a consumer has had a number of heartbeats.
 async fn heartbeats(client: &async_nats::Client, consumer: &str, many: usize) {
     let mut acks = client.subscribe(format!("$JS.ACK.EVT.{consumer}.>")).await.expect("subscribed");
     let mut beats: HashMap<String, usize> = HashMap::new();

@@ -75,12 +75,12 @@ async fn a_start_a_replay_and_a_retry_of_a_member_wait_for_approval() {
         let forget = "delete from sms_queue where run_id = $1";
         let pool = system.database.pool().await;
         for (road, body) in [("replay", json!({})), ("retry", json!({"fromStage": "push"}))] {
-            sqlx::query(forget).bind(&run).execute(&pool).await.expect("forgotten");
+            sqlx::query(forget).bind(&run).execute(&pool).await.expect("deleted");
             sqlx::query("delete from sms_queue where campaign_id = $1")
                 .bind(&run)
                 .execute(&pool)
                 .await
-                .expect("forgotten");
+                .expect("deleted");
             let answer = api.post(&format!("/api/pipelines/{run}/{road}"), &body).await;
             let again = outcome(&system, answer).await;
             assert_eq!((again.0, again.1.first().map_or("", String::as_str)), (status, message), "{road} by {role}");

@@ -1,4 +1,4 @@
-//! Streams that begin anew, and streams that end with their credential.
+//! Streams that restart, and streams that end with their credential.
 
 use std::time::Duration;
 

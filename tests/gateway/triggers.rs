@@ -123,7 +123,7 @@ async fn a_webhook_starts_the_automation_that_its_address_was_made_for() {
     let status = token(api, &address("status".into())).await;
     let stripe = json!({"source": "apollo", "purpose": format!("automation:{ours}")});
     let unsigned = token(api, &stripe).await;
-    assert!(!taken(api, &status, &generic("o1", "order.paid")).await, "an address for nothing but to be told");
+    assert!(!taken(api, &status, &generic("o1", "order.paid")).await, "a status-only address");
     assert!(!taken(api, &path, &generic("o2", "order.refunded")).await, "the trigger's condition");
     let apollo = Sent { headers: vec![], body: r#"{"event":"order.paid"}"#.into() };
     assert!(!taken(api, &unsigned, &apollo).await, "the automation's condition");

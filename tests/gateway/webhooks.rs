@@ -52,6 +52,7 @@ async fn each_source_is_accepted_once_when_its_signature_is_valid() {
     let object = system.storage.get(&stored[0]).await.expect("an object");
     let object: Value = serde_json::from_slice(&object).expect("JSON");
     assert_eq!(object["body"], r#"{"id":"evt_1","type":"invoice.paid"}"#);
+    assert_eq!(object["verifiedBy"], "hmac");
     assert!(object["headers"].get("stripe-signature").is_none(), "{object}");
 }
 

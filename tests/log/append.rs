@@ -105,7 +105,7 @@ async fn a_command_without_events_is_remembered() {
     assert!(matches!(log.append(nothing()).await, Err(AppendError::AlreadyDone(_))));
     let receipt = log.receipt(tenant, &nothing().command).await.expect("answered").expect("a receipt");
     assert_eq!(receipt.position.0, 1);
-    assert_eq!(log.forget_receipts(luci_schema::Micros::now().plus_millis(1_000)).await.expect("forgotten"), 1);
+    assert_eq!(log.delete_receipts(luci_schema::Micros::now().plus_millis(1_000)).await.expect("deleted"), 1);
     assert_eq!(log.receipt(tenant, &nothing().command).await.expect("answered"), None);
     assert_whole(&database.pool().await, 1).await;
 }

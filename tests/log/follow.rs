@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use luci_schema::{
     Position,
-    log::{Lease, LogError, checkpoint, follower_position, followers, forget_follower},
+    log::{Lease, LogError, checkpoint, delete_follower, follower_position, followers},
     migrate::{self, DatabaseRole},
 };
 use sqlx::PgPool;
@@ -74,6 +74,6 @@ async fn a_checkpoint_is_fenced_by_epoch_and_position() {
     lease.release().await;
     let next = Lease::acquire(&pool, "projector", "three", TTL).await.expect("answered").expect("released");
     assert_eq!(next.position(), Position(5));
-    forget_follower(&mut c, "projector").await.expect("forgotten");
+    delete_follower(&mut c, "projector").await.expect("deleted");
     assert_eq!(follower_position(&mut c, "projector").await.expect("answered"), Position(0));
 }

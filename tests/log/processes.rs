@@ -11,7 +11,7 @@ use luci_schema::{
 use super::{append, assert_whole, open};
 use crate::support;
 
-/// Follows the log from its start until it has seen so many events; checks order, holes and hashes on the way.
+/// Follows the log from its start until it has seen a number of events; checks order, holes and hashes on the way.
 async fn follow(log: Log, until: u64) -> Vec<luci_schema::Hash> {
     let (mut at, mut chains, mut hashes) = (Position(0), HashMap::new(), Vec::new());
     while at.0 < until {

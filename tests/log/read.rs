@@ -52,6 +52,23 @@ async fn a_hole_stops_the_reader() {
 }
 
 #[tokio::test]
+async fn missing_newest_events_stop_the_reader() {
+    let database = support::database().await;
+    let owner = database.pool().await;
+    open(&database).await.append(append(TenantId::generate(), RunId::generate(), 0, 5)).await.expect("appended");
+    sqlx::query("alter table log.events disable trigger all").execute(&owner).await.expect("disabled");
+    sqlx::query("delete from log.events where position > 3").execute(&owner).await.expect("deleted by force");
+    let log = open(&database).await;
+    for after in [0, 3, 4] {
+        let hole = log.read(Position(after), 10).await;
+        let missing = Position(after.max(3) + 1);
+        let found = matches!(hole, Err(LogError::Hole { expected, found: Position(5) }) if expected == missing);
+        assert!(found, "after {after}: {hole:?}");
+    }
+    assert_eq!(log.read(Position(0), 3).await.expect("before it").len(), 3);
+}
+
+#[tokio::test]
 async fn waiting_ends_with_an_append_or_with_the_time() {
     let database = support::database().await;
     let log = open(&database).await;

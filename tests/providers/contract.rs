@@ -205,8 +205,8 @@ async fn a_submitted_batch_comes_back_item_by_item() {
         ..ProvidersConfig::all_at(&fixture.sandbox.url(), fixture.sandbox.key())
     };
     let providers = Providers::new(fixture.pool.clone(), vault(), config).expect("an address");
-    let (run, deadline) = (fixture.run, Duration::from_secs(3_600));
-    let batch = BatchSubmission { run, block: BlockId::generate(), attempt: 1, deadline };
+    let (run, timeout) = (fixture.run, Duration::from_secs(3_600));
+    let batch = BatchSubmission { run, block: BlockId::generate(), attempt: 1, timeout };
     let (tenant, queries) = (fixture.founded().await, addresses(12));
     let request = LookupContext { tenant, ..fixture.request() };
     let few = providers.submit_batches(request, &batch, &queries[..9]).await;

@@ -26,7 +26,7 @@ pub struct Fixture {
     pub release: ArtifactId,
     prices: RunPrices,
     stop: CancellationToken,
-    _database: Database,
+    database: Database,
 }
 
 /// Retries without a wait.
@@ -53,8 +53,13 @@ impl Fixture {
             release: ArtifactId::generate(),
             prices: RunPrices::default(),
             stop: CancellationToken::new(),
-            _database: database,
+            database,
         }
+    }
+
+    /// Connects as the database's owner.
+    pub async fn owner(&self) -> PgPool {
+        self.database.pool().await
     }
 
     pub fn door(sandbox: &Sandbox, pool: &PgPool, key: &str, retry: RetryPolicy) -> Arc<Providers> {

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use futures::future::join_all;
 use luci_providers::{
     BreakerPolicy, CallState, Limits, LookupContext, ProviderName, Providers, ProvidersConfig, RetryPolicy, Scope,
-    health, limits,
+    health, limits, submit_batch::BatchSubmission,
 };
 use luci_sandbox::{Fault, Faults};
-use luci_schema::{FailureCode, TenantId};
+use luci_schema::{BlockId, FailureCode, TenantId};
 
 use super::fixture::{Fixture, addresses, at_once, people};
 use crate::support::{self, vault};
@@ -80,7 +80,7 @@ async fn a_tenant_that_waits_keeps_its_share() {
     assert_eq!(take(greedy, 60).await, 25);
 }
 
-/// Ages so many of the tenant's grants by a minute.
+/// Ages a number of the tenant's grants by a minute.
 async fn age(fixture: &Fixture, tenant: TenantId, people: i32) {
     let sql = "update provider_grants set people = people - $2 where tenant_id = $1 and people >= $2";
     let done = sqlx::query(sql).bind(tenant).bind(people).execute(&fixture.pool).await.expect("updated");
@@ -132,6 +132,51 @@ async fn unused_grants_are_returned() {
     let mut c = fixture.pool.acquire().await.expect("a connection");
     let used = limits::today(&mut c, fixture.tenant, APOLLO).await.expect("a count");
     assert!(used <= 40, "four calls of ten were out before the first refusal came: {used}");
+}
+
+/// Like `process`, with an address that answers can be posted to.
+fn submitter(fixture: &Fixture, callback_url: Option<String>) -> Arc<Providers> {
+    let limits = Limits { tenant_per_day: Some(500), ..Limits::default() };
+    let mut config =
+        ProvidersConfig { callback_url, ..ProvidersConfig::all_at(&fixture.sandbox.url(), fixture.sandbox.key()) };
+    config.sites.values_mut().for_each(|site| site.limits = limits);
+    Providers::new(fixture.pool.clone(), vault(), config).expect("an address")
+}
+
+#[tokio::test]
+async fn people_of_a_batch_that_is_not_submitted_are_given_back() {
+    let fixture = Fixture::new().await;
+    let submission =
+        BatchSubmission { run: fixture.run, block: BlockId::generate(), attempt: 1, timeout: Duration::from_secs(60) };
+    let counted = async |tenant| {
+        let mut c = fixture.pool.acquire().await.expect("a connection");
+        limits::today(&mut c, tenant, ProviderName::REALESTATE).await.expect("a count")
+    };
+    let founded = fixture.founded().await;
+    let callback = || Some("http://127.0.0.1:9".to_owned());
+    for (tenant, url, reason) in
+        [(founded, None, "no_public_url"), (TenantId::generate(), callback(), "answers_unreadable")]
+    {
+        let request = LookupContext { tenant, ..fixture.request() };
+        let submitted = submitter(&fixture, url).submit_batches(request, &submission, &addresses(20)).await;
+        let error = submitted.stopped_by.expect("not submitted");
+        assert_eq!((error.reason.as_str(), error.call), (reason, CallState::NotMade));
+        assert_eq!(counted(tenant).await, 0, "{reason}");
+    }
+    // Another process has just recorded some of the leads.
+    let queries = addresses(20);
+    let recorded: Vec<String> = queries[..8].iter().map(|query| format!("'{}'", query.lead_id)).collect();
+    let trigger = format!(
+        "create function recorded() returns trigger language plpgsql as $$ begin return null; end $$;
+         create trigger recorded before insert on trace_leads for each row
+           when (new.lead_id in ({})) execute function recorded()",
+        recorded.join(", ")
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(trigger)).execute(&fixture.owner().await).await.expect("a trigger");
+    let request = LookupContext { tenant: founded, ..fixture.request() };
+    let submitted = submitter(&fixture, callback()).submit_batches(request, &submission, &queries).await;
+    assert!(submitted.stopped_by.is_none() && submitted.waits_for.len() == 1, "{submitted:?}");
+    assert_eq!(counted(founded).await, 12, "those that were sent");
 }
 
 /// People in all calls that the sandbox saw, whatever came of them.

@@ -71,14 +71,18 @@ async fn a_process_that_is_killed_while_it_looks_leaves_its_queue_to_the_next() 
 }
 
 #[tokio::test]
-async fn a_queue_that_the_provider_no_longer_has_is_uploaded_anew() {
+async fn a_queue_that_the_provider_no_longer_has_is_uploaded_again() {
     let fixture = Fixture::new().await;
     let (providers, queries) = (hasty(&fixture), addresses(12));
     fixture.sandbox.leave_queues_pending(true);
     assert_eq!(answered(&fixture, &providers, &queries).await, 0);
     fixture.sandbox.leave_queues_pending(false);
     fixture.sandbox.forget_queues();
-    assert_eq!(answered(&fixture, &fixture.providers, &queries).await, 0, "it is told that the queue is gone");
+    assert_eq!(
+        answered(&fixture, &fixture.providers, &queries).await,
+        0,
+        "the provider reports that the queue is gone"
+    );
     assert_eq!(answered(&fixture, &fixture.providers, &queries).await, 12);
     assert_eq!(fixture.calls(UPLOAD), 2);
 }
@@ -161,15 +165,15 @@ async fn a_queue_of_as_many_rows_that_is_somebody_elses_is_not_taken_for_ones_ow
 }
 
 #[tokio::test]
-async fn uploads_are_forgotten_when_nobody_reads_them_any_more() {
+async fn old_uploads_are_deleted() {
     let fixture = Fixture::new().await;
     assert_eq!(answered(&fixture, &fixture.providers, &addresses(12)).await, 12);
     let mut c = fixture.pool.acquire().await.expect("a connection");
     let aged = "update trace_queues set created_at = now() - interval '25 hours'
                  where lead_id in (select lead_id from trace_queues order by lead_id limit 5)";
     sqlx::query(aged).execute(&mut *c).await.expect("aged");
-    assert_eq!(delete_old_traces(&mut c).await.expect("forgotten"), 5);
-    assert_eq!(delete_old_traces(&mut c).await.expect("forgotten"), 0);
+    assert_eq!(delete_old_traces(&mut c).await.expect("deleted"), 5);
+    assert_eq!(delete_old_traces(&mut c).await.expect("deleted"), 0);
     let left: i64 = sqlx::query_scalar("select count(*) from trace_queues").fetch_one(&mut *c).await.expect("a count");
     assert_eq!(left, 7);
 }

@@ -26,12 +26,12 @@ async fn costs(fixture: &Fixture) -> (i64, i64, i64) {
 #[tokio::test]
 async fn calls_that_come_together_are_all_written_and_what_was_paid_twice_is_counted() {
     let fixture = Fixture::new().await;
-    let filing = ResultWriter::new(fixture.pool.clone());
+    let writer = ResultWriter::new(fixture.pool.clone());
     let leads: Vec<LeadId> = (0..50).map(|_| LeadId::generate()).collect();
     let of_a_block = |release| leads.chunks(10).map(move |ten| ten.iter().map(|lead| paid(*lead, release)).collect());
     let other = ArtifactId::generate();
     let calls =
-        of_a_block(fixture.release).chain(of_a_block(other)).map(|answers| filing.write(call(&fixture, answers)));
+        of_a_block(fixture.release).chain(of_a_block(other)).map(|answers| writer.write(call(&fixture, answers)));
     for written in join_all(calls).await {
         written.expect("written");
     }
@@ -41,11 +41,11 @@ async fn calls_that_come_together_are_all_written_and_what_was_paid_twice_is_cou
 #[tokio::test]
 async fn a_call_that_cannot_be_written_takes_no_other_with_it() {
     let fixture = Fixture::new().await;
-    let filing = ResultWriter::new(fixture.pool.clone());
+    let writer = ResultWriter::new(fixture.pool.clone());
     let calls = (0..9).map(|n| {
         let good = paid(LeadId::generate(), fixture.release);
         let outcome = if n == 4 { "{" } else { "null" };
-        filing.write(call(&fixture, vec![PaidAnswer { outcome: outcome.into(), ..good }]))
+        writer.write(call(&fixture, vec![PaidAnswer { outcome: outcome.into(), ..good }]))
     });
     for (n, written) in join_all(calls).await.into_iter().enumerate() {
         match written {
@@ -62,10 +62,10 @@ async fn a_call_that_cannot_be_written_takes_no_other_with_it() {
 #[tokio::test]
 async fn what_was_paid_is_written_though_nobody_waits_for_it() {
     let fixture = Fixture::new().await;
-    let filing = ResultWriter::new(fixture.pool.clone());
-    let mut given_up = Box::pin(filing.write(call(&fixture, vec![paid(LeadId::generate(), fixture.release)])));
+    let writer = ResultWriter::new(fixture.pool.clone());
+    let mut given_up = Box::pin(writer.write(call(&fixture, vec![paid(LeadId::generate(), fixture.release)])));
     assert!(futures::poll!(&mut given_up).is_pending());
     drop(given_up);
-    filing.write(call(&fixture, vec![paid(LeadId::generate(), fixture.release)])).await.expect("written");
+    writer.write(call(&fixture, vec![paid(LeadId::generate(), fixture.release)])).await.expect("written");
     assert_eq!(costs(&fixture).await, (2, 20, 0));
 }

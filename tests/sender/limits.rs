@@ -66,7 +66,7 @@ async fn the_daily_limit_resets_at_midnight_of_the_tenant_s_zone() {
     sqlx::query("update sms_queue set claimed_at = claimed_at - interval '13 hours' where status = 'sent'")
         .execute(&fixture.pool)
         .await
-        .expect("time goes by");
+        .expect("time passes");
     fixture.until(SENT, 4).await;
     fixture
         .settings(fixture.tenant, |settings| {

@@ -28,7 +28,7 @@ impl Nats {
         &self.url
     }
 
-    /// A connected client that reconnects for ever.
+    /// A connected client that reconnects forever.
     pub async fn client(&self) -> async_nats::Client {
         // The client does not read credentials out of the address.
         let address: async_nats::ServerAddr = self.url.parse().expect("our own url");

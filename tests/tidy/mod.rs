@@ -1,4 +1,4 @@
-//! The rules of the house as tests. Each exception is an entry in a list, with its reason.
+//! The project rules as tests. Each exception is an entry in a list, with its reason.
 
 mod crates;
 mod folders;

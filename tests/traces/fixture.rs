@@ -32,7 +32,7 @@ pub async fn fixture() -> (System, Sandbox) {
     (system_at(&sandbox, options).await, sandbox)
 }
 
-/// Starts a run that only traces so many leads.
+/// Starts a run that only traces a number of leads.
 pub async fn start(api: &Api, leads: usize, block_size: usize, trace: Value) -> String {
     let stage = |name: &str, config: Value| json!({"name": name, "stage": name, "config": config});
     let stages = [stage("import", json!({})), stage("validate", json!({})), stage("skip_trace", trace)];

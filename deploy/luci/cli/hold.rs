@@ -1,4 +1,4 @@
-//! `luci hold`: numbers that wrote what may be an opt-out; a person releases or suppresses them.
+//! `luci hold`: numbers that sent a possible opt-out; a person releases or suppresses them.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -13,7 +13,7 @@ pub enum Hold {
         #[arg(long)]
         json: bool,
     },
-    /// The message is no opt-out: what is queued for the number is sent
+    /// The message is not an opt-out: queued messages are sent
     Release {
         #[arg(value_name = "NUMBER", allow_hyphen_values = true)]
         number: String,

@@ -22,7 +22,7 @@ pub struct Import {
     /// Sector that the leads are assigned to
     #[arg(long, value_name = "SECTOR")]
     sector: Option<String>,
-    /// Encoding of the file, like windows-1251; found out by default
+    /// Encoding of the file, like windows-1251; detected by default
     #[arg(long, value_name = "LABEL")]
     encoding: Option<String>,
     /// comma, semicolon, tab, pipe, or one character
@@ -137,7 +137,7 @@ fn header_and_field(text: &str) -> Result<(String, String), String> {
     Ok((header.to_owned(), field.to_owned()))
 }
 
-/// How the file was read: encoding, samples, and what becomes of each column.
+/// How the file was read: encoding, samples, and how each column is handled.
 fn described(import: &Value) -> Vec<String> {
     let (summary, preview) = (&import["summary"], &import["preview"]);
     let texts = |list: &Value| {

@@ -1,5 +1,5 @@
 //! The command line; each subcommand is a file. Exit codes: 0 success, 1 error, or a run or check that failed, 2 usage,
-//! 78 configuration.
+//! 78 configuration, 130 interrupted while it watched a run.
 
 mod audit;
 mod automation;

@@ -8,11 +8,40 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Prints a line of JSON.
 pub fn json(value: &Value) -> anyhow::Result<()> {
-    line(&value.to_string())
+    print(&json_text(value))
 }
 
-/// Prints a line. A closed standard output (`| head`) is an error.
+/// Prints one or more lines. They may quote texts of tenants, so control characters are escaped: they could steer the
+/// terminal. A closed standard output (`| head`) is an error.
 pub fn line(text: &str) -> anyhow::Result<()> {
+    print(&text.split('\n').map(escaped).collect::<Vec<_>>().join("\n"))
+}
+
+/// A text with its control characters escaped, also the ends of lines.
+pub fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
+        if c.is_control() && c != '\t' {
+            escaped.extend(c.escape_default())
+        } else {
+            escaped.push(c)
+        }
+        escaped
+    })
+}
+
+/// JSON leaves some control characters as they are: those after ASCII, and DEL.
+fn json_text(value: &Value) -> String {
+    value.to_string().chars().fold(String::new(), |mut text, c| {
+        if c.is_control() {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)))
+        } else {
+            text.push(c)
+        }
+        text
+    })
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}").context("standard output was closed")
 }
 
@@ -43,5 +72,25 @@ impl StopSignals {
             result = work => result.map(Some),
             _ = self.recv() => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn control_characters_of_a_text_are_escaped() {
+        assert_eq!(escaped("Plumbers\u{1b}[2J\n\u{9b}0m ü\t."), "Plumbers\\u{1b}[2J\\n\\u{9b}0m ü\t.");
+    }
+
+    #[test]
+    fn json_has_no_control_character_and_the_same_value() {
+        let value = json!({"name": "a\u{1b}\n\u{7f}\u{9b}b"});
+        let text = json_text(&value);
+        assert!(!text.contains(char::is_control), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
     }
 }

@@ -143,7 +143,7 @@ impl Run {
         match self {
             Self::Start(start) => start.run(&api).await,
             Self::Estimate(start) => start.estimate(&api).await,
-            Self::List { status, limit, json } => run_list::print(&api, status.as_deref(), limit, json).await,
+            Self::List { status, limit, json } => run_list::run(&api, status.as_deref(), limit, json).await,
             Self::Show(one) => one.show(&api).await,
             Self::Watch(one) => one.watch(&api).await,
             Self::Pause(one) => one.command(&api, "pause").await,

@@ -1,11 +1,14 @@
 //! `luci run list`: the newest runs, and what each waits for.
 
+use url::form_urlencoded::byte_serialize;
+
 use super::{Outcome, client::Api, out};
 use crate::process::telemetry;
 
-/// As a table, or as the API answers.
-pub async fn print(api: &Api, status: Option<&str>, limit: u32, json: bool) -> anyhow::Result<Outcome> {
-    let status = status.map(|status| format!("&status={status}")).unwrap_or_default();
+/// Prints a table, or the API response with `--json`.
+pub async fn run(api: &Api, status: Option<&str>, limit: u32, json: bool) -> anyhow::Result<Outcome> {
+    let escaped = |status: &str| byte_serialize(status.as_bytes()).collect::<String>();
+    let status = status.map(|status| format!("&status={}", escaped(status))).unwrap_or_default();
     let page = api.get(&format!("/api/pipelines?limit={limit}{status}")).await?;
     if json {
         out::json(&page)?;
@@ -21,10 +24,10 @@ pub async fn print(api: &Api, status: Option<&str>, limit: u32, json: bool) -> a
         "RUN", "STATUS", "DONE", "LEADS", "COST", "CREATED", "SECTOR"
     ))?;
     for run in runs {
-        let text = |name: &str| run[name].as_str().unwrap_or("-").to_owned();
+        let text = |name: &str| out::escaped(run[name].as_str().unwrap_or("-"));
         let cost = run["costMicros"].as_u64().unwrap_or_default() as f64 / 1e6;
         let created: String = text("createdAt").chars().take(19).chain(['Z']).collect();
-        let mut line = format!(
+        out::line(&format!(
             "{}  {:<9}  {:>3}%  {:>9}  {:>9}  {created:<20}  {}",
             text("runId"),
             text("status"),
@@ -32,11 +35,10 @@ pub async fn print(api: &Api, status: Option<&str>, limit: u32, json: bool) -> a
             run["totalLeads"].to_string(),
             format!("${cost:.2}"),
             text("sectorName")
-        );
+        ))?;
         if let Some(waiting) = run["waitingFor"]["message"].as_str() {
-            line.push_str(&format!("\n{:<30}  {waiting}", ""));
+            out::line(&format!("{:<30}  {}", "", out::escaped(waiting)))?;
         }
-        out::line(&line)?;
     }
     Ok(Outcome::Done)
 }

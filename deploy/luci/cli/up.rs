@@ -1,16 +1,12 @@
 //! `luci up`: runs everything on one machine, until SIGTERM or Ctrl-C.
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
 use super::{Outcome, client::Api, out, sandbox::SandboxServers};
-use crate::{
-    config::{Config, DATA_DIR},
-    local::LocalInstance,
-    process::telemetry,
-};
+use crate::{config::Config, local::LocalInstance, process::telemetry};
 
 /// The default data folder with `--sandbox`. Not that of a real instance, which must not reuse answers of the sandbox.
 const SANDBOX_DIR: &str = ".luci-sandbox";
@@ -26,6 +22,10 @@ pub struct Up {
     /// Print a line of JSON when ready
     #[arg(long)]
     json: bool,
+    /// Data folder [env: LUCI_DATA_DIR] [default: .luci, or .luci-sandbox with --sandbox]
+    // The global flag, of which this command must know whether it was given.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
 }
 
 impl Up {
@@ -35,9 +35,7 @@ impl Up {
         let (started, mut signals) = (std::time::Instant::now(), out::StopSignals::listen()?);
         let sandbox = match self.sandbox {
             true => {
-                if config.data_dir == Path::new(DATA_DIR) {
-                    config.data_dir = SANDBOX_DIR.into();
-                }
+                config.set_default_data_dir(self.data_dir.as_deref(), SANDBOX_DIR);
                 Some(SandboxServers::start(&mut config, Vec::new()).await?)
             }
             false => None,
@@ -76,4 +74,40 @@ async fn without_key(instance: &LocalInstance) -> anyhow::Result<Option<String>>
     let line =
         format!("No key for {}: a run that needs one does not start; `luci provider set NAME`.", names.join(", "));
     Ok((!names.is_empty()).then_some(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use clap::Parser;
+
+    use super::{
+        super::{Cli, Command},
+        SANDBOX_DIR,
+    };
+    use crate::config::Config;
+
+    /// The data folder of `luci up --sandbox`.
+    fn data_dir(variable: Option<&str>, arguments: &[&str]) -> std::path::PathBuf {
+        let variables: BTreeMap<_, _> = variable.map(|dir| ("LUCI_DATA_DIR".into(), dir.into())).into_iter().collect();
+        let mut config = Config::read(variables).expect("a configuration");
+        let cli = Cli::parse_from(["luci"].iter().chain(arguments));
+        if let Some(data_dir) = &cli.data_dir {
+            config.data_dir.clone_from(data_dir);
+        }
+        let Command::Up(up) = cli.command else { panic!("luci up") };
+        config.set_default_data_dir(up.data_dir.as_deref(), SANDBOX_DIR);
+        config.data_dir
+    }
+
+    #[test]
+    fn the_sandbox_has_a_folder_of_its_own_unless_one_is_named() {
+        assert_eq!(data_dir(None, &["up", "--sandbox"]), Path::new(".luci-sandbox"));
+        // Also the folder that is the default without --sandbox.
+        assert_eq!(data_dir(None, &["up", "--sandbox", "--data-dir", ".luci"]), Path::new(".luci"));
+        assert_eq!(data_dir(None, &["--data-dir", ".luci", "up", "--sandbox"]), Path::new(".luci"));
+        assert_eq!(data_dir(Some(".luci"), &["up", "--sandbox"]), Path::new(".luci"));
+        assert_eq!(data_dir(Some("a"), &["up", "--sandbox", "--data-dir", "b"]), Path::new("b"));
+    }
 }

@@ -142,7 +142,7 @@ pub async fn until_ended(api: &Api, run: &str, show: Show) -> anyhow::Result<Det
                 tokio::time::sleep(interval).await;
                 continue;
             }
-            // The gateway restarts, or is away for a while: the run goes on without it.
+            // The gateway restarts, or is unavailable for a while: the run continues without it.
             Err(error) if seen_version > 0 && !error.is::<ApiError>() => {
                 if !std::mem::replace(&mut away, true) {
                     telemetry::notice(format_args!("the gateway does not respond, trying again: {error:#}"));

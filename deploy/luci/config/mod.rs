@@ -6,7 +6,12 @@ mod search;
 mod senders;
 mod store;
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU64, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+};
 
 use luci_messaging::carriers::SendersConfig;
 use luci_providers::ProvidersConfig;
@@ -20,6 +25,8 @@ pub use store::StoreAddress;
 pub struct Config {
     /// `LUCI_DATA_DIR`, default `.luci`: the folder of `luci up` and `luci demo`.
     pub data_dir: PathBuf,
+    /// A flag changes `data_dir` alone.
+    data_dir_origin: Origin,
     /// `LUCI_LISTEN`, default `127.0.0.1:8080` or, when that is taken, a free port.
     pub listen: Option<SocketAddr>,
     /// `LUCI_PUBLIC_URL`: the gateway's URL as callers see it, without a trailing slash; default `http://` + listen.
@@ -53,6 +60,12 @@ pub struct Config {
     pub search: Search,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Default,
+    Environment,
+}
+
 /// The log lines of the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
@@ -80,7 +93,7 @@ impl std::str::FromStr for LogFormat {
 }
 
 /// The default data folder of `luci up`.
-pub const DATA_DIR: &str = ".luci";
+const DATA_DIR: &str = ".luci";
 
 impl Config {
     /// Reads the environment of this process.
@@ -91,8 +104,10 @@ impl Config {
     /// Reads `variables` and returns every error at once.
     pub fn read(variables: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         let mut reader = VariableReader::new(variables);
+        let data_dir = reader.text("LUCI_DATA_DIR");
         let mut config = Self {
-            data_dir: reader.text("LUCI_DATA_DIR").map_or_else(|| PathBuf::from(DATA_DIR), PathBuf::from),
+            data_dir_origin: if data_dir.is_some() { Origin::Environment } else { Origin::Default },
+            data_dir: PathBuf::from(data_dir.as_deref().unwrap_or(DATA_DIR)),
             listen: reader.parsed("LUCI_LISTEN", "an address like 127.0.0.1:8080"),
             public_url: web_url(&mut reader, "LUCI_PUBLIC_URL"),
             database_url: reader.secret_url("LUCI_DATABASE_URL", &["postgres", "postgresql"]),
@@ -120,6 +135,13 @@ impl Config {
         };
         config.senders = senders::read(&mut reader, &config.providers.sites);
         reader.finish(config)
+    }
+
+    /// Sets a command's own default data folder, unless `--data-dir` or `LUCI_DATA_DIR` named one.
+    pub fn set_default_data_dir(&mut self, flag: Option<&Path>, default: &str) {
+        if flag.is_none() && self.data_dir_origin == Origin::Default {
+            self.data_dir = default.into();
+        }
     }
 }
 

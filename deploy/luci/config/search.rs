@@ -18,7 +18,7 @@ pub struct Search {
 /// The variables of [`Search`].
 const SEARCH: [&str; 3] = ["LUCI_PG_BIN", "LUCI_NATS_SERVER", "PATH"];
 
-/// Those of the variables that are set and not empty, for a process with an otherwise empty environment.
+/// The variables that are set and not empty, for a process with an otherwise empty environment.
 pub fn search_variables() -> BTreeMap<String, String> {
     environment().into_iter().filter(|(name, value)| SEARCH.contains(&name.as_str()) && !value.is_empty()).collect()
 }

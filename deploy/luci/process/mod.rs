@@ -1,8 +1,8 @@
 //! One process: the roles it runs, what they share, the keys it derives, and its log lines and metrics.
 
+mod broker_client;
 pub mod from_config;
 pub mod keys;
-mod nats;
 mod roles;
 mod system;
 pub mod telemetry;

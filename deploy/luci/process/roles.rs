@@ -159,7 +159,7 @@ mod tests {
     async fn a_failed_role_is_degraded_until_its_backoff_ends() {
         let (mut roles, stop) = roles(Duration::from_secs(3_600));
         let mut degraded = roles.degraded.subscribe();
-        roles.start(ProcessRole::Relay, stop.clone(), |_| async { Err::<(), _>("the broker is away") });
+        roles.start(ProcessRole::Relay, stop.clone(), |_| async { Err::<(), _>("the broker is unavailable") });
         roles.start(ProcessRole::Clock, stop.clone(), |_| {
             std::future::poll_fn(|_| -> std::task::Poll<Result<(), String>> { panic!("a bug") })
         });
@@ -168,7 +168,7 @@ mod tests {
         found.sort_unstable();
         let expected = [
             ("clock", "panicked".to_owned()),
-            ("relay", "the broker is away".to_owned()),
+            ("relay", "the broker is unavailable".to_owned()),
             ("sender", "returned before it was stopped".to_owned()),
         ];
         assert_eq!(found, expected);
@@ -187,7 +187,7 @@ mod tests {
             let attempt = *attempts.borrow();
             async move {
                 match attempt {
-                    1 => return Err("the broker is away"),
+                    1 => return Err("the broker is unavailable"),
                     2 => panic!("a bug"),
                     _ => stop.cancelled().await,
                 }

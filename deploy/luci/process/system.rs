@@ -15,7 +15,7 @@ use luci_messaging::{
 use luci_projections::Projector;
 use luci_providers::{Providers, ProvidersConfig};
 use luci_runs::{
-    broker,
+    broker::BrokerError,
     clock::{self, LostBlocks},
     issue::Issuer,
     relay::{self, RelayOptions},
@@ -38,7 +38,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    nats::connected,
+    broker_client::connected,
     roles::{DegradedRoles, ProcessRole, Roles},
 };
 
@@ -88,7 +88,7 @@ pub enum SystemError {
     #[error("cannot set up the providers: {0}")]
     Providers(String),
     #[error(transparent)]
-    Broker(#[from] broker::BrokerError),
+    Broker(#[from] BrokerError),
     #[error(transparent)]
     MasterKey(#[from] InstallationKeyError),
     #[error(transparent)]

@@ -25,7 +25,7 @@ pub enum Fault {
     NoCredits,
     /// 200 with the first two thirds of the list.
     Partial,
-    /// 200 with a list that lacks so many of its last items.
+    /// 200 with a list without its last n items.
     Without(usize),
     /// The call is executed and billed, but the answer is 502.
     Lost,

@@ -3,9 +3,9 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Of a thousand people that are looked up, so many are found.
+/// Found per thousand people that are looked up.
 const FOUND: u64 = 834;
-/// Of a thousand found people, so many have a phone number.
+/// With a phone per thousand found people.
 const WITH_PHONE: u64 = 920;
 const AREA_CODES: [u16; 20] =
     [212, 315, 332, 347, 516, 518, 585, 607, 631, 646, 716, 718, 845, 914, 917, 929, 305, 404, 512, 602];

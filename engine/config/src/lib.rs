@@ -1,4 +1,4 @@
-//! Configuration of tenants: one file a table, with its writes and reads. A change and its event are one transaction; the
+//! Configuration of tenants: one file per table, with its writes and reads. A change and its event are one transaction; the
 //! event is appended last.
 
 pub mod actors;

@@ -1,4 +1,4 @@
-//! Assigns a lead to a sector: the run's own, else by state and SIC code, the most exact match first (`domain.md` 1.5).
+//! Assigns a lead to a sector: the run's own, else by state and SIC code, the most exact match first.
 
 use std::collections::HashMap;
 

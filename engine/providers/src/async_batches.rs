@@ -21,7 +21,7 @@ use crate::{
     results::{self, PaidAnswer, PaidCall},
 };
 
-/// The provider of all batches: the tables have no column for another one.
+/// The provider of all batches: the tables have no provider column.
 pub const PROVIDER: ProviderName = ProviderName::REALESTATE;
 
 /// A batch to be submitted.
@@ -33,14 +33,14 @@ pub struct NewBatch<'a> {
     /// SHA-256 of the token in its webhook address.
     pub secret_hash: Hash,
     /// The key that the provider signs with.
-    pub signing: &'a SecretString,
-    /// Of one match.
+    pub signing_key: &'a SecretString,
+    /// Price per match.
     pub price_micros: u64,
-    /// From now on.
-    pub deadline: Duration,
+    /// From the recording to the deadline.
+    pub timeout: Duration,
 }
 
-/// Records a batch with those of the queries that are in no other open batch; returns their leads.
+/// Records a batch with the queries that no other open batch has; returns their leads.
 pub async fn insert(
     c: &mut PgConnection,
     context: &LookupContext<'_>,
@@ -49,7 +49,7 @@ pub async fn insert(
     keys: &[(LeadId, &str)],
 ) -> Result<HashSet<LeadId>, VaultError> {
     let (tenant, root_run) = (context.tenant, context.root_run);
-    let sealed = vault.seal(c, tenant, Purpose::Webhook(&new.id.to_string()), new.signing).await?;
+    let sealed = vault.seal(c, tenant, Purpose::Webhook(&new.id.to_string()), new.signing_key).await?;
     sqlx::query(
         "insert into trace_batches (tenant_id, id, root_run_id, run_id, block_id, attempt, release, secret_hash,
                                     signing_sealed, signing_key_version, price_micros, deadline)
@@ -66,7 +66,7 @@ pub async fn insert(
     .bind(&sealed.bytes[..])
     .bind(sealed.key_version)
     .bind(i64::try_from(new.price_micros).unwrap_or(i64::MAX))
-    .bind(new.deadline.as_secs_f64())
+    .bind(new.timeout.as_secs_f64())
     .execute(&mut *c)
     .await?;
     let (leads, digests): (Vec<LeadId>, Vec<&str>) = keys.iter().copied().unzip();
@@ -149,7 +149,7 @@ pub async fn of_leads(
 fn batched_lead(row: &PgRow) -> Result<BatchedLead, sqlx::Error> {
     let (lead, batch): (LeadId, KeyId) = (row.try_get(0)?, row.try_get(2)?);
     let failure: Option<&str> = row.try_get(5)?;
-    // Without its failure the lead still counts as unanswered: nothing is bought because of it.
+    // If the failure cannot be decoded, the lead is still unanswered and is not submitted again.
     let failure = failure.and_then(|text| NoAnswer::decode(text, lead, batch));
     Ok(BatchedLead {
         lead,
@@ -175,7 +175,7 @@ pub async fn any_awaited(c: &mut PgConnection, tenant: TenantId, batches: &[KeyI
     .await
 }
 
-/// The release reads its answers now; later ones are paid for by the release that uses them.
+/// Closes the release's batches: answers that arrive later are charged to the release that uses them.
 pub async fn close(c: &mut PgConnection, tenant: TenantId, release: ArtifactId) -> Result<(), sqlx::Error> {
     let sql = "update trace_batches set closed_at = now() where tenant_id = $1 and release = $2 and closed_at is null";
     sqlx::query(sql).bind(tenant).bind(release).execute(c).await.map(drop)
@@ -183,17 +183,21 @@ pub async fn close(c: &mut PgConnection, tenant: TenantId, release: ArtifactId) 
 
 /// The batch of a webhook address.
 #[derive(Debug)]
-pub struct BatchAddress {
+pub struct WebhookBatch {
     pub batch: KeyId,
     pub tenant: TenantId,
     pub run: RunId,
     pub block: BlockId,
     pub attempt: u32,
-    pub signing: SecretString,
+    pub signing_key: SecretString,
 }
 
 /// The batch whose token has this hash; looked up without a tenant, since it finds the tenant.
-pub async fn find(c: &mut PgConnection, vault: &Vault, hash: &Hash) -> Result<Option<BatchAddress>, VaultError> {
+pub async fn find_by_token_hash(
+    c: &mut PgConnection,
+    vault: &Vault,
+    hash: &Hash,
+) -> Result<Option<WebhookBatch>, VaultError> {
     let row = sqlx::query(
         "select b.tenant_id, b.id, run_id, block_id, attempt, signing_sealed, signing_key_version
            from trace_batches b join tenants t on t.id = b.tenant_id and t.status = 'active'
@@ -205,20 +209,21 @@ pub async fn find(c: &mut PgConnection, vault: &Vault, hash: &Hash) -> Result<Op
     let Some(row) = row else { return Ok(None) };
     let (tenant, batch): (TenantId, KeyId) = (row.try_get(0)?, row.try_get(1)?);
     let sealed = Sealed { bytes: row.try_get(5)?, key_version: row.try_get(6)? };
-    let signing = vault.open(c, tenant, Purpose::Webhook(&batch.to_string()), &sealed).await?;
+    let signing_key = vault.open(c, tenant, Purpose::Webhook(&batch.to_string()), &sealed).await?;
     let attempt: i32 = row.try_get(4)?;
     let (run, block) = (row.try_get(2)?, row.try_get(3)?);
-    Ok(Some(BatchAddress { batch, tenant, run, block, attempt: attempt.unsigned_abs(), signing }))
+    Ok(Some(WebhookBatch { batch, tenant, run, block, attempt: attempt.unsigned_abs(), signing_key }))
 }
 
-/// Stores an item that was posted to a batch's address. An item without a lead of the batch, or one that was answered before,
-/// changes nothing.
+/// Stores an item that was posted to a batch's address. Call it in a transaction: the batch's lock lasts until its commit. An
+/// item without a lead of the batch changes nothing, nor does a failure after an answer. An answer is stored also after a
+/// failure or the deadline, since it is paid for; the same one again changes nothing.
 pub async fn store_item(c: &mut PgConnection, tenant: TenantId, batch: KeyId, item: &Value) -> Result<(), sqlx::Error> {
     let Ok((lead, outcome)) = realestate::async_item(item) else {
         tracing::warn!(tenant.id = %tenant, batch.id = %batch, "posted item ignored: it names no lead");
         return Ok(());
     };
-    // Locked until the answer is stored: the block either reads it, or has closed the batch before.
+    // Lock the batch until commit, so that `close` either sees this answer or happens before.
     let row = sqlx::query(
         "select root_run_id, price_micros, case when closed_at is null then release end from trace_batches
           where tenant_id = $1 and id = $2 for share",
@@ -259,7 +264,7 @@ async fn fail(
     sqlx::query(sql).bind(tenant).bind(batch).bind(lead).bind(failure).execute(c).await.map(drop)
 }
 
-/// The provider reports that it posted every item.
+/// Marks the batch complete: the provider reports that it posted every item.
 pub async fn complete(c: &mut PgConnection, tenant: TenantId, batch: KeyId) -> Result<(), sqlx::Error> {
     let sql = "update trace_batches set completed_at = now() where tenant_id = $1 and id = $2 and completed_at is null";
     sqlx::query(sql).bind(tenant).bind(batch).execute(c).await.map(drop)
@@ -272,7 +277,7 @@ pub struct Wait {
     pub until: Micros,
 }
 
-/// Those of the runs that wait for answers of submitted leads.
+/// Which of these runs wait for answers of submitted leads.
 pub async fn waits(
     c: &mut PgConnection,
     tenant: TenantId,

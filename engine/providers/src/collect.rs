@@ -40,7 +40,7 @@ pub(super) struct QueryStates {
 
 impl QueryStates {
     /// An answer comes first; then a batch that is still open; then what this release itself submitted without an answer. A
-    /// closed batch of an earlier release counts for nothing.
+    /// closed batch of an earlier release is ignored.
     pub(super) fn of(&self, lead: LeadId, digest: &str) -> QueryState {
         let key = (lead, digest.to_owned());
         match self.answers.get(&key) {
@@ -71,7 +71,7 @@ impl QueryStates {
 }
 
 impl LookupClient {
-    /// Polls; continues while the database is away.
+    /// Polls; continues while the database is unavailable.
     pub async fn wait_for_batches(&self, tenant: TenantId, batches: &[KeyId]) {
         loop {
             tokio::time::sleep(self.retry.poll.max(MIN_POLL)).await;

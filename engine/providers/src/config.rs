@@ -49,7 +49,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// The circuit breaker opens after so many failures in a row, first for `pause`, then for twice as long each time, up to
+/// The circuit breaker opens after `failures` consecutive failures, first for `pause`, then for twice as long each time, up to
 /// `longest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerPolicy {

@@ -46,8 +46,8 @@ impl Credential {
             return invalid("key", format!("1 to {LONGEST} visible ASCII characters"));
         }
         match (provider.descriptor().account, &account) {
-            (Some(what), None) => invalid("account", format!("is missing: {provider} wants {what}")),
-            (None, Some(_)) => invalid("account", format!("{provider} takes a key alone")),
+            (Some(what), None) => invalid("account", format!("is missing: {provider} requires {what}")),
+            (None, Some(_)) => invalid("account", format!("{provider} takes only a key")),
             (Some(_), Some(account)) if !fits(account) => {
                 invalid("account", format!("1 to {LONGEST} visible ASCII characters"))
             }

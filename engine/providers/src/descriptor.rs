@@ -7,7 +7,7 @@ pub struct Descriptor {
     pub env: EnvNames,
     /// Without a slash at the end.
     pub default_url: &'static str,
-    /// What a credential's `account` is at this provider; `None` when it takes a key alone.
+    /// What a credential's `account` is at this provider; `None` when it takes only a key.
     pub account: Option<&'static str>,
     /// Of the installation's credential, unless the environment says otherwise.
     pub default_limits: Limits,
@@ -16,7 +16,7 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    /// A provider that takes a key alone and has no limits.
+    /// A provider that takes only a key and has no limits.
     pub const fn new(name: &'static str, env: EnvNames, default_url: &'static str) -> Self {
         Self { name, env, default_url, account: None, default_limits: Limits::NONE, out_of_credits: None }
     }

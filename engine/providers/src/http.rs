@@ -20,7 +20,7 @@ pub fn client(timeout: Duration) -> reqwest::Result<Client> {
         .build()
 }
 
-/// Fails on what is no absolute http or https URL.
+/// Fails on anything but an absolute http or https URL.
 pub fn check_url(provider: ProviderName, base_url: &str) -> Result<(), String> {
     let url = Url::parse(base_url).map_err(|error| format!("{provider}: {base_url}: {error}"))?;
     match url.scheme() {

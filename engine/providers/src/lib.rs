@@ -1,4 +1,4 @@
-//! Outside data providers: one file per API in `apis`, one way of looking up (`lookup`) and of calling (`call`).
+//! Outside data providers: one module per API in `apis`, one way of looking up (`lookup`) and of calling (`call`).
 //!
 //! Every paid query goes through [`Providers`], which reads the stored answers first and stores each new one.
 
@@ -91,7 +91,8 @@ pub struct Providers {
 }
 
 impl Providers {
-    /// `pool` has role `luci_engine`. The process must have a default rustls provider. Fails on an address that is no URL.
+    /// `pool` has role `luci_engine`. The process must have a default rustls provider. Fails on anything but an
+    /// absolute http(s) URL.
     pub fn new(pool: PgPool, vault: Arc<Vault>, config: ProvidersConfig) -> Result<Arc<Self>, String> {
         Ok(Arc::new(Self { client: LookupClient::new(pool, vault, config)? }))
     }

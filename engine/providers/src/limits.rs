@@ -27,7 +27,7 @@ pub struct OwnLimits {
     pub per_day: Option<u32>,
 }
 
-/// So many people may be looked up now; more after `wait`.
+/// Lookups allowed now, and the wait for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
     pub people: usize,

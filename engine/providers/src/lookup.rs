@@ -1,4 +1,4 @@
-//! Lookups of many leads: answers that were paid for are read first, the rest is called in batches and stored.
+//! Looks up leads: reads paid answers, then calls the provider for the others in batches.
 
 use std::{
     collections::HashMap,
@@ -76,7 +76,7 @@ impl LookupClient {
         }
     }
 
-    pub(super) fn api<A: LookupApi>(&self, tenant: TenantId, account: Arc<Account>) -> A {
+    pub(super) fn adapter<A: LookupApi>(&self, tenant: TenantId, account: Arc<Account>) -> A {
         A::new(Caller {
             provider: account.provider,
             tenant,
@@ -89,7 +89,7 @@ impl LookupClient {
         })
     }
 
-    /// The answers stand in the order of the queries. When a stored answer cannot be decoded, nothing is called.
+    /// Returns one answer per query, in query order. When a stored answer cannot be decoded, nothing is called.
     pub async fn lookup<A: LookupApi>(&self, context: LookupContext<'_>, queries: &[A::Query]) -> Answers<A::Match> {
         let digests = queries.iter().map(digest::<A>).collect();
         let mut lookups: PendingLookups<'_, A> = PendingLookups { queries, digests, answers: Vec::new() };
@@ -127,7 +127,7 @@ impl LookupClient {
         open: &[usize],
     ) {
         let tenant = context.tenant;
-        let api: A = self.api(tenant, Arc::clone(&account));
+        let api: A = self.adapter(tenant, Arc::clone(&account));
         let (writer, in_flight) = (&self.writer, self.in_flight);
         let calls = CallBatches { writer, context, in_flight, stopped_by: OnceLock::new() };
         let (mut rest, mut wait_left) = (open, self.max_quota_wait);
@@ -147,7 +147,7 @@ impl LookupClient {
                 return lookups.fail(rest, &error.clone().not_made());
             }
             if grant.wait > wait_left {
-                return lookups.fail(rest, &self.quota_exceeded::<A>(&account, grant.wait));
+                return lookups.fail(rest, &self.record_quota_exceeded::<A>(&account, grant.wait));
             }
             wait_left -= grant.wait;
             tokio::time::sleep(grant.wait).await;
@@ -155,7 +155,7 @@ impl LookupClient {
     }
 
     /// Records the outage as well.
-    pub(super) fn quota_exceeded<A: LookupApi>(&self, account: &Account, wait: Duration) -> ProviderError {
+    pub(super) fn record_quota_exceeded<A: LookupApi>(&self, account: &Account, wait: Duration) -> ProviderError {
         let until = Micros::now().plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         self.health.outage(A::PROVIDER, account.scope, Outage::Limited, until);
         ProviderError { retry_after: Some(wait), ..not_called::<A>(FailureCode::RateLimit, Reason::Limit) }
@@ -178,13 +178,14 @@ impl LookupClient {
     ) {
         let uncalled =
             |n: &&usize| matches!(&lookups.answers[**n], Some(Err(error)) if error.call == CallState::NotMade);
-        let people = if account.limits.is_none() { 0 } else { granted.iter().filter(uncalled).count() };
-        if people > 0 {
-            self.give_back(tenant, account, people).await;
-        }
+        self.give_back(tenant, account, granted.iter().filter(uncalled).count()).await;
     }
 
+    /// Gives back people that the provider was not asked about.
     pub(super) async fn give_back(&self, tenant: TenantId, account: &Account, people: usize) {
+        if people == 0 || account.limits.is_none() {
+            return;
+        }
         let returned = async {
             let mut c = self.pool.acquire().await?;
             limits::give_back(&mut c, tenant, account.provider, account.scope, people).await

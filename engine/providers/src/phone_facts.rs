@@ -1,4 +1,4 @@
-//! Facts about a phone number, and the APIs that look up one number a call.
+//! Facts about a phone number, and the APIs that look up one number per call.
 
 use std::marker::PhantomData;
 

@@ -1,4 +1,4 @@
-//! A provider: its name, and what it can do by which adapter at which price.
+//! A provider: its name, capabilities, adapters and prices.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub struct Provider {
     pub capabilities: Capabilities,
 }
 
-/// What a provider can do; `None` or empty is what it cannot.
+/// What a provider can do. `None` or empty: not supported.
 pub struct Capabilities {
     pub person_match: Option<Lookup<PersonQuery, PersonMatch>>,
     pub organizations: Option<Lookup<OrganizationQuery, FoundOrganization>>,
@@ -49,12 +49,11 @@ impl Capabilities {
 /// Sends messages or calls: where that API is, when it differs from the one for lookups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendApi {
-    pub env_url: &'static str,
     /// Without a slash at the end.
     pub default_url: &'static str,
 }
 
-/// What one batch may hold, by the provider's documentation.
+/// What one batch may hold, according to the provider's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLimits {
     pub min_leads: usize,
@@ -75,7 +74,7 @@ impl<Q, M> Lookup<Q, M> {
         Self { price: A::PRICE, run: run::<A> }
     }
 
-    /// The answers stand in the order of the queries.
+    /// Returns one answer per query, in query order.
     pub(crate) async fn run(&self, client: &LookupClient, context: LookupContext<'_>, queries: &[Q]) -> Answers<M> {
         (self.run)(client, context, queries).await
     }
@@ -91,7 +90,7 @@ fn run<'a, A: LookupApi>(
 
 /// One API that answers about phone numbers.
 pub struct PhoneLookup {
-    /// How a blueprint's setting `verify` names it.
+    /// Value of the blueprint setting `verify` that selects it.
     pub setting: &'static str,
     pub subject: PhoneSubject,
     pub lookup: Lookup<PhoneQuery, PhoneFacts>,
@@ -114,7 +113,7 @@ impl PhoneSource {
         self.0.subject
     }
 
-    /// Of one number.
+    /// Price per number.
     pub const fn price(self) -> Price {
         self.0.lookup.price
     }

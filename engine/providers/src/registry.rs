@@ -39,7 +39,7 @@ impl ProviderName {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no provider ({list})", list = list())]
+#[error("`{0}` is not a provider ({list})", list = list())]
 pub struct UnknownProvider(pub String);
 
 fn list() -> String {
@@ -98,7 +98,7 @@ mod tests {
         }
         let error = "equifax".parse::<ProviderName>().unwrap_err();
         let list = "apollo, realestate, tracerfy, trestle, twilio, signalhouse";
-        assert_eq!(error.to_string(), format!("`equifax` is no provider ({list})"));
+        assert_eq!(error.to_string(), format!("`equifax` is not a provider ({list})"));
     }
 
     #[test]

@@ -21,18 +21,18 @@ impl Reason {
                 format!("its key cannot be decrypted; set it again with `luci provider set {provider}`")
             }
             Self::Limit => format!(
-                "a limit on calls is used up; it goes on when the limit allows, or raise {} or {}, or set a key of your own",
+                "a limit on calls is used up; it continues when the limit allows, or raise {} or {}, or set a key of your own",
                 env.tenant_per_day, env.per_minute
             ),
             Self::ProviderDown | Self::Connection | Self::Timeout => {
-                "it does not respond; LUCI tries again by itself".into()
+                "it does not respond; LUCI retries automatically".into()
             }
             _ => match self.http_status() {
                 Some(401 | 403) => {
                     format!("it refused the key; check it, and set it again with `luci provider set {provider}`")
                 }
-                Some(429) => "it takes no more calls for now; LUCI tries again by itself".into(),
-                Some(500..) => "it has an outage; LUCI tries again by itself".into(),
+                Some(429) => "it takes no more calls for now; LUCI retries automatically".into(),
+                Some(500..) => "it has an outage; LUCI retries automatically".into(),
                 _ => return None,
             },
         };

@@ -91,7 +91,7 @@ pub async fn store(c: &mut PgConnection, calls: &[&PaidCall]) -> Result<(), sqlx
     Ok(())
 }
 
-/// This release pays for those of the answers that nobody has paid for: they arrived after their block had ended.
+/// This release pays for the answers that nobody has paid for: they arrived after their block had ended.
 pub async fn adopt(
     c: &mut PgConnection,
     (tenant, root_run): (TenantId, RunId),

@@ -1,10 +1,10 @@
-//! Whose credential is used: the installation's, or a tenant's own.
+//! Whose credential, limits and health: those of the installation, or of a tenant with a credential of its own.
 
 use std::fmt;
 
 use luci_schema::TenantId;
 
-/// The owner of a credential.
+/// The owner of a credential. Unrelated to the scopes of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     Installation,

@@ -71,7 +71,7 @@ pub(super) async fn once(provider: &'static str, request: RequestBuilder) -> Res
     let retry_after = retry_after.and_then(|value| parse_retry_after(value.to_str().ok()?));
     let body = read_at_most(response, MAX_ANSWER_BYTES).await;
     if status.is_success() {
-        // As ever: a body that broke off is an error of the API, also when it broke off by a timeout.
+        // As elsewhere, a truncated body is an error of the API, also when a timeout truncated it.
         let body = body.map_err(|(_, reason)| SendError::Unknown(error(FailureCode::ApiError, reason)))?;
         let bad_answer = |_| SendError::Unknown(error(FailureCode::ApiError, Reason::BadAnswer));
         return serde_json::from_slice(&body).map_err(bad_answer);

@@ -16,7 +16,7 @@ use crate::{
 /// By lead and request digest.
 pub type StoredAnswers<M> = HashMap<(LeadId, String), Result<Answer<M>, ProviderError>>;
 
-/// Decodes those of the rows that answer one of `keys`; a stage stores other queries of the same leads as well.
+/// Decodes the rows that answer one of `keys`; a stage stores other queries of the same leads as well.
 pub fn decode<A: LookupApi>(
     context: &LookupContext<'_>,
     keys: &HashSet<(LeadId, String)>,

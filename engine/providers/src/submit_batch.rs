@@ -32,7 +32,7 @@ pub struct BatchSubmission {
     pub run: RunId,
     pub block: BlockId,
     pub attempt: u32,
-    pub deadline: Duration,
+    pub timeout: Duration,
 }
 
 /// What is submitted now.
@@ -89,6 +89,8 @@ impl LookupClient {
     ) -> Result<(), ProviderError> {
         let (mut rest, mut wait_left) = (open, self.max_quota_wait);
         while rest.len() >= BATCH_LIMITS.min_leads {
+            let no_url = || error(FailureCode::Validation, Reason::NoPublicUrl).not_made();
+            let base = self.callback_url.as_deref().ok_or_else(no_url)?;
             let account = self.account_for::<RealEstate>(context.tenant).await?;
             let sizes: Vec<usize> =
                 rest.iter().map(|(query, _)| serde_json::json!(skip(query)).to_string().len() + 1).collect();
@@ -100,13 +102,16 @@ impl LookupClient {
             let grant = grant.map_err(|error| database_failed::<RealEstate>(&error))?;
             if grant.people >= BATCH_LIMITS.min_leads {
                 let (granted, later) = rest.split_at(grant.people);
-                self.submit_batch(context, submission, &account, granted).await?;
+                let mut used = 0;
+                let submitted = self.submit_batch(context, submission, (&account, base), granted, &mut used).await;
+                self.give_back(context.tenant, &account, granted.len() - used).await;
+                submitted?;
                 rest = later;
                 continue;
             }
             self.give_back(context.tenant, &account, grant.people).await;
             if grant.wait > wait_left || grant.wait.is_zero() {
-                return Err(self.quota_exceeded::<RealEstate>(&account, grant.wait));
+                return Err(self.record_quota_exceeded::<RealEstate>(&account, grant.wait));
             }
             wait_left -= grant.wait;
             tokio::time::sleep(grant.wait).await;
@@ -115,17 +120,16 @@ impl LookupClient {
     }
 
     /// A batch that is refused as a whole is withdrawn and its leads are looked up one by one later. A batch whose fate is
-    /// unknown stays recorded.
+    /// unknown stays recorded. Sets `used` to the people that the provider may have counted.
     async fn submit_batch(
         &self,
         context: LookupContext<'_>,
         submission: &BatchSubmission,
-        account: &Arc<Account>,
+        (account, base): (&Arc<Account>, &str),
         batch: &[(&TraceQuery, &str)],
+        used: &mut usize,
     ) -> Result<(), ProviderError> {
         let id = KeyId::generate();
-        let no_url = || error(FailureCode::Validation, Reason::NoPublicUrl).not_made();
-        let base = self.callback_url.as_deref().ok_or_else(no_url)?;
         let token = secret::generate("hook");
         let token = token.map_err(|_| not_called::<RealEstate>(FailureCode::Internal, Reason::NoRandomness))?;
         let webhook_url = format!("{base}/api/webhooks/realestate/{}", token.expose_secret());
@@ -135,11 +139,12 @@ impl LookupClient {
         let queries: Vec<&TraceQuery> =
             batch.iter().map(|(query, _)| *query).filter(|query| recorded.contains(&query.lead_id)).collect();
         if queries.len() < BATCH_LIMITS.min_leads {
-            return self.withdraw(context.tenant, account, id, batch.len()).await;
+            return self.withdraw(context.tenant, id).await;
         }
-        let api: RealEstate = self.api(context.tenant, Arc::clone(account));
+        let api: RealEstate = self.adapter(context.tenant, Arc::clone(account));
         let complete_url = format!("{webhook_url}?done=1");
         let charge = Charge { context, stage: RealEstate::STAGE, people: queries.len(), quota: Quota::Taken };
+        *used = queries.len();
         match api.submit(charge, (&webhook_url, &complete_url), &queries).await {
             Ok(()) => Ok(()),
             Err(SendError::Unknown(error)) => {
@@ -150,8 +155,10 @@ impl LookupClient {
                 Ok(())
             }
             Err(SendError::Refused(error)) => {
-                let unused = if error.call == CallState::NotMade { queries.len() } else { 0 };
-                self.withdraw(context.tenant, account, id, unused).await?;
+                if error.call == CallState::NotMade {
+                    *used = 0;
+                }
+                self.withdraw(context.tenant, id).await?;
                 if error.code == FailureCode::Validation { Ok(()) } else { Err(error.not_made()) }
             }
         }
@@ -172,9 +179,9 @@ impl LookupClient {
             block: submission.block,
             attempt: submission.attempt,
             secret_hash: *secret_hash,
-            signing: &account.credential.key,
+            signing_key: &account.credential.key,
             price_micros: RealEstate::PRICE.pinned(context.prices),
-            deadline: submission.deadline,
+            timeout: submission.timeout,
         };
         let keys: Vec<QueryKey> = batch.iter().map(|(query, digest)| (query.lead_id, *digest)).collect();
         let mut tx = self.pool.begin().await?;
@@ -183,16 +190,7 @@ impl LookupClient {
         Ok(leads)
     }
 
-    async fn withdraw(
-        &self,
-        tenant: TenantId,
-        account: &Account,
-        id: KeyId,
-        unused: usize,
-    ) -> Result<(), ProviderError> {
-        if unused > 0 && !account.limits.is_none() {
-            self.give_back(tenant, account, unused).await;
-        }
+    async fn withdraw(&self, tenant: TenantId, id: KeyId) -> Result<(), ProviderError> {
         let withdrawn = async {
             let mut c = self.pool.acquire().await?;
             async_batches::withdraw(&mut c, tenant, id).await

@@ -1,4 +1,5 @@
-//! Table `trace_queues`: uploads to Tracerfy, recorded before they are made, so that another attempt reads their answers.
+//! Table `trace_queues`: one row per query of an upload to Tracerfy, recorded before the upload is made, so that another attempt
+//! reads its answers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,12 +17,12 @@ pub type QueryKey = (LeadId, String);
 pub enum Upload {
     /// Confirmed: the provider's number of the queue.
     Queue(u64),
-    /// Begun then with so many rows; its answer was lost.
+    /// Sent at `since` with `rows` rows; the response was lost.
     Unconfirmed { since: OffsetDateTime, rows: u64 },
 }
 
-/// The upload of each query that has one. One older than a day counts as failed, and is made again.
-pub async fn of(
+/// The upload per query. Uploads older than a day are ignored, so the query is uploaded again.
+pub async fn find_uploads(
     c: &mut PgConnection,
     context: &LookupContext<'_>,
     leads: &[LeadId],
@@ -72,7 +73,7 @@ pub async fn record(
     Ok(())
 }
 
-/// Records the queue of an unconfirmed upload for all of its queries; `query` is one of them.
+/// Records the queue of an unconfirmed upload for all of its queries; the key is one of its queries.
 pub async fn confirm(
     c: &mut PgConnection,
     context: &LookupContext<'_>,
@@ -96,7 +97,7 @@ pub async fn confirm(
     Ok(())
 }
 
-/// Those of the queues that belong to a recorded upload of any tenant.
+/// Which of these queues belong to a recorded upload of any tenant.
 pub async fn recorded(c: &mut PgConnection, queues: &[u64]) -> Result<HashSet<u64>, sqlx::Error> {
     let queues: Vec<i64> = queues.iter().filter_map(|queue| i64::try_from(*queue).ok()).collect();
     let recorded: Vec<i64> = sqlx::query_scalar("select distinct queue from trace_queues where queue = any($1)")
@@ -106,7 +107,7 @@ pub async fn recorded(c: &mut PgConnection, queues: &[u64]) -> Result<HashSet<u6
     Ok(recorded.into_iter().map(i64::unsigned_abs).collect())
 }
 
-/// Deletes the uploads of these queries.
+/// Deletes the rows of these queries; other queries of the same upload keep theirs.
 pub async fn delete(
     c: &mut PgConnection,
     context: &LookupContext<'_>,

@@ -72,12 +72,12 @@ pub struct BlockFault {
     pub failure: Failure,
     /// What was done and spent before the failure.
     pub report: Box<BlockReport>,
-    pub fate: FaultFate,
+    pub handling: FaultHandling,
 }
 
-/// What becomes of a block that broke.
+/// How a failed block is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FaultFate {
+pub enum FaultHandling {
     /// Its failure is recorded.
     #[default]
     Recorded,
@@ -91,15 +91,15 @@ impl BlockFault {
         Failure::new(code, message).into()
     }
 
-    /// Something that every block needs is away.
+    /// Something that every block needs is unavailable.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self { fate: FaultFate::DeliveredAgain, ..Self::new(FailureCode::Internal, message) }
+        Self { handling: FaultHandling::DeliveredAgain, ..Self::new(FailureCode::Internal, message) }
     }
 }
 
 impl From<Failure> for BlockFault {
     fn from(failure: Failure) -> Self {
-        Self { failure, report: Box::new(nothing_done()), fate: FaultFate::Recorded }
+        Self { failure, report: Box::new(nothing_done()), handling: FaultHandling::Recorded }
     }
 }
 

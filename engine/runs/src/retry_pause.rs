@@ -14,7 +14,7 @@ pub(crate) struct RetryPause {
 }
 
 impl Default for RetryPause {
-    /// 0.1 s to 5 s: for a broker or a database that is away.
+    /// 0.1 s to 5 s: for a broker or a database that is unavailable.
     fn default() -> Self {
         Self::between(Duration::from_millis(100), Duration::from_secs(5))
     }

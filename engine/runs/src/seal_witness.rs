@@ -1,5 +1,5 @@
-//! A file that remembers every seal outside database and object store, so that who owns both cannot remove seals and have the
-//! log sealed anew. One line of JSON a seal, appended and synced: id, last position and hash.
+//! A file that remembers every seal outside database and object store, so that someone who controls both cannot remove
+//! seals and have the log resealed. One line of JSON per seal, appended and synced: id, last position and hash.
 
 use std::{
     fs::{File, OpenOptions},

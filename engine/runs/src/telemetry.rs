@@ -1,4 +1,4 @@
-//! Progress messages on core NATS: at most one a second and run or block, not stored, never awaited.
+//! Progress messages on core NATS: at most one per second and run or block, not stored, never awaited.
 
 use std::{
     collections::HashMap,

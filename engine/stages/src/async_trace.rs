@@ -18,10 +18,10 @@ use crate::{
 pub(super) async fn through(
     task: &Task,
     tools: &Tools,
-    deadline: std::time::Duration,
+    timeout: std::time::Duration,
 ) -> Result<Option<ProviderError>, BlockFault> {
     let (run, block, attempt) = (task.run_id, task.block.block_id, task.attempt.unwrap_or_default());
-    let submission = BatchSubmission { run, block, attempt, deadline };
+    let submission = BatchSubmission { run, block, attempt, timeout };
     loop {
         let queries: Vec<TraceQuery> =
             outcome::leads(task, tools).await?.iter().filter_map(qualify::trace_query).collect();

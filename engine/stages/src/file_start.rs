@@ -25,7 +25,7 @@ pub struct HeldFile {
     run: RunId,
 }
 
-/// Holds the file of the source for the run that the command starts. None: the source is no file. The run is queued next, or `release` is called.
+/// Holds the file of the source for the run that the command starts. None: the source is not a file. The run is queued next, or `release` is called.
 ///
 /// # Errors
 /// `AlreadyImported`: another run was started on the same file, or is being started now.

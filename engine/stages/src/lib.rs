@@ -1,4 +1,4 @@
-//! The seven stages: one file a block kind. The list below is all there is to registering one.
+//! The seven stages: one module per block kind. The list below is all there is to registering one.
 //!
 //! The only crate that sees leads, providers, messaging and runs; so the start of a run and the automations that start runs
 //! are here too.

@@ -38,8 +38,8 @@ pub(super) trait Source: Send + Sync {
         provider: ProviderName,
         queries: &'a [Self::Query],
     ) -> BoxFuture<'a, Answers<Self::Match>>;
-    /// Whether all that can be known of the leads is at hand: then a stop leaves out what has no answer, and no more.
-    fn at_hand(&self) -> bool {
+    /// Whether all answers have arrived: a stop then skips unanswered leads only.
+    fn all_arrived(&self) -> bool {
         false
     }
     fn merge(lead: &mut Lead, provider: ProviderName, found: &Self::Match);
@@ -81,12 +81,12 @@ pub(super) async fn run<S: Source>(
         }
     }
     let (mut stopped_by, mut qualified) = (None, qualified.into_iter());
-    while qualified.len() > 0 && stopped_by.is_none() && (source.at_hand() || !task.stop.is_cancelled()) {
+    while qualified.len() > 0 && stopped_by.is_none() && (source.all_arrived() || !task.stop.is_cancelled()) {
         let (leads, queries): (Vec<Lead>, Vec<S::Query>) = qualified.by_ref().take(S::PORTION).unzip();
         done += leads.len() as u64;
         let answers = source.ask(task, tools, provider, &queries).await;
-        let (leads, answers) = if source.at_hand() { answered(task, leads, answers) } else { (leads, answers) };
-        // Before anything can break: what was paid is reported, whatever becomes of the block.
+        let (leads, answers) = if source.all_arrived() { answered(task, leads, answers) } else { (leads, answers) };
+        // Before anything can break: what was paid is reported even if the block fails.
         for (lead, answer) in leads.iter().zip(&answers) {
             if let Ok(answer) = answer
                 && counted.insert((lead.lead_id, answer.request_digest.clone()))
@@ -104,7 +104,7 @@ pub(super) async fn run<S: Source>(
     for (lead, _) in qualified {
         outcome.failed(&unanswered(lead, error.clone())).await?;
     }
-    Err(broken_off(outcome.finish().await?, provider, &error))
+    Err(provider_stopped(outcome.finish().await?, provider, &error))
 }
 
 /// Whether the run said that leads go on without this provider, and it has no key.
@@ -119,11 +119,11 @@ async fn skips_without_key(task: &Task, tools: &Tools, provider: ProviderName) -
 
 /// The provider takes no more calls now: the block fails. The answers that came are stored, so the next attempt
 /// looks up only the other leads, at the time that the provider named.
-fn broken_off(report: BlockReport, provider: ProviderName, error: &ProviderError) -> BlockFault {
+fn provider_stopped(report: BlockReport, provider: ProviderName, error: &ProviderError) -> BlockFault {
     let tried = report.counts.processed();
     let mut failure = Failure::new(error.code, message(provider, error, tried - report.counts.failed, tried));
     failure.reasons = report.reasons.clone();
-    // An INTERNAL error is a database that was away. A stored answer that cannot be decoded stays so, and is not bought again.
+    // An INTERNAL error is a database that was unavailable. A stored answer that cannot be decoded stays so, and is not bought again.
     failure.retryable |= error.code == FailureCode::Internal && error.reason != Reason::StoredAnswerUnreadable;
     failure.not_before_micros = error.retry_after.map(|wait| {
         let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);

@@ -58,7 +58,7 @@ pub(super) fn stored_later(task: &Task) -> bool {
     stages().skip_while(|stage| *stage != task.block.stage).skip(1).any(|stage| stage == Stage::Assign)
 }
 
-/// INTEGRITY when the object is not what was recorded. While the store is away, the block is delivered again.
+/// INTEGRITY when the object is not what was recorded. While the store is unavailable, the block is delivered again.
 pub(super) fn storage_failed(error: StorageError) -> BlockFault {
     match error {
         StorageError::NotFound(path) => BlockFault::new(FailureCode::Integrity, format!("no object at {path}")),

@@ -125,7 +125,7 @@ impl Source for Tracing {
         .boxed()
     }
 
-    fn at_hand(&self) -> bool {
+    fn all_arrived(&self) -> bool {
         self.settings.mode == Mode::Webhook
     }
 

@@ -93,7 +93,7 @@ impl Storage {
             let options = GetOptions { range: Some(GetRange::Bounded(at..end)), ..Default::default() };
             let bytes = storage.objects().get_opts(&path(&object_path)?, options).await?.bytes().await?;
             let next = (storage, object_path, at + bytes.len() as u64, LARGEST_RANGE.min(length * 2));
-            // An object that shrank while it is read ends the stream; otherwise this would loop for ever.
+            // An object that shrank while it is read ends the stream; otherwise this would loop forever.
             Ok(if bytes.is_empty() { None } else { Some((bytes, next)) })
         })
         .boxed()

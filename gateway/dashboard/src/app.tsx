@@ -1,4 +1,4 @@
-// Who is signed in decides what is shown: the sign-in, or the pages with their line to the server.
+// Who is signed in decides what is shown: the sign-in, or the pages with their connection to the server.
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { SignIn } from './components/sign-in'
@@ -46,7 +46,7 @@ function SignedIn({ children }: { children: React.ReactNode }) {
   return <div id="board"><Shell>{children}</Shell></div>
 }
 
-/** Keeps the tab's line open and marks what a frame makes stale: lists at most twice a second, bars every 5 s. */
+/** Keeps the tab's connection open and marks what a frame makes stale: lists at most twice a second, bars every 5 s. */
 function useLine() {
   const queries = useQueryClient()
   useEffect(() => {

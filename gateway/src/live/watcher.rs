@@ -73,7 +73,7 @@ impl Watcher {
         run.map_or(Topic::Runs(self.tenant), |run| Topic::Run(self.tenant, run))
     }
 
-    /// Follows a topic from the position `after`, or from now; a topic that is followed already begins anew. Returns the
+    /// Follows a topic from the position `after`, or from now; a topic that is followed already restarts. Returns the
     /// frames to send first.
     pub async fn follow(&mut self, run: Option<RunId>, after: Option<Position>) -> Result<Opening, Problem> {
         let requested = after;

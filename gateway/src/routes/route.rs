@@ -15,7 +15,7 @@ type HandlerFuture = BoxFuture<'static, HandlerResult>;
 /// The function of an endpoint, and who may call it.
 #[derive(Clone, Copy)]
 pub enum Handler {
-    /// Anyone: the request carries its own proof (a signature), or the response is no secret.
+    /// Anyone: the request carries its own proof (a signature), or the response is not secret.
     Public(fn(Arc<App>, Request) -> HandlerFuture),
     /// A caller with this right.
     Authenticated(Right, fn(Arc<App>, Caller, Request) -> HandlerFuture),

@@ -1,15 +1,15 @@
-//! Projection `block_executions`: one row a block, from the moment it is queued.
+//! Projection `block_executions`: one row per block, from the moment it is queued.
 
 use crate::fold::Projection;
 
-mod answer;
 mod fold;
 mod query;
+mod response;
 mod table;
 
 pub use crate::run_state::BlockFault;
-pub use answer::{Block, BlockMetrics};
 pub use query::{BlockFilter, BlockPage, page};
-pub(crate) use table::{notable, recent_completions};
+pub use response::{Block, BlockMetrics};
+pub(crate) use table::{open_and_newest, recent_completions};
 
 pub(crate) const PROJECTION: Projection = Projection { table: "block_executions", fold: || Box::new(fold::BlockFold) };

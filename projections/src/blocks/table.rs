@@ -114,7 +114,7 @@ pub(super) async fn write(c: &mut PgConnection, rows: &[&BlockRow]) -> Result<()
 
 /// Failed and running blocks, at most `open`, and the newest `others`; newest first. The limits bound the scan of
 /// `blocks_by_run`: running blocks are near its start.
-pub(crate) async fn notable(
+pub(crate) async fn open_and_newest(
     c: &mut PgConnection,
     tenant: TenantId,
     run: RunId,

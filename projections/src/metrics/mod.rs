@@ -1,4 +1,4 @@
-//! Projection `run_metrics`: one row a run, with its figures.
+//! Projection `run_metrics`: one row per run, with its figures.
 
 use crate::fold::Projection;
 

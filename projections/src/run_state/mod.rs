@@ -171,7 +171,7 @@ impl RunState {
         Ok(RunChange { run: row, before: row.counts_as(), block: None, versions })
     }
 
-    /// After the batch was committed: forgets what it changed, and rows that nothing more will happen to.
+    /// After the batch was committed: clears what it changed, and drops rows that nothing more will happen to.
     pub(crate) fn settle(&mut self) {
         for id in self.changed_blocks.drain() {
             if self.blocks.get(&id).is_some_and(|block| block.status.settled()) {

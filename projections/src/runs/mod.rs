@@ -1,4 +1,4 @@
-//! Projection `pipeline_runs`: one row a run, with the sums of its stages.
+//! Projection `pipeline_runs`: one row per run, with the sums of its stages.
 
 use crate::fold::Projection;
 

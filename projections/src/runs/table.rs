@@ -158,7 +158,7 @@ pub(super) async fn cost(
     Ok((count(&row, "runs")?, count(&row, "cost_micros")?))
 }
 
-/// Cost of the same runs by stage, without stages that cost nothing. At most a row a stage.
+/// Cost of the same runs by stage, without stages that cost nothing. At most one row per stage.
 pub(super) async fn cost_by_stage(
     c: &mut PgConnection,
     tenant: TenantId,

@@ -87,7 +87,7 @@ pub enum AppendError {
     #[error("{} of {bytes} bytes: at most {most}", .event_type.as_deref().unwrap_or("an append"))]
     TooLarge { event_type: Option<String>, bytes: usize, most: usize },
     /// Somebody inserted an event past the head: nothing can be appended before it is removed.
-    #[error("the log is damaged: an event at position {0} lies beyond the head of the log")]
+    #[error("the log is damaged: an event at position {0} is past the head of the log")]
     Beyond(Position),
     /// Nothing may be recorded before an operator has decided; the text says why.
     #[error("the log is halted: {0}")]

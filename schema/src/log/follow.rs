@@ -178,7 +178,7 @@ pub async fn follower_position(c: &mut PgConnection, name: &str) -> Result<Posit
 }
 
 /// Deletes a follower and its checkpoint, in the transaction that drops what it folded.
-pub async fn forget_follower(c: &mut PgConnection, name: &str) -> Result<(), LogError> {
+pub async fn delete_follower(c: &mut PgConnection, name: &str) -> Result<(), LogError> {
     sqlx::query("delete from log.followers where name = $1").bind(name).execute(c).await?;
     Ok(())
 }

@@ -36,7 +36,7 @@ pub use append_failure::{is_blocked, is_disconnected};
 pub use blocking::{BlockingSession, blocking_session};
 pub use chain::{Chain, ChainError, event_hash};
 pub use epoch::{HaltedBy, begin_epoch, epochs, halted};
-pub use follow::{Follower, Lease, checkpoint, follower_position, followers, forget_follower};
+pub use follow::{Follower, Lease, checkpoint, delete_follower, follower_position, followers};
 pub use head::head_and_epoch;
 pub use read::stream_head;
 pub use seals::{add_seal, last_seal, seal_over, seals_after};
@@ -53,13 +53,13 @@ use crate::{Micros, Position, clock};
 pub enum LogError {
     #[error("log database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("the log has a hole: position {expected} is missing before {found}")]
+    #[error("the log has a hole: position {expected} is missing, although {found} was recorded")]
     Hole { expected: Position, found: Position },
     /// An event that cannot be decoded, or cannot follow its stream's state. Retrying does not help.
     #[error("the log is corrupt: {0}")]
     Corrupt(String),
     #[error(
-        "the log is damaged: an event at position {position} lies beyond the head, {head}. Nobody but the log may insert events; \
+        "the log is damaged: an event at position {position} is past the head, {head}. Only the log may insert events; \
          remove it as the database's owner, and see `luci audit seals`"
     )]
     Beyond { position: Position, head: Position },
@@ -173,16 +173,16 @@ impl Log {
     }
 
     /// Deletes receipts recorded before that time and returns their number.
-    pub async fn forget_receipts(&self, before: Micros) -> Result<u64, LogError> {
+    pub async fn delete_receipts(&self, before: Micros) -> Result<u64, LogError> {
         let mut c = self.pool().acquire().await?;
-        Ok(statement::forget_receipts(&mut c, before).await?)
+        Ok(statement::delete_receipts(&mut c, before).await?)
     }
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// The same log, read through another pool of role `luci_engine`: whoever exhausts one does not stop the other.
+    /// The same log, read through another pool of role `luci_engine`: exhausting one pool does not block the other.
     pub fn with_pool(&self, pool: PgPool) -> Self {
         Self { inner: Arc::clone(&self.inner), pool }
     }

@@ -8,11 +8,11 @@ use super::{Log, LogError, append::Receipt, head, statement};
 use crate::{CommandId, Hash, Position, Recorded, StreamId, TenantId, Version};
 
 impl Log {
-    /// Up to `limit` events after a position, at most to `head()`; recent ones from memory. Another process's events are known
-    /// here with a delay: wait with `wait_past`.
+    /// Up to `limit` events after a position; recent ones from memory. Another process's events are known here with a delay:
+    /// wait with `wait_past`.
     ///
     /// # Errors
-    /// `Hole` when a position is missing.
+    /// `Hole` when a position up to `head()` is missing, also the newest ones.
     pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, LogError> {
         let state = &self.inner.state;
         let head = state.head();
@@ -22,7 +22,7 @@ impl Log {
         let mut events = state.in_memory(after, limit).unwrap_or_default();
         let at = events.last().map_or(after, |event| event.position);
         if at < head && events.len() < limit {
-            events.extend(self.read_stored(at, limit - events.len()).await?);
+            events.extend(self.read_stored(at, head, limit - events.len()).await?);
         }
         Ok(events)
     }
@@ -32,13 +32,18 @@ impl Log {
         self.inner.state.in_memory(Position(position.0.checked_sub(1)?), 1)?.pop()
     }
 
-    async fn read_stored(&self, after: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, LogError> {
+    /// `head` was read before: the events up to it are stored.
+    async fn read_stored(&self, after: Position, head: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, LogError> {
         let mut c = self.pool().acquire().await?;
         let events = statement::events_after(&mut c, after, limit).await?;
         for (event, expected) in events.iter().zip(after.0 + 1..) {
             if event.position.0 != expected {
                 return Err(LogError::Hole { expected: Position(expected), found: event.position });
             }
+        }
+        let last = events.last().map_or(after, |event| event.position);
+        if events.len() < limit && last < head {
+            return Err(LogError::Hole { expected: Position(last.0 + 1), found: head });
         }
         let events: Vec<_> = events.into_iter().map(Arc::new).collect();
         self.inner.state.offer(&events);
@@ -79,8 +84,8 @@ impl Log {
     }
 }
 
-/// `Log::stream_head` on the caller's connection. Who holds a connection must use it: a second one from the same pool is
-/// never free when every holder waits for one.
+/// `Log::stream_head` on the caller's connection. Callers that already hold a connection must use this: if every holder waits
+/// for a second one, the pool deadlocks.
 pub async fn stream_head(
     c: &mut PgConnection,
     tenant: TenantId,

@@ -223,7 +223,7 @@ pub(super) async fn receipts(
 }
 
 /// Deletes receipts recorded before that time; returns their number.
-pub(super) async fn forget_receipts(c: &mut PgConnection, before: Micros) -> Result<u64, sqlx::Error> {
+pub(super) async fn delete_receipts(c: &mut PgConnection, before: Micros) -> Result<u64, sqlx::Error> {
     let done =
         sqlx::query("delete from log.receipts where recorded_at < $1").bind(before.date_time()).execute(c).await?;
     Ok(done.rows_affected())

@@ -81,7 +81,8 @@ async fn not_sealed(log: &Log, sealed: Position) -> anyhow::Result<Option<String
     let Some(first) = log.read(sealed, 1).await?.into_iter().next() else { return Ok(None) };
     let age = Duration::from_micros(u64::try_from(Micros::now().0 - first.recorded_at.0).unwrap_or(0));
     let at = first.recorded_at.rfc3339();
-    let fault = format!("the events from position {} on are not sealed since {at}: no sealer runs", first.position);
+    let fault =
+        format!("the events from position {} on have not been sealed since {at}: no sealer runs", first.position);
     Ok((age > 2 * SealerOptions::INTERVAL).then_some(fault))
 }
 
@@ -166,7 +167,7 @@ impl Audit<'_> {
         }
         let key = hex::encode(seal.public_key);
         if !self.keys.is_empty() && !self.keys.contains(&key) {
-            return Ok(Some(format!("it is signed by {key}, which is none of the keys that may seal the log")));
+            return Ok(Some(format!("it is signed by {key}, not one of the allowed sealing keys")));
         }
         let (from, to) = (seal.from_position, seal.to_position);
         let hashes = hashes(c, from, to).await?;

@@ -2,7 +2,11 @@
 
 pub mod sample;
 
-use std::{net::SocketAddr, num::NonZeroU64, path::Path};
+use std::{
+    net::SocketAddr,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use clap::Args;
@@ -21,11 +25,7 @@ use super::{
     sandbox::SandboxServers,
     watch::{self, Detail, Show},
 };
-use crate::{
-    config::{Config, DATA_DIR},
-    local::LocalInstance,
-    process::telemetry,
-};
+use crate::{config::Config, local::LocalInstance, process::telemetry};
 
 /// The default data folder. Not that of `luci up`: a real instance must not reuse answers of the sandbox.
 const DEMO_DIR: &str = ".luci-demo";
@@ -55,6 +55,10 @@ pub struct Demo {
     /// Address of the gateway [env: LUCI_LISTEN] [default: 127.0.0.1:8080, or a free port when it is taken]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Data folder [env: LUCI_DATA_DIR] [default: .luci-demo]
+    // The global flag, of which this command must know whether it was given.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
 }
 
 impl Demo {
@@ -62,9 +66,7 @@ impl Demo {
         telemetry::init_log(&config.log, "warn,sqlx=error,async_nats=error");
         let mut signals = out::StopSignals::listen()?;
         config.listen = self.listen.or(config.listen);
-        if config.data_dir == Path::new(DATA_DIR) {
-            config.data_dir = DEMO_DIR.into();
-        }
+        config.set_default_data_dir(self.data_dir.as_deref(), DEMO_DIR);
         // Allows the upload of a sample of any size: a lead takes fewer than 512 bytes.
         let max_bytes = NonZeroU64::new(self.leads.saturating_mul(512));
         config.upload_max_bytes =

@@ -15,7 +15,6 @@ pub static PROVIDER: Provider = Provider {
     routes: &[
         Route::post("/api/v1/people/match", people_match),
         Route::post("/api/v1/people/bulk_match", bulk_match),
-        Route::post("/api/v1/organizations/enrich", company),
         Route::post("/api/v1/organizations/bulk_enrich", companies),
         Route::health("/v1/auth/health", health),
     ],
@@ -31,7 +30,7 @@ fn health(request: &Request, _context: &mut Context) -> Answer {
 
 fn people_match(request: &Request, context: &mut Context) -> Answer {
     if !request.body.is_object() {
-        return Err(RequestError::new(422, "the body is no object"));
+        return Err(RequestError::new(422, "the body is not an object"));
     }
     Ok(json!({ "person": person(&request.body, context.ledger) }))
 }
@@ -103,12 +102,6 @@ fn organization(detail: &Value, person: &Person) -> Value {
         "industry": person.pick("industry", &["construction", "automotive", "restaurants", "retail"]),
         "keywords": [], "technologies": [], "city": "Albany", "state": "New York",
     })
-}
-
-fn company(request: &Request, context: &mut Context) -> Answer {
-    let domain = request.body.get("domain").and_then(Value::as_str).filter(|domain| !domain.is_empty());
-    let domain = domain.ok_or_else(|| RequestError::new(422, "domain is required"))?;
-    Ok(json!({ "organization": company_of(domain, context.ledger) }))
 }
 
 /// Companies that are not found are left out.

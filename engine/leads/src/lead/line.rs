@@ -16,13 +16,13 @@ pub struct FailedLine {
     /// Line of the uploaded file; 0 when the lead does not come from a file.
     pub line: u64,
     pub code: FailureCode,
-    /// What reports count failed leads by.
+    /// Key by which reports group failures.
     pub reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<FailureDetail>,
 }
 
-/// The field to correct and what was expected there, or the message of the provider.
+/// What to correct, or the provider's message.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureDetail {
@@ -30,8 +30,8 @@ pub struct FailureDetail {
     pub field: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// The provider's error message, as it came.
-    #[serde(rename = "said", default, skip_serializing_if = "Option::is_none")]
+    /// The provider's error message, unchanged. Older artifacts call it `said`.
+    #[serde(alias = "said", default, skip_serializing_if = "Option::is_none")]
     pub provider_message: Option<String>,
 }
 
@@ -77,6 +77,17 @@ mod tests {
         assert_eq!(read(&plain).unwrap(), lead);
         let failed = FailedLine::new(lead.clone(), FailureCode::Timeout, "timeout");
         assert_eq!(read(&serde_json::to_vec(&failed).unwrap()).unwrap(), lead);
+    }
+
+    #[test]
+    fn the_provider_message_is_read_by_its_older_name_too() {
+        let lead = Lead::bare(lead_id("import_x", 9), 9, 10);
+        let failed =
+            FailedLine::unanswered(lead, FailureCode::ApiError, "http_400".into(), Some("no such company".into()));
+        let line = serde_json::to_string(&failed).unwrap();
+        assert!(line.contains(r#""detail":{"providerMessage":"no such company"}"#), "{line}");
+        let older = line.replace("providerMessage", "said");
+        assert_eq!(serde_json::from_str::<FailedLine>(&older).unwrap(), failed);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 500,000 rows, 100 MB, 512 columns, 64 KB a cell (`domain.md` 3.5); rows and bytes can be raised.
+    /// 500,000 rows, 100 MB, 512 columns, 64 KB a cell; rows and bytes can be raised.
     fn default() -> Self {
         Self { rows: 500_000, bytes: 100 * 1024 * 1024, columns: 512, cell_bytes: 64 * 1024 }
     }

@@ -36,7 +36,7 @@ pub struct Column {
     pub label: Option<usize>,
 }
 
-/// What becomes of a column's cells.
+/// How a column's cells are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {

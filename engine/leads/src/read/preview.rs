@@ -20,7 +20,7 @@ pub struct Preview {
     pub refused_rows: Vec<RefusedRow>,
 }
 
-/// A column and what becomes of it.
+/// A column and how it is handled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ColumnPreview {

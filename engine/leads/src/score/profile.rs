@@ -44,7 +44,7 @@ pub enum Criterion {
     Properties {
         from: u64,
     },
-    /// More than so many US dollars.
+    /// More than this amount in US dollars.
     EquityAbove {
         dollars: u64,
     },
@@ -72,7 +72,7 @@ pub struct Profile {
     pub medium: u8,
 }
 
-/// Scorer B of `domain.md` 1.4, with the blue-collar codes of A, as data.
+/// The former scorer B, with the blue-collar codes of scorer A, as data.
 static FIT: LazyLock<Profile> = LazyLock::new(|| {
     #[allow(clippy::expect_used)] // Compiled in, and parsed by a test.
     serde_json::from_str(include_str!("../../data/fit_1.json")).expect("fit_1.json is a profile")

@@ -1,4 +1,4 @@
-//! Tags for filters and campaigns: the rules of scorer A (`domain.md` 1.4), without points.
+//! Tags for filters and campaigns: the rules of the former scorer A, without points.
 
 use crate::{Lead, Range, lead::seniority::Seniority, score::profile};
 

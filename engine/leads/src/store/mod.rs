@@ -1,4 +1,4 @@
-//! The tables of leads: one file a table, with all its writes. The tenant comes first in every function.
+//! The tables of leads: one module per table, with all its writes. The tenant comes first in every function.
 
 pub mod contacts;
 pub mod import_mappings;

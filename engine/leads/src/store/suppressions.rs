@@ -86,7 +86,7 @@ pub async fn add(
     Ok(())
 }
 
-/// Those of the numbers and addresses that are suppressed now.
+/// The numbers and addresses that are suppressed now.
 pub async fn among(
     c: &mut PgConnection,
     tenant: TenantId,

@@ -1,4 +1,4 @@
-//! What a normalised row needs to be a lead: an identity, and a way to contact or trace it (`domain.md` 3.2).
+//! What a normalised row needs to be a lead: an identity, and a way to contact or trace it.
 
 use crate::{
     Address, Field, Lead,

@@ -1,4 +1,4 @@
-//! Dedupe keys: two rows with a common key are one lead (`domain.md` 3.4).
+//! Dedupe keys: two rows with a common key are one lead.
 
 use sha2::{Digest, Sha256};
 

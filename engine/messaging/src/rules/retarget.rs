@@ -1,4 +1,4 @@
-//! Whether a lead that did not reply is contacted again, and with which attempt number (`domain.md` 1.2).
+//! Whether a lead that did not reply is contacted again, and with which attempt number.
 
 use luci_schema::Micros;
 use serde::{Deserialize, Serialize};

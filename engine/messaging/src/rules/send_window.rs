@@ -10,7 +10,7 @@ use jiff::{
 };
 use luci_schema::Micros;
 
-/// No message goes before this hour or from this hour on, whatever the tenant's window says (47 CFR 64.1200(c)(1)).
+/// No message is sent before this hour or from this hour on, whatever the tenant's window says (47 CFR 64.1200(c)(1)).
 const LAWFUL: (Time, Time) = (Time::constant(8, 0, 0, 0), Time::constant(21, 0, 0, 0));
 /// How far ahead an opening is searched.
 const MAX_DAYS: i64 = 40;

@@ -1,7 +1,7 @@
 //! Every time zone that a recipient may be in: of the ZIP code, or else of the state and the area code, never of the tenant.
 //!
 //! The tables are the files `data/*_zones.csv`, each with its source and date. Where two sources differ, and where a code
-//! reaches over a border, all zones are named: a message goes only when it is a lawful hour in each.
+//! reaches over a border, all zones are named: a message is sent only when it is a lawful hour in each.
 
 use std::{collections::HashMap, sync::LazyLock};
 

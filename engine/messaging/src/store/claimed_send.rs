@@ -66,7 +66,7 @@ pub struct Release<'a> {
     pub(super) code: &'a str,
     /// Until it is due again.
     pub(super) wait: Duration,
-    /// Attempts to take back: 1 when this attempt does not count.
+    /// Attempts to subtract: 1 when this attempt does not count.
     pub(super) uncounted: i16,
 }
 

@@ -27,7 +27,7 @@ pub async fn lock(c: &mut PgConnection, tenant: TenantId, provider_id: &str) -> 
         .map(drop)
 }
 
-/// Keeps a report; forgets those of the tenant that are older than a week.
+/// Keeps a report; deletes the tenant's that are older than a week.
 pub async fn keep(
     c: &mut PgConnection,
     tenant: TenantId,

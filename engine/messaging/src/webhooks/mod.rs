@@ -19,7 +19,7 @@ pub use crate::webhooks::ingest::{IngestError, Ingested, WebhookTarget, ingest};
 pub use crate::webhooks::parse::{ProviderEvent, event_type, external_id, own_numbers, parse};
 pub use crate::webhooks::payload::{body, payload};
 pub use crate::webhooks::secret::{BadSecret, checked_secret};
-pub use crate::webhooks::verify::{DeliveryAddress, DeliveryProof, ProofError, verify};
+pub use crate::webhooks::verify::{DeliveryProof, ProofError, TokenInPath, verify};
 
 /// One delivery as it arrived.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Signing secrets and public keys are checked when they are entered, so that no delivery is refused for ever afterwards.
+//! Signing secrets and public keys are checked when they are entered, so that no delivery is refused permanently afterwards.
 
 use base64::{
     Engine, alphabet,

@@ -104,7 +104,7 @@ fn query_value(address: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// The address as it was called, without its port, with the standard port, and each with the query escaped anew.
+/// The address as it was called, without its port, with the standard port, and each with the query re-escaped.
 fn addresses(called: &str) -> Vec<String> {
     let mut all = vec![called.to_owned()];
     if let Some((scheme, rest)) = called.split_once("://") {

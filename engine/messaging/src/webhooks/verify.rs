@@ -1,4 +1,4 @@
-//! Verifies that a delivery comes from its source, over the raw body and in constant time (`domain.md` 5).
+//! Verifies a delivery in constant time: by signature over the raw body, by a shared secret header, or by the token in its URL.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use luci_schema::Micros;
@@ -8,14 +8,17 @@ use subtle::ConstantTimeEq;
 
 use crate::webhooks::{WebhookDelivery, WebhookSource, secret::point, twilio};
 
-/// Greatest age of a Stripe signature, in seconds.
+/// Maximum age or lead of a Stripe timestamp, in seconds.
 const STRIPE_TOLERANCE_S: u64 = 300;
 
 /// What verified a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryProof {
+    /// An HMAC-SHA256 by a shared secret.
     Hmac,
+    /// The source's own scheme: ECDSA (SendGrid) or HMAC-SHA1 over URL and form (Twilio).
     Signature,
+    /// A header that is the shared secret itself.
     Secret,
     /// The unguessable token in the path.
     Token,
@@ -35,39 +38,40 @@ impl DeliveryProof {
 /// Why a delivery was not verified. Contains nothing of the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
-    #[error("the signature is missing")]
+    #[error("the signature or secret header is missing")]
     Missing,
-    #[error("the signature is wrong")]
+    #[error("the signature or secret header is wrong")]
     Wrong,
     #[error("the signature is too old")]
     TooOld,
 }
 
-/// Whether the called address contained a token.
+/// Whether the path of the called address contained a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeliveryAddress {
-    WithToken,
-    WithoutToken,
+pub enum TokenInPath {
+    Present,
+    Absent,
 }
 
 /// Verifies a delivery with any of the secrets. For sources that need not sign, a token in the address is enough.
 pub fn verify(
     delivery: &WebhookDelivery,
     secrets: &[SecretString],
-    address: DeliveryAddress,
+    token: TokenInPath,
     now: Micros,
 ) -> Result<DeliveryProof, ProofError> {
     let signed = with_any(secrets, |secret| with_secret(delivery, secret, now));
-    match (delivery.source, address, signed) {
-        // A token in the path is enough, but a signature, where there is one, must be right.
-        (WebhookSource::SignalHouse | WebhookSource::Apollo, DeliveryAddress::WithToken, Err(ProofError::Missing)) => {
+    match (delivery.source, token, signed) {
+        // A token in the path is enough. A signature is checked where a secret is configured, and must be right then: without
+        // one, a source that signs all the same is as trusted as one that does not.
+        (WebhookSource::SignalHouse | WebhookSource::Apollo, TokenInPath::Present, Err(ProofError::Missing)) => {
             Ok(DeliveryProof::Token)
         }
         (_, _, signed) => signed,
     }
 }
 
-/// The first proof; else the last secret's error.
+/// The first success, otherwise the last error.
 fn with_any(
     secrets: &[SecretString],
     verify: impl Fn(&str) -> Result<DeliveryProof, ProofError>,
@@ -108,7 +112,7 @@ fn shared(header: Option<&str>, secret: &str) -> Result<DeliveryProof, ProofErro
     }
 }
 
-/// `sha256=` and the HMAC-SHA256 of the body in hex.
+/// The HMAC-SHA256 of the body in hex, with or without `sha256=` before it.
 fn hex_hmac(header: Option<&str>, secret: &str, body: &[u8]) -> Result<DeliveryProof, ProofError> {
     let signature = header.ok_or(ProofError::Missing)?;
     let signature =
@@ -117,7 +121,8 @@ fn hex_hmac(header: Option<&str>, secret: &str, body: &[u8]) -> Result<DeliveryP
     hmac::verify(&key, body, &signature).map(|()| DeliveryProof::Hmac).map_err(|_| ProofError::Wrong)
 }
 
-/// Either the documented signature, or a header with the secret, which some of its customers use.
+/// Either the documented signature, or a header with the secret; it is named after Nextier, the product for which SignalHouse's
+/// customers have set it up.
 fn signalhouse(delivery: &WebhookDelivery, secret: &str) -> Result<DeliveryProof, ProofError> {
     match delivery.header("x-signalhouse-signature") {
         Some(header) => hex_hmac(Some(header), secret, &delivery.body),
@@ -140,7 +145,7 @@ fn stripe(delivery: &WebhookDelivery, secret: &str, now: Micros) -> Result<Deliv
     if now.seconds().abs_diff(seconds) > STRIPE_TOLERANCE_S {
         return Err(ProofError::TooOld);
     }
-    Ok(DeliveryProof::Signature)
+    Ok(DeliveryProof::Hmac)
 }
 
 /// ECDSA P-256 over time and body; the secret is the public key as SendGrid shows it (base64 of its DER).

@@ -33,7 +33,7 @@ pub static PROVIDER: Provider = Provider {
     name: ProviderName::TWILIO,
     capabilities: Capabilities {
         phone_facts: &[&LOOKUP],
-        send: Some(SendApi { env_url: "LUCI_TWILIO_API_URL", default_url: "https://api.twilio.com" }),
+        send: Some(SendApi { default_url: "https://api.twilio.com" }),
         ..Capabilities::NONE
     },
 };

@@ -57,7 +57,7 @@ impl Caller {
                 return Ok(());
             }
             if grant.wait > wait_left {
-                return Err(self.quota_exceeded(grant.wait));
+                return Err(self.record_quota_exceeded(grant.wait));
             }
             wait_left -= grant.wait;
             tokio::time::sleep(grant.wait.max(MIN_PAUSE)).await;
@@ -76,7 +76,7 @@ impl Caller {
         Ok(grant)
     }
 
-    fn quota_exceeded(&self, wait: Duration) -> ProviderError {
+    fn record_quota_exceeded(&self, wait: Duration) -> ProviderError {
         let until = Micros::now().plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         self.health.outage(self.provider, self.account.scope, Outage::Limited, until);
         ProviderError { retry_after: Some(wait), ..self.error(FailureCode::RateLimit, Reason::Limit) }

@@ -22,7 +22,7 @@ pub(super) async fn run(cleanups: &[Cleanup], log: &Log, pool: &PgPool) {
         let deleted = async { (cleanup.delete)(&mut *pool.acquire().await?).await };
         report(cleanup.rows, deleted.await);
     }
-    report("receipts", log.forget_receipts(Micros::now().plus_millis(-RECEIPT_RETENTION_MS)).await);
+    report("receipts", log.delete_receipts(Micros::now().plus_millis(-RECEIPT_RETENTION_MS)).await);
 }
 
 fn report(rows: &str, deleted: Result<u64, impl std::fmt::Display>) {

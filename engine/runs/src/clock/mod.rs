@@ -1,5 +1,5 @@
 //! The clock starts queued runs when their tenant has a free slot, retries failed blocks when due, and runs the reactors that
-//! other crates add to its list. One process works at a time, by lease.
+//! other crates register. One process works at a time, by lease.
 //!
 //! It follows the log, keeps state in memory and saves it to tables that can be dropped. It decides nothing: a command's id
 //! derives from the event that caused it, so issuing a command twice changes nothing.
@@ -14,7 +14,7 @@ mod run_starts;
 mod slots;
 mod timers;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
 use luci_schema::{
@@ -22,7 +22,7 @@ use luci_schema::{
     log::{Log, LogError},
 };
 use tokio::{sync::Semaphore, task::JoinSet, time::MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     follow,
@@ -43,14 +43,14 @@ pub use self::{
 pub struct ClockOptions {
     pub lease: LeaseOptions,
     /// Interval of saves of its tables; only a restart reads them.
-    pub save: Duration,
+    pub save_every: Duration,
     /// Run every hour.
     pub cleanups: Vec<Cleanup>,
 }
 
 impl ClockOptions {
     pub fn owned_by(owner: impl Into<String>) -> Self {
-        Self { lease: LeaseOptions::owned_by(owner), save: Duration::from_millis(500), cleanups: Vec::new() }
+        Self { lease: LeaseOptions::owned_by(owner), save_every: Duration::from_millis(500), cleanups: Vec::new() }
     }
 }
 
@@ -67,7 +67,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// Works until `stop`, while it holds lease `clock`.
 ///
 /// # Errors
-/// Only for a log that cannot be followed: a hole in it, or a corrupt event.
+/// Only for a log that cannot be followed: a hole in it, or an event that cannot be decoded.
 pub async fn run(
     options: ClockOptions,
     mut reactors: Vec<Box<dyn Reactor>>,
@@ -82,7 +82,7 @@ pub async fn run(
         lease.release(why.as_deref()).await;
         match ended {
             Ok(()) => pause = RetryPause::default(),
-            Err(error @ (LogError::Database(_) | LogError::Fenced { .. })) => {
+            Err(error @ (LogError::Database(_) | LogError::Fenced { .. })) if !error.is_damage() => {
                 tracing::warn!(%error, "clock failed, restarting");
                 tokio::select! {
                     () = stop.cancelled() => {}
@@ -132,14 +132,16 @@ impl ReactorState<'_> {
 impl ClockSession<'_> {
     async fn work(&self, reactors: &mut [Box<dyn Reactor>], stop: &CancellationToken) -> Result<(), LogError> {
         let mut state = self.load(reactors).await?;
-        let caught_up = self.log.newest().await?;
+        let start_head = self.log.newest().await?;
         let mut commands = CommandTasks::default();
         let mut batches = pin!(follow::batches(self.log.clone(), state.folded, BATCH_SIZE));
-        let mut save = interval(self.options.save);
+        let mut save = interval(self.options.save_every);
         let mut clean = interval(CLEAN_EVERY);
+        // A task of its own: the deletions of an hour must not delay a start.
+        let mut cleanup: Option<AbortOnDropHandle<()>> = None;
         loop {
-            // What seems due may have been done already: issue nothing before the log is read to its end.
-            if state.folded >= caught_up {
+            // Do not issue commands until the log is folded to the head: a due command may already be done.
+            if state.folded >= start_head {
                 for reactor in state.reactors.iter_mut() {
                     commands.spawn(reactor.take(Micros::now()));
                 }
@@ -151,11 +153,18 @@ impl ClockSession<'_> {
                 Some(()) = commands.ended() => {}
                 () = tokio::time::sleep(state.until_due()) => {}
                 _ = save.tick() => self.save(&mut state).await?,
-                _ = clean.tick() => cleanup::run(&self.options.cleanups, self.log, self.lease.pool()).await,
+                _ = clean.tick(), if cleanup.as_ref().is_none_or(AbortOnDropHandle::is_finished) => {
+                    cleanup = Some(AbortOnDropHandle::new(tokio::spawn(self.clean())));
+                }
             }
         }
         commands.drain().await;
         self.save(&mut state).await
+    }
+
+    fn clean(&self) -> impl Future<Output = ()> + 'static + use<> {
+        let (cleanups, log, pool) = (self.options.cleanups.clone(), self.log.clone(), self.lease.pool().clone());
+        async move { cleanup::run(&cleanups, &log, &pool).await }
     }
 
     async fn load<'r>(&self, reactors: &'r mut [Box<dyn Reactor>]) -> Result<ReactorState<'r>, LogError> {

@@ -21,6 +21,6 @@ pub trait Reactor: Send {
     fn take(&mut self, now: Micros) -> Vec<Command>;
 
     /// Writes what changed since the last save, in the transaction that moves the clock's checkpoint. When that transaction
-    /// fails, the clock loads the reactor again.
+    /// fails, the clock reloads the reactor.
     fn save<'a>(&'a mut self, c: &'a mut PgConnection) -> BoxFuture<'a, Result<(), sqlx::Error>>;
 }

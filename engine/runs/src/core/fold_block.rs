@@ -114,7 +114,7 @@ fn fold_queued(run: &mut Run, queued: &BlockQueued) -> Result<(), StreamFault> {
     Ok(())
 }
 
-/// A new block takes its input from what lies ready, or reads on where the last IMPORT block stopped.
+/// A new block takes its input from ready input, or continues reading where the last IMPORT block stopped.
 fn take_input(run: &mut Run, queued: &BlockQueued) -> Result<BlockInput, StreamFault> {
     let not_ready = StreamFault::InputNotReady { block: queued.block_id };
     let at = run.index(queued.stage).ok_or(StreamFault::UnknownStage { stage: queued.stage })?;

@@ -1,6 +1,6 @@
 //! Which blocks are queued next, within the run's window: the last stage first, so that leads leave before more are read.
 //!
-//! IMPORT continues where its last block stopped, one block at a time, and waits while a window of work lies ready: the
+//! IMPORT continues where its last block stopped, one block at a time, and waits while a full window of blocks is ready: the
 //! window bounds what a run holds. VALIDATE claims dedupe keys, so its blocks run one after another in number order; a
 //! block that awaits its automatic retry holds back the next, one that failed for good does not.
 
@@ -142,7 +142,7 @@ fn open_for(run: &Run, stage: Stage) -> bool {
     }
 }
 
-/// Where IMPORT continues to read; `None` while a window of work lies ready.
+/// Where IMPORT continues to read; `None` while a full window of blocks is ready.
 fn readable(run: &Run) -> Option<BlockInput> {
     let SourceState::Next(cursor) = &run.source else { return None };
     let ready: usize = run.stages.iter().map(|state| state.ready.len()).sum();

@@ -7,7 +7,7 @@ pub enum RelayState {
     /// Waits for the lease; another process may be publishing.
     Standby,
     Following,
-    /// The broker or the database is away (with the error); publishing catches up later.
+    /// The broker or the database is unavailable (with the error); publishing catches up later.
     Waiting(String),
     /// Stopped until an operator acts (with the error).
     Stopped(String),

@@ -106,7 +106,7 @@ enum SessionEnd {
 impl From<LogError> for SessionEnd {
     fn from(error: LogError) -> Self {
         match error {
-            LogError::Database(_) | LogError::Fenced { .. } => Self::Retry(error.to_string()),
+            LogError::Database(_) | LogError::Fenced { .. } if !error.is_damage() => Self::Retry(error.to_string()),
             other => Self::Fatal(RelayError::Log(other)),
         }
     }

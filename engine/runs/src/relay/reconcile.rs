@@ -1,4 +1,4 @@
-//! Compares stream EVT with the log: where publishing continues, what must be repaired first, or why an operator must look.
+//! Compares stream EVT with the log: decides where to continue, what to repair, or that an operator must act.
 //!
 //! A message's sequence is its event's position, and JetStream never gives a sequence twice. What is missing or foreign
 //! inside the stream can therefore only be repaired by publishing the whole log again, into a new stream.
@@ -7,10 +7,13 @@ use async_nats::{
     HeaderName,
     jetstream::{
         Context,
-        stream::{Config, RawMessageErrorKind, State, Stream},
+        stream::{Config, Info, RawMessageErrorKind, State, Stream},
     },
 };
-use luci_schema::{Position, hash_text, log::Log};
+use luci_schema::{
+    Position, hash_text,
+    log::{Log, LogError},
+};
 
 use crate::relay::{Damage, RelayError, SessionEnd};
 
@@ -18,25 +21,23 @@ use crate::relay::{Damage, RelayError, SessionEnd};
 pub(super) const HASH: HeaderName = HeaderName::from_static("Luci-Hash");
 /// Messages whose hashes are compared before publishing continues; the others are compared afterwards, in `range_check`.
 const SAMPLES: u64 = 32;
-/// Messages beyond the log's end that are looked at, to see whose they are.
-const MAX_SURPLUS: u64 = 100;
+/// How many messages past the log's end are inspected to identify the publisher, from each end of the surplus.
+const SURPLUS_SAMPLES: u64 = 50;
 
 /// The position of the stream's last message; publishing continues after it.
 pub(super) async fn reconcile(context: &Context, stream: &Stream, log: &Log) -> Result<Position, SessionEnd> {
     keep_everything(context, stream).await?;
-    let state = state(stream).await?;
-    let (first, last) = (state.first_sequence, Position(state.last_sequence));
+    let Info { state, config, .. } = info(stream).await?;
+    let last = Position(state.last_sequence);
     if last.0 == 0 {
         return Ok(last);
     }
     let head = log.newest().await?;
-    for at in (head.0 + 1..=last.0).take(MAX_SURPLUS as usize) {
-        if published_hash(stream, Position(at)).await?.is_some_and(|hash| !hash.is_empty()) {
-            return Err(SessionEnd::Fatal(RelayError::Ahead { stream: last, log: head }));
-        }
+    if last > head && !surplus_is_foreign(stream, &state, head).await? {
+        return Err(SessionEnd::Fatal(RelayError::Ahead { stream: last, log: head }));
     }
-    let (first, end) = (first.max(1), last.0.min(head.0));
-    let step = (end.saturating_sub(first) / SAMPLES).max(1);
+    let (first, end) = (state.first_sequence.max(1), last.0.min(head.0));
+    let step = end.saturating_sub(first).div_ceil(SAMPLES).max(1);
     let spread = (first..=end).step_by(usize::try_from(step).unwrap_or(usize::MAX));
     for at in spread.chain([end]).filter(|at| *at > 0) {
         compare(stream, log, Position(at)).await?;
@@ -44,23 +45,39 @@ pub(super) async fn reconcile(context: &Context, stream: &Stream, log: &Log) -> 
     if last > head {
         return Err(SessionEnd::Damaged(Damage::Foreign { position: Position(head.0 + 1) }));
     }
-    check_state(&state, stream.cached_info().config.max_age.is_zero())?;
+    check_state(&state, config.max_age.is_zero())?;
     Ok(last)
 }
 
-/// First, last and number of messages, while publishing has a pause.
+/// Whether the messages past the log's end can be read and none is LUCI's. Where none can be read, they may have been events:
+/// under an age limit they expire.
+async fn surplus_is_foreign(stream: &Stream, state: &State, head: Position) -> Result<bool, SessionEnd> {
+    let (first, last) = (state.first_sequence.max(head.0 + 1), state.last_sequence);
+    let tail = last.saturating_sub(SURPLUS_SAMPLES).max(first.saturating_add(SURPLUS_SAMPLES));
+    let mut foreign = false;
+    for at in (first..=last).take(SURPLUS_SAMPLES as usize).chain(tail..=last) {
+        match published_hash(stream, Position(at)).await? {
+            Some(hash) if !hash.is_empty() => return Ok(false),
+            Some(_) => foreign = true,
+            None => {}
+        }
+    }
+    Ok(foreign)
+}
+
+/// Checks the stream's counts while the relay is idle.
 pub(super) async fn check_counts(stream: &Stream, published: Position) -> Result<(), SessionEnd> {
-    let state = state(stream).await?;
+    let Info { state, config, .. } = info(stream).await?;
     if state.last_sequence != published.0 {
-        // Reconciling tells whose messages they are.
+        // Reconciling finds out who published them.
         return Err(SessionEnd::Retry("stream EVT was changed by another publisher".into()));
     }
-    check_state(&state, stream.cached_info().config.max_age.is_zero())
+    check_state(&state, config.max_age.is_zero())
 }
 
 fn check_state(state: &State, keeps_all: bool) -> Result<(), SessionEnd> {
     let (first, last) = (state.first_sequence, state.last_sequence);
-    // A stream that never had a message begins at 0, not at 1.
+    // The first sequence of a stream that never had a message is 0 or 1.
     if last == 0 {
         return Ok(());
     }
@@ -80,7 +97,8 @@ async fn compare(stream: &Stream, log: &Log, at: Position) -> Result<(), Session
     let event = log.read(Position(at.0 - 1), 1).await?.into_iter().next();
     match event {
         Some(event) => same_hash(at, &hash, &hash_text(&event.hash)),
-        None => Ok(()),
+        // `at` is at most the head.
+        None => Err(LogError::Hole { expected: at, found: at }.into()),
     }
 }
 
@@ -95,22 +113,23 @@ pub(super) fn same_hash(at: Position, published: &str, logged: &str) -> Result<(
     }
 }
 
-/// Takes back limits that make the stream drop messages by number or size. Its age limit is a setting (`EvtOptions`).
+/// Removes limits that make the stream drop messages by number or size. Its age limit is left as it is.
 async fn keep_everything(context: &Context, stream: &Stream) -> Result<(), SessionEnd> {
-    let found = stream.get_info().await.map_err(|e| SessionEnd::Retry(format!("stream EVT info: {e}")))?.config;
+    let found = info(stream).await?.config;
     let limited = [found.max_messages, found.max_messages_per_subject, found.max_bytes].iter().any(|limit| *limit > 0);
     if !limited {
         return Ok(());
     }
     let (messages, bytes) = (found.max_messages, found.max_bytes);
-    tracing::error!(messages, bytes, "stream EVT was limited, limits removed");
     let config = Config { max_messages: -1, max_messages_per_subject: -1, max_bytes: -1, ..found };
     let updated = context.update_stream(&config).await;
-    updated.map(drop).map_err(|e| SessionEnd::Retry(format!("stream EVT limits: {e}")))
+    updated.map_err(|e| SessionEnd::Retry(format!("stream EVT limits: {e}")))?;
+    tracing::error!(messages, bytes, "stream EVT was limited, limits removed");
+    Ok(())
 }
 
-async fn state(stream: &Stream) -> Result<State, SessionEnd> {
-    Ok(stream.get_info().await.map_err(|e| SessionEnd::Retry(format!("stream EVT info: {e}")))?.state)
+async fn info(stream: &Stream) -> Result<Info, SessionEnd> {
+    stream.get_info().await.map_err(|e| SessionEnd::Retry(format!("stream EVT info: {e}")))
 }
 
 /// The hash header of a message: empty when the header is missing, `None` when the message is.

@@ -5,7 +5,7 @@ use luci_schema::subject::EVENT_STREAM;
 
 use crate::relay::Damage;
 
-/// Nothing is lost: every event is in the log. Consumers are made again and get all deliveries; workers drop what is done.
+/// Nothing is lost: every event is in the log. Consumers are recreated and get all deliveries; workers drop what is done.
 ///
 /// # Errors
 /// The broker's answer.

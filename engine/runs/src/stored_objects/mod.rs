@@ -1,5 +1,5 @@
-//! Keeps the stored objects as the log says: the sweeper removes those of attempts that did not count, the scrub compares the
-//! others with what was recorded. One process at a time does each, by lease; both go on from a checkpoint in the log.
+//! Keeps the stored objects as the log says: the sweeper removes those of superseded or abandoned attempts, the scrub
+//! compares the others with what was recorded. One process at a time does each, by lease; both continue from a checkpoint in the log.
 
 mod scrub;
 mod sweep;

@@ -27,7 +27,7 @@ pub(super) async fn run(options: &StoredObjectsOptions, log: &Log, storage: &Sto
         let Some(lease) = LeaseGuard::acquire(log.pool(), "object-scrub", &options.lease, stop).await else { break };
         let scrub = Scrub { options, log, storage, lease: &lease };
         let ended = tokio::select! {
-            ended = scrub.work() => ended,
+            ended = scrub.work(&mut pause) => ended,
             () = stop.cancelled() => Ok(()),
             () = lease.lost().cancelled() => Ok(()),
         };
@@ -49,7 +49,7 @@ struct Scrub<'a> {
 
 impl Scrub<'_> {
     /// Follows the log; from time to time it begins again.
-    async fn work(&self) -> Result<(), StoredObjectsError> {
+    async fn work(&self, pause: &mut RetryPause) -> Result<(), StoredObjectsError> {
         let mut at = self.lease.position();
         loop {
             let again = tokio::time::sleep(self.options.scrub_every);
@@ -59,7 +59,10 @@ impl Scrub<'_> {
             loop {
                 tokio::select! {
                     biased;
-                    Some(batch) = batches.next() => self.batch(&batch?, &mut at, &mut checked).await?,
+                    Some(batch) = batches.next() => {
+                        self.batch(&batch?, &mut at, &mut checked).await?;
+                        *pause = RetryPause::default();
+                    }
                     () = &mut again => break,
                 }
             }

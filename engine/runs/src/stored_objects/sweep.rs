@@ -1,10 +1,9 @@
-//! Removes the objects of attempts that did not count: a superseded attempt, or one that died before its completion, leaves
-//! an artifact that no event names.
+//! Removes the objects of superseded or abandoned attempts: each leaves an artifact that no event names.
 //!
 //! A run's objects are listed first and its history is read afterwards. If no block of it is queued or running then, each
-//! attempt that wrote a listed object has ended or is fenced: what no event names now, none will ever name.
+//! attempt that wrote a listed object has ended or is fenced, so an object that no event names now will never be named.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt as _;
 use luci_schema::{
@@ -21,7 +20,12 @@ pub(super) async fn run(options: &StoredObjectsOptions, log: &Log, storage: &Sto
     let mut pause = RetryPause::default();
     while !stop.is_cancelled() {
         let Some(lease) = LeaseGuard::acquire(log.pool(), "object-sweep", &options.lease, stop).await else { break };
-        let ended = Sweeper { options, log, storage, lease: &lease }.work(stop).await;
+        let sweeper = Sweeper { options, log, storage, lease: &lease };
+        let ended = tokio::select! {
+            ended = sweeper.work(&mut pause) => ended,
+            () = stop.cancelled() => Ok(()),
+            () = lease.lost().cancelled() => Ok(()),
+        };
         let why = ended.as_ref().err().map(ToString::to_string);
         lease.release(why.as_deref()).await;
         if let Err(error) = ended {
@@ -38,44 +42,78 @@ struct Sweeper<'a> {
     lease: &'a LeaseGuard,
 }
 
+/// How far the sweeper is.
+struct Progress {
+    /// The log is read up to here.
+    at: Position,
+    /// The follower's checkpoint.
+    saved: Position,
+    /// Runs that had a block in flight, and where each ended: swept again at the next sweep.
+    busy: HashMap<(TenantId, RunId), Position>,
+}
+
+impl Progress {
+    /// Before the end of every busy run: after an error or a restart, the next sweeper meets it again.
+    fn checkpoint(&self) -> Position {
+        self.busy.values().min().map_or(self.at, |end| Position(end.0 - 1))
+    }
+}
+
 impl Sweeper<'_> {
-    async fn work(&self, stop: &CancellationToken) -> Result<(), StoredObjectsError> {
-        let mut at = self.lease.position();
-        // Runs with a block under way: asked again at the next sweep.
-        let mut busy: HashSet<(TenantId, RunId)> = HashSet::new();
+    async fn work(&self, pause: &mut RetryPause) -> Result<(), StoredObjectsError> {
+        let at = self.lease.position();
+        let mut progress = Progress { at, saved: at, busy: HashMap::new() };
         loop {
-            self.sweep(&mut at, &mut busy).await?;
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = self.lease.lost().cancelled() => return Ok(()),
-                () = tokio::time::sleep(self.options.sweep_every) => {}
-            }
+            self.sweep(&mut progress).await?;
+            *pause = RetryPause::default();
+            tokio::time::sleep(self.options.sweep_every).await;
         }
     }
 
-    async fn sweep(&self, at: &mut Position, busy: &mut HashSet<(TenantId, RunId)>) -> Result<(), StoredObjectsError> {
+    async fn sweep(&self, progress: &mut Progress) -> Result<(), StoredObjectsError> {
         let grace = i64::try_from(self.options.grace.as_millis()).unwrap_or(i64::MAX);
         let before = Micros::now().plus_millis(-grace);
-        for (tenant, run) in std::mem::take(busy) {
-            if sweep_run(self.log, self.storage, (tenant, run), before).await? == Swept::Busy {
-                busy.insert((tenant, run));
-            }
+        for (run, end) in progress.busy.clone() {
+            self.sweep_ended(progress, run, end, before).await?;
         }
         loop {
-            let batch = self.log.read(*at, BATCH_SIZE).await?;
+            let batch = self.log.read(progress.at, BATCH_SIZE).await?;
             let old: Vec<_> = batch.iter().take_while(|event| event.recorded_at < before).collect();
-            let Some(last) = old.last() else { return Ok(()) };
-            let ended: HashSet<(TenantId, RunId)> = old.iter().filter_map(|event| ended_run(event)).collect();
-            for (tenant, run) in ended {
-                if sweep_run(self.log, self.storage, (tenant, run), before).await? == Swept::Busy {
-                    busy.insert((tenant, run));
-                }
+            let Some(last) = old.last() else { break };
+            let ends = old.iter().filter_map(|event| Some((ended_run(event)?, event.position)));
+            for (run, end) in ends.collect::<HashMap<_, _>>() {
+                self.sweep_ended(progress, run, end, before).await?;
             }
-            let mut tx = self.lease.pool().begin().await?;
-            self.lease.checkpoint(&mut tx, *at, last.position).await?;
-            tx.commit().await?;
-            *at = last.position;
+            progress.at = last.position;
+            self.save(progress).await?;
         }
+        self.save(progress).await
+    }
+
+    async fn sweep_ended(
+        &self,
+        progress: &mut Progress,
+        run: (TenantId, RunId),
+        end: Position,
+        before: Micros,
+    ) -> Result<(), StoredObjectsError> {
+        match sweep_run(self.log, self.storage, run, before).await? {
+            Swept::Busy => progress.busy.insert(run, end),
+            Swept::Done => progress.busy.remove(&run),
+        };
+        Ok(())
+    }
+
+    async fn save(&self, progress: &mut Progress) -> Result<(), StoredObjectsError> {
+        let to = progress.checkpoint();
+        if to == progress.saved {
+            return Ok(());
+        }
+        let mut tx = self.lease.pool().begin().await?;
+        self.lease.checkpoint(&mut tx, progress.saved, to).await?;
+        tx.commit().await?;
+        progress.saved = to;
+        Ok(())
     }
 }
 
@@ -109,14 +147,14 @@ pub async fn sweep_run(
         return Ok(Swept::Done);
     }
     let history = History::read(log, tenant, run).await?;
-    if !history.under_way.is_empty() {
+    if !history.in_flight.is_empty() {
         return Ok(Swept::Busy);
     }
     let unnamed = |path: &str| !history.named.contains(path) && path.parse::<ObjectKey>().is_ok();
     for object in listed.iter().filter(|object| object.modified < before && unnamed(&object.path)) {
         storage.delete(&object.path).await?;
         metrics::counter!("luci_objects_swept_total").increment(1);
-        tracing::info!(tenant.id = %tenant, run.id = %run, object = object.path, "object of an attempt that did not count removed");
+        tracing::info!(tenant.id = %tenant, run.id = %run, object = object.path, "orphaned object removed");
     }
     Ok(Swept::Done)
 }
@@ -126,7 +164,7 @@ pub async fn sweep_run(
 struct History {
     named: HashSet<String>,
     /// Blocks that are queued or running.
-    under_way: HashSet<BlockId>,
+    in_flight: HashSet<BlockId>,
 }
 
 impl History {
@@ -146,9 +184,9 @@ impl History {
         self.named.extend(event.artifacts().iter().map(|artifact| artifact.object_path.clone()));
         let Event::Block(event) = event else { return };
         match event {
-            BlockEvent::Queued(_) | BlockEvent::Started(_) => self.under_way.insert(event.block_id()),
+            BlockEvent::Queued(_) | BlockEvent::Started(_) => self.in_flight.insert(event.block_id()),
             BlockEvent::Completed(_) | BlockEvent::Failed(_) | BlockEvent::Cancelled(_) => {
-                self.under_way.remove(&event.block_id())
+                self.in_flight.remove(&event.block_id())
             }
             BlockEvent::Retried(_) | BlockEvent::Skipped(_) => false,
         };

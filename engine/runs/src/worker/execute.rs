@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{Instrument as _, Span};
 
 use crate::{
-    block::{BlockFault, FaultFate, Progress, Spent, Task},
+    block::{BlockFault, FaultHandling, Progress, Spent, Task},
     core::{Completion, Run, RunCommand},
     issue::IssueError,
     worker::{
@@ -27,15 +27,15 @@ use crate::{
     worker_permit::WorkerPermit,
 };
 
-/// Before a delivery comes again when the database did not answer.
+/// Redelivery delay when the database did not answer.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
-/// Before a delivery comes again that cannot be executed now: its run's stream is corrupt, or its run has no such stage,
+/// Redelivery delay of a block that cannot be executed now: its run's stream is corrupt, or its run has no such stage,
 /// which only a newer version could explain.
 const UNUSABLE_RETRY: Duration = Duration::from_secs(30);
-/// Before a delivery comes again that was not begun because the store is away; and one that broke off because of it, whose
-/// attempt is in the log.
+/// Redelivery delay of a block that was not begun because the store is unavailable; and of one that was interrupted by that,
+/// whose attempt is in the log.
 const NOT_READY_RETRY: Duration = Duration::from_secs(3);
-const BROKEN_OFF_RETRY: Duration = Duration::from_secs(10);
+const INTERRUPTED_RETRY: Duration = Duration::from_secs(10);
 
 /// The result of a `StartBlock` command.
 enum StartResult {
@@ -130,7 +130,9 @@ async fn work(worker: &Worker, delivery: &Delivery, mut task: Task, newest: u32,
     let (mut report, failure) = match result {
         Ok(report) => (report, None),
         // What was paid for is stored: the next attempt finds it, and counts it.
-        Err(BlockFault { fate: FaultFate::DeliveredAgain, .. }) => return AckDecision::RetryAfter(BROKEN_OFF_RETRY),
+        Err(BlockFault { handling: FaultHandling::DeliveredAgain, .. }) => {
+            return AckDecision::RetryAfter(INTERRUPTED_RETRY);
+        }
         Err(fault) => (*fault.report, Some(fault.failure)),
     };
     // A kind that failed or panicked has still spent this.

@@ -19,7 +19,7 @@ pub(super) enum AckDecision {
     RetryAfter(Duration),
 }
 
-/// Before a delivery comes again that this version cannot parse; a newer version may.
+/// Redelivery delay of a message that this version cannot parse; a newer version may.
 const UNREADABLE_RETRY: Duration = Duration::from_secs(30);
 
 /// Handles one message. `pulled` is its permit among the pulled deliveries.

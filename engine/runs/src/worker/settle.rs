@@ -1,4 +1,4 @@
-//! Records a block's result in the log, however long the database is away.
+//! Records a block's result in the log, however long the database is unavailable.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(super) async fn load_newest(worker: &Worker, delivery: &Delivery) -> Result<
 }
 
 /// Issues the completion until it is accepted or refused. Heartbeats go on meanwhile, so no other worker repeats the work
-/// while the database is away.
+/// while the database is unavailable.
 pub(super) async fn settle(
     worker: &Worker,
     delivery: &Delivery,

@@ -57,7 +57,7 @@ impl Automations {
         self.waiting(tenant, |trigger| matches!(trigger, Trigger::LeadCreated { .. }))
     }
 
-    /// Never for leads of a run that an automation started: two automations could trigger each other for ever.
+    /// Never for leads of a run that an automation started: two automations could trigger each other forever.
     fn new_leads(&mut self, run: RunId, block: &BlockCompleted, recorded: &Recorded) {
         if !crate::makes_leads(block.stage) {
             return;

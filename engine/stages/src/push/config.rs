@@ -42,7 +42,7 @@ pub struct Config {
     /// A template of the tenant; without this and `template`, a built-in text by context and category.
     pub template_id: Option<TemplateId>,
     pub template_category: Category,
-    /// A picture: the message goes as MMS.
+    /// A picture: the message is sent as MMS.
     pub media_url: Option<String>,
     pub agent: Agent,
     /// `camp_…` or `run_…`; the lineage's first run when absent.

@@ -40,7 +40,7 @@ pub(super) struct Plan {
     pub call: Option<NewCall>,
     /// A number was left out because it is suppressed.
     suppressed: bool,
-    /// The number was written to too often lately.
+    /// The number was written to too often recently.
     frequent: bool,
     /// A number was left out because the tenant does not contact its country.
     abroad: bool,

@@ -1,4 +1,4 @@
-// What lies above every page: toasts, questions, the sheet of keys.
+// Overlays: toasts, dialogs, keyboard shortcuts.
 import { CircleAlert, CircleCheck, Info, X } from 'lucide-react'
 import { useQuestion } from '../lib/confirm'
 import { usePrefs } from '../lib/prefs'

@@ -144,7 +144,7 @@ export function onFrames(listener: Listener) {
   }
 }
 
-/** The tab's line: started once signed in. */
+/** The tab's connection: started once signed in. */
 export function startLine(poll: () => Promise<unknown>) {
   return openLine({
     url: () => {

@@ -1,6 +1,6 @@
 // What a run waits for: as data, as the server computes it, and in words with the remedy.
-import type { RunRow, StageRow } from './fold'
-import { rfc3339 } from './fold'
+import { rfc3339 } from './fold/answers'
+import type { RunRow, StageRow } from './fold/rows'
 import { clock, money, provider, title, words } from './format'
 
 export type Waiting =

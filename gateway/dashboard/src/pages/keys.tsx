@@ -36,7 +36,7 @@ export function KeysPage() {
               { label: 'Name', render: (k) => <><b className="font-semibold">{k.name || DASH}</b>{k.keyId === session?.keyId && <span className="ml-2 text-2xs text-ink3">yours</span>}</> }, { label: 'Begins with', render: (k) => <span className="mono">{k.prefix}…</span> },
               { label: 'Role', render: (k) => <>{title(k.role)}{(k.scopes?.length ?? 0) > 0 && <span className="block text-2xs text-ink3">{k.scopes?.join(', ')}</span>}</> }, { label: 'State', render: state },
               { label: 'Last used', right: true, render: (k) => clock(k.lastUsedAt, zone) }, { label: 'Expires', right: true, render: (k) => (k.expiresAt ? clock(k.expiresAt, zone) : 'never') },
-              { label: 'Revoke', right: true, render: (k) => (k.revokedAt ? '' : <Button small kind="danger" disabled={!may || busy} onClick={() => run({ method: 'DELETE', path: `/api/keys/${k.keyId}`, done: 'Revoked.', stale: ['keys'], ask: { title: `Revoke ${k.name || k.prefix}?`, action: 'Revoke', danger: true, text: k.keyId === session?.keyId ? 'You are signed in with it: you will be signed out.' : 'Whoever uses it is refused at once.' } })}>Revoke</Button>) },
+              { label: 'Revoke', right: true, render: (k) => (k.revokedAt ? '' : <Button small kind="danger" disabled={!may || busy} onClick={() => run({ method: 'DELETE', path: `/api/keys/${k.keyId}`, done: 'Revoked.', stale: ['keys'], ask: { title: `Revoke ${k.name || k.prefix}?`, action: 'Revoke', danger: true, text: k.keyId === session?.keyId ? 'You are signed in with it: you will be signed out.' : 'Requests with it are refused immediately.' } })}>Revoke</Button>) },
             ]} />
         )}
       </Card>
@@ -45,7 +45,7 @@ export function KeysPage() {
           <Records rows={tokens.data.tokens} id={(t) => t.tokenId} caption="Webhook tokens" empty={<Empty title="No webhook tokens">A token lets a carrier or another program send to LUCI.</Empty>}
             columns={[
               { label: 'Source', render: (t) => <b className="font-semibold">{t.source}</b> }, { label: 'Purpose', wide: true, render: (t) => <span className="mono">{t.purpose}</span> }, { label: 'State', render: state }, { label: 'Made', right: true, render: (t) => clock(t.createdAt, zone) },
-              { label: 'Revoke', right: true, render: (t) => (t.revokedAt ? '' : <Button small kind="danger" disabled={!may || busy} onClick={() => run({ method: 'DELETE', path: `/api/webhook-tokens/${t.tokenId}`, done: 'Revoked.', stale: ['tokens'], ask: { title: 'Revoke this token?', action: 'Revoke', danger: true, text: `What ${t.source} sends with it is refused at once.` } })}>Revoke</Button>) },
+              { label: 'Revoke', right: true, render: (t) => (t.revokedAt ? '' : <Button small kind="danger" disabled={!may || busy} onClick={() => run({ method: 'DELETE', path: `/api/webhook-tokens/${t.tokenId}`, done: 'Revoked.', stale: ['tokens'], ask: { title: 'Revoke this token?', action: 'Revoke', danger: true, text: `What ${t.source} sends with it is refused immediately.` } })}>Revoke</Button>) },
             ]} />
         )}
       </Card>

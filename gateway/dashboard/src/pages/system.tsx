@@ -46,7 +46,7 @@ export function SystemPage() {
             <ul className="mt-2 grid gap-2 text-xs sm:max-w-96">{Object.entries(costs.data.stages).map(([stage, micros]) => <li key={stage} className="grid grid-cols-[1fr_auto] gap-x-2"><span className="text-ink2">{title(stage)}</span><span>{money(micros)}</span><span aria-hidden className="col-span-2 h-1 rounded-full bg-(--running-solid)" style={{ width: `${(micros / Math.max(1, costs.data.costMicros)) * 100}%` }} /></li>)}</ul></div>
         </Card>
       )}
-      <Card title="Check it yourself"><p className="p-4 text-ink2"><code className="mono">luci audit seals</code> checks the seals over the whole log, <code className="mono">luci audit drift</code> compares the read tables with it, <code className="mono">luci projections rebuild</code> folds them anew.</p></Card>
+      <Card title="Check it yourself"><p className="p-4 text-ink2"><code className="mono">luci audit seals</code> checks the seals over the whole log, <code className="mono">luci audit drift</code> compares the read tables with it, <code className="mono">luci projections rebuild</code> rebuilds them.</p></Card>
     </Page>
   )
 }

@@ -42,7 +42,7 @@ function RunView({ runId }: { runId: string }) {
   const past = search.at !== undefined && search.at < Math.max(history.head, search.at + 1)
   const moment = useMoment(history, shown, search.at)
   const send = useRunCommand()
-  // Until the history was read once, the server's answer is nearer to the truth.
+  // Until the history was read once, the server's answer is more current.
   const folded = moment && (past || history.ready) ? moment.detail : null
   const server = found.data
   const run = folded ? (past ? folded.run : { ...folded.run, waitingFor: server?.run.waitingFor ?? null }) : server?.run
@@ -112,7 +112,7 @@ function RunView({ runId }: { runId: string }) {
   )
 }
 
-/** How far the run is; events that exist and are not here yet are said, not hidden. */
+/** How far the run is; events that exist and are not here yet are shown as pending. */
 function RunProgress({ run, past, behind }: { run: Run; past: boolean; behind: number }) {
   const live = useProgress(run)
   const progress = past ? run.progress : live

@@ -22,7 +22,7 @@ export class History {
   /** The newest version that is known to exist. */
   head = 0
   error: unknown = null
-  /** All events of the time of opening were read; from then on the fold is nearer to the truth than an answer of the server. */
+  /** All events of the time of opening were read; from then on the fold is more current than an answer of the server. */
   ready = false
   private readonly runId: string
   private readonly listeners = new Set<() => void>()
@@ -85,7 +85,7 @@ export class History {
   }
 }
 
-/** The history of a run, kept up by the frames of the tab's line, or by polling while that is down. */
+/** The history of a run, kept up by the frames of the tab's connection, or by polling while that is down. */
 export function useHistory(runId: string) {
   const history = useMemo(() => new History(runId), [runId])
   const interval = useInterval(2_000)

@@ -196,7 +196,7 @@ function Estimate({ estimate, error, pending, budget, blueprint, activeRuns }: {
       </div>
       <p className="mt-2 text-xs text-ink2">{estimate.basis.runs ? `From ${count(estimate.basis.runs)} earlier runs.` : 'No earlier runs: assumed hit rates.'} {stages.map((s) => `${title(s.stage)} ${money(s.priceMicros)} a lead`).join(', ')}</p>
       {budget !== null && most > budget && <p className="mt-1 text-xs text-paused">The budget may not be enough: the run would pause and ask.</p>}
-      {missing.map((name) => <p key={name} className="mt-1 text-xs text-failed">{provider(name)} has no credentials: its stage will fail. Set them under Providers first.</p>)}
+      {missing.map((name) => <p key={name} className="mt-1 text-xs text-failed">{provider(name)} has no credentials: the run cannot start. Set them under Providers.</p>)}
       {limited.map((p) => <p key={p.provider} className="mt-1 text-xs text-paused">{provider(p.provider)}: {count(p.askedToday)} of {count(p.limits.perDay)} asked today; the run will wait for midnight UTC when the limit is reached.</p>)}
       {activeRuns !== undefined && <p className="mt-1 text-2xs text-ink3">At most {count(activeRuns)} runs of this tenant are active at once; others wait.</p>}
     </section>

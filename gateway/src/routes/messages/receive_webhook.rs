@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use luci_config::secret;
 use luci_messaging::{
     store::webhook_tokens::{self, WebhookPurpose},
-    webhooks::{self, DeliveryAddress, Ingested, WebhookDelivery, WebhookSource, WebhookTarget},
+    webhooks::{self, Ingested, TokenInPath, WebhookDelivery, WebhookSource, WebhookTarget},
 };
 use luci_providers::{ProviderName, async_batches, credentials};
 use luci_schema::{Hash, Micros, TenantId};
@@ -28,7 +28,7 @@ struct Addressed {
     tenant: TenantId,
     receiver: WebhookTarget,
     secrets: Vec<SecretString>,
-    address: DeliveryAddress,
+    token: TokenInPath,
 }
 
 pub async fn handle(app: Arc<App>, mut request: Request) -> HandlerResult {
@@ -43,8 +43,8 @@ pub async fn handle(app: Arc<App>, mut request: Request) -> HandlerResult {
         None => by_number(&app, &mut c, &delivery).await?,
     };
     drop(c);
-    let Addressed { tenant, receiver, secrets, address } = addressed;
-    let proof = webhooks::verify(&delivery, &secrets, address, Micros::now()).map_err(|refused| {
+    let Addressed { tenant, receiver, secrets, token } = addressed;
+    let proof = webhooks::verify(&delivery, &secrets, token, Micros::now()).map_err(|refused| {
         metrics::counter!("luci_webhooks_refused_total", "source" => source.as_str()).increment(1);
         Problem::new(StatusCode::FORBIDDEN, "signature", "The signature is not valid").detail(refused.to_string())
     })?;
@@ -79,16 +79,16 @@ async fn by_token(app: &App, c: &mut PgConnection, source: WebhookSource, token:
         secrets.extend(twilio_token(app, c, token.tenant).await?);
     }
     let receiver = WebhookTarget { purpose: token.purpose, batch: None };
-    Ok(Addressed { tenant: token.tenant, receiver, secrets, address: DeliveryAddress::WithToken })
+    Ok(Addressed { tenant: token.tenant, receiver, secrets, token: TokenInPath::Present })
 }
 
 /// The URL of an asynchronous batch that a block submitted.
 async fn by_batch(app: &App, c: &mut PgConnection, hash: &Hash) -> Result<Addressed, Problem> {
-    let batch = async_batches::find(c, &app.vault, hash).await?;
+    let batch = async_batches::find_by_token_hash(c, &app.vault, hash).await?;
     let batch = batch.ok_or_else(|| Problem::not_found("webhook"))?;
     let purpose = WebhookPurpose::Block { run: batch.run, block: batch.block, attempt: batch.attempt };
     let receiver = WebhookTarget { purpose, batch: Some(batch.batch) };
-    Ok(Addressed { tenant: batch.tenant, receiver, secrets: vec![batch.signing], address: DeliveryAddress::WithToken })
+    Ok(Addressed { tenant: batch.tenant, receiver, secrets: vec![batch.signing_key], token: TokenInPath::Present })
 }
 
 async fn by_number(app: &App, c: &mut PgConnection, delivery: &WebhookDelivery) -> Result<Addressed, Problem> {
@@ -102,7 +102,7 @@ async fn by_number(app: &App, c: &mut PgConnection, delivery: &WebhookDelivery) 
             secrets.extend(twilio_token(app, c, tenant).await?);
         }
         let receiver = WebhookTarget { purpose: WebhookPurpose::Status, batch: None };
-        return Ok(Addressed { tenant, receiver, secrets, address: DeliveryAddress::WithoutToken });
+        return Ok(Addressed { tenant, receiver, secrets, token: TokenInPath::Absent });
     }
     Err(Problem::not_found("webhook"))
 }

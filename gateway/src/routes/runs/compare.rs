@@ -29,7 +29,8 @@ const IGNORED: [&str; 5] = ["rootRunId", "parentRunId", "replayedFromRunId", "tr
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let (a, b): (RunId, RunId) = (request.id(0, "run")?, request.id(1, "run")?);
     let mut reading = Reading::begin(&app, &caller, &request).await?;
-    let details = [get::now(&app, &caller, &mut reading, a).await?, get::now(&app, &caller, &mut reading, b).await?];
+    let details =
+        [get::current(&app, &caller, &mut reading, a).await?, get::current(&app, &caller, &mut reading, b).await?];
     let (of_a, of_b) = (queued(&app, &caller, a).await?, queued(&app, &caller, b).await?);
     let position = details.iter().map(|detail| detail.position).max().unwrap_or_default();
     let [a, b] = &details;

@@ -26,44 +26,45 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
         run_exists(&app, &caller, run).await?;
         let moment = Moment::parse(&text)?;
         let detail = as_of(&app, &caller, run, moment).await?;
-        let detail = detail.ok_or_else(|| Problem::not_found("run").detail("The run did not exist at that time."))?;
-        let position = detail.position;
-        return Ok(with_etag(crate::reply::json(http::StatusCode::OK, &detail), &detail, position));
+        let detail =
+            detail.ok_or_else(|| Problem::not_found("run").detail("The run has no event up to that point."))?;
+        return Ok(with_version_headers(crate::reply::json(http::StatusCode::OK, &detail), &detail));
     }
     let mut reading = Reading::begin(&app, &caller, &request).await?;
-    let mut detail = now(&app, &caller, &mut reading, run).await?;
+    let mut detail = current(&app, &caller, &mut reading, run).await?;
     run_waits::add(&app, caller.tenant, [&mut detail.run].into_iter()).await?;
     let response = reading.respond(&detail, detail.position);
-    Ok(with_etag(response, &detail, detail.position))
+    Ok(with_version_headers(response, &detail))
 }
 
 /// The run as it is now.
-pub async fn now(app: &App, caller: &Caller, reading: &mut Reading, run: RunId) -> Result<RunDetail, Problem> {
+pub async fn current(app: &App, caller: &Caller, reading: &mut Reading, run: RunId) -> Result<RunDetail, Problem> {
     match runs::get(&mut reading.tx, caller.tenant, run).await? {
         Some(detail) => Ok(detail),
         None => from_log(app, caller, run).await,
     }
 }
 
-/// Folds a run from the log that the read model does not have yet.
+/// Folds from the log a run that the read tables lack.
 async fn from_log(app: &App, caller: &Caller, run: RunId) -> Result<RunDetail, Problem> {
     run_exists(app, caller, run).await?;
-    as_of(app, caller, run, Moment::Version(Version(u64::MAX))).await?.ok_or_else(|| Problem::not_found("run"))
+    as_of(app, caller, run, Moment::Newest).await?.ok_or_else(|| Problem::not_found("run"))
 }
 
 /// Adds the version as `ETag`, for `If-Match`, and the position.
-fn with_etag(mut response: Response, detail: &RunDetail, position: Position) -> Response {
+fn with_version_headers(mut response: Response, detail: &RunDetail) -> Response {
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", detail.run.version)) {
         headers.insert(http::header::ETAG, tag);
     }
-    headers.insert("luci-position", position.0.into());
+    headers.insert("luci-position", detail.position.0.into());
     response
 }
 
 /// A point in the history of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
+    Newest,
     Version(Version),
     Position(Position),
     Time(Micros),
@@ -87,6 +88,7 @@ impl Moment {
 
     fn includes(self, event: &Recorded) -> bool {
         match self {
+            Self::Newest => true,
             Self::Version(version) => event.version <= version,
             Self::Position(position) => event.position <= position,
             Self::Time(at) => event.recorded_at <= at,

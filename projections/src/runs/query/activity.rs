@@ -15,7 +15,7 @@ pub struct Activity {
     pub from: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
     pub to: OffsetDateTime,
-    /// Runs that were queued in the part, whatever became of them.
+    /// Runs that were queued in the part, in whatever state they ended.
     pub created: Vec<u32>,
     pub started: Vec<u32>,
     pub completed: Vec<u32>,

@@ -46,7 +46,7 @@ pub async fn get(c: &mut PgConnection, tenant: TenantId, run: RunId) -> Result<O
     let counts = counters::get(c, tenant).await?;
     let open: u32 = row.stages.iter().map(|sum| sum.blocks.failed + sum.blocks.running).sum();
     let open = i64::from(open).min(i64::try_from(OPEN).unwrap_or(i64::MAX));
-    let blocks = blocks::notable(c, tenant, run, open, i64::try_from(OTHERS).unwrap_or(i64::MAX)).await?;
+    let blocks = blocks::open_and_newest(c, tenant, run, open, i64::try_from(OTHERS).unwrap_or(i64::MAX)).await?;
     let newest = ArtifactFilter { limit: u32::try_from(ARTIFACTS).unwrap_or(0), ..ArtifactFilter::default() };
     let artifacts = artifacts::page(c, tenant, run, &newest).await?.artifacts;
     Ok(Some(detail(row, Some(&counts), blocks, artifacts, position, numbers::now())))

@@ -43,7 +43,7 @@ impl Waiting {
                 let dollars = missing_micros.unwrap_or(0) as f64 / 1e6;
                 format!("paused: the budget lacks ${dollars:.2} for the next block; resume it with a higher budget")
             }
-            Self::Paused { at, .. } => format!("paused since {at}; resume it to go on"),
+            Self::Paused { at, .. } => format!("paused since {at}; resume it to continue"),
             Self::Slot { active, limit } => {
                 format!("waiting for a slot: {active} of at most {limit} runs of this tenant are active")
             }
@@ -58,7 +58,7 @@ impl Waiting {
             }
             Self::ProviderBudget { provider, stage, until } => format!(
                 "waiting until {until}: a limit on calls to {provider} is used up ({stage}); \
-                 raise the limit or set a key of your own to go on earlier"
+                 raise the limit or set a key of your own to continue earlier"
             ),
             Self::Worker { stage, since } => {
                 format!("waiting since {since} for a process that executes {stage} (`luci serve engine`)")
@@ -71,7 +71,7 @@ impl Waiting {
             }
             Self::Store { state } => {
                 format!(
-                    "waiting for the object store, which is {}; it goes on when the store is back",
+                    "waiting for the object store, which is {}; it continues when the store is available",
                     state.replace('_', " ")
                 )
             }

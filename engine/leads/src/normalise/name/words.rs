@@ -1,4 +1,4 @@
-//! Words that stand in names and are none.
+//! Words in name cells that are not names.
 
 use std::{collections::HashMap, sync::LazyLock};
 

@@ -17,7 +17,7 @@ use crate::{
     validate::row,
 };
 
-/// What became of a row.
+/// How a row was handled.
 #[derive(Debug)]
 enum Outcome {
     Lead(Box<Lead>),

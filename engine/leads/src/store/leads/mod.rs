@@ -1,4 +1,4 @@
-//! Table `leads`: one row a lead, the lead as JSON, and the columns that lists filter and sort by. All writes are in this file.
+//! Table `leads`: one row per lead, the lead as JSON, and the columns that lists filter and sort by. All writes are in this file.
 //!
 //! Statements over many leads look up each row by the whole primary key (`lateral … offset 0`, `on conflict`, a tenant that
 //! comes with each row), which leaves the planner no other plan. With `id = any(…)` or a plain join, a connection that plans
@@ -13,7 +13,7 @@ use crate::{Lead, lead::status::LeadStatus};
 
 pub mod page;
 
-/// Those of the leads that are stored.
+/// The leads that are stored.
 pub async fn load(
     c: &mut PgConnection,
     tenant: TenantId,
@@ -140,7 +140,7 @@ pub async fn count_members(c: &mut PgConnection, tenant: TenantId, sector: Secto
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Those of the leads that are stored and not `dnc`. Locks them against erasure until the transaction ends, so that rows that
+/// The leads that are stored and not `dnc`. Locks them against erasure until the transaction ends, so that rows that
 /// reference them can be written.
 pub async fn contactable(
     c: &mut PgConnection,

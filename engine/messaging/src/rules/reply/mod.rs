@@ -1,8 +1,8 @@
-//! Classifies a lead's reply by tables (`data/reply_rules.txt`), in a fixed order. When in doubt nobody is texted: what may be
-//! an opt-out is on hold until a person decides.
+//! Classifies a lead's reply by tables (`data/reply_rules.txt`), in a fixed order. When in doubt nobody is texted: a
+//! possible opt-out is on hold until a person decides.
 //!
 //! The order: the carrier's verdict; reactions and quoted text are left out; keywords as the whole message; explicit requests
-//! in a short sentence; anything that may be an opt-out; then wrong number, refusal (negation comes before interest), and
+//! in a short sentence; possible opt-outs; then wrong number, refusal (negation comes before interest), and
 //! the rest. A message with a stop word is never interest.
 
 mod body;
@@ -174,7 +174,7 @@ fn may_be(word: &str) -> Reply {
     Reply::of(ReplyClass::Hold, RuleKind::MayBe, word)
 }
 
-/// Keywords, requests, and what may be one.
+/// Keywords, requests, and possible opt-outs.
 fn opt_out(body: &Body) -> Option<Reply> {
     let tables = tables();
     if let Some(word) = body.whole().into_iter().find(|whole| tables.keyword.has(whole)) {

@@ -1,4 +1,4 @@
-//! Table `attempt_logs`: every attempt to reach a lead, one row a queued message or call, from queueing to the reply.
+//! Table `attempt_logs`: every attempt to reach a lead, one row per queued message or call, from queueing to the reply.
 //!
 //! The id of an attempt is derived from the id of its send ([`SendId::attempt_id`]), so a send finds it by primary key.
 

@@ -1,4 +1,4 @@
-//! How often a number was written to lately, over all campaigns.
+//! How often a number was written to recently, over all campaigns.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ impl Recent {
     }
 }
 
-/// What counts for the numbers when a block queues an attempt of a campaign: what was sent lately, what will be sent, and
+/// What counts for the numbers when a block queues an attempt of a campaign: what was sent recently, what will be sent, and
 /// drafts by their age, so that forgotten ones block nobody for long. Rows of this block do not count.
 pub async fn queued_and_sent(
     c: &mut PgConnection,
@@ -70,7 +70,7 @@ pub struct BeforeSend {
     pub repeated: bool,
 }
 
-/// What was sent to the number of a message lately.
+/// What was sent to the number of a message recently.
 pub async fn before_send(c: &mut PgConnection, tenant: TenantId, id: MessageId) -> Result<BeforeSend, sqlx::Error> {
     let (attempt, first_contacts, in_7_days, in_30_days, repeated): (i32, i64, i64, i64, bool) = sqlx::query_as(
         "select q.attempt_number,

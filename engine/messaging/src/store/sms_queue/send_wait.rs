@@ -18,7 +18,7 @@ pub struct SendWait {
 pub enum SendWaitReason {
     /// A person must approve it.
     Approval,
-    /// The recipient wrote what may be an opt-out: a person must release or suppress the number.
+    /// The recipient sent a possible opt-out: a person must release or suppress the number.
     Hold,
     /// The tenant has no carrier for text messages.
     NoCarrier,

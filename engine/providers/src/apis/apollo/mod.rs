@@ -1,4 +1,4 @@
-//! Apollo.io people match: ten people a call, answered in the order of the request.
+//! Apollo.io people match: ten people per call, answered in the order of the request.
 //!
 //! Phone numbers that Apollo reveals later by webhook are not requested.
 

@@ -183,7 +183,8 @@ impl LookupApi for Tracerfy {
         queries: &[&TraceQuery],
     ) -> Result<Vec<LookupOutcome<TraceMatch>>, ProviderError> {
         let leads: Vec<LeadId> = queries.iter().map(|query| query.lead_id).collect();
-        let uploaded = async { trace_queues::of(&mut *self.0.pool().acquire().await?, &charge.context, &leads).await };
+        let uploaded =
+            async { trace_queues::find_uploads(&mut *self.0.pool().acquire().await?, &charge.context, &leads).await };
         let uploaded = uploaded.await.map_err(|error| database_failed::<Self>(&error))?;
         let mut new: Vec<usize> = Vec::new();
         let mut by_upload: BTreeMap<Upload, Vec<usize>> = BTreeMap::new();

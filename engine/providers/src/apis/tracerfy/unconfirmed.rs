@@ -13,13 +13,13 @@ use crate::{
     trace_queues,
 };
 
-/// The provider's clock and ours may differ by so much.
+/// Largest difference between the provider's clock and ours.
 const CLOCK_SKEW: Duration = Duration::minutes(15);
 /// Queues that are read at most, newest first.
 const MAX_READ: usize = 20;
 
 impl Tracerfy {
-    /// The answers of the upload that began at `since` with so many rows; `None` when the provider has no such queue. A pending
+    /// The answers of the upload that began at `since` with `rows` rows; `None` when the provider has no such queue. A pending
     /// candidate is waited for, since its people are unknown until it is done.
     pub(super) async fn find(
         &self,

@@ -98,7 +98,7 @@ impl Scenario {
         }
     }
 
-    /// The output of a stage is in the next one's sums, lies ready, or is the input of a block there.
+    /// The output of a stage is in the next one's sums, ready, or the input of a block there.
     fn check_counts(&self) {
         let stages = self.run.stages();
         assert!(stages.iter().all(|stage| stage.sums.balanced()), "{stages:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use luci_leads::{
     commands::sectors::{self, NewSector},
-    store::sectors as book,
+    store::sectors as store,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -27,10 +27,10 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let command = idempotency::check(&app, &caller, &request, digest).await?;
     let CreateBody { slug, name, state, sic_codes, legacy_bucket_id } = body;
     let draft = NewSector { slug, name, state, sic_codes, legacy_bucket_id };
-    let outcome = |created: &book::Sector| idempotency::created(json!({"sectorId": created.id, "slug": created.slug}));
+    let outcome = |created: &store::Sector| idempotency::created(json!({"sectorId": created.id, "slug": created.slug}));
     let mut tx = app.engine_pool.begin().await?;
     let by = command.by(&caller);
-    let receipt = |created: &book::Sector| command.receipt(digest, &outcome(created));
+    let receipt = |created: &store::Sector| command.receipt(digest, &outcome(created));
     let (created, position) = sectors::create(&mut tx, caller.tenant, &app.log, draft, &by, receipt).await?;
     tx.commit().await?;
     app.log.wake();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use luci_leads::{
     commands::sectors::{self, SectorChanges},
-    store::sectors as book,
+    store::sectors as store,
 };
 use serde::{Deserialize, Deserializer};
 
@@ -31,7 +31,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let revision = SectorChanges { name: body.name, state: body.state, sic_codes: body.sic_codes };
     let mut tx = app.engine_pool.begin().await?;
     let by = command.by(&caller);
-    let receipt = |changed: &book::Sector| command.receipt(digest, &super::view(changed));
+    let receipt = |changed: &store::Sector| command.receipt(digest, &super::view(changed));
     let (changed, position) =
         sectors::update(&mut tx, caller.tenant, &app.log, &id_or_slug, revision, &by, receipt).await?;
     tx.commit().await?;

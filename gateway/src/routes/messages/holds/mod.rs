@@ -1,4 +1,4 @@
-//! Routes of holds: numbers that wrote what may be an opt-out. A person releases or suppresses them.
+//! Routes of holds: numbers that sent a possible opt-out. A person releases or suppresses them.
 
 pub mod list;
 pub mod release;
