@@ -258,7 +258,8 @@ impl History {
     }
 }
 
-fn copy(append: &Append) -> Append {
+/// Without its events.
+pub fn copy(append: &Append) -> Append {
     Append {
         tenant: append.tenant,
         stream: append.stream,
