@@ -7,5 +7,6 @@ mod engine;
 mod evidence;
 mod fixture;
 mod objects;
+mod payments;
 mod sends;
 mod store;

@@ -258,7 +258,6 @@ impl History {
     }
 }
 
-/// Without its events.
 pub fn copy(append: &Append) -> Append {
     Append {
         tenant: append.tenant,
