@@ -1,7 +1,9 @@
 # LUCI on one machine. Each target installs what it needs and what is missing.
-.PHONY: demo up test test-s3 bench setup dashboard build clean
+.PHONY: demo up test test-s3 chaos bench setup dashboard build clean
 
 ARGS ?=
+SEED ?= 1
+MINUTES ?= 10
 
 # Everything, with a demo tenant, sandbox providers and a sample import: `make demo ARGS="--leads 10000"`.
 demo: build
@@ -19,6 +21,11 @@ test:
 # Tests of the object store with a real S3 server inside the test process.
 test-s3: setup
 	cargo test -p luci-s3-tests
+
+# Thirteen processes under a schedule of faults, and every check afterwards: `make chaos SEED=7 MINUTES=10`.
+chaos: setup
+	LUCI_CHAOS_SEED=$(SEED) LUCI_CHAOS_MINUTES=$(MINUTES) cargo test -p luci --test main --quiet -- --ignored --exact \
+	  --nocapture chaos::schedule
 
 # All benchmarks: target/bench/report.md and report.json.
 bench: setup

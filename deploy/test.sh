@@ -41,5 +41,7 @@ ours="--workspace --exclude luci-s3-tests"
 step lints   cargo clippy $ours --all-targets --quiet -- -D warnings
 step docs    env RUSTDOCFLAGS="-D warnings" cargo doc $ours --no-deps --quiet
 step tests   cargo test $ours --quiet
+# Thirteen processes: by itself, on a machine that runs nothing else.
+step chaos   cargo test -p luci --test main --quiet -- --ignored --exact chaos::short
 step page    cargo test -p luci --test main --quiet -- --ignored page::
 finish 0

@@ -3,6 +3,7 @@
 mod audit;
 mod binary;
 mod blocks;
+mod chaos;
 mod crash;
 mod flow;
 mod gateway;

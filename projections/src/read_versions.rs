@@ -18,10 +18,34 @@ pub(crate) async fn both(c: &mut PgConnection) -> Result<(String, String), sqlx:
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
-/// Records the position at which a version began to serve.
+/// Records the position at which a version began to serve, or up to which it is rebuilt.
 pub(crate) async fn set_position(c: &mut PgConnection, version: &str, position: Position) -> Result<(), sqlx::Error> {
     let sql = "update public.read_versions set position = $2 where version = $1";
     sqlx::query(sql).bind(version).bind(bigint(position.0)).execute(c).await.map(drop)
+}
+
+/// Empties a version for a rebuild by this fold.
+pub(crate) async fn begin_rebuild(c: &mut PgConnection, version: &str, fold: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("select public.read_clear($1)").bind(version).execute(&mut *c).await?;
+    let sql = "update public.read_versions set rebuilding = $2 where version = $1";
+    sqlx::query(sql).bind(version).bind(fold).execute(c).await.map(drop)
+}
+
+/// The position up to which this fold has rebuilt the version, if it began to.
+pub(crate) async fn unfinished(
+    c: &mut PgConnection,
+    version: &str,
+    fold: &str,
+) -> Result<Option<Position>, sqlx::Error> {
+    let sql = "select position from public.read_versions where version = $1 and rebuilding = $2";
+    let position: Option<i64> = sqlx::query_scalar(sql).bind(version).bind(fold).fetch_optional(c).await?;
+    Ok(position.map(|position| Position(position.unsigned_abs())))
+}
+
+/// The next rebuild of the version begins again.
+pub(crate) async fn end_rebuild(c: &mut PgConnection, version: &str) -> Result<(), sqlx::Error> {
+    let sql = "update public.read_versions set rebuilding = null where version = $1";
+    sqlx::query(sql).bind(version).execute(c).await.map(drop)
 }
 
 /// Takes the snapshot of a transaction that has read nothing yet.

@@ -1,5 +1,5 @@
 //! Rebuild: folds the whole log into the version that does not serve, compares digests of both at one position, and swaps
-//! the views in one transaction. Reads are served throughout.
+//! the views in one transaction. Reads are served throughout. A rebuild that was cut off goes on where it was.
 
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use crate::{
 
 /// Advisory lock: one rebuild at a time in the whole cluster.
 const REBUILD_LOCK: i64 = 7_305_804_403;
+/// This fold, see `build.rs`.
+const FOLD: &str = env!("LUCI_FOLD");
 /// Attempts at the swap. Each waits for locks shorter than `deadlock_timeout`, so that no reader is ever cancelled.
 const SWAP_ATTEMPTS: u32 = 600;
 
@@ -70,9 +72,15 @@ pub async fn rebuild(
         return Err(RebuildError::Busy);
     }
     let (old, new) = read_versions::both(&mut c).await?;
-    sqlx::query("select public.read_clear($1)").bind(&new).execute(&mut c).await?;
-
-    let mut copy = ShadowCopy::new(c, &new, projections, None).await?;
+    let done = read_versions::unfinished(&mut c, &new, FOLD).await?;
+    if done.is_none() {
+        read_versions::begin_rebuild(&mut c, &new, FOLD).await?;
+    }
+    let mut copy = ShadowCopy::new(c, &new, projections, None).await?.recorded_as(&new, done.unwrap_or(Position(0)));
+    if let Some(done) = done {
+        tracing::info!(position = done.0, "rebuild continued");
+        progress(done);
+    }
     let result = fold_and_swap(&mut copy, log, (&old, &new), on_difference, progress).await;
     // Postgres keeps the locks of a closed connection for a moment: the caller may start the next rebuild at once.
     sqlx::query("select pg_advisory_unlock_all()").execute(&mut copy.c).await.ok();
@@ -98,6 +106,7 @@ async fn fold_and_swap(
     copy.end_snapshot().await?;
     let differed = differed?;
     if !differed.is_empty() && on_difference == OnDifference::Refuse {
+        read_versions::end_rebuild(&mut copy.c, new).await?;
         return Err(RebuildError::Differs { tables: differed });
     }
 
@@ -142,6 +151,7 @@ async fn swap(c: &mut PgConnection, new: &str, position: Position) -> Result<(),
         match swapped {
             Ok(_) => {
                 read_versions::set_position(&mut tx, new, position).await?;
+                read_versions::end_rebuild(&mut tx, new).await?;
                 tx.commit().await?;
                 return Ok(());
             }

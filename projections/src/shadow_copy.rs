@@ -32,6 +32,8 @@ pub(crate) struct ShadowCopy {
     pub(crate) position: Position,
     /// Only this tenant's events are folded, when set.
     tenant: Option<TenantId>,
+    /// The version in whose row each batch records its position.
+    version: Option<String>,
 }
 
 impl ShadowCopy {
@@ -43,7 +45,12 @@ impl ShadowCopy {
         tenant: Option<TenantId>,
     ) -> Result<Self, ProjectorError> {
         sqlx::query("select set_config('search_path', $1, false)").bind(search_path).execute(&mut c).await?;
-        Ok(Self { c, projections, folds: Folds::all(projections), position: Position(0), tenant })
+        Ok(Self { c, projections, folds: Folds::all(projections), position: Position(0), tenant, version: None })
+    }
+
+    /// The copy of this version, which holds the events up to `position`.
+    pub(crate) fn recorded_as(self, version: &str, position: Position) -> Self {
+        Self { version: Some(version.to_owned()), position, ..self }
     }
 
     /// Folds up to a position that the log has reached.
@@ -78,6 +85,9 @@ impl ShadowCopy {
             events.iter().filter(|e| self.tenant.is_none_or(|t| e.tenant_id == t)).cloned().collect();
         let mut tx = self.c.begin().await?;
         self.folds.fold(&mut tx, &selected).await?;
+        if let Some(version) = &self.version {
+            read_versions::set_position(&mut tx, version, last.position).await?;
+        }
         tx.commit().await?;
         self.folds.settle();
         self.position = last.position;

@@ -189,6 +189,8 @@ ids! {
     CorrelationId = "corr";
     ImportId = "import";
     CallId = "call";
+    /// One request to a provider about leads.
+    LookupId = "lookup";
     ReportId = "rpt";
     SessionId = "sess";
     KeyId = "key";

@@ -7,6 +7,7 @@ mod engine;
 mod evidence;
 mod fixture;
 mod objects;
+mod payments;
 mod restore;
 mod sends;
 mod store;

@@ -258,7 +258,7 @@ impl History {
     }
 }
 
-fn copy(append: &Append) -> Append {
+pub fn copy(append: &Append) -> Append {
     Append {
         tenant: append.tenant,
         stream: append.stream,

@@ -10,3 +10,4 @@ mod past;
 mod projector;
 mod rebuild;
 mod snapshot;
+mod states;

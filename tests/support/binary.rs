@@ -166,7 +166,7 @@ pub fn signal(signal: &str, pid: u32) {
 }
 
 /// The processes that work in a folder.
-fn processes_in(folder: &Path) -> BTreeSet<u32> {
+pub fn processes_in(folder: &Path) -> BTreeSet<u32> {
     let processes = std::fs::read_dir("/proc").expect("processes").flatten();
     let inside =
         processes.filter(|process| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == folder));

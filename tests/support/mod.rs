@@ -18,10 +18,10 @@ mod system;
 mod wait;
 
 pub use api::Api;
-pub use binary::{Luci, Servers, luci, luci_with, output, process, signal};
+pub use binary::{Luci, Servers, command, luci, luci_with, output, process, processes_in, signal};
 pub use browser::{Browser, Look, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
-pub use servers::temp_dir;
+pub use servers::{on_server_thread, search, temp_dir};
 pub use system::{MASTER_KEY, System, SystemOptions, seal_key, system_with, vault};
 pub use wait::{DEADLINE, eventually, found};

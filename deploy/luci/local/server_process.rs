@@ -87,7 +87,15 @@ impl Running {
 
     /// Whether it still runs with `argument` in its command line.
     pub fn is_running(&mut self, argument: &Path) -> bool {
-        self.exit_status().is_none() && is_running(self.pid, argument)
+        if self.exit_status().is_some() {
+            return false;
+        }
+        let running = is_running(self.pid, argument);
+        if let Some(child) = self.child.as_mut().filter(|_| !running) {
+            // It has ended since the first look. Until it is reaped, the next Postgres takes its lock file for a live one's.
+            let _reaped = child.wait();
+        }
+        running
     }
 
     /// Sends `signal` and waits; after `timeout` the process is killed. Returns whether the signal was enough.

@@ -246,8 +246,10 @@ pub async fn store_item(c: &mut PgConnection, tenant: TenantId, batch: KeyId, it
     let cost_micros = if found.is_some() { price.unsigned_abs() } else { 0 };
     let outcome = serde_json::to_string(&found).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let paid = PaidAnswer { lead_id: lead, request_digest, outcome, cost_micros, paid_by: row.try_get(2)? };
-    let provider = PROVIDER.as_str();
-    results::store(c, &[&PaidCall { tenant, root_run, stage: Stage::SkipTrace, provider, answers: vec![paid] }]).await
+    let (stage, provider) = (Stage::SkipTrace, PROVIDER.as_str());
+    let answers = vec![paid];
+    let call = PaidCall { id: None, tenant, root_run, stage, provider, unanswered: 0, answers };
+    results::store(c, &[&call]).await.map(drop)
 }
 
 async fn fail(

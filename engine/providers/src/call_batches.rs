@@ -1,19 +1,27 @@
-//! Calls in batches, several at once; each paid answer is stored before the next step of its block.
+//! Calls in batches, several at once. Each is recorded before it is made, and each paid answer is stored before the next step of
+//! its block.
 
-use std::{future::Future, sync::OnceLock, time::Duration};
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{OnceLock, atomic::AtomicU32},
+    time::Duration,
+};
 
 use futures::{StreamExt, future::BoxFuture, stream};
-use luci_schema::FailureCode;
+use luci_schema::{FailureCode, LeadId, LookupId};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     answer::{Answer, Answers, LookupContext},
     call::{Charge, Quota},
     error::ProviderError,
-    lookup_api::{LookupApi, LookupOutcome},
+    lookup_api::{LookupApi, LookupOutcome, not_called},
     pending_lookups::PendingLookups,
+    reason::Reason,
     result_writer::{ResultWriter, ResultWriterError},
-    results::{PaidAnswer, PaidCall},
+    results::{BegunCall, PaidAnswer, PaidCall},
+    stored::{self, StoredAnswers},
 };
 
 /// The calls of one lookup.
@@ -46,12 +54,52 @@ impl CallBatches<'_> {
         }
     }
 
+    /// What the lineage has by now comes from the table, the rest from one call.
     async fn execute_batch<A: LookupApi>(&self, api: &A, batch: Vec<(&A::Query, &str)>) -> Answers<A::Match> {
         if let Some(error) = self.stopped_by.get() {
             return batch.iter().map(|_| Err(error.clone().not_made())).collect();
         }
+        let id = if A::RESUMES { LookupId::from_ulid(self.context.root_run.ulid()) } else { LookupId::generate() };
+        let mut stored = match self.begin::<A>(id, &batch).await {
+            Ok(stored) => stored,
+            Err(error) => return batch.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let open = batch.iter().zip(0..).filter(|((query, digest), _)| !stored.contains_key(&key::<A>(query, digest)));
+        let open: Vec<(&A::Query, &str)> = open.map(|(query, _)| *query).collect();
+        let mut called = if open.is_empty() { Vec::new() } else { self.call(api, id, open).await }.into_iter();
+        let missing = || Err(ProviderError::new(A::PROVIDER, FailureCode::ApiError, Reason::MissingAnswer));
+        let answer = |(query, digest): &(&A::Query, &str)| {
+            stored.remove(&key::<A>(query, digest)).or_else(|| called.next()).unwrap_or_else(missing)
+        };
+        batch.iter().map(answer).collect()
+    }
+
+    /// Records the call; returns the answers that are stored already.
+    async fn begin<A: LookupApi>(
+        &self,
+        id: LookupId,
+        batch: &[(&A::Query, &str)],
+    ) -> Result<StoredAnswers<A::Match>, ProviderError> {
+        let LookupContext { tenant, root_run, .. } = self.context;
+        let price_micros = A::PRICE.pinned(self.context.prices);
+        let queries: Vec<_> = batch.iter().map(|(query, digest)| key::<A>(query, digest)).collect();
+        let (stage, provider) = (A::STAGE, A::PRICE.provider);
+        let call = BegunCall { id, tenant, root_run, stage, provider, price_micros, queries };
+        let begun = write_until(self.context.stop, FIRST_PAUSE, |_| self.writer.begin(call.clone())).await;
+        let rows = begun.map_err(|error| {
+            let error = ProviderError { detail: Some(error.to_string()), ..not_recorded::<A>() };
+            tracing::warn!(tenant.id = %tenant, root_run.id = %root_run, %error, "call not made: it cannot be recorded");
+            error
+        })?;
+        let keys: HashSet<(LeadId, String)> = call.queries.into_iter().collect();
+        Ok(stored::decode::<A>(&self.context, &keys, rows.into_iter().flatten().collect()))
+    }
+
+    /// One call whose answers are stored.
+    async fn call<A: LookupApi>(&self, api: &A, id: LookupId, batch: Vec<(&A::Query, &str)>) -> Answers<A::Match> {
         let queries: Vec<&A::Query> = batch.iter().map(|(query, _)| *query).collect();
-        let charge = Charge { context: self.context, stage: A::STAGE, people: queries.len(), quota: Quota::Taken };
+        let (context, people, unanswered) = (self.context, queries.len(), AtomicU32::new(0));
+        let charge = Charge { context, stage: A::STAGE, people, quota: Quota::Taken, unanswered: &unanswered };
         let outcomes = execute(api, charge, &queries).await;
         for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
             if error.code == FailureCode::Auth || error.stops_block() {
@@ -59,8 +107,10 @@ impl CallBatches<'_> {
                 let _ = self.stopped_by.set(error.clone());
             }
         }
+        let unanswered = unanswered.into_inner();
+        self.close::<A>(id, unanswered, &batch, &outcomes).await;
         let (price, paid_by) = (A::PRICE.pinned(self.context.prices), Some(self.context.release));
-        let answers: Answers<A::Match> = outcomes
+        let mut answers: Answers<A::Match> = outcomes
             .into_iter()
             .zip(&batch)
             .map(|(outcome, (_, digest))| {
@@ -69,25 +119,56 @@ impl CallBatches<'_> {
                 Ok(Answer { found, cost_micros, paid_by, request_digest: (*digest).to_owned() })
             })
             .collect();
-        self.store::<A>(&batch, &answers).await;
+        self.store::<A>(id, unanswered, &batch, &mut answers).await;
         answers
     }
 
+    /// Queries without an answer: they stay recorded as far as they may have been paid.
+    async fn close<A: LookupApi>(
+        &self,
+        id: LookupId,
+        unanswered: u32,
+        batch: &[(&A::Query, &str)],
+        outcomes: &[LookupOutcome<A::Match>],
+    ) {
+        let failed = batch.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_err());
+        let failed: Vec<(LeadId, &str)> = failed.map(|((query, digest), _)| (A::lead(query), *digest)).collect();
+        // One request without an answer is how the call was recorded.
+        if failed.is_empty() || unanswered == 1 {
+            return;
+        }
+        let LookupContext { tenant, root_run, .. } = self.context;
+        if let Err(error) = self.writer.close((tenant, root_run), A::STAGE, id, (&failed, unanswered)).await {
+            tracing::warn!(
+                tenant.id = %tenant, root_run.id = %root_run, %error, "call stays recorded as one that may be paid"
+            );
+        }
+    }
+
     /// Returns when the answers are stored, refused for good, or the block is stopped. In the latter two cases they are used
-    /// by this block, and bought again by the next one.
-    async fn store<A: LookupApi>(&self, batch: &[(&A::Query, &str)], answers: &Answers<A::Match>) {
+    /// by this block, and bought again by the next one, which counts that. Sets the costs that the block has to report.
+    async fn store<A: LookupApi>(
+        &self,
+        id: LookupId,
+        unanswered: u32,
+        batch: &[(&A::Query, &str)],
+        answers: &mut Answers<A::Match>,
+    ) {
         let LookupContext { tenant, root_run, release, .. } = self.context;
-        let mut paid = Vec::with_capacity(answers.len());
-        for ((query, digest), answer) in batch.iter().zip(answers) {
+        let (mut paid, mut positions) = (Vec::with_capacity(answers.len()), Vec::with_capacity(answers.len()));
+        for (n, ((query, digest), answer)) in batch.iter().zip(answers.iter()).enumerate() {
             let Ok(answer) = answer else { continue };
             match serde_json::to_string(&answer.found) {
-                Ok(outcome) => paid.push(PaidAnswer {
-                    lead_id: A::lead(query),
-                    request_digest: (*digest).to_owned(),
-                    outcome,
-                    cost_micros: answer.cost_micros,
-                    paid_by: answer.paid_by,
-                }),
+                Ok(outcome) => {
+                    positions.push(n);
+                    paid.push(PaidAnswer {
+                        lead_id: A::lead(query),
+                        request_digest: (*digest).to_owned(),
+                        outcome,
+                        cost_micros: answer.cost_micros,
+                        paid_by: answer.paid_by,
+                    });
+                }
                 Err(error) => tracing::error!(
                     tenant.id = %tenant, root_run.id = %root_run, lead.id = %A::lead(query), %error,
                     "paid answer not stored: it cannot be encoded"
@@ -97,47 +178,63 @@ impl CallBatches<'_> {
         if paid.is_empty() {
             return;
         }
-        let (provider, count) = (A::PRICE.provider, paid.len());
-        let call = PaidCall { tenant, root_run, stage: A::STAGE, provider, answers: paid };
-        let stored = store_until(self.context.stop, FIRST_PAUSE, |tries| {
+        let (stage, provider, count) = (A::STAGE, A::PRICE.provider, paid.len());
+        let call = PaidCall { id: Some(id), tenant, root_run, stage, provider, unanswered, answers: paid };
+        let stored = write_until(self.context.stop, FIRST_PAUSE, |tries| {
             let (writer, call) = (self.writer, call.clone());
             async move {
                 let result = writer.write(call).await;
                 if let Err(error) = &result {
                     tracing::warn!(
                         tenant.id = %tenant, root_run.id = %root_run, release.id = %release, provider,
-                        stage = A::STAGE.as_str(), answers = count, tries, %error, "paid answers not stored yet"
+                        stage = stage.as_str(), answers = count, tries, %error, "paid answers not stored yet"
                     );
                 }
                 result
             }
         });
-        if let Err(error) = stored.await {
-            tracing::error!(
+        match stored.await {
+            Ok(costs) => {
+                for (n, cost) in positions.into_iter().zip(costs) {
+                    if let Ok(answer) = &mut answers[n] {
+                        answer.cost_micros = cost.reported_micros;
+                    }
+                }
+            }
+            Err(error) => tracing::error!(
                 tenant.id = %tenant, root_run.id = %root_run, release.id = %release, provider,
-                stage = A::STAGE.as_str(), answers = count, %error, "paid answers not stored: a later block buys them again"
-            );
+                stage = stage.as_str(), answers = count, %error, "paid answers not stored: a later block buys them again"
+            ),
         }
     }
 }
 
-/// Between two tries to store answers: doubled each time.
+fn key<A: LookupApi>(query: &A::Query, digest: &str) -> (LeadId, String) {
+    (A::lead(query), digest.to_owned())
+}
+
+/// Without the record, a payment that is repeated could not be counted.
+fn not_recorded<A: LookupApi>() -> ProviderError {
+    not_called::<A>(FailureCode::Internal, Reason::NotRecorded)
+}
+
+/// Between two tries to write: doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// Tries until the answers are stored, an error is permanent, or `stop` is cancelled; returns the last error. `store` gets
-/// the number of the try, from 1.
-async fn store_until<F: Future<Output = Result<(), ResultWriterError>>>(
+/// Tries until it is written, an error is permanent, or `stop` is cancelled; returns the last error. `write` gets the number of
+/// the try, from 1.
+async fn write_until<T, F: Future<Output = Result<T, ResultWriterError>>>(
     stop: &CancellationToken,
     first_pause: Duration,
-    store: impl Fn(u32) -> F,
-) -> Result<(), ResultWriterError> {
+    write: impl Fn(u32) -> F,
+) -> Result<T, ResultWriterError> {
     let (mut pause, mut tries) = (first_pause, 1);
     loop {
-        match store(tries).await {
+        match write(tries).await {
             Err(error) if error.is_permanent() || stop.is_cancelled() => return Err(error),
             Err(_) => {}
-            Ok(()) => return Ok(()),
+            Ok(written) => return Ok(written),
         }
         // A stopped block tries once more, without waiting.
         let _stopped = tokio::time::timeout(pause, stop.cancelled()).await;
@@ -195,7 +292,7 @@ mod tests {
     #[tokio::test]
     async fn paid_answers_are_stored_however_long_the_database_is_away() {
         let (stop, tries) = (CancellationToken::new(), AtomicU32::new(0));
-        let stored = store_until(&stop, NO_PAUSE, async |n| {
+        let stored = write_until(&stop, NO_PAUSE, async |n| {
             tries.store(n, Ordering::Relaxed);
             if n < 12 { Err(database_away()) } else { Ok(()) }
         });
@@ -206,11 +303,11 @@ mod tests {
     #[tokio::test]
     async fn a_stopped_block_tries_once_more_and_returns() {
         let (stop, tries) = (CancellationToken::new(), AtomicU32::new(0));
-        let stored = store_until(&stop, Duration::from_secs(3_600), async |n| {
+        let stored = write_until(&stop, Duration::from_secs(3_600), async |n| {
             tries.store(n, Ordering::Relaxed);
             if n == 1 {
                 stop.cancel();
-                return Err(ResultWriterError::Interrupted);
+                return Err::<(), _>(ResultWriterError::Interrupted);
             }
             Err(database_away())
         });

@@ -16,6 +16,7 @@ pub mod credentials;
 pub mod descriptor;
 mod error;
 mod fields;
+mod group_writer;
 pub mod health;
 mod http;
 pub mod limits;
@@ -73,15 +74,16 @@ pub use crate::{
     reason::Reason,
     registry::UnknownProvider,
     result_writer::{ResultWriter, ResultWriterError},
-    results::{PaidAnswer, PaidCall},
+    results::{BegunCall, PaidAnswer, PaidCall, StoredCost},
     scope::Scope,
     send::{Accepted, SendError},
     submit_batch::{BatchSubmission, SubmittedBatches},
 };
 
-/// Deletes old uploads and old async batches; returns the number of rows.
+/// Deletes old uploads, old async batches and old calls without an answer; returns the number of rows.
 pub async fn delete_old_traces(c: &mut PgConnection) -> Result<u64, sqlx::Error> {
-    Ok(trace_queues::delete_old(c).await? + async_batches::delete_old(c).await?)
+    let batches = async_batches::delete_old(c).await?;
+    Ok(trace_queues::delete_old(c).await? + batches + results::delete_old_calls(c).await?)
 }
 
 /// Every provider call goes through this type. Answers stand in the order of their queries; a provider without the capability

@@ -24,6 +24,8 @@ pub trait LookupApi: Send + Sync + 'static {
     type Match: Serialize + DeserializeOwned + Clone + Send + Sync;
     const PRICE: Price;
     const STAGE: Stage;
+    /// Whether a call that was begun is found again by the next one of its lineage, and not paid twice.
+    const RESUMES: bool = false;
 
     fn new(caller: Caller) -> Self;
     fn lead(query: &Self::Query) -> LeadId;

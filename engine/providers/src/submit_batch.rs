@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -143,8 +143,11 @@ impl LookupClient {
         }
         let api: RealEstate = self.adapter(context.tenant, Arc::clone(account));
         let complete_url = format!("{webhook_url}?done=1");
-        let charge = Charge { context, stage: RealEstate::STAGE, people: queries.len(), quota: Quota::Taken };
         *used = queries.len();
+        // A batch that may have been accepted stays recorded.
+        let unanswered = AtomicU32::new(0);
+        let people = queries.len();
+        let charge = Charge { context, stage: RealEstate::STAGE, people, quota: Quota::Taken, unanswered: &unanswered };
         match api.submit(charge, (&webhook_url, &complete_url), &queries).await {
             Ok(()) => Ok(()),
             Err(SendError::Unknown(error)) => {

@@ -88,6 +88,9 @@ const CHECKED_SEALS: u32 = 20;
 /// Between two tries while the store has another seal.
 const MISMATCH_RETRY: Duration = Duration::from_secs(60);
 
+/// For reading the events after the last seal.
+const FIRST_READ: Duration = Duration::from_secs(1);
+
 /// Object path of a seal's copy.
 pub fn object_path(seal_id: u64) -> String {
     format!("audit/seals/{seal_id:010}.json")
@@ -117,6 +120,14 @@ pub async fn run(options: SealerOptions, log: Log, storage: Storage, stop: Cance
     }
 }
 
+/// Until the first seal of a session: the interval counts from the last seal, so that a process that is killed again and again
+/// still seals. A moment is left for reading the events since then.
+fn first_wait(every: Duration, last: Option<&Seal>, now: Micros) -> Duration {
+    let since = last.map_or(0, |seal| now.0 - seal.sealed_at_micros.0);
+    let since = Duration::from_micros(u64::try_from(since).unwrap_or(0));
+    every.saturating_sub(since).max(FIRST_READ.min(every))
+}
+
 /// The sealer while it holds the lease.
 struct SealerSession<'a> {
     options: &'a SealerOptions,
@@ -132,7 +143,7 @@ impl SealerSession<'_> {
         let sealed = last.as_ref().map_or(Position(0), |seal| seal.to_position);
         let mut batches = pin!(follow::batches(self.log.clone(), sealed, BATCH_SIZE));
         let mut leaves: Vec<Hash> = Vec::new();
-        let mut due = Instant::now() + self.options.every;
+        let mut due = Instant::now() + first_wait(self.options.every, last.as_ref(), Micros::now());
         loop {
             tokio::select! {
                 () = self.lease.lost().cancelled() => return Ok(()),
@@ -246,5 +257,25 @@ impl SealerSession<'_> {
             *at = seal.to_position;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_counts_from_the_last_seal_whoever_made_it() {
+        let (minute, now) = (Duration::from_secs(60), Micros(1_000_000_000));
+        let pem = SealKey::generate_pem().expect("random bytes");
+        let key = SealKey::from_pem(&pem).expect("a key");
+        let sealed =
+            |seconds: i64| key.seal(None, Position(1), merkle::root(&[[7; 32]]), Micros(now.0 - seconds * 1_000_000));
+        assert_eq!(first_wait(minute, None, now), minute);
+        assert_eq!(first_wait(minute, Some(&sealed(20)), now), Duration::from_secs(40));
+        assert_eq!(first_wait(minute, Some(&sealed(500)), now), FIRST_READ);
+        // A clock that was set back.
+        assert_eq!(first_wait(minute, Some(&sealed(-500)), now), minute);
+        assert_eq!(first_wait(Duration::from_millis(50), Some(&sealed(500)), now), Duration::from_millis(50));
     }
 }

@@ -103,7 +103,7 @@ impl Caller {
                 return Err(self.breaker_open(until));
             }
             let began = Micros::now();
-            let call = self.once(&correlation, request(&self.client));
+            let call = self.once(&charge, &correlation, request(&self.client));
             let outcome = call.instrument(self.span(charge.stage, retries)).await;
             self.record(began, outcome.as_ref().map(drop));
             let Err(error) = outcome else { return outcome };
@@ -172,13 +172,25 @@ impl Caller {
         }
     }
 
-    async fn once(&self, correlation: &str, request: RequestBuilder) -> Result<Value, ProviderError> {
-        let response = with_headers(request, correlation).send().await.map_err(|error| self.broken(&error))?;
+    async fn once(
+        &self,
+        charge: &Charge<'_>,
+        correlation: &str,
+        request: RequestBuilder,
+    ) -> Result<Value, ProviderError> {
+        let response = with_headers(request, correlation).send().await.map_err(|error| {
+            // Without a connection, no byte of it was sent.
+            if !error.is_connect() && !error.is_builder() {
+                charge.count_unanswered();
+            }
+            self.broken(&error)
+        })?;
         let status = response.status();
         if !status.is_success() {
             return Err(self.refused(status, response).await);
         }
-        let answer = self.read(response).await?;
+        let answer = self.read(response).await.inspect_err(|_| charge.count_unanswered())?;
+        // An answer that is none of the provider's documents counts as a call that was not executed.
         serde_json::from_slice(&answer).map_err(|_| self.error(FailureCode::ApiError, Reason::BadAnswer))
     }
 

@@ -1,6 +1,9 @@
 //! What each call takes from the limits: the first try by the grant that allowed it, each retry by its own.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use luci_schema::{FailureCode, Micros, Stage};
 
@@ -21,11 +24,20 @@ pub struct Charge<'a> {
     /// People that the call asks about; 0 when it only polls what was asked before.
     pub people: usize,
     pub quota: Quota,
+    /// Counts the requests that the provider may have billed although no answer came.
+    pub unanswered: &'a AtomicU32,
 }
 
 impl Charge<'_> {
     pub const fn for_people(self, people: usize) -> Self {
         Self { people, ..self }
+    }
+
+    /// The request may have arrived, and its answer was lost.
+    pub(super) fn count_unanswered(&self) {
+        if self.people > 0 {
+            self.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -164,6 +164,7 @@ impl LookupApi for Tracerfy {
     type Match = TraceMatch;
     const PRICE: Price = TRACE_PRICE;
     const STAGE: Stage = Stage::SkipTrace;
+    const RESUMES: bool = true;
 
     fn new(caller: Caller) -> Self {
         Self(caller)
