@@ -1,12 +1,7 @@
 //! LUCI in one process: connection pools, log and broker, and the roles that use them.
 
-use std::{
-    convert::Infallible,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_nats::connection::State;
 use futures::{FutureExt as _, future::OptionFuture};
 use luci_config::{
     installation_key::{self, InstallationKeyError},
@@ -23,6 +18,7 @@ use luci_runs::{
     broker, clock,
     issue::Issuer,
     relay::{self, RelayOptions},
+    seal_stream::SealStream,
     sealer::{self, SealerOptions},
     store_claim::{self, StoreClaimError},
     stored_objects::{self, StoredObjectsOptions},
@@ -131,7 +127,7 @@ impl System {
                 ProcessRole::Engine => system.engine(&setup, &issuer).await?,
                 ProcessRole::Projections => system.projections(&setup, &projected),
                 ProcessRole::Relay => system.relay(&setup).await?,
-                ProcessRole::Clock => system.clock(&setup, &issuer),
+                ProcessRole::Clock => system.clock(&setup, &issuer).await?,
                 ProcessRole::Sender => system.sender(&setup)?,
             }
         }
@@ -221,15 +217,18 @@ impl System {
         Ok(())
     }
 
-    fn clock(&mut self, setup: &Setup, issuer: &Issuer) {
+    async fn clock(&mut self, setup: &Setup, issuer: &Issuer) -> Result<(), SystemError> {
         let options = clock::ClockOptions {
             cleanups: vec![luci_stages::PROVIDER_UPLOADS],
             ..clock::ClockOptions::owned_by(&setup.instance)
         };
         let (issuer, log, storage) = (issuer.clone(), self.log.clone(), setup.storage.clone());
-        let (sealing, objects) = (setup.sealing.clone(), StoredObjectsOptions::owned_by(&setup.instance));
-        if sealing.is_none() {
-            tracing::warn!(instance = setup.instance, "log is not sealed: LUCI_SEAL_KEY is not set");
+        let (mut sealing, objects) = (setup.sealing.clone(), StoredObjectsOptions::owned_by(&setup.instance));
+        match &mut sealing {
+            Some(options) => {
+                options.memory.broker = Some(SealStream::on(&connected(&setup.nats_url, "luci sealer").await?));
+            }
+            None => tracing::warn!(instance = setup.instance, "log is not sealed: LUCI_SEAL_KEY is not set"),
         }
         self.roles.start(ProcessRole::Clock, self.stop.clone(), move |stop| {
             let side_stop = stop.child_token();
@@ -242,6 +241,7 @@ impl System {
             let clock = clock.inspect(move |_| side_stop.cancel());
             async move { tokio::join!(clock, OptionFuture::from(sealer), keeper).0 }
         });
+        Ok(())
     }
 
     fn sender(&mut self, setup: &Setup) -> Result<(), SystemError> {
@@ -279,15 +279,8 @@ impl System {
     }
 }
 
-/// A client of the broker. It connects in the background; this waits only a moment for it, so that roles do not start with
-/// an error, since everything but publishing works without a broker.
 async fn connected(url: &SecretString, name: &str) -> Result<async_nats::Client, broker::BrokerError> {
-    let client = broker::connect(url.expose_secret(), name).await?;
-    let deadline = Instant::now() + BROKER_TIMEOUT;
-    while client.connection_state() != State::Connected && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    Ok(client)
+    broker::connect_soon(url.expose_secret(), name, BROKER_TIMEOUT).await
 }
 
 /// Forwards positions; never returns.
