@@ -21,9 +21,13 @@ const WRITTEN_OTHERWISE: &[(&str, &str)] = &[
 const OWNED_BY_FOLDER: &[(&str, &str)] = &[
     ("attempt_logs", "engine/messaging/src/store/attempts/"),
     ("dialer_queue", "engine/messaging/src/store/dialer_queue/"),
+    ("events", "schema/src/log/"),
+    ("head", "schema/src/log/"),
     ("leads", "engine/leads/src/store/leads/"),
     ("pipeline_runs", "projections/src/runs/"),
+    ("receipts", "schema/src/log/"),
     ("sms_queue", "engine/messaging/src/store/sms_queue/"),
+    ("streams", "schema/src/log/"),
 ];
 
 /// Files that read the table of another owner, and why.
