@@ -4,6 +4,7 @@ mod audit;
 mod binary;
 mod blocks;
 mod crash;
+mod evidence;
 mod flow;
 mod gateway;
 mod issuer;
