@@ -70,7 +70,7 @@ pub(super) fn read<'a>(line: &'a [u8], scratch: &mut Vec<u8>) -> Result<EventLin
     let micros = i64::try_from(micros).map_err(|_| LineFault::Form("a time"))?;
     let recorded_at = rest.quoted(",\"recordedAt\":\"")?;
     rest.literal("\",\"data\":")?;
-    let (data, metadata, previous, hash) = rest.end()?;
+    let LineEnd { data, metadata, previous, hash } = rest.end()?;
     let texts = [
         event_id,
         tenant,
@@ -128,6 +128,14 @@ fn hash_of(previous: &Hash, header: &[u8], data: &[u8], metadata: &[u8]) -> Hash
     Sha256::digest(whole).into()
 }
 
+/// The fields behind the header of a line.
+struct LineEnd<'a> {
+    data: &'a [u8],
+    metadata: &'a [u8],
+    previous: Hash,
+    hash: Hash,
+}
+
 /// What is still to be read of a line.
 struct Rest<'a>(&'a [u8]);
 
@@ -162,8 +170,7 @@ impl<'a> Rest<'a> {
         Ok(text)
     }
 
-    /// Data, metadata, previous hash and hash.
-    fn end(self) -> Result<(&'a [u8], &'a [u8], Hash, Hash), LineFault> {
+    fn end(self) -> Result<LineEnd<'a>, LineFault> {
         let at = self.0.len().checked_sub(TAIL).ok_or(LineFault::Form("two hashes at the end"))?;
         let (json, tail) = self.0.split_at(at);
         let mut tail = Rest(tail);
@@ -174,12 +181,12 @@ impl<'a> Rest<'a> {
         tail.literal(END)?;
         // Braces balance in JSON: no data or metadata that contains this text can end with it.
         if let Some(data) = json.strip_suffix(NO_METADATA) {
-            return Ok((data, &NO_METADATA[METADATA.len()..], previous, hash));
+            return Ok(LineEnd { data, metadata: &NO_METADATA[METADATA.len()..], previous, hash });
         }
         let mut values = serde_json::Deserializer::from_slice(json).into_iter::<&serde_json::value::RawValue>();
         let data = values.next().and_then(Result::ok).ok_or(LineFault::Form("data"))?.get().as_bytes();
         let metadata = json.get(data.len()..).and_then(|rest| rest.strip_prefix(METADATA));
-        Ok((data, metadata.ok_or(LineFault::Form("metadata"))?, previous, hash))
+        Ok(LineEnd { data, metadata: metadata.ok_or(LineFault::Form("metadata"))?, previous, hash })
     }
 
     /// 64 lower-case hex digits.

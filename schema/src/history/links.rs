@@ -50,7 +50,7 @@ pub(super) struct Links {
 impl Links {
     /// # Errors
     /// The verdict on a file whose first line is no header.
-    pub fn begin(header: &[u8]) -> Result<Self, Verdict> {
+    pub fn begin(header: &[u8]) -> Result<Self, Box<Verdict>> {
         let mut verdict = Verdict {
             format: FORMAT,
             scope: None,
@@ -70,7 +70,7 @@ impl Links {
             Ok(scope) => scope,
             Err(why) => {
                 verdict.fault = Some(BundleFault::Header(why));
-                return Err(verdict);
+                return Err(Box::new(verdict));
             }
         };
         verdict.scope = Some(scope);

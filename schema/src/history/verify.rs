@@ -49,7 +49,7 @@ pub fn verify_by(input: impl Read, threads: usize) -> io::Result<Verdict> {
     }
     let mut links = match Links::begin(title) {
         Ok(links) => links,
-        Err(verdict) => return Ok(verdict),
+        Err(verdict) => return Ok(*verdict),
     };
     let mut block: Vec<u8> = Vec::new();
     while !links.is_broken() {

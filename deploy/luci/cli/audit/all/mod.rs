@@ -85,7 +85,7 @@ async fn history(
     let sealed = audit.all(c).await?;
     (report.seals, report.sealed) = (sealed.seals, sealed.sealed);
     if let Some(fault) = sealed.fault {
-        report.at("seals", sealed.sealed.0 + 1, fault);
+        report.found("seals", fault);
     } else if let Some(fault) = not_sealed(c, sealed.sealed, sources.now).await? {
         report.found("seals", fault);
     }

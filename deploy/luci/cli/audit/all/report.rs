@@ -63,20 +63,20 @@ impl Report {
         self.findings.is_empty()
     }
 
-    /// No finding is at or before this position.
-    fn sound(&self) -> u64 {
-        let first = self.findings.iter().filter_map(|finding| finding.position).min();
+    /// No such finding is at or before this position.
+    fn sound(&self, counts: impl Fn(&Finding) -> bool) -> u64 {
+        let first = self.findings.iter().filter(|finding| counts(finding)).filter_map(|finding| finding.position).min();
         first.map_or(self.head, |first| first.saturating_sub(1).min(self.head))
     }
 
-    /// Everything up to this position is what was sealed.
+    /// Everything up to this position is what was sealed. A message of EVT that differs does not change that.
     pub fn proved(&self) -> u64 {
-        self.sealed.0.min(self.sound())
+        self.sealed.0.min(self.sound(|finding| finding.area != "evt"))
     }
 
     /// Everything up to this position is what was published, too.
     pub fn published(&self) -> u64 {
-        self.compared.0.min(self.sound())
+        self.compared.0.min(self.sound(|_| true))
     }
 
     /// Events that neither a seal nor EVT has: any of them may have been written by somebody else.
