@@ -57,6 +57,59 @@ pub fn root_by(leaf: Hash, index: usize, leaves: usize, path: &[Hash]) -> Option
     }
 }
 
+/// The nodes that lead from several leaves to the root: the roots of the subtrees that contain none of them, from left to
+/// right. `own` are the leaves' indices, rising; those beyond the last leaf are ignored.
+pub fn nodes(leaves: &[Hash], own: &[usize]) -> Vec<Hash> {
+    let mut found = Vec::new();
+    collect_nodes(leaves, 0, own, &mut found);
+    found
+}
+
+fn collect_nodes(leaves: &[Hash], first: usize, own: &[usize], found: &mut Vec<Hash>) {
+    match leaves {
+        [] => {}
+        _ if own.is_empty() => found.push(root(leaves)),
+        [_] => {}
+        _ => {
+            let at = split(leaves.len());
+            let (left, right) = leaves.split_at(at);
+            let (own_left, own_right) = own.split_at(own.partition_point(|index| *index < first + at));
+            collect_nodes(left, first, own_left, found);
+            collect_nodes(right, first + at, own_right, found);
+        }
+    }
+}
+
+/// The root computed from several leaves with their rising indices, and `nodes`. `None` when there are too few or too many
+/// nodes, or an index is out of range.
+pub fn root_of(own: &[(usize, Hash)], leaves: usize, nodes: &[Hash]) -> Option<Hash> {
+    if own.is_empty() || own.last().is_some_and(|(index, _)| *index >= leaves) {
+        return None;
+    }
+    let mut nodes = nodes.iter();
+    let root = subtree_root(own, 0, leaves, &mut nodes)?;
+    nodes.next().is_none().then_some(root)
+}
+
+fn subtree_root(
+    own: &[(usize, Hash)],
+    first: usize,
+    leaves: usize,
+    nodes: &mut std::slice::Iter<'_, Hash>,
+) -> Option<Hash> {
+    match own {
+        [] => nodes.next().copied(),
+        [(_, leaf)] if leaves == 1 => Some(*leaf),
+        _ if leaves < 2 => None,
+        _ => {
+            let at = split(leaves);
+            let (left, right) = own.split_at(own.partition_point(|(index, _)| *index < first + at));
+            let left = subtree_root(left, first, at, nodes)?;
+            Some(node(&left, &subtree_root(right, first + at, leaves - at, nodes)?))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +129,24 @@ mod tests {
                 assert_eq!(root_by(leaves[index], index, size, &[&proof[..], &[[0; 32]]].concat()), None);
             }
         }
+    }
+
+    #[test]
+    fn several_leaves_are_proved_by_the_subtrees_without_them() {
+        for count in 1..=9_usize {
+            let leaves = leaves(count as u64);
+            for chosen in 1..1_usize << count {
+                let own: Vec<usize> = (0..count).filter(|index| chosen >> index & 1 == 1).collect();
+                let nodes = nodes(&leaves, &own);
+                let with: Vec<(usize, Hash)> = own.iter().map(|index| (*index, leaves[*index])).collect();
+                assert_eq!(root_of(&with, count, &nodes), Some(root(&leaves)), "{own:?} of {count}");
+                let mut other = with.clone();
+                other[0].1 = [9; 32];
+                assert_ne!(root_of(&other, count, &nodes), Some(root(&leaves)));
+                assert_eq!(root_of(&with, count, &[&nodes[..], &[[0; 32]]].concat()), None, "a node too many");
+            }
+        }
+        assert_eq!(root_of(&[(3, [0; 32])], 3, &[]), None);
     }
 
     #[test]

@@ -3,15 +3,20 @@
 use std::time::Duration;
 
 use luci_runs::{
+    seal_memory::SealMemory,
+    seal_stream::SealStream,
     seal_witness::SealWitness,
     sealer::{self, SealerOptions, object_path},
 };
-use luci_schema::log::{Log, followers, last_seal};
+use luci_schema::{
+    Position,
+    log::{Follower, Log, followers, last_seal},
+};
 use luci_storage::Storage;
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{chatter, log, quick};
-use crate::support::{self, Database, eventually, seal_key};
+use crate::support::{self, Database, eventually, nats, seal_key};
 
 struct Sealed {
     database: Database,
@@ -31,9 +36,15 @@ impl Sealed {
 
     /// Runs a sealer until `done`.
     async fn seal_until(&self, witness: Option<SealWitness>, what: &str, done: impl AsyncFn() -> bool) {
+        let memory = SealMemory { file: witness, broker: None };
+        self.seal_remembered(memory, what, done).await;
+    }
+
+    /// The same with any witnesses.
+    async fn seal_remembered(&self, memory: SealMemory, what: &str, done: impl AsyncFn() -> bool) {
         let lease = quick("one").lease;
         let every = Duration::from_millis(50);
-        let options = SealerOptions { lease, every, witness, ..SealerOptions::owned_by("one", seal_key()) };
+        let options = SealerOptions { lease, every, memory, ..SealerOptions::owned_by("one", seal_key()) };
         let stop = CancellationToken::new();
         let task = tokio::spawn(sealer::run(options, self.log.clone(), self.storage.clone(), stop.clone()));
         eventually(what, async || done().await).await;
@@ -46,9 +57,13 @@ impl Sealed {
     }
 
     async fn error(&self) -> Option<String> {
+        self.follower().await?.last_error
+    }
+
+    async fn follower(&self) -> Option<Follower> {
         let mut c = self.log.pool().acquire().await.expect("a connection");
         let all = followers(&mut c).await.expect("answered");
-        all.into_iter().find(|follower| follower.name == "seals")?.last_error
+        all.into_iter().find(|follower| follower.name == "seals")
     }
 
     /// As the owner of database and store: removes every seal, its object, and if asked the checkpoint.
@@ -70,7 +85,9 @@ impl Sealed {
 async fn seals_that_the_checkpoint_knows_are_not_made_again() {
     let sealed = Sealed::new().await;
     chatter(&sealed.log, 20).await;
-    sealed.seal_until(None, "the log is sealed", async || sealed.sealed_to().await == 20).await;
+    // The checkpoint follows the seal's row and object.
+    let done = async || sealed.follower().await.is_some_and(|follower| follower.position == Position(20));
+    sealed.seal_until(None, "the log is sealed", done).await;
     sealed.remove_seals(false).await;
     let says_so = async || sealed.error().await.is_some_and(|error| error.contains("checkpoint"));
     sealed.seal_until(None, "the sealer reports it", says_so).await;
@@ -101,4 +118,26 @@ async fn a_witness_that_a_crash_left_behind_catches_up() {
     sealed.seal_until(Some(sealed.witness.clone()), "the witness knows all", known).await;
     let ids: Vec<u64> = sealed.witness.read().expect("lines").iter().map(|seal| seal.seal_id).collect();
     assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn seals_that_the_broker_knows_are_not_made_again() {
+    let sealed = Sealed::new().await;
+    let nats = nats().await;
+    let stream = SealStream::on(&nats.client().await);
+    let memory = || SealMemory { file: None, broker: Some(stream.clone()) };
+    chatter(&sealed.log, 20).await;
+    // The broker gets the seals of the time before it was a witness, too.
+    sealed.seal_until(None, "the log is sealed", async || sealed.sealed_to().await == 20).await;
+    chatter(&sealed.log, 5).await;
+    let known = async || stream.read().await.expect("seals").last().is_some_and(|seal| seal.to_position.0 == 25);
+    sealed.seal_remembered(memory(), "the broker knows all", known).await;
+    let ids: Vec<u64> = stream.read().await.expect("seals").iter().map(|seal| seal.seal_id).collect();
+    assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
+
+    sealed.remove_seals(true).await;
+    let says_so =
+        async || sealed.error().await.is_some_and(|error| error.contains("stream SEALS knows that position 25"));
+    sealed.seal_remembered(memory(), "the sealer reports it", says_so).await;
+    assert_eq!(sealed.sealed_to().await, 0);
 }

@@ -27,7 +27,9 @@ const OWNED_BY_FOLDER: &[(&str, &str)] = &[
     ("head", "schema/src/log/"),
     ("leads", "engine/leads/src/store/leads/"),
     ("pipeline_runs", "projections/src/runs/"),
+    ("receipts", "schema/src/log/"),
     ("sms_queue", "engine/messaging/src/store/sms_queue/"),
+    ("streams", "schema/src/log/"),
 ];
 
 /// Files that read the table of another owner, and why.

@@ -1,7 +1,7 @@
 //! The command line; each subcommand is a file. Exit codes: 0 success, 1 error, or a run or check that failed, 2 usage,
 //! 78 configuration, 130 interrupted while it watched a run.
 
-mod audit;
+pub mod audit;
 mod automation;
 mod backup;
 mod blueprint;

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use luci_config::vault::Vault;
-use luci_runs::{seal_witness::SealWitness, sealer::SealerOptions};
+use luci_runs::{seal_memory::SealMemory, seal_witness::SealWitness, sealer::SealerOptions};
 use luci_schema::{RunId, migrate};
 use secrecy::ExposeSecret;
 
@@ -77,7 +77,7 @@ impl Serve {
             storage,
             vault,
             sealing: seal_key.map(|key| SealerOptions {
-                witness: config.seal_witness.clone().map(SealWitness::at),
+                memory: SealMemory { file: config.seal_witness.clone().map(SealWitness::at), broker: None },
                 ..SealerOptions::owned_by(&instance, Arc::new(key))
             }),
             providers: providers(&config, listener.as_ref()),

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use luci_config::{AdminError, By, Role as CallerRole, actors, keys, tenants, vault::Vault};
 use luci_leads::commands::sectors;
-use luci_runs::sealer::SealerOptions;
+use luci_runs::{seal_memory::SealMemory, sealer::SealerOptions};
 use luci_schema::{TenantId, log::Log, migrate};
 use luci_storage::Storage;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -93,7 +93,7 @@ impl LocalInstance {
             storage,
             vault: Arc::new(Vault::new(master)?),
             sealing: Some(SealerOptions {
-                witness: Some(seal_witness(config)),
+                memory: SealMemory { file: Some(seal_witness(config)), broker: None },
                 ..SealerOptions::owned_by(&instance, Arc::new(seal_key))
             }),
             providers: providers(config, Some(&listener)),

@@ -19,6 +19,7 @@ use luci_runs::{
     clock::{self, LostBlocks},
     issue::Issuer,
     relay::{self, RelayOptions},
+    seal_stream::SealStream,
     sealer::{self, SealerOptions},
     store_claim::{self, StoreClaimError},
     stored_objects::{self, StoredObjectsOptions},
@@ -228,9 +229,12 @@ impl System {
             ..clock::ClockOptions::owned_by(&setup.instance)
         };
         let (issuer, log, storage) = (issuer.clone(), self.log.clone(), setup.storage.clone());
-        let (sealing, objects) = (setup.sealing.clone(), StoredObjectsOptions::owned_by(&setup.instance));
-        if sealing.is_none() {
-            tracing::warn!(instance = setup.instance, "log is not sealed: LUCI_SEAL_KEY is not set");
+        let (mut sealing, objects) = (setup.sealing.clone(), StoredObjectsOptions::owned_by(&setup.instance));
+        match &mut sealing {
+            Some(options) => {
+                options.memory.broker = Some(SealStream::on(&nats));
+            }
+            None => tracing::warn!(instance = setup.instance, "log is not sealed: LUCI_SEAL_KEY is not set"),
         }
         self.roles.start(ProcessRole::Clock, self.stop.clone(), move |stop| {
             let side_stop = stop.child_token();

@@ -73,6 +73,15 @@ pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
     Ok(client)
 }
 
+/// The same, but waits a moment for the connection, so that roles do not start with an error, since everything but publishing
+/// works without a broker.
+pub async fn connect_soon(url: &str, name: &str, at_most: Duration) -> Result<Client, BrokerError> {
+    let client = connect(url, name).await?;
+    // That it takes longer is no error.
+    let _ = tokio::time::timeout(at_most, connected(&client)).await;
+    Ok(client)
+}
+
 fn report(event: &ConnectionEvent) {
     match event {
         ConnectionEvent::Connected => tracing::info!("connected to NATS"),
@@ -112,7 +121,7 @@ pub async fn connected_within(client: &Client, limit: Duration) -> Result<(), Br
 
 async fn connected(client: &Client) {
     while client.connection_state() != State::Connected {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 

@@ -11,6 +11,8 @@ pub mod lease_guard;
 pub mod relay;
 mod retry_pause;
 pub mod seal_history;
+pub mod seal_memory;
+pub mod seal_stream;
 pub mod seal_witness;
 pub mod sealer;
 pub mod store_claim;

@@ -3,7 +3,7 @@
 use luci_schema::log::{Log, LogError, last_seal};
 use luci_storage::{Storage, StorageError};
 
-use crate::{seal_witness::SealWitness, sealer::object_path};
+use crate::{seal_memory::SealMemory, seal_stream::SealStreamError, sealer::object_path};
 
 #[derive(Debug, thiserror::Error)]
 pub enum LeaveBehindError {
@@ -13,11 +13,13 @@ pub enum LeaveBehindError {
     Store(#[from] StorageError),
     #[error("the seal witness cannot be rewritten: {0}")]
     Witness(#[from] std::io::Error),
+    #[error(transparent)]
+    Broker(#[from] SealStreamError),
 }
 
 /// Moves the copies of seals after the database's last one to `audit/seals/left-behind/{epoch}/`, and keeps the witness under
-/// another name beside one without them. Nothing is deleted: what was sealed stays provable.
-pub async fn leave_behind(log: &Log, storage: &Storage, witness: &SealWitness) -> Result<(), LeaveBehindError> {
+/// another name beside one without them. What was sealed stays provable. Stream SEALS is published again.
+pub async fn leave_behind(log: &Log, storage: &Storage, memory: &SealMemory) -> Result<(), LeaveBehindError> {
     let last = last_seal(&mut *log.pool().acquire().await.map_err(LogError::Database)?).await?;
     let last = last.map_or(0, |seal| seal.seal_id);
     for seal_id in last + 1.. {
@@ -30,6 +32,11 @@ pub async fn leave_behind(log: &Log, storage: &Storage, witness: &SealWitness) -
         storage.put_new(&kept, bytes, "application/json").await?;
         storage.delete(&object_path(seal_id)).await?;
     }
-    witness.leave_behind(last, log.epoch())?;
+    if let Some(witness) = &memory.file {
+        witness.leave_behind(last, log.epoch())?;
+    }
+    if let Some(stream) = &memory.broker {
+        stream.leave_behind(last).await?;
+    }
     Ok(())
 }

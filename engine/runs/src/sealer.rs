@@ -24,7 +24,7 @@ use crate::{
     follow,
     lease_guard::{LeaseGuard, LeaseOptions},
     retry_pause::RetryPause,
-    seal_witness::{SealWitness, WitnessedSeal},
+    seal_memory::{SealMemory, SealMemoryError},
 };
 
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub struct SealerOptions {
     /// Longest time until an appended event is sealed.
     pub every: Duration,
     /// Remembers every seal outside database and store.
-    pub witness: Option<SealWitness>,
+    pub memory: SealMemory,
 }
 
 impl SealerOptions {
@@ -42,7 +42,7 @@ impl SealerOptions {
     pub const INTERVAL: Duration = Duration::from_secs(60);
 
     pub fn owned_by(owner: impl Into<String>, key: Arc<SealKey>) -> Self {
-        Self { lease: LeaseOptions::owned_by(owner), key, every: Self::INTERVAL, witness: None }
+        Self { lease: LeaseOptions::owned_by(owner), key, every: Self::INTERVAL, memory: SealMemory::default() }
     }
 }
 
@@ -57,21 +57,18 @@ enum SealerError {
          Nothing was replaced. See `luci audit seals`; if the restore was intended, move the newer seal objects away"
     )]
     SealMismatch(u64),
-    #[error(
-        "{memory} knows that position {known} was sealed, the database has seals up to position {found}: seals were removed, \
-         or the database was restored to an earlier state. Nothing is sealed again. See `luci audit seals`"
-    )]
-    SealsRemoved { memory: String, known: Position, found: Position },
-    #[error("{memory} knows another seal {0} than the database: seals were replaced. Nothing is sealed again", memory = .1)]
-    SealReplaced(u64, String),
-    #[error("the witness of seals cannot be used: {0}")]
-    Witness(#[from] std::io::Error),
+    #[error(transparent)]
+    Memory(#[from] SealMemoryError),
 }
 
 impl SealerError {
     /// An operator must act: the same try soon again cannot succeed.
     fn is_tampering(&self) -> bool {
-        matches!(self, Self::SealMismatch(_) | Self::SealsRemoved { .. } | Self::SealReplaced(..))
+        match self {
+            Self::SealMismatch(_) => true,
+            Self::Memory(error) => error.is_tampering(),
+            Self::Log(_) | Self::Storage(_) => false,
+        }
     }
 }
 
@@ -177,11 +174,11 @@ impl SealerSession<'_> {
         for seal in &recent {
             self.export(seal, at).await?;
         }
+        self.publish().await?;
         Ok(last)
     }
 
-    /// The database still has every seal that the checkpoint and the witness know. Seals that a crash kept from the witness are
-    /// added to it.
+    /// The database still has every seal that the checkpoint and the witnesses know.
     async fn compare_with_memory(
         &self,
         c: &mut PgConnection,
@@ -191,29 +188,20 @@ impl SealerSession<'_> {
         let found = last.map_or(Position(0), |seal| seal.to_position);
         if at > found {
             let memory = "the sealer's checkpoint".into();
-            return Err(SealerError::SealsRemoved { memory, known: at, found });
+            return Err(SealMemoryError::Removed { memory, known: at, found }.into());
         }
-        let Some(witness) = &self.options.witness else { return Ok(()) };
-        let memory = || format!("the witness {}", witness.path().display());
-        let known = witness.read()?.last().copied();
-        if let Some(known) = known {
-            let here = log::seals_after(c, known.seal_id.saturating_sub(1), 1).await?;
-            match here.first().map(WitnessedSeal::from) {
-                Some(here) if here == known => {}
-                Some(here) if here.seal_id == known.seal_id => {
-                    return Err(SealerError::SealReplaced(known.seal_id, memory()));
-                }
-                _ => return Err(SealerError::SealsRemoved { memory: memory(), known: known.to_position, found }),
+        Ok(self.options.memory.compare(c, found).await?)
+    }
+
+    /// While the broker is away, the log is sealed without it; it gets what it lacks with the next seal.
+    async fn publish(&self) -> Result<(), SealerError> {
+        let mut c = self.lease.pool().acquire().await?;
+        match self.options.memory.publish(&mut c).await {
+            Err(SealMemoryError::Broker(error)) => {
+                tracing::warn!(%error, "seals not published, again with the next seal");
+                Ok(())
             }
-        }
-        let mut after = known.map_or(0, |known| known.seal_id);
-        loop {
-            let page = log::seals_after(c, after, CHECKED_SEALS).await?;
-            let Some(newest) = page.last() else { return Ok(()) };
-            after = newest.seal_id;
-            for seal in &page {
-                witness.add(seal.into())?;
-            }
+            published => Ok(published?),
         }
     }
 
@@ -233,10 +221,11 @@ impl SealerSession<'_> {
         log::add_seal(&mut tx, &seal).await?;
         tx.commit().await?;
         leaves.clear();
-        if let Some(witness) = &self.options.witness {
-            witness.add((&seal).into())?;
+        if let Some(file) = &self.options.memory.file {
+            file.add((&seal).into()).map_err(SealMemoryError::from)?;
         }
         self.export(&seal, at).await?;
+        self.publish().await?;
         metrics::gauge!("luci_sealed_position").set(seal.to_position.0 as f64);
         *last = Some(seal);
         Ok(())

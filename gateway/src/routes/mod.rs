@@ -69,6 +69,7 @@ pub static ROUTES: &[Route] = &[
     read("/api/pipelines/{runId}/compare/{otherRunId}", "compareRuns", |a, c, r| {
         Box::pin(runs::compare::handle(a, c, r))
     }),
+    read("/api/pipelines/{runId}/bundle", "exportHistory", |a, c, r| Box::pin(runs::bundle::handle(a, c, r))),
     read("/api/pipelines/{runId}/seal", "getRunSeal", |a, c, r| Box::pin(runs::seal::handle(a, c, r))),
     read("/api/pipelines/{runId}/verify", "verifyRun", |a, c, r| Box::pin(runs::verify::handle(a, c, r))),
     post("/api/luci/orchestrate", "orchestrate", Right::Operate, |a, c, r| {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::{
     Actor, CommandId, CorrelationId, Event, EventId, Hash, Micros, Position, Recorded, StreamId, TenantId, Version,
-    json, recorded::GENESIS,
+    hash_text, json, recorded::GENESIS,
 };
 
 /// Largest append, in bytes of event data. Leads belong in artifacts, not in events.
@@ -41,6 +43,19 @@ pub struct NewReceipt {
     pub body_digest: Hash,
     /// The data that the answer is rendered from.
     pub outcome: Value,
+}
+
+/// The metadata of an event: what the hash chain covers beside the event itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EventMetadata {
+    /// Of the last event of a command from outside: `receipt_digest` of its receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+}
+
+/// SHA-256 over a receipt's body digest and the bytes of its outcome, in lower hex.
+pub fn receipt_digest(body_digest: &Hash, outcome: &str) -> String {
+    hash_text(&Sha256::new().chain_update(body_digest).chain_update(outcome).finalize().into())
 }
 
 /// The stored receipt of a command.
@@ -140,6 +155,10 @@ impl Prepared {
             let recorded = prepared.record(event, append.actor, append.correlation, append.causation)?;
             prepared.bytes += recorded.data.len() + 400;
             prepared.events.push(recorded);
+        }
+        if let (Some((receipt, outcome)), Some(last)) = (&prepared.receipt, prepared.events.last_mut()) {
+            let metadata = EventMetadata { receipt: Some(receipt_digest(&receipt.body_digest, outcome)) };
+            last.metadata = json::canonical(&metadata).map_err(|e| AppendError::Invalid(e.to_string()))?;
         }
         if prepared.bytes > MAX_APPEND_BYTES {
             return Err(AppendError::TooLarge { event_type: None, bytes: prepared.bytes, most: MAX_APPEND_BYTES });

@@ -9,6 +9,7 @@ mod append_cache;
 mod append_failure;
 mod append_in;
 mod appender;
+mod audit;
 mod batch;
 mod blocking;
 mod chain;
@@ -30,9 +31,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use crate::recorded::GENESIS;
 pub use append::{
-    Append, AppendError, Appended, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, MAX_EVENT_BYTES, NewReceipt, Receipt,
+    Append, AppendError, Appended, EventMetadata, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, MAX_EVENT_BYTES, NewReceipt,
+    Receipt, receipt_digest,
 };
 pub use append_failure::{is_blocked, is_disconnected};
+pub use audit::{
+    StoredEvent, StoredReceipt, StoredStream, stored_events, stored_heads, stored_receipts, stored_streams,
+};
 pub use blocking::{BlockingSession, blocking_session};
 pub use chain::{Chain, ChainError, event_hash};
 pub use epoch::{HaltedBy, begin_epoch, epochs, halted};

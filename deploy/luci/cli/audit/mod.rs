@@ -1,9 +1,12 @@
 //! `luci audit`: shows a run's history and states, verifies them, and compares the read tables with the log.
 
+pub mod all;
 mod diff;
 mod drift;
-mod proof;
+mod export;
 pub mod seals;
+mod verify;
+pub mod witnesses;
 
 use clap::Subcommand;
 use serde::Deserialize;
@@ -35,10 +38,10 @@ pub enum Audit {
     },
     /// Compare two states of a run, or two runs
     Diff(diff::Diff),
-    /// Verify the hash chain of a run; exit code 1 when it is broken
-    Verify(proof::Verify),
-    /// Export a run's history as a file that can be verified offline
-    Export(proof::Export),
+    /// Verify a run, an exported file, or with --all everything as operator; exit code 1 when something is wrong
+    Verify(verify::Verify),
+    /// Export the history of a run, a tenant or a range of positions as a file that can be verified offline
+    Export(export::Export),
     /// Verify the log against its seals in the database and the store, as operator; exit code 1 when one does not match
     Seals(seals::Seals),
     /// Compare the read tables with a fresh fold of the log, as operator; exit code 1 when they differ
@@ -52,7 +55,7 @@ impl Audit {
             Self::State { run, at, json } => show(&Api::find(config)?, &run, at.as_deref(), json).await,
             Self::Diff(diff) => diff.run(&Api::find(config)?).await,
             Self::Verify(verify) => verify.run(config).await,
-            Self::Export(export) => export.run(&Api::find(config)?).await,
+            Self::Export(export) => export.run(config).await,
             Self::Seals(seals) => seals.run(config).await,
             Self::Drift(drift) => drift.run(config).await,
         }

@@ -4,26 +4,27 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use luci_runs::{
-    seal_witness::WitnessedSeal,
-    sealer::{SealerOptions, object_path},
-};
+use luci_runs::sealer::{SealerOptions, object_path};
 use luci_schema::{
     Micros, Position,
-    log::{Log, first_broken, hashes, seals_after},
+    log::{StoredEvent, first_broken, hashes, seals_after, stored_events},
     merkle::{leaf, root},
-    seal::{Seal, SealKey},
+    seal::Seal,
 };
 use luci_storage::{Storage, StorageError};
 use serde_json::json;
 use sqlx::PgConnection;
 
+use super::witnesses::{Witness, connected, read_witnesses};
 use crate::{
     cli::{Outcome, out, projections::OperatorAccess},
     config::{Config, MissingSetting, StoreAddress},
     local::InstanceFile,
-    process::from_config::{configured_seal_key, seal_witness},
+    process::from_config::configured_seal_key,
 };
+
+/// Where the store has the copies of seals.
+pub(super) const SEAL_FOLDER: &str = "audit/seals/";
 
 /// Seals that are read with one query.
 const PAGE: u32 = 100;
@@ -39,27 +40,27 @@ pub struct Seals {
 
 /// The valid seals up to the first fault, if any.
 #[derive(Debug, Default)]
-struct Checked {
-    seals: u64,
-    sealed: Position,
+pub struct Checked {
+    pub seals: u64,
+    pub sealed: Position,
     last: Option<Seal>,
-    fault: Option<String>,
+    pub fault: Option<String>,
 }
 
 impl Seals {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let access = OperatorAccess::open(config).await?;
-        let (storage, own) = (operator_store(config)?, own_key(config)?);
-        let keys: Vec<String> = self.key.into_iter().chain(own.map(|key| hex::encode(key.public()))).collect();
+        let (storage, keys) = (operator_store(config)?, own_keys(config, &self.key)?);
+        let witnesses = read_witnesses(config, connected(config).await?.as_ref()).await?;
+        let now = Micros::now();
+        let audit = SealAudit { storage: &storage, keys: &keys, witnesses: &witnesses, now, events_checked: false };
         let mut c = access.log.pool().acquire().await?;
-        let witness = seal_witness(config);
-        let witnessed = witness.read().with_context(|| format!("cannot read {}", witness.path().display()))?;
-        let mut checked = Audit { storage: &storage, keys: &keys, witnessed: &witnessed }.all(&mut c).await?;
+        let mut checked = audit.all(&mut c).await?;
+        if checked.fault.is_none() {
+            checked.fault = not_sealed(&mut c, checked.sealed, now).await?;
+        }
         drop(c);
         let head = access.log.newest().await?;
-        if checked.fault.is_none() {
-            checked.fault = not_sealed(&access.log, checked.sealed).await?;
-        }
         let unsealed = head.0.saturating_sub(checked.sealed.0);
         let key = checked.last.as_ref().map(|seal| hex::encode(seal.public_key));
         if self.json {
@@ -77,12 +78,12 @@ impl Seals {
 }
 
 /// Why events that should have been sealed are not; `None` while the newest are younger than two intervals.
-async fn not_sealed(log: &Log, sealed: Position) -> anyhow::Result<Option<String>> {
-    let Some(first) = log.read(sealed, 1).await?.into_iter().next() else { return Ok(None) };
-    let age = Duration::from_micros(u64::try_from(Micros::now().0 - first.recorded_at.0).unwrap_or(0));
+pub(super) async fn not_sealed(c: &mut PgConnection, sealed: Position, now: Micros) -> anyhow::Result<Option<String>> {
+    let first = stored_events(c, sealed.0 as i64, 1).await?.pop();
+    let Some(StoredEvent { position, event: Ok(first) }) = first else { return Ok(None) };
+    let age = Duration::from_micros(u64::try_from(now.0 - first.recorded_at.0).unwrap_or(0));
     let at = first.recorded_at.rfc3339();
-    let fault =
-        format!("the events from position {} on have not been sealed since {at}: no sealer runs", first.position);
+    let fault = format!("the events from position {position} on have not been sealed since {at}: no sealer runs");
     Ok((age > 2 * SealerOptions::INTERVAL).then_some(fault))
 }
 
@@ -103,22 +104,27 @@ pub fn operator_store(config: &Config) -> anyhow::Result<Storage> {
     }
 }
 
-/// `LUCI_SEAL_KEY`, else the `seal.key` of the data folder if it exists.
-fn own_key(config: &Config) -> anyhow::Result<Option<SealKey>> {
+/// These keys, and the public key of `LUCI_SEAL_KEY` or else the `seal.key` of the data folder, if there is one.
+pub(super) fn own_keys(config: &Config, given: &[String]) -> anyhow::Result<Vec<String>> {
     let file = config.data_dir.join("seal.key");
-    config.seal_key.clone().or_else(|| file.exists().then_some(file)).as_deref().map(configured_seal_key).transpose()
+    let own = config.seal_key.clone().or_else(|| file.exists().then_some(file));
+    let own = own.as_deref().map(configured_seal_key).transpose()?;
+    Ok(given.iter().cloned().chain(own.map(|key| hex::encode(key.public()))).collect())
 }
 
-struct Audit<'a> {
-    storage: &'a Storage,
+/// Verifies the seals of the database against events, copies and witnesses.
+pub(super) struct SealAudit<'a> {
+    pub storage: &'a Storage,
     /// Public keys that may seal the log; empty when any key may.
-    keys: &'a [String],
-    /// What the witness knows, in order; empty when there is none.
-    witnessed: &'a [WitnessedSeal],
+    pub keys: &'a [String],
+    pub witnesses: &'a [Witness],
+    pub now: Micros,
+    /// The caller has compared each event with its hash.
+    pub events_checked: bool,
 }
 
-impl Audit<'_> {
-    async fn all(&self, c: &mut PgConnection) -> anyhow::Result<Checked> {
+impl SealAudit<'_> {
+    pub async fn all(&self, c: &mut PgConnection) -> anyhow::Result<Checked> {
         let mut checked = Checked::default();
         loop {
             let page = seals_after(c, checked.seals, PAGE).await?;
@@ -135,11 +141,8 @@ impl Audit<'_> {
                 checked.last = Some(seal);
             }
         }
-        if let Some(known) = self.witnessed.last().filter(|known| known.seal_id > checked.seals) {
-            checked.fault = Some(format!(
-                "the witness has seal {} (up to position {}), the database does not: seals were removed",
-                known.seal_id, known.to_position
-            ));
+        checked.fault = self.witnesses.iter().find_map(|witness| witness.knows_more(checked.seals));
+        if checked.fault.is_some() {
             return Ok(checked);
         }
         let next = checked.seals + 1;
@@ -157,13 +160,8 @@ impl Audit<'_> {
         if let Err(error) = seal.check(before) {
             return Ok(Some(error.to_string()));
         }
-        let known = self
-            .witnessed
-            .binary_search_by_key(&seal.seal_id, |known| known.seal_id)
-            .ok()
-            .map(|at| &self.witnessed[at]);
-        if known.is_some_and(|known| *known != WitnessedSeal::from(seal)) {
-            return Ok(Some("the witness has another seal of this number".into()));
+        if let Some(fault) = self.witnesses.iter().find_map(|witness| witness.contradicts(seal, self.now)) {
+            return Ok(Some(fault));
         }
         let key = hex::encode(seal.public_key);
         if !self.keys.is_empty() && !self.keys.contains(&key) {
@@ -180,7 +178,9 @@ impl Audit<'_> {
         if root(&leaves) != seal.root {
             return Ok(Some("the events do not match the seal's Merkle root".into()));
         }
-        if let Some(at) = first_broken(c, from, to).await? {
+        if !self.events_checked
+            && let Some(at) = first_broken(c, from, to).await?
+        {
             return Ok(Some(format!("the event at position {at} does not match its hash")));
         }
         Ok(match self.copy(seal.seal_id).await? {

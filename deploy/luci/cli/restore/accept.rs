@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use luci_messaging::sender::journal;
-use luci_runs::{relay::LostEvent, seal_history};
+use luci_runs::{relay::LostEvent, seal_history, seal_memory::SealMemory, seal_stream::SealStream};
 use luci_schema::{log::begin_epoch, migrate};
 use serde_json::json;
 
@@ -55,7 +55,9 @@ impl Accept {
         let mut tx = log.pool().begin().await?;
         journal::bring_in(&mut tx, &found.sends).await?;
         tx.commit().await?;
-        seal_history::leave_behind(log, &found.storage, &seal_witness(config)).await?;
+        let broker = found.broker.as_ref().map(SealStream::on);
+        let memory = SealMemory { file: Some(seal_witness(config)), broker };
+        seal_history::leave_behind(log, &found.storage, &memory).await?;
         let owner = migrate::connect_owner(&database_url(config)?).await.context("cannot connect to the database")?;
         let (position, epoch) = begin_epoch(&mut *owner.acquire().await?).await?;
         owner.close().await;

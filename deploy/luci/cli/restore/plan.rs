@@ -35,6 +35,8 @@ pub(super) struct Findings {
     pub storage: Storage,
     pub head: Position,
     pub halted: Option<String>,
+    /// The connection to NATS, if it answered.
+    pub broker: Option<async_nats::Client>,
     /// Why NATS could not be asked, or the events that it has and the log does not have.
     pub lost: Result<Vec<LostEvent>, String>,
     /// Entries of the send journal, with their objects' paths.
@@ -52,12 +54,15 @@ impl Findings {
         let since = newest.map_or(Micros::now(), |event| event.recorded_at).plus_millis(-MARGIN_MS);
         let sends = journal::unknown(&mut c, &storage, since).await?;
         drop(c);
-        let lost = lost(config, &access).await.map_err(|error| format!("{error:#}"));
-        Ok(Self { access, storage, head, halted, lost, sends })
+        let (broker, lost) = match lost(config, &access).await {
+            Ok((client, lost)) => (Some(client), Ok(lost)),
+            Err(error) => (None, Err(format!("{error:#}"))),
+        };
+        Ok(Self { access, storage, head, halted, broker, lost, sends })
     }
 }
 
-async fn lost(config: &Config, access: &OperatorAccess) -> anyhow::Result<Vec<LostEvent>> {
+async fn lost(config: &Config, access: &OperatorAccess) -> anyhow::Result<(async_nats::Client, Vec<LostEvent>)> {
     use secrecy::ExposeSecret as _;
     let url = match &config.nats_url {
         Some(url) => url.expose_secret().to_owned(),
@@ -69,7 +74,8 @@ async fn lost(config: &Config, access: &OperatorAccess) -> anyhow::Result<Vec<Lo
     };
     let client = broker::connect(&url, "luci restore").await?;
     broker::connected_within(&client, std::time::Duration::from_secs(5)).await?;
-    Ok(lost_events(&client, &access.log).await?)
+    let lost = lost_events(&client, &access.log).await?;
+    Ok((client, lost))
 }
 
 impl Plan {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{lease_guard::LeaseOptions, retry_pause::RetryPause};
 
-pub use scrub::{Checked, check_all};
+pub use scrub::{Checked, check_all, objects_of};
 pub use sweep::{Swept, sweep_run};
 
 #[derive(Debug, Clone)]

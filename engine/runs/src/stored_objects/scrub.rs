@@ -130,8 +130,8 @@ pub async fn check_all(log: &Log, storage: &Storage) -> Result<Checked, StoredOb
     Ok(checked)
 }
 
-/// What an event recorded of objects.
-fn objects_of(event: &Event) -> Vec<(&str, ObjectDigest)> {
+/// What an event recorded of objects: paths, sizes and digests.
+pub fn objects_of(event: &Event) -> Vec<(&str, ObjectDigest)> {
     match event {
         Event::Config(ConfigEvent::ImportCompleted(import)) => {
             let digest = ObjectDigest { size_bytes: import.size_bytes, checksum: import.checksum.clone() };

@@ -4,6 +4,7 @@ pub mod activity;
 pub mod artifacts;
 pub mod blocks;
 pub mod bulk;
+pub mod bundle;
 pub mod cancel;
 pub mod command;
 pub mod compare;

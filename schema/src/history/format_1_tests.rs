@@ -42,7 +42,7 @@ fn file() -> Vec<String> {
         head_hash = event.hash;
         lines.push(serde_json::to_string(&EventText::try_from(&event).unwrap()).unwrap());
     }
-    let (format, exported_at, sealed) = (FORMAT.into(), Micros(0).rfc3339(), None);
+    let (format, exported_at, sealed) = (FORMAT_1.into(), Micros(0).rfc3339(), None);
     let title =
         Title { format, stream_id: run.into(), tenant_id: tenant, events: Version(3), head_hash, exported_at, sealed };
     lines[0] = serde_json::to_string(&title).unwrap();

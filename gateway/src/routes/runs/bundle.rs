@@ -1,0 +1,47 @@
+//! `GET /api/pipelines/{runId}/bundle`: the history of a run with its seals, as a file that proves itself (`luci-history/2`).
+
+use std::sync::Arc;
+
+use http::{HeaderValue, header};
+use luci_schema::{
+    RunId,
+    history::{BundleReader, ExportError, Scope},
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use warp::{Reply, reply::Response};
+
+use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult};
+
+pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
+    let run: RunId = request.id(0, "run")?;
+    let scope = Scope::Stream { stream: run.into(), tenant: caller.tenant };
+    let mut reader = BundleReader::open(app.log.clone(), scope).await.map_err(problem)?;
+    let (sender, receiver) = mpsc::channel::<Result<String, ExportError>>(4);
+    tokio::spawn(async move {
+        while let Some(lines) = reader.next().await.transpose() {
+            // The response has started: aborting it is the only way to report the error.
+            let interrupted = lines.as_ref().err().map(ToString::to_string);
+            if sender.send(lines).await.is_err() || interrupted.is_some() {
+                tracing::warn!(error = interrupted, run.id = %run, "export of a history interrupted");
+                return;
+            }
+        }
+    });
+    let mut response: Response = warp::reply::stream(ReceiverStream::new(receiver)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{run}.history.ndjson\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+fn problem(error: ExportError) -> Problem {
+    match error {
+        ExportError::Empty => Problem::not_found("run"),
+        ExportError::Log(error) => error.into(),
+        ExportError::Json(error) => Problem::internal(&error),
+    }
+}
