@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use luci_runs::{
+    seal_history,
     seal_memory::SealMemory,
     seal_stream::SealStream,
     seal_witness::SealWitness,
     sealer::{self, SealerOptions, object_path},
 };
-use luci_schema::{
-    Position,
-    log::{Follower, Log, followers, last_seal},
-};
+use luci_schema::log::{Log, followers, last_seal};
 use luci_storage::Storage;
 use tokio_util::sync::CancellationToken;
 
@@ -56,14 +54,17 @@ impl Sealed {
         last_seal(&mut c).await.expect("answered").map_or(0, |seal| seal.to_position.0)
     }
 
-    async fn error(&self) -> Option<String> {
-        self.follower().await?.last_error
-    }
-
-    async fn follower(&self) -> Option<Follower> {
+    /// Up to which position the sealer knows that it has sealed: it is moved after the seal and its copy are written.
+    async fn checkpoint(&self) -> u64 {
         let mut c = self.log.pool().acquire().await.expect("a connection");
         let all = followers(&mut c).await.expect("answered");
-        all.into_iter().find(|follower| follower.name == "seals")
+        all.into_iter().find(|follower| follower.name == "seals").map_or(0, |follower| follower.position.0)
+    }
+
+    async fn error(&self) -> Option<String> {
+        let mut c = self.log.pool().acquire().await.expect("a connection");
+        let all = followers(&mut c).await.expect("answered");
+        all.into_iter().find(|follower| follower.name == "seals")?.last_error
     }
 
     /// As the owner of database and store: removes every seal, its object, and if asked the checkpoint.
@@ -85,9 +86,7 @@ impl Sealed {
 async fn seals_that_the_checkpoint_knows_are_not_made_again() {
     let sealed = Sealed::new().await;
     chatter(&sealed.log, 20).await;
-    // The checkpoint follows the seal's row and object.
-    let done = async || sealed.follower().await.is_some_and(|follower| follower.position == Position(20));
-    sealed.seal_until(None, "the log is sealed", done).await;
+    sealed.seal_until(None, "the checkpoint knows all", async || sealed.checkpoint().await == 20).await;
     sealed.remove_seals(false).await;
     let says_so = async || sealed.error().await.is_some_and(|error| error.contains("checkpoint"));
     sealed.seal_until(None, "the sealer reports it", says_so).await;
@@ -140,4 +139,30 @@ async fn seals_that_the_broker_knows_are_not_made_again() {
         async || sealed.error().await.is_some_and(|error| error.contains("stream SEALS knows that position 25"));
     sealed.seal_remembered(memory(), "the sealer reports it", says_so).await;
     assert_eq!(sealed.sealed_to().await, 0);
+}
+
+#[tokio::test]
+async fn seals_of_a_history_that_was_left_behind_do_not_stop_the_sealer() {
+    let sealed = Sealed::new().await;
+    let nats = nats().await;
+    let stream = SealStream::on(&nats.client().await);
+    let memory = || SealMemory { file: Some(sealed.witness.clone()), broker: Some(stream.clone()) };
+    chatter(&sealed.log, 20).await;
+    let all_know = async || stream.read().await.expect("seals").last().is_some_and(|seal| seal.to_position.0 == 20);
+    sealed.seal_remembered(memory(), "the broker knows all", all_know).await;
+    // As if the database were restored to before the first seal; store and witnesses are as they were.
+    sqlx::raw_sql(
+        "alter table log.seals disable trigger all; delete from log.seals;
+                   update log.followers set position = 0 where name = 'seals'",
+    )
+    .execute(&sealed.database.pool().await)
+    .await
+    .expect("restored");
+    seal_history::leave_behind(&sealed.log, &sealed.storage, &memory()).await.expect("left behind");
+    let left = format!("audit/seals/left-behind/{}/0000000001.json", sealed.log.epoch());
+    assert!(sealed.storage.head(&left).await.expect("asked").is_some(), "what was sealed stays provable");
+    chatter(&sealed.log, 5).await;
+    let all_know = async || stream.read().await.expect("seals").last().is_some_and(|seal| seal.to_position.0 == 25);
+    sealed.seal_remembered(memory(), "the log is sealed again", all_know).await;
+    assert_eq!(sealed.error().await, None);
 }
