@@ -16,6 +16,7 @@ mod migrate;
 mod out;
 mod projections;
 mod provider;
+mod relay;
 mod restore;
 mod run;
 mod run_list;
@@ -102,6 +103,9 @@ enum Command {
     /// Compare stored objects with what was recorded
     #[command(subcommand)]
     Storage(storage::Storage),
+    /// Repair stream EVT where only an operator may decide, as operator
+    #[command(subcommand)]
+    Relay(relay::Relay),
     /// Write database and stored objects to a folder, while LUCI runs, as operator
     Backup(backup::Backup),
     /// Restore a backup, show what happened after it, and accept the restored state, as operator
@@ -172,6 +176,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Webhook(webhook) => webhook.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
         Command::Storage(storage) => storage.run(&config).await,
+        Command::Relay(relay) => relay.run(&config).await,
         Command::Backup(backup) => backup.run(&config).await,
         Command::Restore(restore) => restore.run(&config).await,
         Command::Projections(projections) => projections.run(&config).await,

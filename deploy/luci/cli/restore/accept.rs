@@ -1,18 +1,15 @@
 //! `luci restore accept`: the restored state is the one to go on with.
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use luci_messaging::sender::journal;
-use luci_runs::{relay::LostEvent, seal_history, seal_memory::SealMemory, seal_stream::SealStream};
+use luci_runs::{seal_history, seal_memory::SealMemory, seal_stream::SealStream};
 use luci_schema::{log::begin_epoch, migrate};
 use serde_json::json;
 
-use super::plan::Findings;
+use super::{findings::Findings, save_lost};
 use crate::{
     cli::{Outcome, migrate::database_url, out},
     config::Config,
@@ -49,7 +46,7 @@ impl Accept {
         ensure!(!nothing || self.force, "nothing to accept: the log is not halted, and nothing happened after its end");
         let file = self.lost_events.unwrap_or_else(|| format!("lost-events-{}.ndjson", log.epoch()).into());
         if !lost.is_empty() {
-            save(&file, lost).with_context(|| format!("cannot write {}", file.display()))?;
+            save_lost(&file, lost).with_context(|| format!("cannot write {}", file.display()))?;
         }
         // Before appends are allowed again.
         let mut tx = log.pool().begin().await?;
@@ -74,14 +71,4 @@ impl Accept {
         out::line(&format!("epoch {epoch} begins after position {position}. Restart every LUCI process now."))?;
         Ok(Outcome::Done)
     }
-}
-
-/// One CloudEvent a line, as it was published.
-fn save(file: &Path, lost: &[LostEvent]) -> std::io::Result<()> {
-    let mut lines = std::io::BufWriter::new(std::fs::File::create_new(file)?);
-    for event in lost {
-        lines.write_all(&event.body)?;
-        lines.write_all(b"\n")?;
-    }
-    lines.into_inner()?.sync_all()
 }

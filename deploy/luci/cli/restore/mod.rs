@@ -1,10 +1,14 @@
 //! `luci restore`: puts a backup in place of the database, shows what happened after the restored state, and accepts it.
 
 mod accept;
+pub mod findings;
 mod load;
 mod plan;
 
+use std::{io::Write as _, path::Path};
+
 use clap::Subcommand;
+use luci_runs::relay::LostEvent;
 
 use super::Outcome;
 use crate::config::Config;
@@ -27,4 +31,14 @@ impl Restore {
             Self::Accept(accept) => accept.run(config).await,
         }
     }
+}
+
+/// One CloudEvent per line, as it was published; the file must not exist.
+pub fn save_lost(file: &Path, lost: &[LostEvent]) -> std::io::Result<()> {
+    let mut lines = std::io::BufWriter::new(std::fs::File::create_new(file)?);
+    for event in lost {
+        lines.write_all(&event.body)?;
+        lines.write_all(b"\n")?;
+    }
+    lines.into_inner()?.sync_all()
 }

@@ -2,80 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context;
 use clap::Args;
-use luci_messaging::sender::journal::{self, JournalEntry};
-use luci_runs::{
-    broker,
-    relay::{LostEvent, lost_events},
-};
-use luci_schema::{Micros, Position, log::halted};
-use luci_storage::Storage;
 use serde_json::json;
 
+use super::findings::Findings;
 use crate::{
-    cli::{Outcome, audit::seals::operator_store, out, projections::OperatorAccess},
-    config::{Config, MissingSetting},
-    local::InstanceFile,
+    cli::{Outcome, out},
+    config::Config,
 };
-
-/// Sends are looked for from so long before the newest event on: the clock of a sender may be slow, and not every send
-/// appends an event.
-const MARGIN_MS: i64 = 86_400_000;
 
 #[derive(Debug, Args)]
 pub struct Plan {
     #[arg(long)]
     json: bool,
-}
-
-/// What the restored database does not know.
-pub(super) struct Findings {
-    pub access: OperatorAccess,
-    pub storage: Storage,
-    pub head: Position,
-    pub halted: Option<String>,
-    /// The connection to NATS, if it answered.
-    pub broker: Option<async_nats::Client>,
-    /// Why NATS could not be asked, or the events that it has and the log does not have.
-    pub lost: Result<Vec<LostEvent>, String>,
-    /// Entries of the send journal, with their objects' paths.
-    pub sends: Vec<(String, JournalEntry)>,
-}
-
-impl Findings {
-    pub async fn read(config: &Config) -> anyhow::Result<Self> {
-        let access = OperatorAccess::open(config).await?;
-        let storage = operator_store(config)?;
-        let head = access.log.newest().await?;
-        let newest = access.log.read(Position(head.0.saturating_sub(1)), 1).await?.pop();
-        let mut c = access.log.pool().acquire().await?;
-        let halted = halted(&mut c).await?;
-        let since = newest.map_or(Micros::now(), |event| event.recorded_at).plus_millis(-MARGIN_MS);
-        let sends = journal::unknown(&mut c, &storage, since).await?;
-        drop(c);
-        let (broker, lost) = match lost(config, &access).await {
-            Ok((client, lost)) => (Some(client), Ok(lost)),
-            Err(error) => (None, Err(format!("{error:#}"))),
-        };
-        Ok(Self { access, storage, head, halted, broker, lost, sends })
-    }
-}
-
-async fn lost(config: &Config, access: &OperatorAccess) -> anyhow::Result<(async_nats::Client, Vec<LostEvent>)> {
-    use secrecy::ExposeSecret as _;
-    let url = match &config.nats_url {
-        Some(url) => url.expose_secret().to_owned(),
-        None => {
-            let remedy = "set it to the broker's URL, or choose a --data-dir where `luci up` runs";
-            let instance = InstanceFile::read(&config.data_dir).context("cannot read the data folder")?;
-            instance.ok_or(MissingSetting { name: "LUCI_NATS_URL", remedy })?.nats_url
-        }
-    };
-    let client = broker::connect(&url, "luci restore").await?;
-    broker::connected_within(&client, std::time::Duration::from_secs(5)).await?;
-    let lost = lost_events(&client, &access.log).await?;
-    Ok((client, lost))
 }
 
 impl Plan {

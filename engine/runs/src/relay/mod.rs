@@ -32,6 +32,7 @@ use crate::{
 pub use crate::relay::{
     health::{RelayHealth, RelayState},
     lost_events::{LostEvent, lost_events},
+    repair::remove_stream,
 };
 
 #[derive(Debug, Clone)]
@@ -60,17 +61,18 @@ impl RelayOptions {
 pub enum RelayError {
     #[error(
         "JetStream stream EVT ends at {stream}, the log at {log}: Postgres was restored to an earlier state. Nothing \
-         was overwritten. Restore the newer database, or remove stream EVT (`nats stream rm EVT`) to republish the log"
+         was overwritten. Restore the newer database, or see `luci restore plan`"
     )]
     Ahead { stream: Position, log: Position },
     #[error(
         "message {position} of JetStream stream EVT is not the log's event {position}: stream and database do not \
-         belong together. Nothing was overwritten. Connect the right ones, or remove stream EVT to republish the log"
+         belong together. Nothing was overwritten. Connect the right ones, or see `luci relay repair`"
     )]
     Diverged { position: Position },
     #[error(
         "JetStream stream EVT has epoch {stream}, the log epoch {log}, and never had that of the stream: Postgres was \
-         restored to a state before `luci restore accept`, or stream and database do not belong together"
+         restored to a state before `luci restore accept`, or stream and database do not belong together. Connect the \
+         right ones, or see `luci restore plan`"
     )]
     OtherEpoch { stream: String, log: String },
     #[error("the log cannot be followed: {0}")]
@@ -170,7 +172,7 @@ async fn publish_while_held(
         let why = match session.run(stop).await {
             SessionEnd::Stopped => return Ok(()),
             SessionEnd::Fatal(error) => return Err(error),
-            SessionEnd::Damaged(damage) => match repair::remove_stream(&context, &damage).await {
+            SessionEnd::Damaged(damage) => match repair::remove_damaged(&context, &damage).await {
                 Ok(()) => {
                     session.restart();
                     damage.to_string()
