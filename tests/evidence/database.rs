@@ -217,7 +217,7 @@ async fn the_command_names_what_is_missing_in_store_and_broker() {
         "{whole}"
     );
     let other = run(&["--key", &"0".repeat(64), "--json"], 1).await;
-    assert!(other.contains("none of the keys that may seal"), "{other}");
+    assert!(other.contains("not one of the allowed sealing keys"), "{other}");
 
     rest.client.publish("evt.stray", "x".into()).await.expect("published");
     rest.client.flush().await.expect("flushed");

@@ -9,11 +9,14 @@ use luci_schema::{
 use super::fixture::{assert_equal, chatter, first_event, log, quick, relay, relayed};
 use crate::support::{self, Database, eventually};
 
-/// Appends until an append is refused; the reason. Before the restore, commits could still be in flight.
+/// Appends until the database answers, which the restore cut off; the reason of the refusal.
 async fn refused(log: &Log) -> String {
-    match log.append(first_event()).await {
-        Err(AppendError::Halted(reason)) => reason,
-        other => panic!("appended to a second history: {other:?}"),
+    loop {
+        match log.append(first_event()).await {
+            Err(AppendError::Halted(reason)) => return reason,
+            Err(AppendError::Database(error)) => eprintln!("not answered: {error}"),
+            other => panic!("appended to a second history: {other:?}"),
+        }
     }
 }
 

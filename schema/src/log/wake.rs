@@ -189,9 +189,10 @@ async fn receive(pool: &PgPool, state: &LogState) -> Result<(), sqlx::Error> {
     listener.listen(CHANNEL).await?;
     loop {
         match listener.try_recv().await? {
-            Some(notification) => match notification.payload().parse() {
-                Ok(position) => state.advance(Position(position)),
-                Err(_) => state.check_head(),
+            // A process that runs since before an accepted restore knows positions of a history that is over.
+            Some(notification) => match notified(notification.payload(), state.epoch()) {
+                Some(position) => state.advance(position),
+                None => state.check_head(),
             },
             // Reconnected: notifications were missed.
             None => state.check_head(),
@@ -208,7 +209,7 @@ pub(super) async fn notify_others(options: PgConnectOptions, state: Arc<LogState
         let mut connection: Option<PgConnection> = None;
         while own.changed().await.is_ok() {
             let head = *own.borrow_and_update();
-            if let Err(error) = send_notification(&mut connection, &options, head).await {
+            if let Err(error) = send_notification(&mut connection, &options, &notification(head, state.epoch())).await {
                 tracing::warn!(%error, "log notification failed, reconnecting");
                 connection = None;
                 sleep(jittered(Duration::from_millis(500))).await;
@@ -219,20 +220,43 @@ pub(super) async fn notify_others(options: PgConnectOptions, state: Arc<LogState
     stop.run_until_cancelled(notifying).await;
 }
 
+fn notification(head: Position, epoch: &str) -> String {
+    format!("{head} {epoch}")
+}
+
+/// The position of a notification of this epoch.
+fn notified(payload: &str, epoch: &str) -> Option<Position> {
+    let (position, of) = payload.split_once(' ')?;
+    (of == epoch).then(|| position.parse().ok().map(Position)).flatten()
+}
+
 async fn send_notification(
     connection: &mut Option<PgConnection>,
     options: &PgConnectOptions,
-    head: Position,
+    payload: &str,
 ) -> Result<(), sqlx::Error> {
     let c = match connection {
         Some(c) => c,
         None => connection.insert(options.connect().await?),
     };
-    sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(head.to_string()).execute(c).await.map(|_| ())
+    sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(payload).execute(c).await.map(|_| ())
 }
 
 /// 0.8 to 1.2 times a duration, so that processes do not poll in step.
 pub(super) fn jittered(around: Duration) -> Duration {
     let random = (EventId::generate().ulid().0 & 0xff) as u32;
     around.mul_f64(0.8 + 0.4 * f64::from(random) / 255.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notifications_of_another_epoch_name_no_position() {
+        let payload = notification(Position(40), "now");
+        assert_eq!(notified(&payload, "now"), Some(Position(40)));
+        assert_eq!(notified(&payload, "later"), None);
+        assert_eq!(notified("40", "now"), None, "an older release");
+    }
 }
