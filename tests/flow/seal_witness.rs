@@ -159,7 +159,7 @@ async fn seals_of_a_history_that_was_left_behind_do_not_stop_the_sealer() {
     .await
     .expect("restored");
     seal_history::leave_behind(&sealed.log, &sealed.storage, &memory()).await.expect("left behind");
-    let left = format!("audit/seals/left-behind/{}/0000000001.json", sealed.log.epoch());
+    let left = format!("audit/left-behind/{}/seals/0000000001.json", sealed.log.epoch());
     assert!(sealed.storage.head(&left).await.expect("asked").is_some(), "what was sealed stays provable");
     chatter(&sealed.log, 5).await;
     let all_know = async || stream.read().await.expect("seals").last().is_some_and(|seal| seal.to_position.0 == 25);

@@ -17,7 +17,7 @@ pub enum LeaveBehindError {
     Broker(#[from] SealStreamError),
 }
 
-/// Moves the copies of seals after the database's last one to `audit/seals/left-behind/{epoch}/`, and keeps the witness under
+/// Moves the copies of seals after the database's last one to `audit/left-behind/{epoch}/seals/`, and keeps the witness under
 /// another name beside one without them. What was sealed stays provable. Stream SEALS is published again.
 pub async fn leave_behind(log: &Log, storage: &Storage, memory: &SealMemory) -> Result<(), LeaveBehindError> {
     let last = last_seal(&mut *log.pool().acquire().await.map_err(LogError::Database)?).await?;
@@ -28,7 +28,7 @@ pub async fn leave_behind(log: &Log, storage: &Storage, memory: &SealMemory) -> 
             Err(StorageError::NotFound(_)) => break,
             Err(error) => return Err(error.into()),
         };
-        let kept = format!("audit/seals/left-behind/{}/{seal_id:010}.json", log.epoch());
+        let kept = format!("audit/left-behind/{}/seals/{seal_id:010}.json", log.epoch());
         storage.put_new(&kept, bytes, "application/json").await?;
         storage.delete(&object_path(seal_id)).await?;
     }

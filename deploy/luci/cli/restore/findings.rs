@@ -1,6 +1,5 @@
 //! What happened after the state that the database was restored to, as broker and store know it.
 
-use anyhow::Context;
 use luci_messaging::sender::journal::{self, JournalEntry};
 use luci_runs::{
     broker,
@@ -10,9 +9,14 @@ use luci_schema::{Micros, Position, log::halted};
 use luci_storage::Storage;
 
 use crate::{
-    cli::{audit::seals::operator_store, projections::OperatorAccess},
+    cli::{
+        audit::{
+            seals::operator_store,
+            witnesses::{CONNECT, broker_url},
+        },
+        projections::OperatorAccess,
+    },
     config::{Config, MissingSetting},
-    local::InstanceFile,
 };
 
 /// Sends are looked for from so long before the newest event on: the clock of a sender may be slow, and not every send
@@ -53,17 +57,10 @@ impl Findings {
 }
 
 async fn lost(config: &Config, access: &OperatorAccess) -> anyhow::Result<(async_nats::Client, Vec<LostEvent>)> {
-    use secrecy::ExposeSecret as _;
-    let url = match &config.nats_url {
-        Some(url) => url.expose_secret().to_owned(),
-        None => {
-            let remedy = "set it to the broker's URL, or choose a --data-dir where `luci up` runs";
-            let instance = InstanceFile::read(&config.data_dir).context("cannot read the data folder")?;
-            instance.ok_or(MissingSetting { name: "LUCI_NATS_URL", remedy })?.nats_url
-        }
-    };
+    let remedy = "set it to the broker's URL, or choose a --data-dir where `luci up` runs";
+    let url = broker_url(config)?.ok_or(MissingSetting { name: "LUCI_NATS_URL", remedy })?;
     let client = broker::connect(&url, "luci restore").await?;
-    broker::connected_within(&client, std::time::Duration::from_secs(5)).await?;
+    broker::connected_within(&client, CONNECT).await?;
     let lost = lost_events(&client, &access.log).await?;
     Ok((client, lost))
 }
