@@ -1,9 +1,10 @@
 //! A backup is restored after more has happened: nothing is recorded before an operator accepts it, and nobody who was sent a
 //! text since the backup is sent it again.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use luci_sandbox::{Carriers, KEY, TOKEN};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::sends::{sending, start};
@@ -17,8 +18,8 @@ const EARLY: u64 = 12;
 const LATE: u64 = 9;
 
 /// Runs the program with the servers of the test, and returns the JSON that it prints.
-async fn run(luci: &Luci, urls: &[(&str, &str)], arguments: &[&str]) -> Value {
-    let output = output(&luci.data_dir, arguments, urls).await;
+async fn run(data_dir: &Path, urls: &[(&str, &str)], arguments: &[&str]) -> Value {
+    let output = output(data_dir, arguments, urls).await;
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {stderr}");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?} printed no JSON"))
@@ -89,24 +90,24 @@ async fn what_was_sent_after_a_backup_is_not_sent_again_when_it_is_restored() {
 
     let folder = temp_dir("backup").join("one");
     let folder = folder.to_str().expect("UTF-8");
-    let backup = run(&luci, &urls, &["backup", folder, "--json"]).await;
+    let backup = run(&luci.data_dir, &urls, &["backup", folder, "--json"]).await;
     start(&luci.api(), &blueprint, EARLY + 1..=EARLY + LATE).await;
     taken(&carriers, &luci, &database, EARLY + LATE).await;
     let published = in_stream(&nats).await;
     luci.stop().await;
 
-    let restored = run(&luci, &urls, &["restore", "load", folder, "--json"]).await;
+    let restored = run(&luci.data_dir, &urls, &["restore", "load", folder, "--json"]).await;
     assert_eq!(restored["position"], backup["position"]);
     luci.start().await;
     refused(&luci).await;
-    let plan = run(&luci, &urls, &["restore", "plan", "--json"]).await;
+    let plan = run(&luci.data_dir, &urls, &["restore", "plan", "--json"]).await;
     assert_eq!(plan["sends"]["count"], LATE, "{plan}");
     let lost = published - backup["position"].as_u64().expect("a position");
     assert_eq!(plan["lostEvents"]["count"], lost, "{plan}");
     assert!(plan["halted"].as_str().is_some_and(|why| why.contains("EVT ends at")), "{plan}");
     let file = temp_dir("lost").join("events.ndjson");
     let file = file.to_str().expect("UTF-8");
-    let accepted = run(&luci, &urls, &["restore", "accept", "--lost-events", file, "--json"]).await;
+    let accepted = run(&luci.data_dir, &urls, &["restore", "accept", "--lost-events", file, "--json"]).await;
     assert_eq!((&accepted["sends"], &accepted["position"]), (&json!(LATE), &backup["position"]));
     assert_eq!(std::fs::read_to_string(file).expect("saved").lines().count() as u64, lost);
 
@@ -115,4 +116,43 @@ async fn what_was_sent_after_a_backup_is_not_sent_again_when_it_is_restored() {
     nobody_is_sent_a_text_again(&carriers, &luci, &database, &blueprint).await;
     eventually("EVT is the log's again", async || in_stream(&nats).await > backup["position"].as_u64().unwrap_or(0))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_and_the_keys_are_enough_for_a_new_machine() {
+    let mut luci = support::luci(Servers::Private).await;
+    let api = luci.api();
+    let csv = "Company,First Name,Cell\nAcme,Ann,(917) 555-0101\nBolt,Bob,(917) 555-0102\n";
+    let request = api.request(Method::POST, "/api/imports?fileName=leads.csv").header("content-type", "text/csv");
+    let import: Value = request.body(csv).send().await.expect("an answer").json().await.expect("JSON");
+    let stage = |name: &str| json!({"name": name, "stage": name, "config": {}});
+    let stages = [stage("import"), stage("validate")];
+    let (status, made) = api.post("/api/blueprints", &json!({"name": "read", "stages": stages})).await;
+    assert_eq!(status, 201, "{made}");
+    let mut body = json!({"importId": import["importId"], "blueprintId": made["blueprintId"]});
+    let (status, started) = api.post("/api/pipelines", &body).await;
+    assert_eq!(status, 202, "{started}");
+    let run_id = started["runId"].as_str().expect("an id");
+    let ended = api.run_ended(run_id).await;
+
+    let folder = temp_dir("backup").join("all");
+    let folder = folder.to_str().expect("UTF-8");
+    let backup = run(&luci.data_dir, &[], &["backup", folder, "--json"]).await;
+    luci.stop().await;
+    let new = temp_dir("new machine");
+    for key in ["master.key", "seal.key"] {
+        std::fs::copy(luci.data_dir.join(key), new.join(key)).expect("kept elsewhere");
+    }
+    let restored = run(&new, &[], &["restore", "load", folder, "--json"]).await;
+    assert_eq!((&restored["position"], &restored["objectsCopied"]), (&backup["position"], &backup["objects"]));
+
+    let luci = support::luci_in(new, Servers::Private).await;
+    let (_, detail) = luci.api().get(&format!("/api/pipelines/{run_id}")).await;
+    assert_eq!(detail["run"], ended["run"]);
+    let checked = run(&luci.data_dir, &[], &["storage", "check", "--json"]).await;
+    assert_eq!(checked["faults"], json!([]), "{checked}");
+    body["allowRepeat"] = true.into();
+    let (status, again) = luci.api().post("/api/pipelines", &body).await;
+    assert_eq!(status, 202, "{again}");
+    luci.api().run_ended(again["runId"].as_str().expect("an id")).await;
 }

@@ -85,6 +85,13 @@ pub async fn process(arguments: &[&str], variables: Vec<(&'static str, String)>)
     started.await.expect("it starts")
 }
 
+/// The same in a folder that is there already.
+pub async fn luci_in(data_dir: PathBuf, servers: Servers) -> Luci {
+    let mut luci = Luci { data_dir, servers, variables: Vec::new(), child: None, ready: Value::Null };
+    luci.start().await;
+    luci
+}
+
 impl Luci {
     /// Starts it again in the same folder.
     pub async fn start(&mut self) {

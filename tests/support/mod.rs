@@ -18,7 +18,7 @@ mod system;
 mod wait;
 
 pub use api::Api;
-pub use binary::{Luci, Servers, command, luci, luci_with, output, process, processes_in, signal};
+pub use binary::{Luci, Servers, command, luci, luci_in, luci_with, output, process, processes_in, signal};
 pub use browser::{Browser, Look, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};

@@ -38,19 +38,20 @@ impl Load {
     /// With every LUCI process stopped. The servers of a data folder are started for it.
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let manifest = Manifest::check(&self.folder).await?;
-        let instance = InstanceFile::read(&config.data_dir).context("cannot read the data folder")?;
-        let private = config.database_url.is_none() && instance.is_some_and(|file| file.private.database);
-        let servers = match private {
-            true => Some(Servers::start(config, &Folder::open(&config.data_dir)?).await?),
-            false => None,
+        // Locked until the end: `luci up` must not start meanwhile.
+        let folder = own_folder(config)?;
+        let servers = match &folder {
+            Some(folder) => Some(Servers::start(config, folder).await?),
+            None => None,
         };
         let url = match &servers {
             Some(servers) => servers.database_url.clone(),
             None => database_url(config)?.into(),
         };
         let loaded = async {
+            let storage = store(config, folder.as_ref())?;
             let kept = database(&PostgresTools::find(&config.search)?, &url, &self.folder).await?;
-            let copied = objects(&operator_store(config)?, &self.folder.join(OBJECTS)).await?;
+            let copied = objects(&storage, &self.folder.join(OBJECTS)).await?;
             anyhow::Ok((kept, copied))
         };
         let loaded = loaded.await;
@@ -69,6 +70,24 @@ impl Load {
             "Start LUCI, then see `luci restore plan`: what happened after that position is accepted by `luci restore accept`.",
         )?;
         Ok(Outcome::Done)
+    }
+}
+
+/// The data folder whose private Postgres is the database, also one that is new.
+fn own_folder(config: &Config) -> anyhow::Result<Option<Folder>> {
+    let instance = InstanceFile::read(&config.data_dir).context("cannot read the data folder")?;
+    let private = config.database_url.is_none() && instance.is_none_or(|file| file.private.database);
+    Ok(if private { Some(Folder::open(&config.data_dir)?) } else { None })
+}
+
+/// The configured store, or that of the data folder; a new data folder gets one.
+fn store(config: &Config, folder: Option<&Folder>) -> anyhow::Result<Storage> {
+    match folder {
+        Some(folder) if config.store.is_none() && !folder.path.join("instance.json").exists() => {
+            let objects = folder.private_dir("objects").context("cannot create the store's folder")?;
+            Ok(Storage::local(objects, String::new().into(), String::new())?)
+        }
+        _ => operator_store(config),
     }
 }
 
