@@ -42,7 +42,7 @@ impl Accept {
                 "NATS cannot be asked for the events after the restored state: {error}; start it, or use --without-nats"
             ),
         };
-        let nothing = found.halted.is_none() && lost.is_empty() && found.sends.is_empty();
+        let nothing = found.halted.is_none() && lost.is_empty() && found.seals == 0 && found.sends.is_empty();
         ensure!(!nothing || self.force, "nothing to accept: the log is not halted, and nothing happened after its end");
         let file = self.lost_events.unwrap_or_else(|| format!("lost-events-{}.ndjson", log.epoch()).into());
         if !lost.is_empty() {

@@ -5,7 +5,10 @@ use luci_runs::{
     broker,
     relay::{LostEvent, lost_events},
 };
-use luci_schema::{Micros, Position, log::halted};
+use luci_schema::{
+    Micros, Position,
+    log::{halted, last_seal},
+};
 use luci_storage::Storage;
 
 use crate::{
@@ -17,6 +20,7 @@ use crate::{
         projections::OperatorAccess,
     },
     config::{Config, MissingSetting},
+    process::from_config::seal_witness,
 };
 
 /// Sends are looked for from so long before the newest event on: the clock of a sender may be slow, and not every send
@@ -33,6 +37,8 @@ pub struct Findings {
     pub broker: Option<async_nats::Client>,
     /// Why NATS could not be asked, or the events that it has and the log does not have.
     pub lost: Result<Vec<LostEvent>, String>,
+    /// Seals that the witness file knows and the database does not.
+    pub seals: usize,
     /// Entries of the send journal, with their objects' paths.
     pub sends: Vec<(String, JournalEntry)>,
 }
@@ -46,13 +52,15 @@ impl Findings {
         let mut c = access.log.pool().acquire().await?;
         let halted = halted(&mut c).await?;
         let since = newest.map_or(Micros::now(), |event| event.recorded_at).plus_millis(-MARGIN_MS);
+        let last = last_seal(&mut c).await?.map_or(0, |seal| seal.seal_id);
+        let seals = seal_witness(config).read()?.iter().filter(|seal| seal.seal_id > last).count();
         let sends = journal::unknown(&mut c, &storage, since).await?;
         drop(c);
         let (broker, lost) = match lost(config, &access).await {
             Ok((client, lost)) => (Some(client), Ok(lost)),
             Err(error) => (None, Err(format!("{error:#}"))),
         };
-        Ok(Self { access, storage, head, halted, broker, lost, sends })
+        Ok(Self { access, storage, head, halted, broker, lost, seals, sends })
     }
 }
 

@@ -32,7 +32,7 @@ impl Plan {
         if self.json {
             out::json(&json!({"head": found.head, "epoch": found.access.log.epoch(), "halted": found.halted,
                 "lostEvents": {"count": lost.map(<[_]>::len).ok(), "byType": by_type, "error": lost.err()},
-                "sends": {"count": found.sends.len(), "byTenant": by_tenant}}))?;
+                "seals": found.seals, "sends": {"count": found.sends.len(), "byTenant": by_tenant}}))?;
             return Ok(Outcome::Done);
         }
         out::line(&format!("log ends at position {}, epoch {}", found.head, found.access.log.epoch()))?;
@@ -51,6 +51,12 @@ impl Plan {
                     out::line(&format!("  {count:>8}  {event_type}"))?;
                 }
             }
+        }
+        if found.seals > 0 {
+            let seals = found.seals;
+            out::line(&format!(
+                "seals that the database does not know: {seals}; accepting lets the log be sealed again"
+            ))?;
         }
         let sends = found.sends.len();
         out::line(&format!(
