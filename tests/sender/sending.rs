@@ -175,3 +175,18 @@ async fn a_claim_that_takes_too_long_is_released_instead_of_sent() {
     assert_eq!(fixture.count(second_claim).await, 1, "the first claim was released and not counted");
     assert_eq!(nobody_twice(&fixture), 1);
 }
+
+#[tokio::test]
+async fn a_text_that_waits_in_a_restored_database_and_was_sent_since_is_held() {
+    let fixture = fixture().await;
+    fixture.queue(fixture.tenant, "import_a", 3).await;
+    let sending = fixture.start();
+    fixture.until(SENT, 3).await;
+    // As a backup of before the sends has the rows.
+    let restored = "update sms_queue set status = 'pending', claim = 0, attempts = 0, provider_message_id = null,
+                    claimed_at = null, sent_at = null";
+    sqlx::query(restored).execute(&fixture.pool).await.expect("restored");
+    fixture.until("select count(*) from sms_queue where status = 'failed' and error_code = 'unknown_outcome'", 3).await;
+    sending.stop().await;
+    assert_eq!(nobody_twice(&fixture), 3);
+}

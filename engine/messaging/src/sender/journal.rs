@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use luci_schema::{EventId, Micros, TenantId};
+use luci_schema::{Micros, TenantId};
 use luci_storage::{Storage, StorageError};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -20,13 +20,14 @@ use crate::{
 /// Entries are kept this long: no backup that is older can be restored without sending again.
 pub const KEPT_DAYS: i64 = 90;
 const DAY_MS: i64 = 86_400_000;
+const FOLDER: &str = "journal/sends/";
 
 /// One attempt at a send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JournalEntry {
     pub tenant_id: TenantId,
-    /// `sms_…` or `call_…`
+    /// `msg_…` or `call_…`
     pub send_id: String,
     /// The claim of the queue's row.
     pub claim: i64,
@@ -34,18 +35,13 @@ pub struct JournalEntry {
     pub at_micros: Micros,
 }
 
-/// Writes an entry; the caller sends only after it is stored.
-pub(super) async fn write(storage: &Storage, tenant: TenantId, claimed: &ClaimedSend) -> Result<(), StorageError> {
-    let now = Micros::now();
-    let entry = JournalEntry {
-        tenant_id: tenant,
-        send_id: claimed.id.to_string(),
-        claim: claimed.claim,
-        keys: claimed.keys,
-        at_micros: now,
-    };
-    let path = format!("{}{}.json", folder(&now.date()), EventId::generate().ulid());
-    storage.put_new(&path, Bytes::from(serde_json::to_vec(&entry)?), "application/json").await.map(drop)
+/// Writes the entry of a claim; the caller sends only after it is stored. False: the claim has one already. No claim is made
+/// twice in one history, so the row is of a database that was restored to the past, and its send may have happened.
+pub(super) async fn write(storage: &Storage, tenant: TenantId, claimed: &ClaimedSend) -> Result<bool, StorageError> {
+    let (send_id, claim) = (claimed.id.to_string(), claimed.claim);
+    let path = path(&send_id, claim);
+    let entry = JournalEntry { tenant_id: tenant, send_id, claim, keys: claimed.keys, at_micros: Micros::now() };
+    storage.put_new(&path, Bytes::from(serde_json::to_vec(&entry)?), "application/json").await
 }
 
 /// The entries since a time that the database does not know, with the paths of their objects.
@@ -54,18 +50,18 @@ pub async fn unknown(
     storage: &Storage,
     since: Micros,
 ) -> Result<Vec<(String, JournalEntry)>, JournalError> {
-    let (mut found, mut day, now) = (Vec::new(), since, Micros::now().plus_millis(DAY_MS));
-    while day.date() <= now.date() {
-        let paths: Vec<_> = storage.list(&folder(&day.date())).try_collect().await?;
-        for object in paths {
-            let bytes = storage.get(&object.path).await?;
-            let entry: JournalEntry = serde_json::from_slice(&bytes)
-                .map_err(|error| JournalError::Unreadable { path: object.path.clone(), error })?;
-            if entry.at_micros >= since && !is_known(c, &entry).await? {
-                found.push((object.path, entry));
-            }
+    let mut found = Vec::new();
+    let mut objects = storage.list(FOLDER);
+    while let Some(object) = objects.try_next().await? {
+        if object.modified < since {
+            continue;
         }
-        day = day.plus_millis(DAY_MS);
+        let bytes = storage.get(&object.path).await?;
+        let entry: JournalEntry = serde_json::from_slice(&bytes)
+            .map_err(|error| JournalError::Unreadable { path: object.path.clone(), error })?;
+        if !is_known(c, &entry).await? {
+            found.push((object.path, entry));
+        }
     }
     found.sort_by_key(|(_, entry)| entry.at_micros);
     Ok(found)
@@ -95,13 +91,12 @@ async fn is_known(c: &mut PgConnection, entry: &JournalEntry) -> Result<bool, sq
     Ok(sends::newest_claim(c, entry.tenant_id, id).await?.is_some_and(|claim| claim >= entry.claim))
 }
 
-/// Deletes the entries of the week after which they are no longer kept.
+/// Deletes the entries that are no longer kept.
 pub(super) async fn delete_old(storage: &Storage) -> Result<u64, StorageError> {
-    let mut deleted = 0;
-    for days in KEPT_DAYS + 1..=KEPT_DAYS + 7 {
-        let day = Micros::now().plus_millis(-days * DAY_MS).date();
-        let objects: Vec<_> = storage.list(&folder(&day)).try_collect().await?;
-        for object in objects {
+    let oldest = Micros::now().plus_millis(-KEPT_DAYS * DAY_MS);
+    let (mut deleted, mut objects) = (0, storage.list(FOLDER));
+    while let Some(object) = objects.try_next().await? {
+        if object.modified < oldest {
             storage.delete(&object.path).await?;
             deleted += 1;
         }
@@ -109,6 +104,8 @@ pub(super) async fn delete_old(storage: &Storage) -> Result<u64, StorageError> {
     Ok(deleted)
 }
 
-fn folder(day: &str) -> String {
-    format!("journal/sends/{day}/")
+/// The last characters of an id are random: no folder of a local store gets too large.
+fn path(send_id: &str, claim: i64) -> String {
+    let shard = send_id.get(send_id.len().saturating_sub(2)..).unwrap_or_default();
+    format!("{FOLDER}{shard}/{send_id}_{claim}.json")
 }

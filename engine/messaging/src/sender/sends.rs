@@ -6,7 +6,7 @@ use std::time::Duration;
 use luci_config::{AdminError, By};
 use luci_leads::store::leads;
 use luci_providers::{Accepted, ProviderError, SendError};
-use luci_schema::{Event, FailureCode, Micros, TenantId};
+use luci_schema::{Event, FailureCode, Micros, TenantId, log::halted};
 use sqlx::PgConnection;
 use tracing::{Instrument, Span, info_span};
 
@@ -57,9 +57,16 @@ impl Sender {
         let claimed = &send.claimed;
         let report_url = self.accounts.report_url(claimed.carrier);
         let callbacks = Callbacks { voice_url: send.voice_url.as_deref(), report_url: report_url.as_deref() };
-        if let Err(error) = journal::write(&self.storage, tenant, claimed).await {
-            tracing::warn!(send.id = %claimed.id, %error, "send not attempted: the send journal cannot be written");
-            return self.release_unsent(tenant, claimed).await;
+        match journal::write(&self.storage, tenant, claimed).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.hold_unknown(tenant, claimed).await?;
+                return Ok(TurnStep::Done);
+            }
+            Err(error) => {
+                tracing::warn!(send.id = %claimed.id, %error, "send not attempted: the send journal cannot be written");
+                return self.release_unsent(tenant, claimed).await;
+            }
         }
         if guard.has_expired() {
             tracing::warn!(send.id = %claimed.id, "send not attempted: the claim took too long");
@@ -93,7 +100,8 @@ impl Sender {
         carriers: &TenantCarriers,
     ) -> Result<Option<(PreparedSend, ClaimGuard)>, AdminError> {
         let mut tx = self.pool.begin().await?;
-        if !sends::lock(&mut tx, tenant, channel).await? {
+        // What a restored database still has to send may have been sent.
+        if halted(&mut tx).await?.is_some() || !sends::lock(&mut tx, tenant, channel).await? {
             return Ok(None);
         }
         let guard = ClaimGuard::start(self.options.claim_timeout);
