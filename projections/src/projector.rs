@@ -23,8 +23,8 @@ use crate::{
 /// Most events of a batch.
 const BATCH: usize = 5_000;
 /// The lease expires after `TTL` without renewal, and is renewed every `RENEW`.
-const TTL: Duration = Duration::from_secs(6);
-const RENEW: Duration = Duration::from_secs(2);
+const TTL: Duration = Duration::from_secs(4);
+const RENEW: Duration = Duration::from_secs(1);
 /// Pause between two attempts to acquire the lease, and after a database error.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often a standby reads the active projector's position.

@@ -12,6 +12,8 @@ use serde_json::Value;
 use crate::{
     report::{Better, Bound, Report},
     steal,
+    up::memory_kib,
+    verified_reads,
 };
 
 /// The figures of one run of the binary.
@@ -37,6 +39,9 @@ pub async fn bench(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
         })
         .await?;
         report.add(&format!("{leads} leads through 7 stages"), "s", &took, None, seconds);
+        if leads == 100_000 {
+            verified_reads::bench(&data.join("objects"), &took, report).await?;
+        }
         let peak = crate::report::Sample { value: peak_mb, rounds: vec![peak_mb], ..took };
         report.add(&format!("{leads} leads, peak RSS of luci"), "MB", &peak, None, memory);
         std::fs::remove_dir_all(&data)?;
@@ -53,7 +58,7 @@ async fn demo(data: &Path, leads: u64) -> anyhow::Result<Ran> {
         .spawn()?;
     let mut peak_kb = 0;
     while child.try_wait()?.is_none() {
-        peak_kb = peak_kb.max(peak_of(child.id()).unwrap_or_default());
+        peak_kb = peak_kb.max(memory_kib(child.id(), "VmHWM").unwrap_or_default());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let out = child.wait_with_output()?;
@@ -62,10 +67,4 @@ async fn demo(data: &Path, leads: u64) -> anyhow::Result<Ran> {
     ensure!(summary["status"] == "completed", "{summary}");
     let millis = summary["durationMs"].as_f64().context("durationMs")?;
     Ok(Ran { seconds: millis / 1_000.0, peak_mb: peak_kb as f64 * 1_024.0 / 1e6 })
-}
-
-/// The process's high-water mark of resident memory, in KiB.
-fn peak_of(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?.trim().parse().ok()
 }

@@ -10,11 +10,15 @@ mod load;
 mod noop;
 mod projection;
 mod raw;
+mod recovery;
 mod relay;
 mod report;
 mod runs;
 mod servers;
+mod soak;
 mod steal;
+mod up;
+mod verified_reads;
 
 use std::{env, path::Path, thread};
 
@@ -54,11 +58,18 @@ async fn run(servers: &Servers, chosen: &[String], report: &mut Report) -> anyho
     if selected("history") {
         history::bench(servers, report).await?;
     }
+    if selected("recovery") {
+        recovery::bench(servers, report).await?;
+    }
     if selected("fairness") {
         fairness::bench(servers.dir(), report).await?;
     }
     if selected("import") {
         import::bench(servers.dir(), report).await?;
+    }
+    // Half an hour: only when it is asked for.
+    if chosen.iter().any(|name| name == "soak") {
+        soak::bench(servers.dir(), report).await?;
     }
     Ok(())
 }

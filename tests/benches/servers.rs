@@ -69,6 +69,10 @@ impl Servers {
         Ok(())
     }
 
+    pub fn nats_url(&self) -> &str {
+        &self.nats_url
+    }
+
     pub fn dir(&self) -> &Path {
         self._dir.path()
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::sends::{sending, start};
 use crate::{
-    sender::fixture::at_noon,
+    sender::fixture::{at_noon, to},
     support::{self, Luci, Nats, Servers, eventually, output, temp_dir},
 };
 
@@ -39,6 +39,27 @@ async fn taken(carriers: &Carriers, luci: &Luci, database: &support::Database, c
     .await;
 }
 
+/// The address for SignalHouse's deliveries.
+async fn webhook(luci: &Luci) -> String {
+    let (status, made) = luci.api().post("/api/webhook-tokens", &json!({"source": "signalhouse"})).await;
+    assert_eq!(status, 201, "{made}");
+    made["path"].as_str().expect("a path").to_owned()
+}
+
+async fn reply(luci: &Luci, path: &str, id: &str, (from, text): (&str, &str)) {
+    let message =
+        json!({"event": "message.received", "message_id": id, "from": from, "to": "+12125550100", "text": text});
+    let (status, taken) = luci.api().post(path, &message).await;
+    assert_eq!(status, 200, "{taken}");
+}
+
+/// The numbers that opted out.
+async fn opted_out(luci: &Luci) -> BTreeSet<String> {
+    let (_, page) = luci.api().get("/api/suppressions").await;
+    let suppressions = page["suppressions"].as_array().cloned().unwrap_or_default();
+    suppressions.iter().filter_map(|one| one["value"].as_str().map(str::to_owned)).collect()
+}
+
 async fn in_stream(nats: &Nats) -> u64 {
     let context = async_nats::jetstream::new(nats.client().await);
     context.get_stream("EVT").await.map_or(0, |stream| stream.cached_info().state.last_sequence)
@@ -61,11 +82,12 @@ async fn nobody_is_sent_a_text_again(carriers: &Carriers, luci: &Luci, database:
     let again = start(&luci.api(), blueprint, EARLY + 1..=EARLY + LATE).await;
     let ended = luci.api().run_ended(&again).await;
     assert_eq!(ended["run"]["status"], "completed", "{:#}", ended["run"]);
+    // One of them has opted out.
     eventually("each of its texts is refused as sent", async || {
         at_noon(&database.pool().await).await;
         let (_, page) = luci.api().get("/api/messages?status=failed&limit=200").await;
         let failed = page["messages"].as_array().cloned().unwrap_or_default();
-        failed.iter().filter(|message| message["errorCode"] == "already_sent").count() as u64 == LATE
+        failed.iter().filter(|message| message["errorCode"] == "already_sent").count() as u64 == LATE - 1
     })
     .await;
     let taken = carriers.taken();
@@ -87,12 +109,20 @@ async fn what_was_sent_after_a_backup_is_not_sent_again_when_it_is_restored() {
     let blueprint = sending(&luci.api()).await;
     start(&luci.api(), &blueprint, 1..=EARLY).await;
     taken(&carriers, &luci, &database, EARLY).await;
+    let address = webhook(&luci).await;
+    reply(&luci, &address, "m1", (&to(1), "STOP")).await;
 
     let folder = temp_dir("backup").join("one");
     let folder = folder.to_str().expect("UTF-8");
     let backup = run(&luci.data_dir, &urls, &["backup", folder, "--json"]).await;
     start(&luci.api(), &blueprint, EARLY + 1..=EARLY + LATE).await;
     taken(&carriers, &luci, &database, EARLY + LATE).await;
+    // One who left comes back, another leaves; the order of the two counts.
+    reply(&luci, &address, "m2", (&to(1), "START")).await;
+    reply(&luci, &address, "m3", (&to(EARLY + 1), "START")).await;
+    reply(&luci, &address, "m4", (&to(EARLY + 1), "STOP")).await;
+    let left = BTreeSet::from([to(EARLY + 1)]);
+    assert_eq!(opted_out(&luci).await, left);
     let published = in_stream(&nats).await;
     luci.stop().await;
 
@@ -101,18 +131,21 @@ async fn what_was_sent_after_a_backup_is_not_sent_again_when_it_is_restored() {
     luci.start().await;
     refused(&luci).await;
     let plan = run(&luci.data_dir, &urls, &["restore", "plan", "--json"]).await;
-    assert_eq!(plan["sends"]["count"], LATE, "{plan}");
+    assert_eq!((&plan["sends"]["count"], &plan["deliveries"]), (&json!(LATE), &json!(3)), "{plan}");
+    assert_eq!(opted_out(&luci).await, BTreeSet::from([to(1)]), "as in the backup");
     let lost = published - backup["position"].as_u64().expect("a position");
     assert_eq!(plan["lostEvents"]["count"], lost, "{plan}");
     assert!(plan["halted"].as_str().is_some_and(|why| why.contains("EVT ends at")), "{plan}");
     let file = temp_dir("lost").join("events.ndjson");
     let file = file.to_str().expect("UTF-8");
     let accepted = run(&luci.data_dir, &urls, &["restore", "accept", "--lost-events", file, "--json"]).await;
-    assert_eq!((&accepted["sends"], &accepted["position"]), (&json!(LATE), &backup["position"]));
+    assert_eq!((&accepted["sends"], &accepted["deliveries"]), (&json!(LATE), &json!(3)), "{accepted}");
+    assert_eq!(accepted["position"], backup["position"]);
     assert_eq!(std::fs::read_to_string(file).expect("saved").lines().count() as u64, lost);
 
     luci.stop().await;
     luci.start().await;
+    assert_eq!(opted_out(&luci).await, left, "as before the restore");
     nobody_is_sent_a_text_again(&carriers, &luci, &database, &blueprint).await;
     eventually("EVT is the log's again", async || in_stream(&nats).await > backup["position"].as_u64().unwrap_or(0))
         .await;

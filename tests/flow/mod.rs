@@ -9,6 +9,7 @@ mod process;
 mod relay;
 mod relay_repair;
 mod restored;
+mod scrub;
 mod seal_witness;
 mod sealer;
 mod stages;

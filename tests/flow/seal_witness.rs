@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use luci_runs::{
+    seal_bucket::SealBucket,
     seal_history,
     seal_memory::SealMemory,
     seal_stream::SealStream,
@@ -34,7 +35,7 @@ impl Sealed {
 
     /// Runs a sealer until `done`.
     async fn seal_until(&self, witness: Option<SealWitness>, what: &str, done: impl AsyncFn() -> bool) {
-        let memory = SealMemory { file: witness, broker: None };
+        let memory = SealMemory { file: witness, ..SealMemory::default() };
         self.seal_remembered(memory, what, done).await;
     }
 
@@ -124,7 +125,7 @@ async fn seals_that_the_broker_knows_are_not_made_again() {
     let sealed = Sealed::new().await;
     let nats = nats().await;
     let stream = SealStream::on(&nats.client().await);
-    let memory = || SealMemory { file: None, broker: Some(stream.clone()) };
+    let memory = || SealMemory { broker: Some(stream.clone()), ..SealMemory::default() };
     chatter(&sealed.log, 20).await;
     // The broker gets the seals of the time before it was a witness, too.
     sealed.seal_until(None, "the log is sealed", async || sealed.sealed_to().await == 20).await;
@@ -142,13 +143,44 @@ async fn seals_that_the_broker_knows_are_not_made_again() {
 }
 
 #[tokio::test]
+async fn seals_that_another_bucket_knows_are_not_made_again() {
+    let sealed = Sealed::new().await;
+    let bucket = other_bucket();
+    let memory = || SealMemory { bucket: Some(bucket.clone()), ..SealMemory::default() };
+    chatter(&sealed.log, 20).await;
+    // The bucket gets the seals of the time before it was a witness, too.
+    sealed.seal_until(None, "the log is sealed", async || sealed.sealed_to().await == 20).await;
+    chatter(&sealed.log, 5).await;
+    let known = async || bucket.read().await.expect("seals").last().is_some_and(|seal| seal.to_position.0 == 25);
+    sealed.seal_remembered(memory(), "the bucket knows all", known).await;
+    let ids: Vec<u64> = bucket.read().await.expect("seals").iter().map(|seal| seal.seal_id).collect();
+    assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
+
+    sealed.remove_seals(true).await;
+    let says_so =
+        async || sealed.error().await.is_some_and(|error| error.contains("the bucket of seals knows that position 25"));
+    sealed.seal_remembered(memory(), "the sealer reports it", says_so).await;
+    assert_eq!(sealed.sealed_to().await, 0);
+}
+
+fn other_bucket() -> SealBucket {
+    let folder = support::temp_dir("bucket of seals");
+    SealBucket::on(Storage::local(folder, "key".to_owned().into(), String::new()).expect("a folder"))
+}
+
+#[tokio::test]
 async fn seals_of_a_history_that_was_left_behind_do_not_stop_the_sealer() {
     let sealed = Sealed::new().await;
     let nats = nats().await;
     let stream = SealStream::on(&nats.client().await);
-    let memory = || SealMemory { file: Some(sealed.witness.clone()), broker: Some(stream.clone()) };
+    let bucket = other_bucket();
+    let memory = || SealMemory {
+        file: Some(sealed.witness.clone()),
+        broker: Some(stream.clone()),
+        bucket: Some(bucket.clone()),
+    };
     chatter(&sealed.log, 20).await;
-    let all_know = async || stream.read().await.expect("seals").last().is_some_and(|seal| seal.to_position.0 == 20);
+    let all_know = async || bucket.read().await.expect("seals").last().is_some_and(|seal| seal.to_position.0 == 20);
     sealed.seal_remembered(memory(), "the broker knows all", all_know).await;
     // As if the database were restored to before the first seal; store and witnesses are as they were.
     sqlx::raw_sql(
@@ -162,7 +194,10 @@ async fn seals_of_a_history_that_was_left_behind_do_not_stop_the_sealer() {
     let left = format!("audit/left-behind/{}/seals/0000000001.json", sealed.log.epoch());
     assert!(sealed.storage.head(&left).await.expect("asked").is_some(), "what was sealed stays provable");
     chatter(&sealed.log, 5).await;
-    let all_know = async || stream.read().await.expect("seals").last().is_some_and(|seal| seal.to_position.0 == 25);
+    let all_know = async || {
+        let last = [stream.read().await.expect("seals").pop(), bucket.read().await.expect("seals").pop()];
+        last.iter().all(|seal| seal.is_some_and(|seal| seal.to_position.0 == 25))
+    };
     sealed.seal_remembered(memory(), "the log is sealed again", all_know).await;
     assert_eq!(sealed.error().await, None);
 }

@@ -17,7 +17,7 @@ use crate::{
     config::{Config, MissingSetting},
     process::{
         ProcessRole, Setup, System,
-        from_config::{configured_seal_key, gateway_options, providers, shared_store},
+        from_config::{configured_seal_key, gateway_options, providers, seal_bucket, shared_store},
         telemetry,
     },
 };
@@ -70,16 +70,15 @@ impl Serve {
         let seal_key = seal_key.map(configured_seal_key).transpose()?;
         let role_names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
         let role_names = role_names.join(",");
+        let file = config.seal_witness.clone().map(SealWitness::at);
+        let memory = SealMemory { file, broker: None, bucket: seal_bucket(&config)? };
         migrate::check_schema(database_url.expose_secret()).await?;
         let setup = Setup {
             database_url,
             nats_url,
             storage,
             vault,
-            sealing: seal_key.map(|key| SealerOptions {
-                memory: SealMemory { file: config.seal_witness.clone().map(SealWitness::at), broker: None },
-                ..SealerOptions::owned_by(&instance, Arc::new(key))
-            }),
+            sealing: seal_key.map(|key| SealerOptions { memory, ..SealerOptions::owned_by(&instance, Arc::new(key)) }),
             providers: providers(&config, listener.as_ref()),
             senders: config.senders.clone(),
             listener,

@@ -43,6 +43,8 @@ pub struct Config {
     pub seal_key: Option<PathBuf>,
     /// `LUCI_SEAL_WITNESS`: the file in which the sealer remembers its seals.
     pub seal_witness: Option<PathBuf>,
+    /// `LUCI_SEAL_BUCKET`: another bucket or folder in which the sealer remembers its seals, with the same variables as the store.
+    pub seal_bucket: Option<StoreAddress>,
     /// `LUCI_INSTANCE`: the name under which this process holds leases; default random at each start.
     pub instance: Option<String>,
     /// `LUCI_UPLOAD_MAX_BYTES`: the largest CSV that can be uploaded; default 100 MB.
@@ -112,10 +114,11 @@ impl Config {
             public_url: web_url(&mut reader, "LUCI_PUBLIC_URL"),
             database_url: reader.secret_url("LUCI_DATABASE_URL", &["postgres", "postgresql"]),
             nats_url: reader.secret_url("LUCI_NATS_URL", &["nats", "tls"]),
-            store: StoreAddress::read(&mut reader),
+            store: StoreAddress::of_objects(&mut reader),
             master_key: master_key(&mut reader),
             seal_key: reader.text("LUCI_SEAL_KEY").map(PathBuf::from),
             seal_witness: reader.text("LUCI_SEAL_WITNESS").map(PathBuf::from),
+            seal_bucket: StoreAddress::of_seals(&mut reader),
             instance: reader.text("LUCI_INSTANCE"),
             upload_max_bytes: reader.parsed("LUCI_UPLOAD_MAX_BYTES", "a number of bytes, 1 or more"),
             providers: providers::read(&mut reader),

@@ -1,4 +1,4 @@
-//! Where objects are kept: a folder, or a bucket of an S3-compatible store.
+//! Where objects are kept, and where seals are remembered: a folder, or a bucket of an S3-compatible store.
 
 use std::path::PathBuf;
 
@@ -16,26 +16,59 @@ pub enum StoreAddress {
     Bucket(S3Config),
 }
 
+/// The variables of one store.
+struct Names {
+    url: &'static str,
+    region: &'static str,
+    endpoint: &'static str,
+    key_id: &'static str,
+    secret: &'static str,
+}
+
+const STORE: Names = Names {
+    url: "LUCI_STORE_URL",
+    region: "LUCI_STORE_REGION",
+    endpoint: "LUCI_STORE_ENDPOINT",
+    key_id: "LUCI_STORE_KEY_ID",
+    secret: "LUCI_STORE_SECRET",
+};
+/// With credentials of its own: those of the store must not be able to change what witnesses it.
+const SEALS: Names = Names {
+    url: "LUCI_SEAL_BUCKET",
+    region: "LUCI_SEAL_BUCKET_REGION",
+    endpoint: "LUCI_SEAL_BUCKET_ENDPOINT",
+    key_id: "LUCI_SEAL_BUCKET_KEY_ID",
+    secret: "LUCI_SEAL_BUCKET_SECRET",
+};
+
 impl StoreAddress {
-    pub(super) fn read(reader: &mut VariableReader) -> Option<Self> {
-        let text = reader.text("LUCI_STORE_URL");
-        let region = reader.text("LUCI_STORE_REGION").unwrap_or_else(|| "us-east-1".to_owned());
-        let endpoint = super::web_url(reader, "LUCI_STORE_ENDPOINT");
-        let (id, secret) = (reader.text("LUCI_STORE_KEY_ID"), reader.secret("LUCI_STORE_SECRET"));
+    pub(super) fn of_objects(reader: &mut VariableReader) -> Option<Self> {
+        Self::read(reader, &STORE)
+    }
+
+    pub(super) fn of_seals(reader: &mut VariableReader) -> Option<Self> {
+        Self::read(reader, &SEALS)
+    }
+
+    fn read(reader: &mut VariableReader, names: &Names) -> Option<Self> {
+        let text = reader.text(names.url);
+        let region = reader.text(names.region).unwrap_or_else(|| "us-east-1".to_owned());
+        let endpoint = super::web_url(reader, names.endpoint);
+        let (id, secret) = (reader.text(names.key_id), reader.secret(names.secret));
         let text = text?;
         if let Some(path) = text.strip_prefix("file://").filter(|path| path.starts_with('/')) {
             return Some(Self::Folder(PathBuf::from(path)));
         }
         let Some(bucket) = text.strip_prefix("s3://").filter(|bucket| !bucket.is_empty() && !bucket.contains('/'))
         else {
-            reader.error("LUCI_STORE_URL", format!("`{text}` is neither file:///folder nor s3://bucket"));
+            reader.error(names.url, format!("`{text}` is neither file:///folder nor s3://bucket"));
             return None;
         };
         if id.is_none() {
-            reader.error("LUCI_STORE_KEY_ID", "is not set, but LUCI_STORE_URL names a bucket");
+            reader.error(names.key_id, format!("is not set, but {} names a bucket", names.url));
         }
         if secret.is_none() {
-            reader.error("LUCI_STORE_SECRET", "is not set, but LUCI_STORE_URL names a bucket");
+            reader.error(names.secret, format!("is not set, but {} names a bucket", names.url));
         }
         let (access_key_id, secret_access_key) = (id?, secret?);
         Some(Self::Bucket(S3Config { bucket: bucket.to_owned(), region, endpoint, access_key_id, secret_access_key }))

@@ -26,7 +26,9 @@ use crate::{
     config::{Config, StoreAddress},
     process::{
         ProcessRole, Setup, System,
-        from_config::{STORE_URL_KEY, configured_seal_key, gateway_options, providers, public_url, seal_witness},
+        from_config::{
+            STORE_URL_KEY, configured_seal_key, gateway_options, providers, public_url, seal_bucket, seal_witness,
+        },
         keys::derive_key,
         telemetry,
     },
@@ -93,7 +95,7 @@ impl LocalInstance {
             storage,
             vault: Arc::new(Vault::new(master)?),
             sealing: Some(SealerOptions {
-                memory: SealMemory { file: Some(seal_witness(config)), broker: None },
+                memory: SealMemory { file: Some(seal_witness(config)), broker: None, bucket: seal_bucket(config)? },
                 ..SealerOptions::owned_by(&instance, Arc::new(seal_key))
             }),
             providers: providers(config, Some(&listener)),

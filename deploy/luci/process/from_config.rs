@@ -7,7 +7,7 @@ use std::{
 };
 
 use luci_providers::ProvidersConfig;
-use luci_runs::seal_witness::SealWitness;
+use luci_runs::{seal_bucket::SealBucket, seal_witness::SealWitness};
 use luci_schema::seal::SealKey;
 use luci_storage::Storage;
 use secrecy::ExposeSecret;
@@ -43,6 +43,21 @@ pub fn gateway_options(config: &Config) -> luci_gateway::Options {
 pub fn seal_witness(config: &Config) -> SealWitness {
     let path = config.seal_witness.clone();
     SealWitness::at(path.unwrap_or_else(|| config.data_dir.join("seals.witness")))
+}
+
+/// `LUCI_SEAL_BUCKET`, opened. A folder is used as it is: one that is missing is an error.
+pub fn seal_bucket(config: &Config) -> anyhow::Result<Option<SealBucket>> {
+    Ok(match config.seal_bucket.clone() {
+        None => None,
+        Some(StoreAddress::Bucket(bucket)) => Some(SealBucket::on(Storage::s3(bucket)?)),
+        Some(StoreAddress::Folder(folder)) if !folder.is_dir() => {
+            let problem = format!("there is no folder {}", folder.display());
+            return Err(ConfigErrors(vec![ConfigError { variable: "LUCI_SEAL_BUCKET".to_owned(), problem }]).into());
+        }
+        Some(StoreAddress::Folder(folder)) => {
+            Some(SealBucket::on(Storage::local(folder, String::new().into(), String::new())?))
+        }
+    })
 }
 
 /// The store that all processes share. A folder is for processes of one machine; a key derived from the master key signs

@@ -148,6 +148,11 @@ pub async fn set_time_zone(c: &mut PgConnection, tenant: TenantId, zone: &str) -
     Ok(())
 }
 
+/// Every tenant, for operator commands.
+pub async fn all(c: &mut PgConnection) -> Result<Vec<TenantId>, sqlx::Error> {
+    sqlx::query_scalar("select id from tenants order by id").fetch_all(c).await
+}
+
 /// The tenant with this slug, for operator commands.
 pub async fn by_slug(c: &mut PgConnection, slug: &str) -> Result<Option<TenantId>, sqlx::Error> {
     sqlx::query_scalar("select id from tenants where slug = $1").bind(slug).fetch_optional(c).await

@@ -40,6 +40,7 @@ pub mod send;
 mod stored;
 pub mod submit_batch;
 mod trace_queues;
+mod write_until;
 
 use std::sync::Arc;
 

@@ -135,18 +135,24 @@ pub fn jetstream(client: &Client) -> Context {
         .build(client.clone())
 }
 
-/// EVT, created for the log's epoch when it is missing. Concurrent creation is harmless: the configurations are equal.
-pub async fn stream(context: &Context, options: &EvtOptions, epoch: &str) -> Result<Stream, BrokerError> {
-    match context.get_stream(EVENT_STREAM).await {
-        Ok(stream) => adopt(stream),
+/// The stream of this name; `None` when the broker has none.
+pub async fn find_stream(context: &Context, name: &str) -> Result<Option<Stream>, BrokerError> {
+    match context.get_stream(name).await {
+        Ok(stream) => Ok(Some(stream)),
         Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(e) if e.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND => {
-                tracing::info!(stream = EVENT_STREAM, "creating JetStream stream");
-                context.create_stream(config(options, epoch)).await.map_err(|e| BrokerError::Stream(e.to_string()))
-            }
+            GetStreamErrorKind::JetStream(e) if e.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND => Ok(None),
             _ => Err(BrokerError::Stream(error.to_string())),
         },
     }
+}
+
+/// EVT, created for the log's epoch when it is missing. Concurrent creation is harmless: the configurations are equal.
+pub async fn stream(context: &Context, options: &EvtOptions, epoch: &str) -> Result<Stream, BrokerError> {
+    if let Some(stream) = find_stream(context, EVENT_STREAM).await? {
+        return adopt(stream);
+    }
+    tracing::info!(stream = EVENT_STREAM, "creating JetStream stream");
+    context.create_stream(config(options, epoch)).await.map_err(|e| BrokerError::Stream(e.to_string()))
 }
 
 fn adopt(stream: Stream) -> Result<Stream, BrokerError> {

@@ -22,7 +22,7 @@ pub struct LeaseOptions {
 
 impl LeaseOptions {
     pub fn owned_by(owner: impl Into<String>) -> Self {
-        Self { owner: owner.into(), ttl: Duration::from_secs(6), renew: Duration::from_secs(2) }
+        Self { owner: owner.into(), ttl: Duration::from_secs(4), renew: Duration::from_secs(1) }
     }
 }
 

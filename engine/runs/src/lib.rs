@@ -10,6 +10,7 @@ pub mod issue;
 pub mod lease_guard;
 pub mod relay;
 mod retry_pause;
+pub mod seal_bucket;
 pub mod seal_history;
 pub mod seal_memory;
 pub mod seal_stream;

@@ -38,5 +38,8 @@ pub async fn leave_behind(log: &Log, storage: &Storage, memory: &SealMemory) -> 
     if let Some(stream) = &memory.broker {
         stream.leave_behind(last).await?;
     }
+    if let Some(bucket) = &memory.bucket {
+        bucket.leave_behind(last, log.epoch()).await?;
+    }
     Ok(())
 }

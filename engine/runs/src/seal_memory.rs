@@ -1,13 +1,15 @@
-//! What remembers the seals outside database and store: a file and a stream of the broker. The log is not sealed while one of
-//! them knows a seal that the database lacks.
+//! What remembers the seals outside database and store: a file, a stream of the broker, and another bucket. The log is not sealed
+//! while one of them knows a seal that the database lacks.
 
 use luci_schema::{
     Position,
     log::{LogError, seals_after},
 };
+use luci_storage::StorageError;
 use sqlx::PgConnection;
 
 use crate::{
+    seal_bucket::SealBucket,
     seal_stream::{SealStream, SealStreamError},
     seal_witness::{SealWitness, WitnessedSeal},
 };
@@ -15,11 +17,12 @@ use crate::{
 /// Seals read at once.
 const PAGE: u32 = 20;
 
-/// The witnesses of one sealer; either may be absent.
+/// The witnesses of one sealer; each may be absent.
 #[derive(Debug, Clone, Default)]
 pub struct SealMemory {
     pub file: Option<SealWitness>,
     pub broker: Option<SealStream>,
+    pub bucket: Option<SealBucket>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +40,19 @@ pub enum SealMemoryError {
     File(#[from] std::io::Error),
     #[error(transparent)]
     Broker(#[from] SealStreamError),
+    #[error("the bucket of seals cannot be used: {0}")]
+    Bucket(#[from] StorageError),
 }
 
 impl SealMemoryError {
     /// An operator must act.
     pub fn is_tampering(&self) -> bool {
         matches!(self, Self::Removed { .. } | Self::Replaced(..))
+    }
+
+    /// The witness does not answer; the log is sealed without it meanwhile.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Broker(_) | Self::Bucket(_))
     }
 }
 
@@ -51,7 +61,7 @@ impl SealMemory {
     /// a crash kept from it.
     ///
     /// # Errors
-    /// `Removed` and `Replaced`: nothing may be sealed. A broker that is away is none: the log is sealed without it too.
+    /// `Removed` and `Replaced`: nothing may be sealed. A broker or bucket that is away is none: the log is sealed without it too.
     pub async fn compare(&self, c: &mut PgConnection, found: Position) -> Result<(), SealMemoryError> {
         if let Some(file) = &self.file {
             let known = file.read()?.last().copied();
@@ -70,11 +80,25 @@ impl SealMemory {
                 Err(error) => tracing::warn!(%error, "seals not compared with the broker"),
             }
         }
+        if let Some(bucket) = &self.bucket {
+            match bucket.last().await {
+                Ok(known) => same(c, known, found, "the bucket of seals").await?,
+                Err(error) => tracing::warn!(%error, "seals not compared with the bucket"),
+            }
+        }
         Ok(())
     }
 
-    /// Publishes the seals that the broker lacks: the newest, and those of a time when it was away or was wiped.
+    /// Gives broker and bucket the seals that they lack: the newest, and those of a time when they were away or were wiped.
+    ///
+    /// # Errors
+    /// Of the first that failed; the other has got its seals all the same.
     pub async fn publish(&self, c: &mut PgConnection) -> Result<(), SealMemoryError> {
+        let to_broker = self.to_broker(c).await;
+        self.to_bucket(c).await.and(to_broker)
+    }
+
+    async fn to_broker(&self, c: &mut PgConnection) -> Result<(), SealMemoryError> {
         let Some(broker) = &self.broker else { return Ok(()) };
         let mut after = broker.last().await?.map_or(0, |known| known.seal_id);
         while let page = seals_after(c, after, PAGE).await?
@@ -83,6 +107,20 @@ impl SealMemory {
             after = newest.seal_id;
             for seal in &page {
                 broker.add(seal).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn to_bucket(&self, c: &mut PgConnection) -> Result<(), SealMemoryError> {
+        let Some(bucket) = &self.bucket else { return Ok(()) };
+        let mut after = bucket.newest().await?;
+        while let page = seals_after(c, after, PAGE).await?
+            && let Some(newest) = page.last()
+        {
+            after = newest.seal_id;
+            for seal in &page {
+                bucket.add(seal).await?;
             }
         }
         Ok(())

@@ -4,8 +4,7 @@
 use async_nats::{
     Client, HeaderMap, HeaderName,
     jetstream::{
-        Context, ErrorCode,
-        context::GetStreamErrorKind,
+        Context,
         stream::{Config, RawMessageErrorKind, RetentionPolicy, StorageType, Stream},
     },
 };
@@ -84,13 +83,7 @@ impl SealStream {
     }
 
     async fn find(&self) -> Result<Option<Stream>, SealStreamError> {
-        match self.0.get_stream(SEAL_STREAM).await {
-            Ok(stream) => Ok(Some(stream)),
-            Err(error) => match error.kind() {
-                GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-                _ => Err(failed(error)),
-            },
-        }
+        broker::find_stream(&self.0, SEAL_STREAM).await.map_err(failed)
     }
 
     /// `None` when the message was removed.

@@ -193,11 +193,11 @@ impl SealerSession<'_> {
         Ok(self.options.memory.compare(c, found).await?)
     }
 
-    /// While the broker is away, the log is sealed without it; it gets what it lacks with the next seal.
+    /// While broker or bucket is away, the log is sealed without it; it gets what it lacks with the next seal.
     async fn publish(&self) -> Result<(), SealerError> {
         let mut c = self.lease.pool().acquire().await?;
         match self.options.memory.publish(&mut c).await {
-            Err(SealMemoryError::Broker(error)) => {
+            Err(error) if error.is_unreachable() => {
                 tracing::warn!(%error, "seals not published, again with the next seal");
                 Ok(())
             }

@@ -1,4 +1,4 @@
-//! What knows the seals outside database and store: the sealer's file, and the broker's stream.
+//! What knows the seals outside database and store: the sealer's file, the broker's stream, and another bucket.
 
 use std::time::Duration;
 
@@ -8,7 +8,11 @@ use luci_runs::{broker, seal_stream::SealStream, seal_witness::WitnessedSeal, se
 use luci_schema::{Micros, seal::Seal};
 use secrecy::ExposeSecret;
 
-use crate::{config::Config, local::InstanceFile, process::from_config::seal_witness};
+use crate::{
+    config::Config,
+    local::InstanceFile,
+    process::from_config::{seal_bucket, seal_witness},
+};
 
 /// For the connection to the broker.
 pub const CONNECT: Duration = Duration::from_secs(5);
@@ -51,11 +55,15 @@ pub fn broker_url(config: &Config) -> anyhow::Result<Option<String>> {
     Ok(instance.map(|instance| instance.nats_url))
 }
 
-/// All witnesses: the file, and with a client the stream.
+/// All witnesses: the file, the bucket if there is one, and with a client the stream.
 pub async fn read_witnesses(config: &Config, client: Option<&Client>) -> anyhow::Result<Vec<Witness>> {
     let file = seal_witness(config);
     let seals = file.read().with_context(|| format!("cannot read {}", file.path().display()))?;
     let mut witnesses = vec![Witness { name: "the witness".into(), seals }];
+    if let Some(bucket) = seal_bucket(config)? {
+        let seals = bucket.read().await.context("cannot read the bucket of seals")?;
+        witnesses.push(Witness { name: "the bucket of seals".into(), seals });
+    }
     if let Some(client) = client {
         let seals = SealStream::on(client).read().await?;
         witnesses.push(Witness { name: "stream SEALS".into(), seals });

@@ -4,16 +4,20 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use luci_messaging::sender::journal;
+use luci_messaging::{
+    sender::journal,
+    webhooks::restored::{self, StoredDelivery},
+};
 use luci_runs::{seal_history, seal_memory::SealMemory, seal_stream::SealStream};
 use luci_schema::{log::begin_epoch, migrate};
+use luci_storage::Storage;
 use serde_json::json;
 
 use super::{findings::Findings, save_lost};
 use crate::{
-    cli::{Outcome, migrate::database_url, out},
+    cli::{Outcome, migrate::database_url, out, projections::OperatorAccess},
     config::Config,
-    process::from_config::seal_witness,
+    process::from_config::{seal_bucket, seal_witness},
 };
 
 #[derive(Debug, Args)]
@@ -42,7 +46,8 @@ impl Accept {
                 "NATS cannot be asked for the events after the restored state: {error}; start it, or use --without-nats"
             ),
         };
-        let nothing = found.halted.is_none() && lost.is_empty() && found.seals == 0 && found.sends.is_empty();
+        let unknown = found.seals + found.sends.len() + found.deliveries.len();
+        let nothing = found.halted.is_none() && lost.is_empty() && unknown == 0;
         ensure!(!nothing || self.force, "nothing to accept: the log is not halted, and nothing happened after its end");
         let file = self.lost_events.unwrap_or_else(|| format!("lost-events-{}.ndjson", log.epoch()).into());
         if !lost.is_empty() {
@@ -53,22 +58,43 @@ impl Accept {
         journal::bring_in(&mut tx, &found.sends).await?;
         tx.commit().await?;
         let broker = found.broker.as_ref().map(SealStream::on);
-        let memory = SealMemory { file: Some(seal_witness(config)), broker };
+        let memory = SealMemory { file: Some(seal_witness(config)), broker, bucket: seal_bucket(config)? };
         seal_history::leave_behind(log, &found.storage, &memory).await?;
         let owner = migrate::connect_owner(&database_url(config)?).await.context("cannot connect to the database")?;
         let (position, epoch) = begin_epoch(&mut *owner.acquire().await?).await?;
         owner.close().await;
+        let deliveries = bring_in(config, &found.storage, &found.deliveries).await?;
         let (events, sends) = (lost.len(), found.sends.len());
         if self.json {
             out::json(&json!({"position": position, "epoch": epoch, "lostEvents": events, "sends": sends,
-                "file": (events > 0).then_some(&file)}))?;
+                "deliveries": deliveries, "file": (events > 0).then_some(&file)}))?;
             return Ok(Outcome::Done);
         }
         if events > 0 {
             out::line(&format!("{events} events that the log does not have were saved to {}", file.display()))?;
         }
         out::line(&format!("{sends} sends were brought in and are not sent again"))?;
+        out::line(&format!("{deliveries} replies and reports that arrived after the restored state were recorded"))?;
         out::line(&format!("epoch {epoch} begins after position {position}. Restart every LUCI process now."))?;
         Ok(Outcome::Done)
     }
+}
+
+/// Records deliveries in the new epoch. One that cannot be read stops none of the others.
+async fn bring_in(config: &Config, storage: &Storage, deliveries: &[StoredDelivery]) -> anyhow::Result<u64> {
+    let log = OperatorAccess::open(config).await?.log;
+    let (mut recorded, mut failed) = (0, Vec::new());
+    for delivery in deliveries {
+        match restored::bring_in(&log, storage, delivery).await {
+            Ok(new) => recorded += u64::from(new),
+            Err(error) => failed.push(format!("{}: {error}", delivery.tenant)),
+        }
+    }
+    ensure!(
+        failed.is_empty(),
+        "the epoch has begun, but {} deliveries were not recorded; run this command again with --force:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+    Ok(recorded)
 }

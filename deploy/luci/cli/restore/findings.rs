@@ -1,6 +1,10 @@
 //! What happened after the state that the database was restored to, as broker and store know it.
 
-use luci_messaging::sender::journal::{self, JournalEntry};
+use luci_config::tenants;
+use luci_messaging::{
+    sender::journal::{self, JournalEntry},
+    webhooks::restored::{self, StoredDelivery},
+};
 use luci_runs::{
     broker,
     relay::{LostEvent, lost_events},
@@ -41,6 +45,8 @@ pub struct Findings {
     pub seals: usize,
     /// Entries of the send journal, with their objects' paths.
     pub sends: Vec<(String, JournalEntry)>,
+    /// Replies and reports whose objects are stored.
+    pub deliveries: Vec<StoredDelivery>,
 }
 
 impl Findings {
@@ -55,12 +61,14 @@ impl Findings {
         let last = last_seal(&mut c).await?.map_or(0, |seal| seal.seal_id);
         let seals = seal_witness(config).read()?.iter().filter(|seal| seal.seal_id > last).count();
         let sends = journal::unknown(&mut c, &storage, since).await?;
+        let tenants = tenants::all(&mut c).await?;
+        let deliveries = restored::unknown(&mut c, &storage, &tenants, since).await?;
         drop(c);
         let (broker, lost) = match lost(config, &access).await {
             Ok((client, lost)) => (Some(client), Ok(lost)),
             Err(error) => (None, Err(format!("{error:#}"))),
         };
-        Ok(Self { access, storage, head, halted, broker, lost, seals, sends })
+        Ok(Self { access, storage, head, halted, broker, lost, seals, sends, deliveries })
     }
 }
 

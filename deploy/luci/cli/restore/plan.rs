@@ -32,7 +32,8 @@ impl Plan {
         if self.json {
             out::json(&json!({"head": found.head, "epoch": found.access.log.epoch(), "halted": found.halted,
                 "lostEvents": {"count": lost.map(<[_]>::len).ok(), "byType": by_type, "error": lost.err()},
-                "seals": found.seals, "sends": {"count": found.sends.len(), "byTenant": by_tenant}}))?;
+                "seals": found.seals, "sends": {"count": found.sends.len(), "byTenant": by_tenant},
+                "deliveries": found.deliveries.len()}))?;
             return Ok(Outcome::Done);
         }
         out::line(&format!("log ends at position {}, epoch {}", found.head, found.access.log.epoch()))?;
@@ -65,6 +66,10 @@ impl Plan {
         for (tenant, count) in &by_tenant {
             out::line(&format!("  {count:>8}  {tenant}"))?;
         }
+        let deliveries = found.deliveries.len();
+        out::line(&format!(
+            "replies and reports that the database does not know: {deliveries}; accepting records them, and with them opt-outs"
+        ))?;
         Ok(Outcome::Done)
     }
 }

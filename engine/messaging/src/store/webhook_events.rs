@@ -1,6 +1,6 @@
 //! Table `webhook_events`: the deliveries of webhooks, each recorded once by its source and external id.
 
-use luci_schema::{LeadId, Micros, TenantId, WebhookId};
+use luci_schema::{LeadId, Micros, TenantId, WebhookId, event::ObjectDigest};
 use serde::Serialize;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use time::OffsetDateTime;
@@ -35,6 +35,16 @@ pub struct UnreadDelivery {
     pub size_bytes: i64,
     pub received_at: String,
     pub object_path: String,
+    /// SHA-256 of the body in hex.
+    #[serde(skip)]
+    checksum: String,
+}
+
+impl UnreadDelivery {
+    /// Size and digest of the body.
+    pub fn digest(&self) -> ObjectDigest {
+        ObjectDigest { size_bytes: self.size_bytes.unsigned_abs(), checksum: self.checksum.clone() }
+    }
 }
 
 /// The delivery that was recorded under this external id.
@@ -49,6 +59,15 @@ pub async fn find(
         .bind(source)
         .bind(external_id)
         .fetch_optional(c)
+        .await
+}
+
+/// Those of the ids that are recorded.
+pub async fn known(c: &mut PgConnection, tenant: TenantId, ids: &[WebhookId]) -> Result<Vec<WebhookId>, sqlx::Error> {
+    sqlx::query_scalar("select id from webhook_events where tenant_id = $1 and id = any($2)")
+        .bind(tenant)
+        .bind(ids)
+        .fetch_all(c)
         .await
 }
 
@@ -101,7 +120,7 @@ pub async fn unread(
     limit: u32,
 ) -> Result<Vec<UnreadDelivery>, sqlx::Error> {
     let rows = sqlx::query(
-        "select id, source, kind, unread, size_bytes, received_at, object_path from webhook_events
+        "select id, source, kind, unread, size_bytes, received_at, object_path, checksum from webhook_events
           where tenant_id = $1 and unread is not null and resolved_at is null and ($2::text is null or id < $2)
           order by id desc limit $3",
     )
@@ -120,7 +139,7 @@ pub async fn get_unread(
     id: WebhookId,
 ) -> Result<Option<UnreadDelivery>, sqlx::Error> {
     let row = sqlx::query(
-        "select id, source, kind, unread, size_bytes, received_at, object_path from webhook_events
+        "select id, source, kind, unread, size_bytes, received_at, object_path, checksum from webhook_events
           where tenant_id = $1 and id = $2 and unread is not null",
     )
     .bind(tenant)
@@ -139,6 +158,7 @@ fn read_unread(row: &PgRow) -> Result<UnreadDelivery, sqlx::Error> {
         size_bytes: row.try_get(4)?,
         received_at: Micros::from(row.try_get::<OffsetDateTime, _>(5)?).rfc3339(),
         object_path: row.try_get(6)?,
+        checksum: row.try_get(7)?,
     })
 }
 

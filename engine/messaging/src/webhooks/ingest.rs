@@ -96,19 +96,9 @@ async fn ingest_as(
     }
     let received_at = Micros::now();
     let key = object_key(tenant, delivery, id, received_at);
-    storage.put(&key, object(delivery, received_at, proof).into(), "application/json").await?;
+    storage.put(&key, object(delivery, received_at, target, proof).into(), "application/json").await?;
     let object_path = key.to_string();
-    let received = WebhookReceived {
-        webhook_id: id,
-        source: delivery.source.as_str().into(),
-        kind: event_type(delivery),
-        purpose: target.purpose.to_string(),
-        verified_by: proof.as_str().into(),
-        object_path: object_path.clone(),
-        size_bytes: delivery.body.len() as u64,
-        checksum: hex::encode(Sha256::digest(&delivery.body)),
-        unread: unread(delivery, target).map(str::to_owned),
-    };
+    let received = received(id, delivery, (target, proof), &object_path);
     let (source, unread) = (delivery.source.as_str(), received.unread.clone());
     match record(log, tenant, delivery, target, &external, received).await {
         Ok(Some((tx, position))) => {
@@ -131,6 +121,40 @@ async fn ingest_as(
             remove_object(storage, &object_path).await;
             Err(error)
         }
+    }
+}
+
+/// Records and applies a delivery whose object is stored already. None: it was recorded before.
+pub(super) async fn ingest_stored(
+    log: &Log,
+    (tenant, id, object_path): (TenantId, WebhookId, &str),
+    delivery: &WebhookDelivery,
+    (target, proof): (WebhookTarget, DeliveryProof),
+) -> Result<Option<Position>, IngestError> {
+    let received = received(id, delivery, (target, proof), object_path);
+    let recorded = record(log, tenant, delivery, target, &target.external_id(delivery), received).await?;
+    let Some((tx, position)) = recorded else { return Ok(None) };
+    tx.commit().await?;
+    log.wake();
+    Ok(Some(position))
+}
+
+fn received(
+    id: WebhookId,
+    delivery: &WebhookDelivery,
+    (target, proof): (WebhookTarget, DeliveryProof),
+    object_path: &str,
+) -> WebhookReceived {
+    WebhookReceived {
+        webhook_id: id,
+        source: delivery.source.as_str().into(),
+        kind: event_type(delivery),
+        purpose: target.purpose.to_string(),
+        verified_by: proof.as_str().into(),
+        object_path: object_path.to_owned(),
+        size_bytes: delivery.body.len() as u64,
+        checksum: hex::encode(Sha256::digest(&delivery.body)),
+        unread: unread(delivery, target).map(str::to_owned),
     }
 }
 
@@ -169,14 +193,14 @@ fn object_key(tenant: TenantId, delivery: &WebhookDelivery, id: WebhookId, at: M
 }
 
 /// The stored object: the body as it came, and the headers without credentials and signatures.
-fn object(delivery: &WebhookDelivery, at: Micros, proof: DeliveryProof) -> Vec<u8> {
+fn object(delivery: &WebhookDelivery, at: Micros, target: WebhookTarget, proof: DeliveryProof) -> Vec<u8> {
     use base64::{Engine, prelude::BASE64_STANDARD};
     let secret = |name: &str| {
         ["signature", "secret", "authorization", "api-key", "token", "cookie"].iter().any(|part| name.contains(part))
     };
     let headers: BTreeMap<&String, &String> = delivery.headers.iter().filter(|(name, _)| !secret(name)).collect();
     let mut object = json!({"source": delivery.source.as_str(), "receivedAt": at.rfc3339(),
-        "verifiedBy": proof.as_str(), "headers": headers});
+        "verifiedBy": proof.as_str(), "purpose": target.purpose.to_string(), "batch": target.batch, "headers": headers});
     match std::str::from_utf8(&delivery.body) {
         Ok(text) => object["body"] = text.into(),
         Err(_) => object["bodyBase64"] = BASE64_STANDARD.encode(&delivery.body).into(),

@@ -4,6 +4,7 @@ mod effect;
 mod ingest;
 mod parse;
 mod payload;
+pub mod restored;
 mod secret;
 mod twilio;
 mod verify;
@@ -17,7 +18,7 @@ use crate::rules::safe_text;
 pub use crate::rules::webhook_source::{UnknownWebhookSource, WebhookSource};
 pub use crate::webhooks::ingest::{IngestError, Ingested, WebhookTarget, ingest};
 pub use crate::webhooks::parse::{ProviderEvent, event_type, external_id, own_numbers, parse};
-pub use crate::webhooks::payload::{body, payload};
+pub use crate::webhooks::payload::{payload, verified_body};
 pub use crate::webhooks::secret::{BadSecret, checked_secret};
 pub use crate::webhooks::verify::{DeliveryProof, ProofError, TokenInPath, verify};
 

@@ -33,6 +33,10 @@ impl DeliveryProof {
             Self::Token => "token",
         }
     }
+
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Hmac, Self::Signature, Self::Secret, Self::Token].into_iter().find(|proof| proof.as_str() == name)
+    }
 }
 
 /// Why a delivery was not verified. Contains nothing of the secret.

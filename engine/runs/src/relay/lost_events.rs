@@ -3,8 +3,6 @@
 use async_nats::{
     Client,
     jetstream::{
-        ErrorCode,
-        context::GetStreamErrorKind,
         message::StreamMessage,
         stream::{RawMessageErrorKind, Stream},
     },
@@ -33,14 +31,7 @@ pub struct LostEvent {
 /// When the broker does not answer.
 pub async fn lost_events(client: &Client, log: &Log) -> Result<Vec<LostEvent>, BrokerError> {
     let context = broker::jetstream(client);
-    let stream = match context.get_stream(EVENT_STREAM).await {
-        Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND) =>
-        {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(unanswered(&error)),
-    };
+    let Some(stream) = broker::find_stream(&context, EVENT_STREAM).await? else { return Ok(Vec::new()) };
     let state = &stream.cached_info().state;
     let head = log.newest().await.map_err(|e| unanswered(&e))?;
     let both = state.last_sequence.min(head.0);

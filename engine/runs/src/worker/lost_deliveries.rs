@@ -5,7 +5,7 @@
 
 use async_nats::{
     Client,
-    jetstream::{ErrorCode, consumer, context::GetStreamErrorKind, stream::Stream},
+    jetstream::{ErrorCode, consumer, stream::Stream},
 };
 use luci_schema::{
     BlockId, Position, RunId, Stage, StreamId, TenantId, Version,
@@ -50,15 +50,8 @@ pub async fn redeliver_lost(
     runs: &[(TenantId, RunId)],
 ) -> Result<usize, SweepError> {
     let context = broker::jetstream(client);
-    let stream = match context.get_stream(EVENT_STREAM).await {
-        Ok(stream) => stream,
-        // The relay creates it; everything is delivered then.
-        Err(error) if matches!(error.kind(), GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND) =>
-        {
-            return Ok(0);
-        }
-        Err(error) => return Err(unanswered(&error).into()),
-    };
+    // The relay creates a missing one; everything is delivered then.
+    let Some(stream) = broker::find_stream(&context, EVENT_STREAM).await? else { return Ok(0) };
     let mut removed = 0;
     for stage in Stage::ALL {
         let Some(info) = consumer_info(&stream, stage).await? else { continue };

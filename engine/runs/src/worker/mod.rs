@@ -52,8 +52,8 @@ impl Default for WorkerOptions {
         Self {
             concurrency: 64,
             concurrency_of: HashMap::new(),
-            ack_wait: Duration::from_secs(8),
-            heartbeat: Duration::from_secs(2),
+            ack_wait: Duration::from_secs(5),
+            heartbeat: Duration::from_millis(1_250),
             record_start_after: Duration::from_millis(100),
             drain: Duration::from_secs(10),
             evt: EvtOptions::default(),

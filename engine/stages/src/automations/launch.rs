@@ -10,7 +10,7 @@ use luci_runs::{
 };
 use luci_schema::{
     Actor, CommandId, ConfigEvent, CorrelationId, RunId, StreamId, Version,
-    event::{AutomationFired, AutomationSkipped, RunInput, RunOptions, TriggerType},
+    event::{AutomationFired, AutomationSkipped, ObjectDigest, RunInput, RunOptions, TriggerType},
     log::{Append, AppendError, Log, NewReceipt},
 };
 use luci_storage::{Storage, StorageError};
@@ -105,16 +105,28 @@ async fn facts(issuer: &Issuer, storage: &Storage, launch: &Launch) -> Result<Op
     })
 }
 
-/// A webhook's payload is not in the log: it is read from the store when a condition needs it. A deleted one is absent.
+/// A webhook's payload is not in the log: it is read from the store when a condition needs it. One that was deleted or changed
+/// is absent.
 async fn with_payload(storage: &Storage, launch: &Launch, mut facts: Value) -> Result<Value, Unavailable> {
     let path = facts["objectPath"].as_str().filter(|_| condition::reads(&launch.spec, "payload"));
     let Some(path) = path.map(str::to_owned) else { return Ok(facts) };
     match storage.get(&path).await {
-        Ok(object) => facts["payload"] = webhooks::payload(&object),
+        Ok(object) => match webhooks::verified_body(&path, &object, &recorded(&facts)) {
+            Ok(body) => facts["payload"] = webhooks::payload(&body),
+            Err(error) => tracing::error!(
+                tenant.id = %launch.tenant, object.path = path, %error, "payload not read: it is not what was recorded"
+            ),
+        },
         Err(StorageError::NotFound(_)) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(facts)
+}
+
+/// Size and digest of the body, as `webhook:received` has them.
+fn recorded(received: &Value) -> ObjectDigest {
+    let checksum = received["checksum"].as_str().unwrap_or_default().to_owned();
+    ObjectDigest { size_bytes: received["sizeBytes"].as_u64().unwrap_or_default(), checksum }
 }
 
 fn start_request(launch: &Launch) -> start::StartRequest {

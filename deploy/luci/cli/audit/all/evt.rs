@@ -6,12 +6,11 @@ use anyhow::{Context, bail};
 use async_nats::{
     Client,
     jetstream::{
-        ErrorCode, Message,
+        Message,
         consumer::{
             DeliverPolicy,
             pull::{Ordered, OrderedConfig},
         },
-        context::GetStreamErrorKind,
     },
 };
 use futures::StreamExt;
@@ -41,15 +40,10 @@ impl EvtMessages {
     /// which is a finding if there are events.
     pub async fn open(client: &Client, now: Micros, report: &mut Report) -> anyhow::Result<Option<Self>> {
         report.with_evt = true;
-        let stream = match broker::jetstream(client).get_stream(EVENT_STREAM).await {
-            Ok(stream) => stream,
-            Err(error) => match error.kind() {
-                GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => {
-                    report.found("evt", "the broker has no stream EVT");
-                    return Ok(None);
-                }
-                _ => return Err(error).context("cannot read stream EVT"),
-            },
+        let found = broker::find_stream(&broker::jetstream(client), EVENT_STREAM).await;
+        let Some(stream) = found.context("cannot read stream EVT")? else {
+            report.found("evt", "the broker has no stream EVT");
+            return Ok(None);
         };
         let info = stream.cached_info();
         let (first, last, messages) = (info.state.first_sequence, info.state.last_sequence, info.state.messages);

@@ -13,7 +13,8 @@ use crate::{App, caller::Caller, problem::Problem, reply, request::Request, rout
 /// Characters of the body in the answer.
 const MAX_BODY: usize = 20_000;
 
-/// `body` is text, with U+FFFD for what is no UTF-8; null where the object has expired.
+/// `body` is text, with U+FFFD for what is no UTF-8; null where the object has expired. A body that is not the recorded one is an
+/// error.
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let id: WebhookId = request.id(0, "webhook")?;
     let mut c = app.engine_pool.acquire().await?;
@@ -21,7 +22,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     drop(c);
     let delivery = found.ok_or_else(|| Problem::not_found("webhook"))?;
     let body = match app.storage.get(&delivery.object_path).await {
-        Ok(object) => webhooks::body(&object),
+        Ok(object) => Some(webhooks::verified_body(&delivery.object_path, &object, &delivery.digest())?),
         Err(StorageError::NotFound(_)) => None,
         Err(error) => return Err(error.into()),
     };
