@@ -194,6 +194,8 @@ ids! {
     ReportId = "rpt";
     SessionId = "sess";
     KeyId = "key";
+    /// A page of the dashboard with its filters.
+    ViewId = "view";
     EventId = "ev";
     LabelId = "lbl";
     TagId = "tag";

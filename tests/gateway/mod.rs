@@ -35,4 +35,5 @@ mod tampered;
 mod tenancy;
 mod transport;
 mod triggers;
+mod views;
 mod webhooks;

@@ -78,3 +78,33 @@ async fn the_keyboard_alone_opens_pauses_and_comes_back() {
     page.browser.until("location.pathname === '/admin/pipelines'").await;
     page.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium; make test runs it"]
+async fn a_saved_view_is_there_in_another_browser() {
+    let mut page = Page::signed_in().await;
+    page.open("pipelines?status=failed&sort=-cost").await;
+    // A menu opens by key.
+    let menu = "document.querySelector(\"[aria-label='Save the view, export the list']\")";
+    page.browser.until(menu).await;
+    page.browser.eval(&format!("{menu}.focus()")).await;
+    page.browser.key("Enter").await;
+    page.click_text("Save this view…").await;
+    page.browser.until("document.querySelector('dialog[open] input[name=name]')").await;
+    page.browser.eval("document.querySelector('dialog[open] input[name=name]').value = 'Dear failures'").await;
+    page.browser.eval("document.querySelector('dialog[open] input[name=shared]').click()").await;
+    page.click_text("Save").await;
+    let saved =
+        "[...document.querySelectorAll('[aria-label=Views] button')].find(b => b.innerText === 'Dear failures')";
+    page.browser.until(saved).await;
+    let (_, views) = page.system.api.get("/api/views").await;
+    let view = &views["views"][0];
+    assert_eq!((&view["query"], &view["shared"]), (&json!("status=failed&sort=-cost"), &json!(true)), "{views}");
+    // Nothing is kept in the browser.
+    page.browser.eval("localStorage.clear()").await;
+    page.open("pipelines").await;
+    page.browser.until(saved).await;
+    page.browser.eval(&format!("{saved}.click()")).await;
+    page.browser.until("location.search === '?status=failed&sort=-cost'").await;
+    page.stop().await;
+}

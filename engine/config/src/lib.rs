@@ -12,6 +12,7 @@ pub mod secret;
 pub mod sessions;
 pub mod tenants;
 pub mod vault;
+pub mod views;
 
 pub use crate::change::{AdminError, By};
 pub use crate::role::{Right, Role};

@@ -12,7 +12,7 @@ mod route;
 mod runs;
 mod system;
 
-use config::{automations, blueprints, keys, providers, scoring_profiles, webhook_tokens};
+use config::{automations, blueprints, keys, providers, scoring_profiles, views, webhook_tokens};
 use http::Method;
 use imports::blobs;
 use leads::sectors;
@@ -218,6 +218,9 @@ pub static ROUTES: &[Route] = &[
     delete("/api/webhook-tokens/{tokenId}", "revokeWebhookToken", Right::Administer, |a, c, r| {
         Box::pin(webhook_tokens::revoke::handle(a, c, r))
     }),
+    read("/api/views", "listViews", |a, c, r| Box::pin(views::list::handle(a, c, r))),
+    post("/api/views", "saveView", Right::Read, |a, c, r| Box::pin(views::save::handle(a, c, r))),
+    delete("/api/views/{viewId}", "removeView", Right::Read, |a, c, r| Box::pin(views::remove::handle(a, c, r))),
     // live
     read("/api/stream", "streamEvents", |a, c, r| Box::pin(live::stream::handle(a, c, r))),
     read("/ws/pipelines", "watchRuns", |a, c, r| Box::pin(live::websocket::handle(a, c, r))),

@@ -1,8 +1,7 @@
-// What a user prefers, kept in this browser: theme, density, columns, time zone, keys, views.
+// What a user prefers, kept in this browser: theme, density, columns, time zone, keys.
 import { create } from 'zustand'
 
 export type Theme = 'system' | 'light' | 'dark'
-export type View = { name: string; search: Record<string, unknown> }
 export type Prefs = {
   theme: Theme
   density: 'comfortable' | 'compact'
@@ -11,11 +10,10 @@ export type Prefs = {
   singleKeys: boolean
   notify: boolean
   hidden: string[]
-  views: View[]
 }
 
 const KEY = 'luci.preferences'
-const DEFAULTS: Prefs = { theme: 'system', density: 'comfortable', zone: 'local', times: 'relative', singleKeys: true, notify: false, hidden: [], views: [] }
+const DEFAULTS: Prefs = { theme: 'system', density: 'comfortable', zone: 'local', times: 'relative', singleKeys: true, notify: false, hidden: [] }
 
 function stored(): Prefs {
   try {

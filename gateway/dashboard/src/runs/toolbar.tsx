@@ -13,6 +13,7 @@ import { failed } from '../lib/toast'
 import { BulkActions } from './bulk'
 import { COLUMNS, OPTIONAL } from './columns'
 import { useSectors } from './use-runs'
+import { useViews } from './views'
 
 type Props = {
   search: RunsSearch
@@ -26,11 +27,6 @@ type Props = {
 }
 
 const NOTHING: Partial<RunsSearch> = { status: undefined, sector: undefined, q: undefined, from: undefined, to: undefined, field: undefined, sort: undefined }
-const BUILT_IN: { name: string; search: Partial<RunsSearch> }[] = [
-  { name: 'All', search: {} },
-  { name: 'Needs attention', search: { status: 'failed,paused' } },
-  { name: 'Running', search: { status: 'running' } },
-]
 
 export function Toolbar(props: Props) {
   const { search, set, total, capped, selected, everything } = props
@@ -45,12 +41,7 @@ export function Toolbar(props: Props) {
   useEffect(() => { if (!search.q) setText('') }, [search.q])
 
   const same = (view: Partial<RunsSearch>) => Object.keys(NOTHING).every((key) => (search[key as keyof RunsSearch] ?? undefined) === (view[key as keyof RunsSearch] ?? undefined))
-  const views = [...BUILT_IN, ...(prefs.views as { name: string; search: Partial<RunsSearch> }[])]
-  const save = (name: string) => {
-    const { peek: _, ...kept } = search
-    prefs.set({ views: [...prefs.views.filter((v) => v.name !== name), { name, search: kept }] })
-    setNaming(false)
-  }
+  const { views, save, remove } = useViews()
   const hide = (id: string) => {
     const flag = OPTIONAL.includes(id) ? `+${id}` : id
     prefs.set({ hidden: prefs.hidden.includes(flag) ? prefs.hidden.filter((one) => one !== flag) : [...prefs.hidden, flag] })
@@ -61,7 +52,7 @@ export function Toolbar(props: Props) {
       <div className="flex flex-wrap items-center gap-2">
         <div className="flex max-w-full gap-1 overflow-x-auto" role="group" aria-label="Views">
           {views.map((view) => (
-            <button key={view.name} type="button" aria-pressed={same(view.search)} onClick={() => set({ ...NOTHING, ...view.search })} className="min-h-7 rounded-md px-2 text-sm whitespace-nowrap text-ink2 hover:bg-raised aria-pressed:bg-raised aria-pressed:font-semibold aria-pressed:text-ink max-md:min-h-11">{view.name}</button>
+            <button key={view.id ?? view.name} type="button" title={view.shared && !view.own ? 'Shared by another person' : undefined} aria-pressed={same(view.search)} onClick={() => set({ ...NOTHING, ...view.search })} className="min-h-7 rounded-md px-2 text-sm whitespace-nowrap text-ink2 hover:bg-raised aria-pressed:bg-raised aria-pressed:font-semibold aria-pressed:text-ink max-md:min-h-11">{view.name}</button>
           ))}
         </div>
         <span id="total" className="ml-auto text-xs text-ink2" role="status">{count(total)}{capped ? '+' : ''} {total === 1 ? 'run' : 'runs'}</span>
@@ -77,14 +68,14 @@ export function Toolbar(props: Props) {
           items={[
             { label: 'Export as CSV', onSelect: () => exportRuns(search, 'csv') }, { label: 'Export as JSON lines', onSelect: () => exportRuns(search, 'jsonl') }, 'line' as const,
             { label: 'Save this view…', onSelect: () => setNaming(true) },
-            ...prefs.views.map((v) => ({ label: `Remove “${v.name}”`, danger: true, onSelect: () => prefs.set({ views: prefs.views.filter((one) => one.name !== v.name) }) })),
+            ...views.filter((v) => v.own || (v.shared && mayBulk)).map((v) => ({ label: `Remove “${v.name}”`, danger: true, onSelect: () => remove(v) })),
           ]} />
       </div>
       <div className="flex flex-wrap items-center gap-2 empty:hidden">
         {selected.size > 0 || everything ? <BulkActions {...props} allowed={mayBulk} /> : <Chips search={search} set={set} />}
       </div>
       {filtering && <FilterDialog search={search} set={set} onClose={() => setFiltering(false)} />}
-      {naming && <NameDialog onClose={() => setNaming(false)} onSave={save} />}
+      {naming && <NameDialog onClose={() => setNaming(false)} onSave={(name, shared) => { setNaming(false); save(name, search, shared) }} />}
     </header>
   )
 }
@@ -150,15 +141,20 @@ function FilterDialog({ search, set, onClose }: { search: RunsSearch; set: Props
   )
 }
 
-function NameDialog({ onClose, onSave }: { onClose: () => void; onSave: (name: string) => void }) {
+function NameDialog({ onClose, onSave }: { onClose: () => void; onSave: (name: string, shared: boolean) => void }) {
+  const mayShare = useMay('operate')
   const submit = (event: React.FormEvent<HTMLFormElement>) => {
     event.preventDefault()
-    const name = String(new FormData(event.currentTarget).get('name') ?? '').trim()
-    if (name) onSave(name)
+    const form = new FormData(event.currentTarget)
+    const name = String(form.get('name') ?? '').trim()
+    if (name) onSave(name, form.get('shared') === 'on')
   }
   return (
     <Dialog open onClose={onClose} title="Save this view" look="modal narrow" footer={<><Button onClick={onClose}>Cancel</Button><Button kind="strong" icon={Save} type="submit" form="name-view">Save</Button></>}>
-      <form id="name-view" onSubmit={submit}><Field label="Name" hint="Kept in this browser. To share a view, send its address.">{(ids) => <input {...ids} name="name" required maxLength={40} className="field" data-first />}</Field></form>
+      <form id="name-view" onSubmit={submit} className="grid gap-3">
+        <Field label="Name" hint="A view of yours with this name is replaced. Its address can be sent as a link as well.">{(ids) => <input {...ids} name="name" required maxLength={80} className="field" data-first />}</Field>
+        {mayShare && <label className="flex min-h-7 items-center gap-2 text-sm"><input type="checkbox" name="shared" />Share it with everyone of this tenant</label>}
+      </form>
     </Dialog>
   )
 }
