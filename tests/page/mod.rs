@@ -5,9 +5,11 @@
 mod connection;
 mod detail;
 mod fold;
+mod keyboard;
 mod list;
 mod looks;
 mod messy;
+mod restarts;
 mod run;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
@@ -17,11 +19,45 @@ use luci_sandbox::{Sandbox, SandboxOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Browser, System, SystemOptions, browser, system_with};
+use crate::support::{Api, Browser, System, SystemOptions, browser, system_with};
 
 /// The dashboard's source folder.
 fn dashboard() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("gateway/dashboard")
+}
+
+/// Types into a field as React hears it.
+async fn fill(browser: &mut Browser, selector: &str, text: &str) {
+    let script = format!(
+        "(() => {{ const field = document.querySelector({selector:?});
+           const set = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), 'value').set;
+           set.call(field, {}); field.dispatchEvent(new Event('input', {{bubbles: true}}));
+           field.dispatchEvent(new Event('change', {{bubbles: true}})) }})()",
+        json!(text)
+    );
+    browser.eval(&script).await;
+}
+
+async fn sign_in(browser: &mut Browser, key: &str) {
+    browser.until("document.querySelector('#sign-in')").await;
+    // The browser reports the refused request of the session that is not open yet.
+    browser.errors.clear();
+    fill(browser, "#key", key).await;
+    browser.eval("document.querySelector('#sign-in').requestSubmit()").await;
+    browser.until("document.querySelector('#board')").await;
+}
+
+/// An import of sample leads and a run on it; its id.
+async fn start(api: &Api, leads: u64, options: Value) -> String {
+    let mut csv = Vec::new();
+    luci::cli::demo::sample::csv(&mut csv, leads, 1, 7).expect("a sample");
+    let request = api.request(Method::POST, "/api/imports?fileName=sample.csv");
+    let answer = request.header("content-type", "text/csv").body(csv).send().await.expect("an answer");
+    let imported: Value = answer.json().await.expect("JSON");
+    let body = json!({"importId": imported["importId"], "options": options, "allowRepeat": true});
+    let (status, run) = api.post("/api/pipelines", &body).await;
+    assert_eq!(status, 202, "{run}");
+    run["runId"].as_str().expect("an id").to_owned()
 }
 
 /// A system with sandbox providers, and a browser that is signed in.
@@ -54,23 +90,11 @@ impl Page {
     }
 
     async fn sign_in(&mut self) {
-        // The browser reports the refused request of the session that is not open yet.
-        self.browser.errors.clear();
-        self.fill("#key", &self.system.api.key.clone()).await;
-        self.browser.eval("document.querySelector('#sign-in').requestSubmit()").await;
-        self.browser.until("document.querySelector('#board')").await;
+        sign_in(&mut self.browser, &self.system.api.key).await;
     }
 
-    /// Types into a field as React hears it.
     async fn fill(&mut self, selector: &str, text: &str) {
-        let script = format!(
-            "(() => {{ const field = document.querySelector({selector:?});
-               const set = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), 'value').set;
-               set.call(field, {}); field.dispatchEvent(new Event('input', {{bubbles: true}}));
-               field.dispatchEvent(new Event('change', {{bubbles: true}})) }})()",
-            json!(text)
-        );
-        self.browser.eval(&script).await;
+        fill(&mut self.browser, selector, text).await;
     }
 
     /// Clicks the first element of the selector, once there is one that is not disabled.
@@ -98,6 +122,11 @@ impl Page {
     /// Chooses a file in the dialog of a new run.
     async fn choose(&mut self, name: &str, csv: &str) {
         self.click("#start").await;
+        self.choose_file(name, csv).await;
+    }
+
+    /// Gives a file to the dialog that is open.
+    async fn choose_file(&mut self, name: &str, csv: &str) {
         self.browser.until("document.querySelector('#file')").await;
         let script = format!(
             "(() => {{ const chosen = new DataTransfer();
@@ -115,17 +144,8 @@ impl Page {
         self.browser.until("document.querySelector('main h1') && !document.querySelector('[aria-busy=true]')").await;
     }
 
-    /// An import of sample leads and a run on it; its id.
     async fn start(&self, leads: u64, options: Value) -> String {
-        let mut csv = Vec::new();
-        luci::cli::demo::sample::csv(&mut csv, leads, 1, 7).expect("a sample");
-        let request = self.system.api.request(Method::POST, "/api/imports?fileName=sample.csv");
-        let answer = request.header("content-type", "text/csv").body(csv).send().await.expect("an answer");
-        let imported: Value = answer.json().await.expect("JSON");
-        let body = json!({"importId": imported["importId"], "options": options, "allowRepeat": true});
-        let (status, run) = self.system.api.post("/api/pipelines", &body).await;
-        assert_eq!(status, 202, "{run}");
-        run["runId"].as_str().expect("an id").to_owned()
+        start(&self.system.api, leads, options).await
     }
 
     /// Asserts that axe finds nothing, nothing scrolls sideways, and the browser reported no error.

@@ -93,10 +93,11 @@ pub async fn luci_in(data_dir: PathBuf, servers: Servers) -> Luci {
 }
 
 impl Luci {
-    /// Starts it again in the same folder.
+    /// Starts it again in the same folder, at the same address.
     pub async fn start(&mut self) {
         assert!(self.child.is_none(), "it runs already");
-        let mut command = command(&self.data_dir, &["up", "--json", "--listen", "127.0.0.1:0"]);
+        let listen = self.ready["url"].as_str().and_then(|url| url.strip_prefix("http://")).unwrap_or("127.0.0.1:0");
+        let mut command = command(&self.data_dir, &["up", "--json", "--listen", listen]);
         if let Servers::Of { database_url, nats_url } = &self.servers {
             command.env("LUCI_DATABASE_URL", database_url).env("LUCI_NATS_URL", nats_url);
         }

@@ -119,7 +119,10 @@ impl Browser {
         if key.chars().count() == 1 {
             press["text"] = key.into();
         }
-        if let Some(code) = [("Enter", 13), ("Escape", 27), ("ArrowRight", 39)].iter().find(|(name, _)| *name == key) {
+        if let Some(code) = [("Tab", 9), ("Enter", 13), ("Escape", 27), ("ArrowRight", 39), ("ArrowDown", 40)]
+            .iter()
+            .find(|(name, _)| *name == key)
+        {
             press["windowsVirtualKeyCode"] = code.1.into();
         }
         if key == "Enter" {
@@ -128,6 +131,22 @@ impl Browser {
         self.send("Input.dispatchKeyEvent", press.clone()).await;
         press["type"] = "keyUp".into();
         self.send("Input.dispatchKeyEvent", press).await;
+    }
+
+    /// Types a text where the focus is.
+    pub async fn type_text(&mut self, text: &str) {
+        self.send("Input.insertText", json!({"text": text})).await;
+    }
+
+    /// Presses Tab until the focus is on what this expression of the focused `element` says.
+    pub async fn tab_to(&mut self, is: &str) {
+        for _ in 0..200 {
+            if self.eval(&format!("((element) => Boolean({is}))(document.activeElement)")).await == true {
+                return;
+            }
+            self.key("Tab").await;
+        }
+        panic!("the keyboard does not reach {is}");
     }
 
     /// Runs a script before those of every page that is opened from now on.
