@@ -15,6 +15,7 @@ use luci_config::{
 };
 use luci_schema::{Actor, ActorId, Hash, KeyId, Micros, TenantId};
 use sqlx::PgPool;
+use url::Url;
 
 use crate::{live::Hub, problem::Problem};
 
@@ -85,20 +86,24 @@ enum Credential<'a> {
 /// Looks up callers, with a short-lived cache.
 pub struct Callers {
     pool: PgPool,
+    /// `https://luci.example`: the origin of the dashboard, where a proxy changes the host of requests.
+    public_origin: Option<String>,
     cache: Mutex<LruCache<Hash, (Caller, Instant)>>,
 }
 
 impl Callers {
     /// `pool` has the role `luci_engine`: the lookup of a key is the one query without a tenant.
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool, cache: Mutex::new(LruCache::new(CACHE_SIZE)) }
+    pub fn new(pool: PgPool, public_url: Option<&str>) -> Self {
+        let public_origin =
+            public_url.and_then(|url| Url::parse(url).ok()).map(|url| url.origin().ascii_serialization());
+        Self { pool, public_origin, cache: Mutex::new(LruCache::new(CACHE_SIZE)) }
     }
 
     /// The caller of a request, or 401.
     pub async fn find(&self, hub: &Hub, method: &Method, headers: &HeaderMap) -> Result<Caller, Problem> {
         let credential = credential(headers).ok_or_else(Problem::unauthorized)?;
         if let Credential::Session(_) = credential {
-            same_origin(method, headers)?;
+            same_origin(method, headers, self.public_origin.as_deref())?;
         }
         let hash = credential.hash();
         if let Some(caller) = self.cached(&hash) {
@@ -192,14 +197,17 @@ pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// CSRF protection: a browser sends the cookie with requests of any site, so an unsafe method or a WebSocket must have our
-/// own origin. The cookie is SameSite=Strict as well.
-fn same_origin(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+/// own origin: that of the public URL, or the host that was called. The cookie is SameSite=Strict as well.
+fn same_origin(method: &Method, headers: &HeaderMap, public_origin: Option<&str>) -> Result<(), Problem> {
     let upgrade = headers.contains_key(header::UPGRADE);
     if (method == Method::GET || method == Method::HEAD) && !upgrade {
         return Ok(());
     }
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
+    if origin.is_some_and(|origin| public_origin.is_some_and(|public| public.eq_ignore_ascii_case(origin))) {
+        return Ok(());
+    }
     match (origin.and_then(|origin| origin.split_once("://")), host) {
         (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host) => Ok(()),
         _ => Err(Problem::forbidden(
@@ -232,12 +240,20 @@ mod tests {
         let own = headers(&[("host", "luci.test:8080"), ("origin", "http://luci.test:8080")]);
         let foreign = headers(&[("host", "luci.test:8080"), ("origin", "http://evil.test")]);
         let none = headers(&[("host", "luci.test:8080")]);
-        assert!(same_origin(&Method::POST, &own).is_ok());
-        assert!(same_origin(&Method::POST, &foreign).is_err());
-        assert!(same_origin(&Method::POST, &none).is_err());
-        assert!(same_origin(&Method::GET, &foreign).is_ok());
+        let check = |method: &Method, headers: &HeaderMap| same_origin(method, headers, None);
+        assert!(check(&Method::POST, &own).is_ok());
+        assert!(check(&Method::POST, &foreign).is_err());
+        assert!(check(&Method::POST, &none).is_err());
+        assert!(check(&Method::GET, &foreign).is_ok());
+        // A proxy that does not pass the host on.
+        let proxied = headers(&[("host", "10.0.0.7:8080"), ("origin", "https://luci.test")]);
+        assert!(check(&Method::POST, &proxied).is_err());
+        assert!(same_origin(&Method::POST, &proxied, Some("https://luci.test")).is_ok());
+        for other in ["http://luci.test", "https://luci.test:8443", "https://evil.test"] {
+            assert!(same_origin(&Method::POST, &proxied, Some(other)).is_err(), "{other}");
+        }
         let mut socket = foreign;
         socket.insert("upgrade", HeaderValue::from_static("websocket"));
-        assert!(same_origin(&Method::GET, &socket).is_err(), "a WebSocket of another origin");
+        assert!(check(&Method::GET, &socket).is_err(), "a WebSocket of another origin");
     }
 }

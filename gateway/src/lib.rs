@@ -11,13 +11,16 @@ pub mod idempotency;
 mod json_body;
 pub mod live;
 pub mod problem;
+mod rate_limit;
 pub mod reads;
 mod reply;
 pub mod request;
 pub mod routes;
 mod run_version;
 mod run_waits;
+mod security_headers;
 pub mod serve;
+pub mod tls;
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +32,7 @@ use luci_runs::issue::Issuer;
 use luci_schema::{Micros, Position, log::Log};
 use luci_storage::Storage;
 use metrics_exporter_prometheus::PrometheusHandle;
+pub use rate_limit::{Proxies, Rate, RateLimitOptions};
 use sqlx::PgPool;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -61,14 +65,25 @@ pub struct Options {
     pub max_connections: usize,
     /// Time limit for the head of a request, for an idle connection, and for the first request of a connection.
     pub header_timeout: Duration,
+    /// How long a body may keep its reader waiting; longer ones must arrive at 8 KiB a second.
+    pub body_timeout: Duration,
+    /// A client that reads nothing for this long is disconnected.
+    pub write_timeout: Duration,
+    pub rate_limits: RateLimitOptions,
+    /// The proxies before the gateway: whose address counts.
+    pub proxies: Proxies,
     /// The size limit of an upload, in bytes.
     pub upload_limit: u64,
     /// How long a read waits for the required position.
     pub read_timeout: Duration,
     /// Interval between heartbeats of a stream.
     pub heartbeat: Duration,
-    /// Whether callers connect over TLS; cookies are `Secure` then.
+    /// The gateway's URL as callers see it.
+    pub public_url: Option<String>,
+    /// Whether callers connect over TLS, to the gateway or to a proxy before it; cookies are `Secure` then.
     pub tls: bool,
+    /// With a certificate, the gateway itself speaks TLS, and nothing else.
+    pub certificate: Option<Arc<tls::Certificate>>,
     /// The senders of the installation: the secret that Twilio signs with, and the URL that it calls.
     pub senders: SendersConfig,
     /// Providers and carriers are simulated; answers say so.
@@ -80,10 +95,16 @@ impl Default for Options {
         Self {
             max_connections: 10_000,
             header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            rate_limits: RateLimitOptions::default(),
+            proxies: Proxies::None,
             upload_limit: Storage::UPLOAD_MAX_BYTES,
             read_timeout: Duration::from_secs(2),
             heartbeat: Duration::from_secs(5),
+            public_url: None,
             tls: false,
+            certificate: None,
             senders: SendersConfig::default(),
             sandbox: false,
         }
@@ -107,6 +128,8 @@ pub struct App {
     pub options: Options,
     pub hub: Arc<live::Hub>,
     pub callers: caller::Callers,
+    rate_limits: rate_limit::RateLimits,
+    security_headers: security_headers::SecurityHeaders,
     /// Open streams; shutdown waits for them.
     pub streams: TaskTracker,
     pub stop: CancellationToken,
@@ -118,7 +141,9 @@ impl App {
         let head = gateway.log.head();
         Arc::new(Self {
             hub: live::Hub::starting_at(head),
-            callers: caller::Callers::new(gateway.engine_pool.clone()),
+            callers: caller::Callers::new(gateway.engine_pool.clone(), gateway.options.public_url.as_deref()),
+            rate_limits: rate_limit::RateLimits::new(&gateway.options.rate_limits, gateway.options.proxies),
+            security_headers: security_headers::SecurityHeaders { tls: gateway.options.tls },
             streams: TaskTracker::new(),
             stop,
             started_at: Micros::now(),

@@ -24,6 +24,7 @@ async fn an_import_is_announced_then_completed_or_refused_once() {
             id,
             file_name: format!("{n}.csv"),
             object_path: format!("{tenant}/imports/{n}"),
+            staged: false,
             content_type: "text/csv".into(),
             size_bytes: Some(70),
             checksum: None,

@@ -1,12 +1,14 @@
 //! Uploads: announced, put, completed, refused; and a CSV in one request.
 
 use futures::TryStreamExt;
+use luci_leads::store::old_uploads;
+use luci_schema::object_key::ObjectKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::fixture::{csv, send_csv, still};
-use crate::support::Api;
+use crate::support::{Api, System};
 
 async fn put(url: &Value, content_type: &str, body: String) -> reqwest::StatusCode {
     let url = url.as_str().expect("an address");
@@ -43,13 +45,94 @@ async fn an_upload_is_put_verified_and_counted() {
     let other = csv(5).replace("Firm 0", "Form 0");
     assert_eq!(put(&upload["url"], "text/csv", other).await, 409, "what was verified stays as it was");
     let key = upload["key"].as_str().expect("a key");
-    let stored: Vec<bytes::Bytes> = system.storage.read_from(key, 0).try_collect().await.expect("readable");
-    assert_eq!(hex::encode(Sha256::digest(stored.concat())), checksum);
+    assert_eq!(stored_checksum(&system, key).await, checksum);
     let events: i64 = sqlx::query_scalar("select count(*) from log.events where event_type = 'import:completed'")
         .fetch_one(&system.database.pool().await)
         .await
         .expect("counted");
     assert_eq!(events, 1);
+}
+
+/// The SHA-256 of a stored object.
+async fn stored_checksum(system: &System, key: &str) -> String {
+    let stored: Vec<bytes::Bytes> = system.storage.read_from(key, 0).try_collect().await.expect("readable");
+    hex::encode(Sha256::digest(stored.concat()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_puts_against_complete_leave_what_was_verified() {
+    let system = still().await;
+    let versions: Vec<String> = (0..5).map(|n| csv(20).replace("Firm", &format!("F{n}rm"))).collect();
+    for round in 0..40 {
+        let upload = announce(&system.api, &versions[0], None).await;
+        assert_eq!(put(&upload["url"], "text/csv", versions[0].clone()).await, 200);
+        let complete = format!("/api/uploads/{}/complete", upload["importId"].as_str().expect("an id"));
+        let puts = futures::future::join_all(versions.iter().map(|text| put(&upload["url"], "text/csv", text.clone())));
+        let body = json!({});
+        let (first, second, puts) =
+            tokio::join!(system.api.post(&complete, &body), system.api.post(&complete, &body), puts);
+        assert!(puts.iter().all(|status| [200, 409].contains(&status.as_u16())), "{round}: {puts:?}");
+        assert_eq!((first.0.as_u16(), second.0.as_u16()), (200, 200), "{round}: {first:?} {second:?}");
+        assert_eq!(first.1["checksum"], second.1["checksum"], "{round}: both calls found one object");
+        let key = upload["key"].as_str().expect("a key");
+        assert_eq!(first.1["checksum"], stored_checksum(&system, key).await.as_str(), "{round}: replaced");
+    }
+}
+
+#[tokio::test]
+async fn a_put_after_complete_changes_nothing_and_its_staging_object_goes() {
+    let system = still().await;
+    let text = csv(5);
+    let upload = announce(&system.api, &text, None).await;
+    let key = upload["key"].as_str().expect("a key");
+    let id: luci_schema::ImportId = upload["importId"].as_str().expect("an id").parse().expect("an id");
+    let staging = ObjectKey::staging(system.tenant, id).to_string();
+    assert_eq!(put(&upload["url"], "TEXT/CSV; charset=utf-8", text.clone()).await, 200, "the same media type");
+    let complete = format!("/api/uploads/{id}/complete");
+    let wrong = json!({"mapping": {"No Such Column": "ignore"}});
+    let (status, problem) = system.api.post(&complete, &wrong).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (422, &json!("invalid_mapping")), "{problem}");
+    let other = text.replace("Firm 0", "Form 0");
+    assert_eq!(put(&upload["url"], "text/csv", other.clone()).await, 409, "the file was taken");
+    let (status, import) = system.api.post(&complete, &json!({})).await;
+    assert_eq!((status.as_u16(), &import["checksum"]), (200, &json!(hex::encode(Sha256::digest(&text)))), "{import}");
+    assert_eq!(system.storage.head(&staging).await.expect("looked"), None, "removed");
+    assert_eq!(put(&upload["url"], "text/csv", other.clone()).await, 409);
+    assert_eq!(stored_checksum(&system, key).await, hex::encode(Sha256::digest(&text)));
+    // A bucket takes it; the sweeper removes it when the URL has expired.
+    let staged = ObjectKey::staging(system.tenant, id);
+    system.storage.put(&staged, other.into(), "text/csv").await.expect("put");
+    let abandoned = announce(&system.api, &text, None).await;
+    assert_eq!(put(&abandoned["url"], "text/csv", text.clone()).await, 200);
+    let pool = system.database.pool().await;
+    let sweep = async || {
+        let mut c = pool.acquire().await.expect("a connection");
+        old_uploads::remove(&mut c, &system.storage).await.expect("swept")
+    };
+    assert_eq!(sweep().await, 0, "their URLs are still valid");
+    sqlx::query("update imports set created_at = created_at - interval '26 hours'").execute(&pool).await.expect("aged");
+    assert_eq!(sweep().await, 2);
+    assert_eq!(sweep().await, 0, "once");
+    assert_eq!(system.storage.head(&staging).await.expect("looked"), None);
+    assert_eq!(stored_checksum(&system, key).await, hex::encode(Sha256::digest(&text)));
+    let id = abandoned["importId"].as_str().expect("an id");
+    let (_, import) = system.api.get(&format!("/api/imports/{id}")).await;
+    assert_eq!((&import["status"], &import["error"]["code"]), (&json!("rejected"), &json!("upload_expired")));
+    let (status, problem) = system.api.post(&format!("/api/uploads/{id}/complete"), &json!({})).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("upload_expired")), "{problem}");
+}
+
+#[tokio::test]
+async fn an_upload_that_an_earlier_version_announced_is_completed_where_it_is() {
+    let system = still().await;
+    let text = csv(3);
+    let upload = announce(&system.api, &text, None).await;
+    let key: ObjectKey = upload["key"].as_str().expect("a key").parse().expect("a key");
+    sqlx::query("update imports set staged = false").execute(&system.database.pool().await).await.expect("as before");
+    system.storage.put(&key, text.into(), "text/csv").await.expect("put");
+    let complete = format!("/api/uploads/{}/complete", upload["importId"].as_str().expect("an id"));
+    let (status, import) = system.api.post(&complete, &json!({})).await;
+    assert_eq!((status.as_u16(), &import["rows"]), (200, &json!(3)), "{import}");
 }
 
 #[tokio::test]
@@ -76,6 +159,9 @@ async fn what_is_announced_is_checked() {
     let (status, problem) = system.api.post("/api/uploads", &body).await;
     assert_eq!(status, 422);
     assert_eq!(problem["errors"].as_array().expect("errors").len(), 4);
+    let body = json!({"fileName": "a.csv", "sizeBytes": 1, "contentType": "text/csv; charset=\r\nx: y"});
+    let (status, problem) = system.api.post("/api/uploads", &body).await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["field"]), (422, &json!("contentType")), "no header value");
 }
 
 #[tokio::test]

@@ -120,22 +120,51 @@ async fn presigned_addresses_hold_to_key_type_and_time() {
         .await;
 }
 
+fn expected(text: &str, content_type: &str) -> UploadExpected {
+    UploadExpected {
+        size_bytes: Some(text.len() as u64),
+        max_bytes: 100,
+        content_type: content_type.into(),
+        checksum: Some(hex::encode(Sha256::digest(text))),
+    }
+}
+
 #[tokio::test]
-async fn an_upload_to_s3_is_verified_when_it_is_completed() {
+async fn a_url_that_is_used_again_does_not_change_what_was_verified() {
     let bucket = Bucket::new().await;
+    let storage = &bucket.storage;
     let key = import_key();
-    let expected = |max_bytes| UploadExpected {
-        size_bytes: None,
-        max_bytes,
-        content_type: "text/csv".into(),
-        checksum: Some(hex::encode(Sha256::digest(b"a,b\n1,2\n"))),
+    let staging = ObjectKey::staging(key.tenant_id, ImportId::generate());
+    let (first, other) = ("a,b\n1,2\n", "a,b\n1,3\n");
+    let expected = expected(first, "text/csv");
+    let upload = storage.upload_url(&staging, "text/csv", 100, Storage::UPLOAD_VALID).await.expect("signed");
+    assert!(matches!(storage.take_upload(&staging, &key, &expected).await, Err(UploadRefused::Missing)));
+    assert_eq!(put(&upload.url, "text/csv", first).await, 200);
+    storage.take_upload(&staging, &key, &expected).await.expect("taken");
+    let file = storage.verify_upload(&key, &expected).await.expect("verified");
+    assert_eq!(put(&upload.url, "text/csv", other).await, 200, "the bucket knows nothing of it");
+    assert_eq!(storage.get_verified(&key.to_string(), file.digest()).await.expect("as verified"), first);
+    storage.take_upload(&staging, &key, &expected).await.expect("nothing to do");
+    let again = storage.verify_upload(&key, &expected).await.expect("verified");
+    assert_eq!(again.digest(), file.digest());
+}
+
+#[tokio::test]
+async fn an_upload_to_s3_is_compared_with_what_was_announced() {
+    let bucket = Bucket::new().await;
+    let storage = &bucket.storage;
+    let text = "a,b\n1,2\n";
+    let verify = async |content_type: &str, put_as: &str, text: &str| {
+        let key = import_key();
+        let staging = ObjectKey::staging(key.tenant_id, ImportId::generate());
+        storage.put(&staging, "a,b\n1,2\n".into(), put_as).await.expect("put");
+        storage.take_upload(&staging, &key, &expected(text, content_type)).await?;
+        storage.verify_upload(&key, &expected(text, content_type)).await.map(|file| file.digest().size_bytes)
     };
-    bucket.storage.put(&key, "a,b\n1,2\n".into(), "text/csv").await.expect("put");
-    assert_eq!(bucket.storage.complete_upload(&key, &expected(100)).await.expect("verified").size_bytes, 8);
-    let refused = bucket.storage.complete_upload(&key, &expected(7)).await.expect_err("too large");
-    assert!(matches!(refused, UploadRefused::TooLarge { found: 8, max: 7 }));
-    assert_eq!(bucket.storage.head(&key.to_string()).await.expect("answered"), None, "deleted");
-    bucket.storage.put(&key, "a,b\n1,2\n".into(), "text/html").await.expect("put");
-    let refused = bucket.storage.complete_upload(&key, &expected(100)).await.expect_err("another type");
-    assert!(matches!(refused, UploadRefused::ContentType { .. }), "{refused}");
+    for (announced, put_as) in [("text/csv", "TEXT/CSV"), ("text/csv; charset=utf-8", "text/csv")] {
+        assert_eq!(verify(announced, put_as, text).await.expect("the same media type"), 8);
+    }
+    assert!(matches!(verify("text/csv", "text/html", text).await, Err(UploadRefused::ContentType { .. })));
+    assert!(matches!(verify("text/csv", "text/csv", "a").await, Err(UploadRefused::Size { expected: 1, found: 8 })));
+    assert!(matches!(verify("text/csv", "text/csv", "a,b\n1,3\n").await, Err(UploadRefused::Checksum { .. })));
 }

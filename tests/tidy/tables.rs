@@ -25,6 +25,7 @@ const OWNED_BY_FOLDER: &[(&str, &str)] = &[
     ("dialer_queue", "engine/messaging/src/store/dialer_queue/"),
     ("events", "schema/src/log/"),
     ("head", "schema/src/log/"),
+    ("imports", "engine/leads/src/store/imports/"),
     ("leads", "engine/leads/src/store/leads/"),
     ("pipeline_runs", "projections/src/runs/"),
     ("receipts", "schema/src/log/"),

@@ -85,7 +85,7 @@ impl Serve {
             instance: instance.clone(),
             workers: Default::default(),
             sender: Default::default(),
-            gateway: gateway_options(&config),
+            gateway: gateway_options(&config)?,
             metrics: telemetry::init_metrics()?,
             roles,
         };

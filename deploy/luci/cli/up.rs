@@ -50,8 +50,11 @@ impl Up {
             if self.sandbox {
                 out::line("Sandbox: providers and carriers are simulated, nothing is billed or sent.")?;
             }
-            if let Some(line) = without_key(&instance).await? {
-                out::line(&line)?;
+            match without_key(&instance).await {
+                Ok(Some(line)) => out::line(&line)?,
+                Ok(None) => {}
+                // With a certificate of its own, the gateway may not be one that this machine trusts by its address.
+                Err(error) => tracing::warn!(%error, "providers without a key not listed"),
             }
         }
         let signal = signals.recv().await;

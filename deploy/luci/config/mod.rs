@@ -1,5 +1,6 @@
 //! The configuration. Nothing else reads the environment, and everything is checked before anything starts.
 
+mod edge;
 mod providers;
 mod reader;
 mod search;
@@ -13,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use edge::EdgeConfig;
 use luci_messaging::carriers::SendersConfig;
 use luci_providers::ProvidersConfig;
 pub use reader::{ConfigError, ConfigErrors, MissingSetting, VariableReader};
@@ -49,6 +51,8 @@ pub struct Config {
     pub instance: Option<String>,
     /// `LUCI_UPLOAD_MAX_BYTES`: the largest CSV that can be uploaded; default 100 MB.
     pub upload_max_bytes: Option<NonZeroU64>,
+    /// `LUCI_RATE_LIMIT_KEY`, `LUCI_PROXIES`, `LUCI_TLS_CERT` and the like: limits, proxies and TLS of the gateway.
+    pub edge: EdgeConfig,
     /// `LUCI_APOLLO_KEY` and the like: outside providers.
     pub providers: ProvidersConfig,
     /// `LUCI_TWILIO_API_URL` and the like: SignalHouse and Twilio, which the sender uses.
@@ -121,6 +125,7 @@ impl Config {
             seal_bucket: StoreAddress::of_seals(&mut reader),
             instance: reader.text("LUCI_INSTANCE"),
             upload_max_bytes: reader.parsed("LUCI_UPLOAD_MAX_BYTES", "a number of bytes, 1 or more"),
+            edge: edge::read(&mut reader),
             providers: providers::read(&mut reader),
             senders: SendersConfig::default(),
             sandbox: false,

@@ -105,7 +105,7 @@ impl LocalInstance {
             roles: ProcessRole::ALL.to_vec(),
             workers: Default::default(),
             sender: Default::default(),
-            gateway: gateway_options(config),
+            gateway: gateway_options(config)?,
             metrics,
         };
         let system = System::start(setup).await?;

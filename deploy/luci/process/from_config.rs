@@ -4,8 +4,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     num::NonZeroU64,
     path::Path,
+    sync::Arc,
 };
 
+use luci_gateway::tls::{Certificate, TlsFiles};
 use luci_providers::ProvidersConfig;
 use luci_runs::{seal_bucket::SealBucket, seal_witness::SealWitness};
 use luci_schema::seal::SealKey;
@@ -30,13 +32,31 @@ pub fn configured_seal_key(path: &Path) -> anyhow::Result<SealKey> {
     Ok(read_seal_key(path).map_err(|error| ConfigErrors(vec![invalid(error)]))?)
 }
 
-/// Cookies are for TLS only when the public URL is `https://`.
-pub fn gateway_options(config: &Config) -> luci_gateway::Options {
-    let tls = config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+/// The gateway's limits, proxies, certificate and URL. Callers use TLS when the public URL is `https://`, or with a certificate.
+pub fn gateway_options(config: &Config) -> anyhow::Result<luci_gateway::Options> {
     let defaults = luci_gateway::Options::default();
-    let upload_limit = config.upload_max_bytes.map_or(defaults.upload_limit, NonZeroU64::get);
-    let (senders, sandbox) = (config.senders.clone(), config.sandbox);
-    luci_gateway::Options { tls, senders, sandbox, upload_limit, ..defaults }
+    Ok(luci_gateway::Options {
+        tls: speaks_tls(config),
+        certificate: config.edge.tls.clone().map(certificate).transpose()?,
+        public_url: config.public_url.clone(),
+        rate_limits: config.edge.rate_limits,
+        proxies: config.edge.proxies,
+        senders: config.senders.clone(),
+        sandbox: config.sandbox,
+        upload_limit: config.upload_max_bytes.map_or(defaults.upload_limit, NonZeroU64::get),
+        ..defaults
+    })
+}
+
+fn speaks_tls(config: &Config) -> bool {
+    config.edge.tls.is_some() || config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+}
+
+fn certificate(files: TlsFiles) -> Result<Arc<Certificate>, ConfigErrors> {
+    Certificate::load(files.clone()).map_err(|error| {
+        let variable = if error.is_of_key(&files) { "LUCI_TLS_KEY" } else { "LUCI_TLS_CERT" };
+        ConfigErrors(vec![ConfigError { variable: variable.to_owned(), problem: error.to_string() }])
+    })
 }
 
 /// `LUCI_SEAL_WITNESS`, else a file of the data folder.
@@ -87,5 +107,6 @@ pub fn public_url(config: &Config, listener: Option<&TcpListener>) -> anyhow::Re
     let listener = listener.ok_or(MissingSetting { name: "LUCI_PUBLIC_URL", remedy })?;
     let address = listener.local_addr()?;
     let host = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
-    Ok(format!("http://{}", SocketAddr::new(host, address.port())))
+    let scheme = if config.edge.tls.is_some() { "https" } else { "http" };
+    Ok(format!("{scheme}://{}", SocketAddr::new(host, address.port())))
 }

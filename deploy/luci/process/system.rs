@@ -229,7 +229,11 @@ impl System {
             ..clock::ClockOptions::owned_by(&setup.instance)
         };
         let (issuer, log, storage) = (issuer.clone(), self.log.clone(), setup.storage.clone());
-        let (mut sealing, objects) = (setup.sealing.clone(), StoredObjectsOptions::owned_by(&setup.instance));
+        let mut sealing = setup.sealing.clone();
+        let objects = StoredObjectsOptions {
+            cleanups: vec![luci_stages::OLD_UPLOADS],
+            ..StoredObjectsOptions::owned_by(&setup.instance)
+        };
         match &mut sealing {
             Some(options) => {
                 options.memory.broker = Some(SealStream::on(&nats));

@@ -24,12 +24,14 @@ mod validate;
 
 use std::sync::{Arc, LazyLock};
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
+use luci_leads::store::old_uploads::{self, OldUploadsError};
 use luci_providers::ProviderName;
 use luci_runs::{
     block::BlockKind,
     clock::{BlockRetries, Cleanup, Reactor, RunStarts},
     issue::Issuer,
+    stored_objects::{ObjectCleanup, StoredObjectsError},
 };
 use luci_schema::{
     Stage,
@@ -38,6 +40,7 @@ use luci_schema::{
 };
 use luci_storage::Storage;
 use serde_json::Value;
+use sqlx::PgConnection;
 
 pub use crate::{
     kind::{Bound, StageKind, Tools},
@@ -75,6 +78,20 @@ pub fn reactors(issuer: &Issuer, log: &Log, storage: &Storage) -> Vec<Box<dyn Re
 /// The clock's cleanup of provider uploads and batches that are no longer looked up.
 pub const PROVIDER_UPLOADS: Cleanup =
     Cleanup { rows: "old provider uploads", delete: |c| luci_providers::delete_old_traces(c).boxed() };
+
+/// The sweeper's removal of uploads whose URL has expired.
+pub const OLD_UPLOADS: ObjectCleanup = ObjectCleanup { objects: "old uploads", remove: remove_old_uploads };
+
+fn remove_old_uploads<'a>(
+    c: &'a mut PgConnection,
+    storage: &'a Storage,
+) -> BoxFuture<'a, Result<u64, StoredObjectsError>> {
+    let failed = |error| match error {
+        OldUploadsError::Storage(error) => StoredObjectsError::from(error),
+        OldUploadsError::Database(error) => error.into(),
+    };
+    old_uploads::remove(c, storage).map_err(failed).boxed()
+}
 
 fn of(stage: Stage) -> Option<&'static Arc<dyn StageKind>> {
     KINDS.iter().find(|kind| kind.stage() == stage)

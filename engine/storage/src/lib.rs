@@ -10,6 +10,8 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod upload;
+#[cfg(test)]
+mod upload_tests;
 mod verify;
 mod write;
 
@@ -22,7 +24,7 @@ use luci_schema::{
 };
 use object_store::{
     Attribute, Attributes, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder},
+    aws::{AmazonS3, AmazonS3Builder, S3CopyIfNotExists},
     local::LocalFileSystem,
     path::Path,
 };
@@ -32,7 +34,7 @@ pub use crate::artifact::ArtifactWriter;
 pub use crate::health::StoreFault;
 use crate::health::StoreState;
 pub use crate::presign::{BlobAccess, BlobRefused, SignedUrl};
-pub use crate::upload::{UploadExpected, UploadRefused};
+pub use crate::upload::{UploadExpected, UploadRefused, media_type, same_media_type};
 pub use crate::verify::VerifiedObject;
 pub use crate::write::{ObjectWriter, Written};
 
@@ -143,6 +145,7 @@ impl Storage {
             .with_access_key_id(config.access_key_id)
             .with_secret_access_key(config.secret_access_key.expose_secret())
             .with_virtual_hosted_style_request(false)
+            .with_copy_if_not_exists(S3CopyIfNotExists::Header("if-none-match".into(), "*".into()))
             // The defaults (10 retries, 3 minutes) take longer than a worker's lease.
             .with_retry(RetryConfig { max_retries: 4, retry_timeout: Duration::from_secs(30), ..Default::default() });
         if let Some(endpoint) = config.endpoint {

@@ -1,8 +1,14 @@
-//! Completes uploads: compares the object with what was announced, and deletes it when it differs.
+//! Completes uploads: copies what the client put to its staging key, and verifies the copy.
+//!
+//! A client can put to the staging key until its URL expires, so what was verified there could be replaced afterwards. No URL
+//! allows to put to the key of the copy, and it is made only once.
+
+use std::sync::Arc;
 
 use luci_schema::object_key::ObjectKey;
+use object_store::{CopyMode, CopyOptions, ObjectStore};
 
-use crate::{Storage, StorageError, Written};
+use crate::{Storage, StorageError, StoredObject, VerifiedObject, path};
 
 /// The announced properties of an upload. `checksum` is SHA-256 in hex, when announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,39 +35,91 @@ pub enum UploadRefused {
     Store(#[from] StorageError),
 }
 
-impl Storage {
-    /// Verifies an uploaded object and returns its size and checksum. Deletes an object that differs.
-    pub async fn complete_upload(&self, key: &ObjectKey, expected: &UploadExpected) -> Result<Written, UploadRefused> {
-        let verified = self.verify_upload(&key.to_string(), expected).await;
-        if matches!(
-            verified,
-            Err(UploadRefused::TooLarge { .. }
-                | UploadRefused::Size { .. }
-                | UploadRefused::ContentType { .. }
-                | UploadRefused::Checksum { .. })
-        ) {
-            self.delete(&key.to_string()).await?;
+impl UploadExpected {
+    /// Compares what is known of an object without reading it.
+    fn compare(&self, stored: StoredObject) -> Result<(), UploadRefused> {
+        if stored.size_bytes > self.max_bytes {
+            return Err(UploadRefused::TooLarge { found: stored.size_bytes, max: self.max_bytes });
         }
-        verified
+        if let Some(expected) = self.size_bytes.filter(|size| *size != stored.size_bytes) {
+            return Err(UploadRefused::Size { expected, found: stored.size_bytes });
+        }
+        match stored.content_type {
+            Some(found) if !same_media_type(&found, &self.content_type) => {
+                Err(UploadRefused::ContentType { expected: self.content_type.clone(), found })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Storage {
+    /// Copies an upload from its staging key to `key`. Once `key` has an object, that one stays. One caller at a time: not every
+    /// S3 store copies conditionally.
+    ///
+    /// # Errors
+    /// What is known without reading the upload is compared before it is copied.
+    pub async fn take_upload(
+        &self,
+        staging: &ObjectKey,
+        key: &ObjectKey,
+        expected: &UploadExpected,
+    ) -> Result<(), UploadRefused> {
+        let (from, to) = (staging.to_string(), key.to_string());
+        if self.head(&to).await?.is_some() {
+            return Ok(());
+        }
+        expected.compare(self.head(&from).await?.ok_or(UploadRefused::Missing)?)?;
+        match self.copy_new(&from, &to).await {
+            Err(StorageError::NotFound(_)) => Err(UploadRefused::Missing),
+            copied => Ok(copied.map(drop)?),
+        }
     }
 
-    async fn verify_upload(&self, object_path: &str, expected: &UploadExpected) -> Result<Written, UploadRefused> {
-        let stored = self.head(object_path).await?.ok_or(UploadRefused::Missing)?;
-        if stored.size_bytes > expected.max_bytes {
-            return Err(UploadRefused::TooLarge { found: stored.size_bytes, max: expected.max_bytes });
+    /// Copies an object unless the destination exists; returns whether it was copied.
+    async fn copy_new(&self, from: &str, to: &str) -> Result<bool, StorageError> {
+        self.check_folder()?;
+        let (from, at) = (path(from)?, path(to)?);
+        match self.objects().copy_opts(&from, &at, CopyOptions::new().with_mode(CopyMode::Create)).await {
+            Ok(()) => return Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => return Ok(false),
+            Err(error @ object_store::Error::NotFound { .. }) => return Err(error.into()),
+            Err(error) => tracing::debug!(%error, "object not copied, trying without a condition"),
         }
-        if let Some(size) = expected.size_bytes.filter(|size| *size != stored.size_bytes) {
-            return Err(UploadRefused::Size { expected: size, found: stored.size_bytes });
+        if self.head(to).await?.is_some() {
+            return Ok(false);
         }
-        if let Some(found) = stored.content_type.filter(|found| *found != expected.content_type) {
-            return Err(UploadRefused::ContentType { expected: expected.content_type.clone(), found });
-        }
-        let (size_bytes, checksum) = self.size_checksum(object_path).await?;
+        self.objects().copy_opts(&from, &at, CopyOptions::new().with_mode(CopyMode::Overwrite)).await?;
+        Ok(true)
+    }
+
+    /// Reads an upload at its key and compares it with what was announced. What is read of it later is compared with what was
+    /// read now.
+    pub async fn verify_upload(
+        &self,
+        key: &ObjectKey,
+        expected: &UploadExpected,
+    ) -> Result<Arc<VerifiedObject>, UploadRefused> {
+        let object_path = key.to_string();
+        expected.compare(self.head(&object_path).await?.ok_or(UploadRefused::Missing)?)?;
+        let found = self.read_whole(&object_path).await?;
+        let digest = found.digest();
+        expected.compare(StoredObject { size_bytes: digest.size_bytes, content_type: None })?;
         match &expected.checksum {
-            Some(announced) if !announced.eq_ignore_ascii_case(&checksum) => {
-                Err(UploadRefused::Checksum { expected: announced.clone(), found: checksum })
+            Some(announced) if !announced.eq_ignore_ascii_case(&digest.checksum) => {
+                Err(UploadRefused::Checksum { expected: announced.clone(), found: digest.checksum.clone() })
             }
-            _ => Ok(Written { size_bytes, checksum }),
+            _ => Ok(found),
         }
     }
+}
+
+/// The media type of a content type: lower case, without parameters (`; charset=…`).
+pub fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether two content types are of one media type: `TEXT/CSV` and `text/csv; charset=utf-8` are.
+pub fn same_media_type(one: &str, other: &str) -> bool {
+    media_type(one) == media_type(other)
 }

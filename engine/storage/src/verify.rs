@@ -27,6 +27,11 @@ pub struct VerifiedObject {
 }
 
 impl VerifiedObject {
+    /// Size and SHA-256 of the whole.
+    pub const fn digest(&self) -> &ObjectDigest {
+        &self.expected
+    }
+
     fn part(&self, n: usize) -> Range<u64> {
         let from = (n * PART) as u64;
         from..self.expected.size_bytes.min(from + PART as u64)
@@ -85,18 +90,25 @@ impl Storage {
         expected: &ObjectDigest,
     ) -> Result<Arc<VerifiedObject>, StorageError> {
         self.verify_size(object_path, expected).await?;
+        let found = self.read_whole(object_path).await.map_err(|error| self.missing(error, object_path, expected))?;
+        if found.digest() != expected {
+            let ObjectDigest { size_bytes, checksum } = found.digest().clone();
+            return Err(integrity(object_path, expected, FoundObject::Content { size_bytes, checksum }));
+        }
+        Ok(found)
+    }
+
+    /// Reads the object once: what was found counts as recorded.
+    pub(crate) async fn read_whole(&self, object_path: &str) -> Result<Arc<VerifiedObject>, StorageError> {
         let mut chunks = regrouped(self.read_from(object_path, 0));
         let (mut whole, mut size_bytes, mut parts) = (Sha256::new(), 0, Vec::new());
-        while let Some(part) = chunks.try_next().await.map_err(|error| self.missing(error, object_path, expected))? {
+        while let Some(part) = chunks.try_next().await? {
             size_bytes += part.len() as u64;
             whole.update(&part);
             parts.push(Sha256::digest(&part).into());
         }
-        let checksum = hex::encode(whole.finalize());
-        if size_bytes != expected.size_bytes || checksum != expected.checksum {
-            return Err(integrity(object_path, expected, FoundObject::Content { size_bytes, checksum }));
-        }
-        Ok(Arc::new(VerifiedObject { object_path: object_path.to_owned(), expected: expected.clone(), parts }))
+        let expected = ObjectDigest { size_bytes, checksum: hex::encode(whole.finalize()) };
+        Ok(Arc::new(VerifiedObject { object_path: object_path.to_owned(), expected, parts }))
     }
 
     /// The bytes from `offset`, each part compared before it is passed on; empty when `offset` is at or after the end.

@@ -1,6 +1,6 @@
 //! The body of a request: as a stream, as bytes or as JSON, each with a size limit.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
@@ -15,8 +15,8 @@ use crate::{json_body, problem::Problem};
 
 /// The size limit of a JSON body, in bytes, where a route does not set its own.
 const JSON_LIMIT: u64 = 1 << 20;
-/// The longest pause between two chunks of a body.
-const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
+/// The slowest sender, in bytes per second; what it sends at first may be slower.
+const MIN_RATE: u64 = 8 << 10;
 
 /// The digest of a body: of its canonical JSON, so that another order of fields or other white space is the same request;
 /// of its bytes if it is not JSON.
@@ -30,13 +30,14 @@ pub fn body_digest(body: &[u8]) -> Hash {
 }
 
 impl Request {
-    /// The body as a stream. It fails with 413 beyond `limit` bytes, and with 408 when the next chunk is late.
+    /// The body as a stream. It fails with 413 beyond `limit` bytes. It fails with 408 when its reader has waited for too long:
+    /// for one chunk, or in all more than the time of one chunk and a second for each 8 KiB that arrived.
     pub fn stream(&mut self, limit: u64) -> Result<BodyStream, Problem> {
         let announced = self.header("content-length").and_then(|text| text.parse::<u64>().ok());
         if announced.is_some_and(|length| length > limit) {
             return Err(Problem::too_large(limit));
         }
-        Ok(bounded(self.take_body(), limit))
+        Ok(bounded(self.take_body(), limit, self.body_timeout))
     }
 
     /// The whole body, at most `limit` bytes.
@@ -70,10 +71,13 @@ impl Request {
     }
 }
 
-fn bounded(body: BodyStream, limit: u64) -> BodyStream {
-    futures::stream::unfold(Some((body, 0_u64)), move |state| async move {
-        let (mut body, received) = state?;
-        match tokio::time::timeout(CHUNK_TIMEOUT, body.next()).await {
+/// Only waiting for the sender counts, not what the reader does between two chunks.
+fn bounded(body: BodyStream, limit: u64, timeout: Duration) -> BodyStream {
+    futures::stream::unfold(Some((body, 0_u64, Duration::ZERO)), move |state| async move {
+        let (mut body, received, waited) = state?;
+        let allowed = timeout + Duration::from_millis(received.saturating_mul(1_000) / MIN_RATE);
+        let began = Instant::now();
+        match tokio::time::timeout(allowed.saturating_sub(waited).min(timeout), body.next()).await {
             Err(_) => Some((Err(timed_out()), None)),
             Ok(None) => None,
             Ok(Some(Err(problem))) => Some((Err(problem), None)),
@@ -82,7 +86,7 @@ fn bounded(body: BodyStream, limit: u64) -> BodyStream {
                 if received > limit {
                     return Some((Err(Problem::too_large(limit)), None));
                 }
-                Some((Ok(chunk), Some((body, received))))
+                Some((Ok(chunk), Some((body, received, waited + began.elapsed()))))
             }
         }
     })

@@ -9,6 +9,7 @@ use std::{
     fmt::Display,
     str::FromStr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// In a mutex because a stream is `Send` and not `Sync`. It is never locked.
     pub body: Mutex<BodyStream>,
+    /// How long the body may keep its reader waiting.
+    pub body_timeout: Duration,
     pub connection: Option<Connection>,
     pub upgrade: Option<OnUpgrade>,
     pub request_id: String,
@@ -83,6 +86,7 @@ mod fixture {
             query: query.into(),
             headers: headers.collect(),
             body: Mutex::new(futures::stream::iter([Ok(Bytes::from_static(body))]).boxed()),
+            body_timeout: Duration::from_secs(30),
             connection: None,
             upgrade: None,
             request_id: "r".into(),

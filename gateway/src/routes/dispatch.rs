@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Buf;
 use futures::{Stream, StreamExt};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use luci_schema::{BlockId, EventId, RunId};
 use tracing::{Instrument, Span, field};
@@ -24,9 +24,11 @@ use super::{
 use crate::{
     App,
     body_drain::{self, BodyDrain},
+    caller::Caller,
     connection::Connection,
     idempotency::Repeat,
     problem::Problem,
+    rate_limit::{AddressScope, RateHeaders},
     request::{BodyStream, Request},
 };
 
@@ -49,9 +51,20 @@ pub fn filter(app: Arc<App>) -> BoxedFilter<(Response,)> {
             let request_id = request_id(&headers);
             let path = path.as_str().to_owned();
             let params = Vec::new();
-            let checked_digest = Arc::default();
-            let request =
-                Request { method, path, params, query, headers, body, connection, upgrade, request_id, checked_digest };
+            let (checked_digest, body_timeout) = (Arc::default(), app.options.body_timeout);
+            let request = Request {
+                method,
+                path,
+                params,
+                query,
+                headers,
+                body,
+                body_timeout,
+                connection,
+                upgrade,
+                request_id,
+                checked_digest,
+            };
             let span = span(&request.request_id);
             respond(app, request, drain).instrument(span)
         })
@@ -92,13 +105,18 @@ async fn respond(app: Arc<App>, request: Request, drain: BodyDrain) -> Response 
     let request_id = request.request_id.clone();
     let method = request.method.clone();
     let expects_continue = request.headers.contains_key(header::EXPECT);
-    let (operation, result) = route(app, request).await;
+    let security = app.security_headers;
+    let mut rate = None;
+    let (operation, result) = route(app, request, &mut rate).await;
     let mut response = result.unwrap_or_else(|early| early.into_response(&request_id));
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(&REQUEST_ID, value);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(rate) = rate {
+        rate.add_to(headers);
+    }
+    security.add_to(headers);
     // A client that waits for `100 Continue` has sent no body yet; reading would request it.
     let at_end = if expects_continue { drain.was_read() } else { drain.drain().await };
     if !at_end {
@@ -109,12 +127,19 @@ async fn respond(app: Arc<App>, request: Request, drain: BodyDrain) -> Response 
 }
 
 /// The operation and its result. It consumes the request, so that the rest of the body goes to its drain.
-async fn route(app: Arc<App>, mut request: Request) -> (&'static str, HandlerResult) {
-    match path_match::find(&request.method, &request.path) {
+async fn route(app: Arc<App>, mut request: Request, rate: &mut Option<RateHeaders>) -> (&'static str, HandlerResult) {
+    let found = path_match::find(&request.method, &request.path);
+    if !matches!(found, PathMatch::Route(..)) {
+        match app.rate_limits.check_address(AddressScope::Address, &request) {
+            Ok(left) => *rate = left,
+            Err(refused) => return ("none", Err(refused.into())),
+        }
+    }
+    match found {
         PathMatch::Route(route, params) => {
             record_route(&Span::current(), route, &params);
             request.params = params;
-            (route.operation, call(app, route, request).await)
+            (route.operation, call(app, route, request, rate).await)
         }
         PathMatch::OtherMethods(allow) if request.method == Method::OPTIONS => ("options", Ok(options(&allow))),
         PathMatch::OtherMethods(allow) => ("none", Err(Problem::method_not_allowed(&allow).into())),
@@ -137,12 +162,18 @@ fn record_route(span: &Span, route: &Route, params: &[String]) {
     }
 }
 
-async fn call(app: Arc<App>, route: &Route, request: Request) -> HandlerResult {
+async fn call(app: Arc<App>, route: &Route, request: Request, rate: &mut Option<RateHeaders>) -> HandlerResult {
     request.reject_nul_in_query()?;
     match route.handler {
-        Handler::Public(handler) => handler(app, request).await,
+        Handler::Public(handler) => {
+            if let Some(scope) = route.address_scope() {
+                *rate = app.rate_limits.check_address(scope, &request)?;
+            }
+            handler(app, request).await
+        }
         Handler::Authenticated(right, handler) => {
-            let caller = app.callers.find(&app.hub, &request.method, &request.headers).await?;
+            let caller = caller(&app, &request).await?;
+            *rate = app.rate_limits.check_key(caller.key)?;
             Span::current().record("tenant.id", field::display(&caller.tenant));
             caller.authorize(right, route.scope())?;
             let repeat = Repeat::of(&caller, &request);
@@ -153,6 +184,15 @@ async fn call(app: Arc<App>, route: &Route, request: Request) -> HandlerResult {
             }
         }
     }
+}
+
+/// The caller. Requests without a valid credential count against their address, and only they are refused for it.
+async fn caller(app: &App, request: &Request) -> Result<Caller, Problem> {
+    let found = app.callers.find(&app.hub, &request.method, &request.headers).await;
+    if found.as_ref().is_err_and(|problem| problem.status() == StatusCode::UNAUTHORIZED) {
+        app.rate_limits.check_address(AddressScope::Address, request)?;
+    }
+    found
 }
 
 /// Records metrics and the access log. The path is not logged: it may contain secrets (a webhook token).
@@ -167,7 +207,7 @@ fn record(operation: &'static str, method: &Method, status: u16, started: Instan
 
 fn options(allow: &str) -> Response {
     let mut response = Response::default();
-    *response.status_mut() = http::StatusCode::NO_CONTENT;
+    *response.status_mut() = StatusCode::NO_CONTENT;
     if let Ok(allow) = HeaderValue::from_str(allow) {
         response.headers_mut().insert(header::ALLOW, allow);
     }

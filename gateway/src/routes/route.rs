@@ -7,7 +7,7 @@ use http::Method;
 use luci_config::Right;
 use warp::reply::Response;
 
-use crate::{App, caller::Caller, early_response::EarlyResponse, request::Request};
+use crate::{App, caller::Caller, early_response::EarlyResponse, rate_limit::AddressScope, request::Request};
 
 pub type HandlerResult = Result<Response, EarlyResponse>;
 type HandlerFuture = BoxFuture<'static, HandlerResult>;
@@ -37,6 +37,15 @@ impl Route {
         match self.template.strip_prefix("/api/") {
             Some(below) => below.split('/').next().unwrap_or_default(),
             None => "pipelines",
+        }
+    }
+
+    /// What a request without a caller counts against; `None` for what monitoring asks.
+    pub fn address_scope(&self) -> Option<AddressScope> {
+        match self.operation {
+            "getHealth" | "getReadiness" | "getMetrics" => None,
+            "receiveWebhook" | "receiveWebhookByNumber" => Some(AddressScope::Webhook),
+            _ => Some(AddressScope::Address),
         }
     }
 }

@@ -52,6 +52,9 @@ pub enum TemplateChannel {
 pub enum ObjectLocation {
     /// `imports/{day}/{import_id}_{file}`
     Import { day: Day, import_id: ImportId, file: FileName },
+    /// `staging/{import_id}`: where the client puts an upload. Completing it copies the object to the import's key; nothing else
+    /// reads it.
+    Staging { import_id: ImportId },
     /// `pipelines/{run_id}/artifacts/{type}_{unix}_{art_id}_{hash}.ndjson`; keys of older releases have no hash. Two attempts
     /// of a block have the same artifact id, so only the hash keeps one from overwriting what the other wrote.
     Artifact { run_id: RunId, artifact_type: Word, unix: u64, artifact_id: ArtifactId, content: Option<ContentHash> },
@@ -83,6 +86,11 @@ impl ObjectKey {
         Self { tenant_id, place }
     }
 
+    /// Where the client puts the upload of an import.
+    pub const fn staging(tenant_id: TenantId, import_id: ImportId) -> Self {
+        Self::new(tenant_id, ObjectLocation::Staging { import_id })
+    }
+
     /// The folder of a run's artifacts, with a slash at the end.
     pub fn artifacts_of(tenant_id: TenantId, run_id: RunId) -> String {
         format!("{tenant_id}/pipelines/{run_id}/artifacts/")
@@ -99,6 +107,7 @@ impl fmt::Display for ObjectLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Import { day, import_id, file } => write!(f, "imports/{day}/{import_id}_{file}"),
+            Self::Staging { import_id } => write!(f, "staging/{import_id}"),
             Self::Artifact { run_id, artifact_type, unix, artifact_id, content } => {
                 write!(f, "pipelines/{run_id}/artifacts/{artifact_type}_{unix}_{artifact_id}")?;
                 content.as_ref().map_or(Ok(()), |hash| write!(f, "_{hash}"))?;
@@ -196,6 +205,7 @@ impl FromStr for ObjectKey {
         let [tenant, below @ ..] = segments.as_slice() else { return Err(KeyError::Form(text.into())) };
         let place = match below {
             ["imports", day, rest] => import(day, rest)?,
+            ["staging", import_id] => ObjectLocation::Staging { import_id: id("an import id", import_id)? },
             ["pipelines", run, "artifacts", name] => artifact(run, name)?,
             ["sectors", sector_id, name] => sector(sector_id, name)?,
             ["templates", channel, name] => {

@@ -21,6 +21,7 @@ fn golden() -> Vec<String> {
         format!("{t}/reports/campaign-performance/2026-11-22_rpt_{U}.pdf"),
         format!("{t}/ai/gianna/sess_{U}/context.v2_final.json"),
         format!("{t}/webhooks/signalhouse/2026-11-22/wh_{U}.json"),
+        format!("{t}/staging/import_{U}"),
     ]
     .to_vec()
 }
@@ -53,6 +54,8 @@ fn built_keys_have_the_golden_text() {
         file: FileName::sanitise("NY-Businesses 2026.CSV"),
     };
     assert_eq!(ObjectKey::new(tenant, import).to_string(), golden()[0]);
+    let staging = ObjectKey::staging(tenant, format!("import_{U}").parse().unwrap());
+    assert_eq!(staging.to_string(), golden()[11]);
     assert_eq!(MonthOf::of(at).to_string(), "2026-11");
 }
 
@@ -85,6 +88,8 @@ fn a_second_key_of_an_object_or_one_outside_its_tenant_is_refused() {
         format!("{t}/webhooks/stripe/2026-11-22/evt_{U}.json"),
         format!("{t}/recordings/2026-13/call_{U}.mp3"),
         format!("tenant_{}/recordings/2026-11/call_{U}.mp3", U.to_lowercase()),
+        format!("{t}/staging/import_{U}/x"),
+        format!("{t}/staging/{U}"),
         format!("{t}/secrets/2026-11/call_{U}.mp3"),
     ] {
         assert!(text.parse::<ObjectKey>().is_err(), "{text:?} was accepted");
@@ -118,7 +123,7 @@ fn word() -> impl Strategy<Value = Word> {
 fn place() -> impl Strategy<Value = ObjectLocation> {
     let ids = any::<u128>().prop_map(ulid::Ulid);
     let at = (0_i64..253_402_300_799).prop_map(|s| Micros(s * 1_000_000));
-    (0..8_u8, ids, at, word(), word(), ".{0,200}", any::<bool>()).prop_map(|(kind, u, at, word, other, text, flag)| {
+    (0..9_u8, ids, at, word(), word(), ".{0,200}", any::<bool>()).prop_map(|(kind, u, at, word, other, text, flag)| {
         let (day, name) = (Day::of(at), FileName::sanitise(&text));
         match kind {
             0 => ObjectLocation::Import { day, import_id: ImportId::from_ulid(u), file: name },
@@ -138,7 +143,8 @@ fn place() -> impl Strategy<Value = ObjectLocation> {
             3 => ObjectLocation::Template { channel: TemplateChannel::Email, template_id: TemplateId::from_ulid(u) },
             4 => ObjectLocation::Recording { month: MonthOf::of(at), call_id: CallId::from_ulid(u) },
             5 => ObjectLocation::Report { report_type: word, day, report_id: ReportId::from_ulid(u), extension: other },
-            6 => ObjectLocation::Ai { worker: word, session_id: SessionId::from_ulid(u), name },
+            6 => ObjectLocation::Staging { import_id: ImportId::from_ulid(u) },
+            7 => ObjectLocation::Ai { worker: word, session_id: SessionId::from_ulid(u), name },
             _ => ObjectLocation::Webhook { provider: word, day, webhook_id: WebhookId::from_ulid(u) },
         }
     })

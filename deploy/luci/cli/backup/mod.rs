@@ -1,7 +1,8 @@
 //! `luci backup`: database and stored objects as of one position of the log, in a folder.
 //!
 //! The database is dumped first, by a snapshot. Objects are named by events and never changed, so a copy made afterwards has
-//! every object that the dump names; some that are newer do no harm.
+//! every object that the dump names; some that are newer do no harm. Uploads that were not completed are left out: no event
+//! names them, and they change and go.
 
 mod manifest;
 pub mod postgres_tools;
@@ -11,7 +12,12 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::Args;
 use futures::TryStreamExt as _;
-use luci_schema::{Micros, log::head_and_epoch, migrate};
+use luci_schema::{
+    Micros,
+    log::head_and_epoch,
+    migrate,
+    object_key::{ObjectKey, ObjectLocation},
+};
 use luci_storage::Storage;
 use secrecy::SecretString;
 use serde_json::json;
@@ -98,6 +104,9 @@ async fn copy_objects(storage: &Storage, to: &std::path::Path) -> anyhow::Result
     let (mut objects, mut bytes) = (0, 0);
     let mut listed = storage.list("");
     while let Some(object) = listed.try_next().await.context("cannot list the store")? {
+        if is_staging(&object.path) {
+            continue;
+        }
         let path = to.join(&object.path);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
@@ -112,4 +121,8 @@ async fn copy_objects(storage: &Storage, to: &std::path::Path) -> anyhow::Result
         objects += 1;
     }
     Ok((objects, bytes))
+}
+
+fn is_staging(object_path: &str) -> bool {
+    object_path.parse::<ObjectKey>().is_ok_and(|key| matches!(key.place, ObjectLocation::Staging { .. }))
 }

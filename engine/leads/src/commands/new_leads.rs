@@ -161,6 +161,7 @@ async fn store_import<'a>(
         id: import_id,
         file_name: FILE.into(),
         object_path: object_path.clone(),
+        staged: false,
         content_type: CONTENT_TYPE.into(),
         size_bytes: Some(size_bytes),
         checksum: Some(checksum.clone()),

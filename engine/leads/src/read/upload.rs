@@ -43,8 +43,6 @@ pub enum UploadError {
     TooLong { line: u64, limit: usize },
     #[error("the file is not CSV text: it looks like {looks_like}")]
     Binary { looks_like: &'static str },
-    #[error("the file could not be read: {0}")]
-    Unreadable(String),
     #[error("mapping: {0}")]
     Mapping(#[from] MappingError),
 }
@@ -60,7 +58,6 @@ impl UploadError {
             Self::TooLarge { .. } => "too_large",
             Self::TooLong { .. } => "header_too_long",
             Self::Binary { .. } => "not_csv",
-            Self::Unreadable(_) => "unreadable",
             Self::Mapping(_) => "invalid_mapping",
         }
     }
@@ -103,18 +100,19 @@ pub struct Counted {
     pub preview: Preview,
 }
 
-/// Counts the rows of a stream; holds one row at a time.
-pub async fn count_rows<E: std::fmt::Display>(
+/// Counts the rows of a stream; holds one row at a time. What is wrong with the file and what is wrong with the stream stay
+/// apart: the latter says nothing about the file.
+pub async fn count_rows<E, F: From<E> + From<UploadError>>(
     stream: impl Stream<Item = Result<Bytes, E>>,
     limits: Limits,
     options: ReadOptions,
-) -> Result<Counted, UploadError> {
+) -> Result<Counted, F> {
     let mut stream = std::pin::pin!(stream);
     let mut counter = Counter::new(limits, options);
     while let Some(bytes) = stream.next().await {
-        counter.push(&bytes.map_err(|e| UploadError::Unreadable(e.to_string()))?)?;
+        counter.push(&bytes?)?;
     }
-    counter.finish()
+    Ok(counter.finish()?)
 }
 
 /// Like `count_rows`, for bytes that the caller pushes.

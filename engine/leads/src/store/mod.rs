@@ -6,6 +6,7 @@ pub mod import_starts;
 pub mod imports;
 pub mod lead_keys;
 pub mod leads;
+pub mod old_uploads;
 pub mod scoring_profiles;
 pub mod sectors;
 pub mod suppressions;

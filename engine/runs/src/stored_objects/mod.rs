@@ -6,14 +6,25 @@ mod sweep;
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use luci_schema::log::{Log, LogError};
 use luci_storage::{Storage, StorageError};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use crate::{lease_guard::LeaseOptions, retry_pause::RetryPause};
 
 pub use scrub::{Checked, check_all, objects_of};
 pub use sweep::{Swept, sweep_run};
+
+/// Objects that no event will name, removed by each sweep; added by the crate that owns their rows.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectCleanup {
+    /// For the log: `uploads`.
+    pub objects: &'static str,
+    /// Removes, and returns how many.
+    pub remove: for<'a> fn(&'a mut PgConnection, &'a Storage) -> BoxFuture<'a, Result<u64, StoredObjectsError>>,
+}
 
 #[derive(Debug, Clone)]
 pub struct StoredObjectsOptions {
@@ -26,6 +37,7 @@ pub struct StoredObjectsOptions {
     pub scrub_rate: u64,
     /// From the end of a scrub of the whole log to the next one.
     pub scrub_every: Duration,
+    pub cleanups: Vec<ObjectCleanup>,
 }
 
 impl StoredObjectsOptions {
@@ -36,6 +48,7 @@ impl StoredObjectsOptions {
             grace: Duration::from_secs(3_600),
             scrub_rate: 4 << 20,
             scrub_every: Duration::from_secs(24 * 3_600),
+            cleanups: Vec::new(),
         }
     }
 }

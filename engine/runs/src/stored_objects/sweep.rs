@@ -65,6 +65,7 @@ impl Sweeper<'_> {
         let mut progress = Progress { at, saved: at, busy: HashMap::new() };
         loop {
             self.sweep(&mut progress).await?;
+            self.clean_up().await?;
             *pause = RetryPause::default();
             tokio::time::sleep(self.options.sweep_every).await;
         }
@@ -88,6 +89,18 @@ impl Sweeper<'_> {
             self.save(progress).await?;
         }
         self.save(progress).await
+    }
+
+    async fn clean_up(&self) -> Result<(), StoredObjectsError> {
+        for cleanup in &self.options.cleanups {
+            let mut c = self.log.pool().acquire().await?;
+            let removed = (cleanup.remove)(&mut c, self.storage).await?;
+            if removed > 0 {
+                metrics::counter!("luci_objects_swept_total").increment(removed);
+                tracing::info!(objects = cleanup.objects, removed, "objects removed");
+            }
+        }
+        Ok(())
     }
 
     async fn sweep_ended(

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use luci_leads::store::imports::{self, NewImport};
-use luci_schema::{ImportId, Micros};
+use luci_schema::{ImportId, Micros, object_key::ObjectKey};
 use luci_storage::Storage;
 use serde::Deserialize;
 use serde_json::json;
@@ -40,6 +40,8 @@ impl UploadBody {
         }
         if !is_csv(&self.content_type) {
             errors.push(("contentType".into(), format!("one of {}", CONTENT_TYPES.join(", "))));
+        } else if self.content_type.len() > 255 || HeaderValue::from_str(&self.content_type).is_err() {
+            errors.push(("contentType".into(), "the value of a header, at most 255 characters".into()));
         }
         let hex = |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
         if self.checksum.as_ref().is_some_and(|checksum| !hex(checksum)) {
@@ -50,15 +52,19 @@ impl UploadBody {
 }
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
-    let (body, _) = request.json::<UploadBody>().await?;
+    let (mut body, _) = request.json::<UploadBody>().await?;
+    // A header has no white space around its value, and the URL is signed for the value.
+    body.content_type = body.content_type.trim().to_owned();
     body.check(app.options.upload_limit)?;
     let (id, created_at) = (ImportId::generate(), Micros::now());
     let key = import_key(caller.tenant, id, &body.file_name, created_at);
-    let signed = app.storage.upload_url(&key, &body.content_type, body.size_bytes, Storage::UPLOAD_VALID).await?;
+    let staging = ObjectKey::staging(caller.tenant, id);
+    let signed = app.storage.upload_url(&staging, &body.content_type, body.size_bytes, Storage::UPLOAD_VALID).await?;
     let new = NewImport {
         id,
         file_name: body.file_name,
         object_path: key.to_string(),
+        staged: true,
         content_type: body.content_type,
         size_bytes: Some(body.size_bytes),
         checksum: body.checksum.map(|checksum| checksum.to_ascii_lowercase()),

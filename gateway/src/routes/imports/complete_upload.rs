@@ -1,4 +1,4 @@
-//! `POST /api/uploads/{importId}/complete`: verifies, counts and records an uploaded file.
+//! `POST /api/uploads/{importId}/complete`: takes an uploaded file, verifies, counts and records it.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use http::StatusCode;
 use luci_leads::{
     read::{
         layout::ReadOptions,
+        mapping::Choices,
         upload::{Counted, UploadError},
     },
     store::{
@@ -15,6 +16,7 @@ use luci_leads::{
 };
 use luci_schema::{ImportId, Micros, object_key::ObjectKey};
 use luci_storage::{UploadExpected, UploadRefused};
+use tokio::sync::Semaphore;
 
 use crate::{
     App,
@@ -27,7 +29,7 @@ use crate::{
         HandlerResult,
         imports::{
             get,
-            read_options::{self, OptionsBody},
+            read_options::{self, CountError, OptionsBody},
             record::record,
         },
     },
@@ -36,40 +38,61 @@ use crate::{
 /// The size limit of the body, in bytes. Only JSON is read.
 const BODY_LIMIT: u64 = 256 << 10;
 
+/// Uploads that are copied at once: each holds one of the gateway's few database connections as long as the store copies.
+static COPIES: Semaphore = Semaphore::const_new(2);
+
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
     let id: ImportId = request.id(0, "import")?;
     let body = options_of(&mut request).await?;
     let options = body.options()?;
     let command = Command::identify(&caller, &request)?;
     let import = find(&app, &caller, id).await?;
-    match import.status {
-        ImportStatus::Completed => return Ok(reply::json(StatusCode::OK, &get::view(&import))),
-        ImportStatus::Rejected => return Err(rejected(&import).into()),
-        ImportStatus::Pending => {}
-    }
-    let chosen = options.mapping.clone();
-    let options = read_options::with_saved(&app, &caller, options).await?;
-    let (checksum, counted) = match verify(&app, &import, options).await {
-        Ok(found) => found,
-        Err(UploadFailure::Incomplete(problem)) => return Err(problem.into()),
-        Err(UploadFailure::Rejected(error, problem)) => {
-            reject(&app, &caller, &import, &error).await?;
-            return Err(problem.into());
+    if import.status == ImportStatus::Pending {
+        let chosen = options.mapping.clone();
+        let options = read_options::with_saved(&app, &caller, options).await?;
+        match verify(&app, &caller, &import, options).await {
+            Ok((checksum, counted)) => {
+                let mapping = body.save_mapping.then_some(&chosen);
+                complete(&app, &caller, &command, (&import, checksum.as_str(), &counted), mapping).await?;
+            }
+            Err(UploadFailure::Ended) => {}
+            Err(UploadFailure::Incomplete(problem)) => return Err(problem.into()),
+            Err(UploadFailure::Rejected(error, problem)) => {
+                if reject(&app, &caller, &import, &error).await? {
+                    return Err(problem.into());
+                }
+            }
         }
-    };
-    let mut tx = app.engine_pool.begin().await?;
-    let now = Micros::now();
-    if imports::complete(&mut tx, caller.tenant, id, &checksum, &counted, now).await? {
-        record(&app, &mut tx, &caller, &command, &import, &checksum, &counted.summary).await?;
-        if body.save_mapping {
-            import_mappings::save(&mut tx, caller.tenant, &chosen).await?;
-        }
-        tx.commit().await?;
-        app.log.wake();
     }
-    // Otherwise a concurrent call completed it; the response is the same.
+    // Possibly a concurrent call completed or rejected it; the response is the same.
     let import = find(&app, &caller, id).await?;
-    Ok(reply::json(StatusCode::OK, &get::view(&import)))
+    match import.status {
+        ImportStatus::Completed => Ok(reply::json(StatusCode::OK, &get::view(&import))),
+        ImportStatus::Rejected => Err(rejected(&import).into()),
+        ImportStatus::Pending => Err(Problem::unavailable("The upload is being completed.").into()),
+    }
+}
+
+/// Records the import and its event, unless a concurrent call ended it.
+async fn complete(
+    app: &App,
+    caller: &Caller,
+    command: &Command,
+    (import, checksum, counted): (&Import, &str, &Counted),
+    mapping: Option<&Choices>,
+) -> Result<(), Problem> {
+    let mut tx = app.engine_pool.begin().await?;
+    if !imports::complete(&mut tx, caller.tenant, import.id, checksum, counted, Micros::now()).await? {
+        return Ok(());
+    }
+    record(app, &mut tx, caller, command, import, checksum, &counted.summary).await?;
+    if let Some(mapping) = mapping {
+        import_mappings::save(&mut tx, caller.tenant, mapping).await?;
+    }
+    tx.commit().await?;
+    app.log.wake();
+    remove(app, &staging_key(import, caller).to_string()).await;
+    Ok(())
 }
 
 /// The options in a JSON body; any other body is ignored.
@@ -96,6 +119,8 @@ fn rejected(import: &Import) -> Problem {
 
 /// Why an upload did not become an import.
 enum UploadFailure {
+    /// Another call completed or rejected it.
+    Ended,
     /// The call may be repeated.
     Incomplete(Problem),
     /// Final.
@@ -108,7 +133,13 @@ impl From<Problem> for UploadFailure {
     }
 }
 
-async fn verify(app: &App, import: &Import, options: ReadOptions) -> Result<(String, Counted), UploadFailure> {
+/// Takes the upload and verifies what was taken: size, type, checksum and rows are those of the object that runs read.
+async fn verify(
+    app: &App,
+    caller: &Caller,
+    import: &Import,
+    options: ReadOptions,
+) -> Result<(String, Counted), UploadFailure> {
     let mapped = !options.mapping.is_empty();
     let key: ObjectKey = import.object_path.parse().map_err(|error| Problem::internal(&error))?;
     let expected = UploadExpected {
@@ -117,19 +148,37 @@ async fn verify(app: &App, import: &Import, options: ReadOptions) -> Result<(Str
         content_type: import.content_type.clone(),
         checksum: import.checksum.clone(),
     };
-    let written = app.storage.complete_upload(&key, &expected).await.map_err(upload_failure)?;
-    match read_options::count(app, import, options).await {
-        Ok(counted) => Ok((written.checksum, counted)),
+    if import.staged {
+        take(app, caller, import, (&key, &expected)).await?;
+    }
+    let file = app.storage.verify_upload(&key, &expected).await.map_err(upload_failure)?;
+    match read_options::count(app, &file, options).await {
+        Ok(counted) => Ok((file.digest().checksum.clone(), counted)),
+        Err(CountError::Store(error)) => Err(UploadFailure::Incomplete(error.into())),
         // Another mapping may be right: the file stays.
-        Err(error @ UploadError::Mapping(_)) => Err(UploadFailure::Incomplete(Problem::from(&error))),
-        Err(error @ UploadError::NoKnownColumn { .. }) if mapped => {
+        Err(CountError::File(error @ UploadError::Mapping(_))) => Err(UploadFailure::Incomplete(Problem::from(&error))),
+        Err(CountError::File(error @ UploadError::NoKnownColumn { .. })) if mapped => {
             Err(UploadFailure::Incomplete(Problem::from(&error)))
         }
-        Err(error) => {
-            app.storage.delete(&import.object_path).await.map_err(Problem::from)?;
-            Err(UploadFailure::Rejected(ImportError::from(&error), Problem::from(&error)))
-        }
+        Err(CountError::File(error)) => Err(UploadFailure::Rejected(ImportError::from(&error), Problem::from(&error))),
     }
+}
+
+/// Copies the upload from its staging key, once: later calls find the copy.
+async fn take(
+    app: &App,
+    caller: &Caller,
+    import: &Import,
+    (key, expected): (&ObjectKey, &UploadExpected),
+) -> Result<(), UploadFailure> {
+    let _permit = COPIES.acquire().await.map_err(|error| Problem::internal(&error))?;
+    let mut tx = app.engine_pool.begin().await.map_err(Problem::from)?;
+    if !imports::lock_pending(&mut tx, caller.tenant, import.id).await.map_err(Problem::from)? {
+        return Err(UploadFailure::Ended);
+    }
+    let taken = app.storage.take_upload(&staging_key(import, caller), key, expected).await;
+    tx.rollback().await.map_err(Problem::from)?;
+    taken.map_err(upload_failure)
 }
 
 /// A file that differs from the announced one is rejected; one that is missing may still arrive.
@@ -143,8 +192,25 @@ fn upload_failure(refused: UploadRefused) -> UploadFailure {
     }
 }
 
-async fn reject(app: &App, caller: &Caller, import: &Import, error: &ImportError) -> Result<(), Problem> {
+/// Rejects the import and removes its objects; false when a concurrent call ended it, whose objects these are now.
+async fn reject(app: &App, caller: &Caller, import: &Import, error: &ImportError) -> Result<bool, Problem> {
     let mut c = app.engine_pool.acquire().await?;
-    imports::reject(&mut c, caller.tenant, import.id, error, Micros::now()).await?;
-    Ok(())
+    let rejected = imports::reject(&mut c, caller.tenant, import.id, error, Micros::now()).await?;
+    drop(c);
+    if rejected {
+        remove(app, &import.object_path).await;
+        remove(app, &staging_key(import, caller).to_string()).await;
+    }
+    Ok(rejected)
+}
+
+fn staging_key(import: &Import, caller: &Caller) -> ObjectKey {
+    ObjectKey::staging(caller.tenant, import.id)
+}
+
+/// What cannot be removed now, the sweeper removes when the URL has expired.
+async fn remove(app: &App, object_path: &str) {
+    if let Err(error) = app.storage.delete(object_path).await {
+        tracing::warn!(%error, object = object_path, "object of an ended upload not removed");
+    }
 }

@@ -10,7 +10,7 @@ use luci_leads::{
         imports::{self, Import, ImportStatus},
     },
 };
-use luci_schema::ImportId;
+use luci_schema::{ImportId, event::ObjectDigest};
 
 use crate::{
     App,
@@ -37,7 +37,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     }
     let chosen = options.mapping.clone();
     let options = read_options::with_saved(&app, &caller, options).await?;
-    let counted = read_options::count(&app, &import, options).await.map_err(|error| Problem::from(&error))?;
+    let file = app.storage.verify_whole(&import.object_path, &digest(&import)?).await?;
+    let counted = read_options::count(&app, &file, options).await?;
     let mut tx = app.engine_pool.begin().await?;
     if !imports::correct_layout(&mut tx, caller.tenant, id, &counted).await? {
         return Err(conflict("A run has taken the import as its input. Upload the file again.").into());
@@ -52,6 +53,14 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
 async fn find(app: &App, caller: &Caller, id: ImportId) -> Result<Import, Problem> {
     let mut c = app.engine_pool.acquire().await?;
     imports::get(&mut c, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("import"))
+}
+
+/// What was verified when the import was completed.
+fn digest(import: &Import) -> Result<ObjectDigest, Problem> {
+    match (import.size_bytes, import.checksum.clone()) {
+        (Some(size_bytes), Some(checksum)) => Ok(ObjectDigest { size_bytes, checksum }),
+        _ => Err(Problem::internal(&format_args!("import {} is completed without size and checksum", import.id))),
+    }
 }
 
 fn conflict(detail: &str) -> Problem {

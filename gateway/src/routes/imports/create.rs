@@ -56,6 +56,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         id,
         file_name,
         object_path: key.to_string(),
+        staged: false,
         content_type: "text/csv".into(),
         size_bytes: None,
         checksum: None,

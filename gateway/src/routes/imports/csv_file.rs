@@ -5,6 +5,7 @@ use luci_schema::{
     ImportId, Micros, TenantId,
     object_key::{Day, FileName, ObjectKey, ObjectLocation},
 };
+use luci_storage::media_type;
 
 use crate::App;
 
@@ -19,8 +20,7 @@ pub fn file_name_error(name: &str) -> Option<(String, String)> {
 
 /// Whether the content type is accepted for a CSV. Parameters (`; charset=…`) are ignored.
 pub fn is_csv(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    CONTENT_TYPES.iter().any(|accepted| kind.eq_ignore_ascii_case(accepted))
+    CONTENT_TYPES.contains(&media_type(content_type).as_str())
 }
 
 /// The object key of an uploaded file, with its name sanitised.

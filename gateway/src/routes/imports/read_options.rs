@@ -1,12 +1,15 @@
 //! What a caller says about a file: encoding, delimiter, header and mapping, in the query or in a JSON body.
 
+use std::sync::Arc;
+
 use luci_leads::{
     read::{
         layout::ReadOptions,
-        upload::{Counted, count_rows},
+        upload::{Counted, UploadError, count_rows},
     },
-    store::{import_mappings, imports::Import},
+    store::import_mappings,
 };
+use luci_storage::{StorageError, VerifiedObject};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -50,12 +53,26 @@ pub async fn with_saved(app: &App, caller: &Caller, options: ReadOptions) -> Res
     Ok(ReadOptions { saved: import_mappings::get(&mut c, caller.tenant).await?, ..options })
 }
 
-/// Counts a stored file again.
-pub async fn count(
-    app: &App,
-    import: &Import,
-    options: ReadOptions,
-) -> Result<Counted, luci_leads::read::upload::UploadError> {
-    use futures::StreamExt;
-    count_rows(app.storage.read_from(&import.object_path, 0).boxed(), limits(app), options).await
+/// Why a stored file was not counted.
+#[derive(Debug, thiserror::Error)]
+pub enum CountError {
+    /// The file is not a usable CSV.
+    #[error(transparent)]
+    File(#[from] UploadError),
+    #[error(transparent)]
+    Store(#[from] StorageError),
+}
+
+impl From<CountError> for Problem {
+    fn from(error: CountError) -> Self {
+        match error {
+            CountError::File(error) => Self::from(&error),
+            CountError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Counts a stored file: the bytes that were verified, and no others.
+pub async fn count(app: &App, file: &Arc<VerifiedObject>, options: ReadOptions) -> Result<Counted, CountError> {
+    count_rows(app.storage.read_verified(file, 0), limits(app), options).await
 }

@@ -22,9 +22,6 @@ use crate::{
 /// Frames buffered between the watcher and the socket.
 const BUFFERED_FRAMES: usize = 32;
 
-/// A client that reads nothing for this long is disconnected.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How long a browser waits before it reconnects.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
@@ -77,20 +74,20 @@ async fn feed(app: &Arc<App>, caller: &Caller, mut watcher: Watcher, sender: &Ev
             biased;
             () = app.stop.cancelled() => return,
             () = sender.closed() => return,
-            step = watcher.next() => send_step(step, sender).await,
+            step = watcher.next() => send_step(app, step, sender).await,
             _ = heartbeat.tick() => {
                 if !app.callers.still_valid(&app.hub, caller).await {
                     return;
                 }
                 let last = app.hub.last();
                 match watcher.next().now_or_never() {
-                    Some(step) => send_step(step, sender).await,
+                    Some(step) => send_step(app, step, sender).await,
                     None => {
                         watcher.mark_idle(last);
                         let position = watcher.position();
                         let text = frame::heartbeat(position, app.hub.lag_ms());
                         // Every event up to here was sent: a client that reconnects need not read them again.
-                        send(sender, Event::default().id(position.to_string()).data(text.as_str())).await
+                        send(app, sender, Event::default().id(position.to_string()).data(text.as_str())).await
                     }
                 }
             }
@@ -102,7 +99,7 @@ async fn feed(app: &Arc<App>, caller: &Caller, mut watcher: Watcher, sender: &Ev
 }
 
 /// Sends a step; false when the stream ends.
-async fn send_step(step: Result<Step, Problem>, sender: &EventSender) -> bool {
+async fn send_step(app: &App, step: Result<Step, Problem>, sender: &EventSender) -> bool {
     match step {
         Ok(Step::Event(bundle)) => {
             let last = bundle.frames.len().saturating_sub(1);
@@ -113,14 +110,14 @@ async fn send_step(step: Result<Step, Problem>, sender: &EventSender) -> bool {
                     Some(position) if index == last => event.id(position.to_string()),
                     _ => event,
                 };
-                if !send(sender, event).await {
+                if !send(app, sender, event).await {
                     return false;
                 }
             }
             true
         }
         Ok(Step::Resume(after)) => {
-            send(sender, Event::default().data(frame::resume(after).as_str())).await;
+            send(app, sender, Event::default().data(frame::resume(after).as_str())).await;
             false
         }
         Err(problem) => {
@@ -130,6 +127,10 @@ async fn send_step(step: Result<Step, Problem>, sender: &EventSender) -> bool {
     }
 }
 
-async fn send(sender: &EventSender, event: Event) -> bool {
-    matches!(tokio::time::timeout(SEND_TIMEOUT, sender.send(Ok(event))).await, Ok(Ok(())))
+/// False when the client reads nothing, when it is gone, and when the process stops.
+async fn send(app: &App, sender: &EventSender, event: Event) -> bool {
+    tokio::select! {
+        sent = tokio::time::timeout(app.options.write_timeout, sender.send(Ok(event))) => matches!(sent, Ok(Ok(()))),
+        () = app.stop.cancelled() => false,
+    }
 }

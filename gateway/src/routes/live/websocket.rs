@@ -38,9 +38,6 @@ const MESSAGE_LIMIT: usize = 16 << 10;
 const READ_BUFFER: usize = 2 << 10;
 const WRITE_BUFFER: usize = 16 << 10;
 
-/// A client that reads nothing for this long is disconnected.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Events written before the socket is flushed, at most.
 const BATCH: usize = 128;
 
@@ -160,7 +157,7 @@ impl Session {
             match step {
                 Ok(Step::Event(bundle)) => {
                     for text in &bundle.frames {
-                        with_timeout(self.socket.feed(Message::Text(text.clone()))).await?;
+                        bounded(&self.app, self.socket.feed(Message::Text(text.clone()))).await?;
                     }
                 }
                 Ok(Step::Resume(after)) => {
@@ -176,7 +173,7 @@ impl Session {
                 None => break,
             }
         }
-        with_timeout(self.socket.flush()).await
+        bounded(&self.app, self.socket.flush()).await
     }
 
     async fn heartbeat(&mut self) -> Result<(), CloseReason> {
@@ -228,7 +225,7 @@ impl Session {
     }
 
     async fn send(&mut self, text: Utf8Bytes) -> Result<(), CloseReason> {
-        with_timeout(self.socket.send(Message::Text(text))).await
+        bounded(&self.app, self.socket.send(Message::Text(text))).await
     }
 }
 
@@ -248,11 +245,15 @@ fn protocol_error(error: &tokio_tungstenite::tungstenite::Error) -> CloseReason 
     }
 }
 
-async fn with_timeout<E>(sending: impl Future<Output = Result<(), E>>) -> Result<(), CloseReason> {
-    match tokio::time::timeout(SEND_TIMEOUT, sending).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err((CloseCode::Away, "client disconnected")),
-        Err(_) => Err((CloseCode::Again, "too slow: resume")),
+/// Sends, unless the client reads nothing, or the process stops meanwhile.
+async fn bounded<E>(app: &App, sending: impl Future<Output = Result<(), E>>) -> Result<(), CloseReason> {
+    tokio::select! {
+        sent = tokio::time::timeout(app.options.write_timeout, sending) => match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err((CloseCode::Away, "client disconnected")),
+            Err(_) => Err((CloseCode::Again, "too slow: resume")),
+        },
+        () = app.stop.cancelled() => Err((CloseCode::Away, "server shutting down")),
     }
 }
 

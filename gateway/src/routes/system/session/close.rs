@@ -21,7 +21,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     }
     let mut response = warp::reply::Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
-    let expired = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    let secure = if app.options.tls { "; Secure" } else { "" };
+    let expired = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{secure}");
     let expired = HeaderValue::from_str(&expired).map_err(|error| Problem::internal(&error))?;
     response.headers_mut().insert(header::SET_COOKIE, expired);
     Ok(response)
