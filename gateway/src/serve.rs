@@ -72,6 +72,7 @@ fn accept(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, connec
     let received = first_request.clone();
     let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         received.cancel();
+        with_path(&mut request);
         request.extensions_mut().insert(connection.clone());
         hyper::service::Service::call(&TowerToHyperService::new(stack.clone()), request)
     });
@@ -89,6 +90,13 @@ fn accept(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, connec
             () = no_request(&first_request, timeout) => tracing::debug!("connection closed: no request received"),
         }
     });
+}
+
+/// `CONNECT host:port` and `OPTIONS *` have no path, which warp takes for granted: they are answered as requests for `/`.
+fn with_path<B>(request: &mut http::Request<B>) {
+    if !request.uri().path().starts_with('/') {
+        *request.uri_mut() = http::Uri::from_static("/");
+    }
 }
 
 /// Completes when no request arrives within `timeout`. The header timeout of hyper starts when the version of HTTP is known,
