@@ -1,5 +1,5 @@
 # LUCI on one machine. Each target installs what it needs and what is missing.
-.PHONY: demo up test test-s3 chaos bench setup dashboard build clean
+.PHONY: demo up test test-s3 api-check chaos bench setup dashboard build clean
 
 ARGS ?=
 SEED ?= 1
@@ -21,6 +21,13 @@ test:
 # Tests of the object store with a real S3 server inside the test process.
 test-s3: setup
 	cargo test -p luci-s3-tests
+
+# Clients generated from the API document, and generated requests (schemathesis), against a sandbox instance.
+api-check:
+	@deploy/setup.sh page
+	@deploy/dashboard.sh
+	cargo build --quiet --bin luci
+	@deploy/api/check.sh fuzz
 
 # Thirteen processes under a schedule of faults, and every check afterwards: `make chaos SEED=7 MINUTES=10`.
 chaos: setup

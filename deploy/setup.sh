@@ -102,9 +102,9 @@ has_node() {
 }
 
 pip() {
-    if has_nats && has_node; then return; fi
+    if [ "$goal" != page ] && has_nats && has_node; then return; fi
     if python3 -c 'import ensurepip, venv' 2>/dev/null; then return; fi
-    missing "pip installs the pinned nats-server and node" python3-venv
+    missing "pip installs the pinned nats-server, node and API generators" python3-venv
 }
 
 browser() {
@@ -181,6 +181,7 @@ install_node() {
     has_node || fail "the installed node does not work; install node 20.19 or later by other means"
 }
 
+goal=${1:-}
 rust
 if [ "${1:-}" = page ]; then lints; fi
 compiler

@@ -41,6 +41,8 @@ ours="--workspace --exclude luci-s3-tests"
 step lints   cargo clippy $ours --all-targets --quiet -- -D warnings
 step docs    env RUSTDOCFLAGS="-D warnings" cargo doc $ours --no-deps --quiet
 step tests   cargo test $ours --quiet
+# The clients that the API document gives; the tests have built the program.
+step api     deploy/api/check.sh
 # Thirteen processes: by itself, on a machine that runs nothing else.
 step chaos   cargo test -p luci --test main --quiet -- --ignored --exact chaos::short
 step page    cargo test -p luci --test main --quiet -- --ignored page::

@@ -1,4 +1,5 @@
-//! Names the fold by its sources: a rebuild that was cut off is continued only by the fold that began it.
+//! Names the fold by its sources: a rebuild that was cut off is continued only by the fold that began it, and a stored state is
+//! used only by the fold that stored it.
 
 use std::{
     fs,

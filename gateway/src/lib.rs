@@ -7,6 +7,7 @@ mod body_drain;
 pub mod caller;
 pub mod connection;
 mod early_response;
+pub mod heavy_reads;
 pub mod idempotency;
 mod json_body;
 pub mod live;
@@ -16,23 +17,29 @@ pub mod reads;
 mod reply;
 pub mod request;
 pub mod routes;
+mod run_past;
+mod run_pinned;
 mod run_version;
 mod run_waits;
 mod security_headers;
 pub mod serve;
 pub mod tls;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use luci_config::vault::Vault;
 use luci_leads::failed_leads::FailedLeads;
-use luci_messaging::carriers::SendersConfig;
-use luci_providers::ProviderName;
+use luci_messaging::carriers::{CarrierAccounts, SendersConfig};
+use luci_providers::{ProviderName, descriptor::Limits};
 use luci_runs::issue::Issuer;
-use luci_schema::{Micros, Position, log::Log};
+use luci_schema::{
+    Micros, Position,
+    log::{Log, Snapshots},
+};
 use luci_storage::Storage;
 use metrics_exporter_prometheus::PrometheusHandle;
 pub use rate_limit::{Proxies, Rate, RateLimitOptions};
+use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -49,6 +56,8 @@ pub struct Gateway {
     pub vault: Arc<Vault>,
     /// Providers for which the installation has a credential.
     pub own_providers: Vec<ProviderName>,
+    /// The limits of the installation's credentials.
+    pub provider_limits: BTreeMap<ProviderName, Limits>,
     pub nats: Option<async_nats::Client>,
     pub metrics: PrometheusHandle,
     /// The committed position of the projector in this process. Without one, the checkpoint in the database is polled.
@@ -116,11 +125,16 @@ pub struct App {
     pub log: Log,
     pub issuer: Issuer,
     pub failed_leads: FailedLeads,
+    pub heavy_reads: heavy_reads::HeavyReads,
+    pub snapshots: Snapshots,
+    /// To ask whose a number is.
+    pub carriers: Arc<CarrierAccounts>,
     pub read_pool: PgPool,
     pub engine_pool: PgPool,
     pub storage: Storage,
     pub vault: Arc<Vault>,
     pub own_providers: Vec<ProviderName>,
+    pub provider_limits: BTreeMap<ProviderName, Limits>,
     pub nats: Option<async_nats::Client>,
     pub metrics: PrometheusHandle,
     pub projected: Option<watch::Receiver<Position>>,
@@ -137,9 +151,13 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(gateway: Gateway, stop: CancellationToken) -> Arc<Self> {
+    /// Fails when the HTTP client for carriers cannot be made.
+    pub fn new(gateway: Gateway, stop: CancellationToken) -> Result<Arc<Self>, String> {
         let head = gateway.log.head();
-        Arc::new(Self {
+        let carriers =
+            CarrierAccounts::new(gateway.options.senders.clone(), Arc::clone(&gateway.vault), CARRIER_TIMEOUT)?;
+        Ok(Arc::new(Self {
+            carriers,
             hub: live::Hub::starting_at(head),
             callers: caller::Callers::new(gateway.engine_pool.clone(), gateway.options.public_url.as_deref()),
             rate_limits: rate_limit::RateLimits::new(&gateway.options.rate_limits, gateway.options.proxies),
@@ -148,6 +166,8 @@ impl App {
             stop,
             started_at: Micros::now(),
             failed_leads: FailedLeads::new(gateway.log.clone()),
+            heavy_reads: heavy_reads::HeavyReads::default(),
+            snapshots: Snapshots::new(gateway.vault.snapshot_key().expose_secret()),
             log: gateway.log,
             issuer: gateway.issuer,
             read_pool: gateway.read_pool,
@@ -155,18 +175,22 @@ impl App {
             storage: gateway.storage,
             vault: gateway.vault,
             own_providers: gateway.own_providers,
+            provider_limits: gateway.provider_limits,
             nats: gateway.nats,
             metrics: gateway.metrics,
             projected: gateway.projected,
             degraded_roles: gateway.troubles,
             options: gateway.options,
-        })
+        }))
     }
 }
 
 /// Serves `listener` until `stop`, then drains requests and streams (5 s at most).
-pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationToken) {
-    let app = App::new(gateway, stop.clone());
+///
+/// # Errors
+/// As `App::new`.
+pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationToken) -> Result<(), String> {
+    let app = App::new(gateway, stop.clone())?;
     let stop_feed = CancellationToken::new();
     let feed =
         tokio::spawn(live::feed::run(Arc::clone(&app.hub), app.log.clone(), app.nats.clone(), stop_feed.clone()));
@@ -175,4 +199,8 @@ pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationTo
     if let Err(error) = feed.await {
         tracing::error!(%error, "stream feed panicked");
     }
+    Ok(())
 }
+
+/// How long a carrier may take to say whose a number is.
+const CARRIER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,10 +1,10 @@
-//! Which version a run had at a position of the log.
+//! Which version a run had at a position of the log, or at a time.
 
-use luci_schema::{Position, RunId, TenantId, Version};
+use luci_schema::{Micros, Position, Recorded, RunId, TenantId, Version};
 
 use crate::{App, problem::Problem};
 
-/// The version that a run had at a position: a binary search over its stream, which is ordered by both.
+/// The version that a run had at a position.
 pub async fn version_at(
     app: &App,
     tenant: TenantId,
@@ -12,11 +12,32 @@ pub async fn version_at(
     at: Position,
     newest: Version,
 ) -> Result<Version, Problem> {
+    newest_where(app, (tenant, run), newest, |recorded| recorded.position <= at).await
+}
+
+/// The version that a run had at a time.
+pub async fn version_at_time(
+    app: &App,
+    tenant: TenantId,
+    run: RunId,
+    at: Micros,
+    newest: Version,
+) -> Result<Version, Problem> {
+    newest_where(app, (tenant, run), newest, |recorded| recorded.recorded_at <= at).await
+}
+
+/// A binary search over the stream, which is ordered by version, position and time.
+async fn newest_where(
+    app: &App,
+    (tenant, run): (TenantId, RunId),
+    newest: Version,
+    included: impl Fn(&Recorded) -> bool,
+) -> Result<Version, Problem> {
     let (mut low, mut high) = (0, newest.0);
     while low < high {
         let middle = low + (high - low) / 2;
         match app.log.read_stream(tenant, run.into(), Version(middle), 1).await?.first() {
-            Some(recorded) if recorded.position <= at => low = recorded.version.0,
+            Some(recorded) if included(recorded) => low = recorded.version.0,
             _ => high = middle,
         }
     }

@@ -123,6 +123,7 @@ where
     let received = first_request.clone();
     let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         received.cancel();
+        with_path(&mut request);
         request.extensions_mut().insert(connection.clone());
         name_host(&mut request);
         hyper::service::Service::call(&TowerToHyperService::new(stack.clone()), request)
@@ -145,6 +146,13 @@ fn name_host<B>(request: &mut http::Request<B>) {
     let authority = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     if let (Some(host), false) = (authority, request.headers().contains_key(header::HOST)) {
         request.headers_mut().insert(header::HOST, host);
+    }
+}
+
+/// `CONNECT host:port` and `OPTIONS *` have no path, which warp takes for granted: they are answered as requests for `/`.
+fn with_path<B>(request: &mut http::Request<B>) {
+    if !request.uri().path().starts_with('/') {
+        *request.uri_mut() = http::Uri::from_static("/");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Messages, attempts, templates, suppressions and settings of sending, through the API.
 
+use luci::process::ProcessRole;
 use luci_schema::Micros;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use super::fixture::still;
 use crate::{
     sender::fixture::{noon, queue, queue_rows, to},
-    support::{Api, System},
+    support::{Api, System, SystemOptions, system_with},
 };
 
 async fn drafts(system: &System, count: u64) -> Vec<String> {
@@ -131,7 +132,8 @@ async fn a_message_with_unknown_outcome_is_settled_by_a_person() {
 
 #[tokio::test]
 async fn a_message_says_what_it_waits_for() {
-    let system = still().await;
+    let roles = vec![ProcessRole::Gateway, ProcessRole::Projections, ProcessRole::Relay];
+    let system = system_with(SystemOptions { roles, sandbox_accounts: false, ..SystemOptions::default() }).await;
     let ids = drafts(&system, 3).await;
     let wait = async |id: usize| message(&system.api, &ids[id]).await["waitingFor"].clone();
     let sending = async |change: Value| assert_eq!(system.api.post("/api/sending", &change).await.0, 202);
@@ -142,8 +144,9 @@ async fn a_message_says_what_it_waits_for() {
     let kept = system.api.request(Method::PUT, "/api/providers/signalhouse").json(&credential).send().await;
     assert_eq!(kept.expect("an answer").status(), 202);
     assert_eq!(wait(0).await["reason"], "no_number");
-    let number = json!({"number": "+12125550100", "provider": "signalhouse"});
-    assert_eq!(system.api.post("/api/sending/numbers", &number).await.0, 202);
+    // The carrier cannot be asked here.
+    set(&system, "insert into sender_numbers (tenant_id, number, provider) select id, '+12125550100', 'signalhouse' from tenants")
+        .await;
     let days = json!([1, 2, 3, 4, 5, 6, 7]);
     sending(json!({"timeZone": noon(), "windowFrom": "13:30", "windowTo": "14:00", "days": days})).await;
     let closed = wait(0).await;
@@ -229,10 +232,50 @@ async fn invalid_settings_are_named_and_a_number_belongs_to_one_tenant() {
     assert_eq!((&shown["settings"]["dailyLimit"], &shown["settings"]["windowFrom"]), (&json!(7), &json!("09:00")));
     assert_eq!(shown["numbers"][0]["number"], "+12125550100");
     let (_, other) = system.other_tenant("other").await;
-    let (status, problem) = other.post("/api/sending/numbers", &number).await;
-    assert_eq!((status.as_u16(), &problem["errors"][0]["reason"]), (422, &json!("is taken")));
+    let (status, taken) = other.post("/api/sending/numbers", &number).await;
+    let foreign = json!({"number": "+19995550100", "provider": "twilio"});
+    let (_, foreign) = other.post("/api/sending/numbers", &foreign).await;
+    assert_eq!((status.as_u16(), &taken["errors"]), (422, &foreign["errors"]), "nobody learns who has a number");
     let gone = json!({"number": "212-555-0100"});
     assert_eq!(other.post("/api/sending/numbers/remove", &gone).await.0, 404);
     assert_eq!(system.api.post("/api/sending/numbers/remove", &gone).await.0, 202);
     assert_eq!(other.post("/api/sending/numbers", &number).await.0, 202);
+}
+
+#[tokio::test]
+async fn a_number_is_added_when_the_account_at_the_carrier_has_it() {
+    let system = still().await;
+    let add = async |number: &str, provider: &str| {
+        let (status, problem) =
+            system.api.post("/api/sending/numbers", &json!({"number": number, "provider": provider})).await;
+        (status.as_u16(), problem["errors"][0]["field"].as_str().unwrap_or_default().to_owned())
+    };
+    for (number, provider) in [
+        ("+12125550101", "signalhouse"),
+        ("+12125550102", "twilio"),
+        ("72345", "twilio"),
+        ("MG00000000000000000000000000000001", "twilio"),
+    ] {
+        assert_eq!(add(number, provider).await, (202, String::new()), "{number} at {provider}");
+    }
+    for (number, provider) in [
+        ("+19995550101", "signalhouse"),
+        ("+19995550101", "twilio"),
+        ("72346", "twilio"),
+        ("MG00000000000000000000000000000002", "twilio"),
+    ] {
+        assert_eq!(add(number, provider).await, (422, "number".into()), "{number} at {provider}");
+    }
+    // The tenant's own credential is asked with, and the carrier refuses it.
+    let own = json!({"key": "wrong", "account": "ACother"});
+    let (status, problem) = system
+        .api
+        .request(reqwest::Method::PUT, "/api/providers/twilio")
+        .json(&own)
+        .send()
+        .await
+        .map(|response| (response.status(), response))
+        .expect("an answer");
+    assert_eq!(status, 202, "{:?}", problem.text().await);
+    assert_eq!(add("+12125550103", "twilio").await, (422, "provider".into()));
 }

@@ -83,3 +83,60 @@ async fn a_read_that_cannot_wait_for_its_position_says_so() {
     assert_eq!(body["stale"], true);
     assert!(begun.elapsed() < std::time::Duration::from_secs(5), "the wait is bounded");
 }
+
+#[tokio::test]
+async fn a_download_answers_ranges_and_conditions_as_s3_does() {
+    let (system, _sandbox) = whole().await;
+    let (run, _) = start(&system.api, 40).await;
+    system.api.run_ended(&run).await;
+    let (_, page) = system.api.get(&format!("/api/pipelines/{run}/artifacts?type=validated")).await;
+    let artifact = &page["artifacts"][0];
+    let path = format!("/api/pipelines/{run}/artifacts/{}", artifact["artifactId"].as_str().expect("an id"));
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let redirect = http.get(format!("{}{path}", system.api.url)).bearer_auth(&system.api.key).send().await;
+    let url = redirect.expect("an answer").headers()["location"].to_str().expect("a URL").to_owned();
+    let expires: i64 = reqwest::Url::parse(&url)
+        .expect("a URL")
+        .query_pairs()
+        .find_map(|(name, value)| (name == "exp").then(|| value.parse().expect("seconds")))
+        .expect("an expiry");
+    let left = expires - luci_schema::Micros::now().seconds();
+    assert!((23 * 3_600..=24 * 3_600).contains(&left), "a download is valid for a day: {left} s");
+
+    let get = async |headers: &[(&str, &str)]| {
+        let mut request = http.get(&url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        (status, headers, response.bytes().await.expect("a body"))
+    };
+    let (status, headers, whole) = get(&[]).await;
+    assert_eq!((status, whole.len()), (200, artifact["sizeBytes"].as_u64().expect("bytes") as usize));
+    let header = |name: &str| headers[name].to_str().expect("text").to_owned();
+    let (tag, modified) = (header("etag"), header("last-modified"));
+    assert_eq!(header("accept-ranges"), "bytes");
+
+    let (status, part, bytes) = get(&[("range", "bytes=10-19")]).await;
+    assert_eq!((status, &bytes[..]), (206, &whole[10..20]));
+    assert_eq!(part["content-range"], format!("bytes 10-19/{}", whole.len()));
+    assert_eq!((&part["content-length"], &part["etag"]), (&"10".parse().expect("one"), &tag.parse().expect("one")));
+    let (status, _, bytes) = get(&[("range", "bytes=-5"), ("if-range", &tag)]).await;
+    assert_eq!((status, &bytes[..]), (206, &whole[whole.len() - 5..]));
+    let (status, _, bytes) = get(&[("range", "bytes=-5"), ("if-range", "\"another\"")]).await;
+    assert_eq!((status, bytes.len()), (200, whole.len()));
+    let (status, outside, _) = get(&[("range", "bytes=99999999-")]).await;
+    assert_eq!((status, &outside["content-range"]), (416, &format!("bytes */{}", whole.len()).parse().expect("one")));
+    for (condition, value, expected) in [
+        ("if-none-match", tag.as_str(), 304),
+        ("if-none-match", "\"another\"", 200),
+        ("if-modified-since", modified.as_str(), 304),
+        ("if-match", "\"another\"", 412),
+        ("if-match", tag.as_str(), 200),
+    ] {
+        let (status, headers, bytes) = get(&[(condition, value)]).await;
+        assert_eq!((status, bytes.is_empty()), (expected, expected == 304), "{condition}: {value}");
+        assert!(expected == 412 || headers["etag"] == tag, "{condition}: {value}");
+    }
+}

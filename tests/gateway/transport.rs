@@ -31,6 +31,22 @@ async fn methods_that_do_not_apply_name_those_that_do() {
 }
 
 #[tokio::test]
+async fn methods_without_a_path_are_refused() {
+    let system = still().await;
+    let address = system.api.url.trim_start_matches("http://").to_owned();
+    for line in ["CONNECT example.com:443 HTTP/1.1", "OPTIONS * HTTP/1.1", "BREW / HTTP/1.1"] {
+        let mut stream = TcpStream::connect(&address).await.expect("connected");
+        let request = format!("{line}\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert!(status.starts_with('4') || status.starts_with('2'), "{line}: {answer}");
+        assert!(line.starts_with("OPTIONS") || status.starts_with('4'), "{line}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn every_answer_names_its_request() {
     let system = still().await;
     let mine = system.api.request(Method::GET, "/api/pipelines/x").header("x-request-id", "mine-1");

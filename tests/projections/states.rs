@@ -1,7 +1,7 @@
 //! The state at version n is the fold of the first n events: for every n of a thousand random runs, in both folds; and what the
 //! tables hold at each version is that state.
 
-use luci_projections::runs;
+use luci_projections::runs::{self, PastRun};
 use luci_runs::core::{Run, RunCommand, RunStatus, evolve};
 use luci_schema::{CommandId, FailureCode, TenantId, Version, log::Append};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
@@ -94,16 +94,19 @@ fn the_state_at_every_version_of_a_thousand_random_runs_is_the_fold_of_its_event
         let mut states: Vec<Run> = Vec::new();
         let history = random_run(&mut random, |history| states.push(history.run.clone()));
         let events = history.recorded(0);
-        let mut folded = Run::default();
+        let (mut folded, mut stored) = (Run::default(), PastRun::default());
         for n in 1..=events.len() {
             evolve(&mut folded, &events[n - 1].event).expect("folds");
             for state in states.iter().filter(|state| state.version() == Version(n as u64)) {
                 assert_eq!(&folded, state, "the engine's run after {n} events");
             }
             let past = runs::as_of(&events[..n]).expect("folded").expect("there are events");
+            stored.apply(&events[n - 1]).expect("folds");
+            stored = serde_json::from_slice(&serde_json::to_vec(&stored).expect("written")).expect("read");
             assert_eq!(known_to_projections(&past), known_to_engine(&folded), "after {n} events");
         }
         assert_eq!(folded.version(), history.run.version());
+        assert_eq!(stored.detail(), runs::as_of(&events).expect("folded"), "a state that was stored after each event");
         versions += events.len();
         ended += usize::from(history.run.status().ended());
     }

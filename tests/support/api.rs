@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use super::wait::DEADLINE;
+use super::{document::check_status, wait::DEADLINE};
 
 /// A gateway and a key.
 #[derive(Debug, Clone)]
@@ -65,8 +65,12 @@ impl Api {
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
-    let response = request.send().await.expect("the gateway answers");
+    let (http, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = http.execute(request).await.expect("the gateway answers");
     let status = response.status();
+    check_status(&method, &path, status);
     let text = response.text().await.expect("a body");
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }

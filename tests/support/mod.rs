@@ -11,6 +11,7 @@ mod api;
 mod binary;
 mod browser;
 mod database;
+mod document;
 mod nats;
 mod selftest;
 mod servers;

@@ -14,6 +14,7 @@ use luci_messaging::carriers::SendersConfig;
 use luci_messaging::sender::SenderOptions;
 use luci_providers::ProvidersConfig;
 use luci_runs::{sealer::SealerOptions, worker::WorkerOptions};
+use luci_sandbox::Carriers;
 use luci_schema::{RunId, TenantId, seal::SealKey};
 use luci_storage::Storage;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -34,6 +35,8 @@ pub struct SystemOptions {
     pub workers: WorkerOptions,
     pub sender: SenderOptions,
     pub gateway: luci_gateway::Options,
+    /// Whether the gateway has accounts at the carriers of a sandbox, where the test has none.
+    pub sandbox_accounts: bool,
     /// Between two seals.
     pub seal_every: Duration,
 }
@@ -48,6 +51,7 @@ impl Default for SystemOptions {
             workers: WorkerOptions::default(),
             sender: SenderOptions::default(),
             gateway: luci_gateway::Options::default(),
+            sandbox_accounts: true,
             seal_every: Duration::from_secs(60),
         }
     }
@@ -63,6 +67,8 @@ pub struct System {
     pub database: Database,
     pub nats: Nats,
     pub running: Running,
+    /// What the gateway asks whose a number is, unless the test has carriers of its own.
+    _carriers: Option<Carriers>,
 }
 
 /// The master key of every test's installation.
@@ -81,8 +87,9 @@ pub fn seal_key() -> Arc<SealKey> {
 }
 
 /// Starts a system; with every role unless the options say otherwise.
-pub async fn system_with(options: SystemOptions) -> System {
+pub async fn system_with(mut options: SystemOptions) -> System {
     let _first_wins = rustls::crypto::ring::default_provider().install_default();
+    let carriers = carriers(&mut options).await;
     let (database, nats) = tokio::join!(database(), nats());
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
@@ -110,7 +117,22 @@ pub async fn system_with(options: SystemOptions) -> System {
     let running = Running::start(setup).await.expect("a system");
     let founded = tenants::create(&running.log, "Test", "test", sectors::seed_new_tenant).await.expect("a tenant");
     let api = Api::new(url, founded.key.secret.expose_secret());
-    System { api, tenant: founded.tenant, storage, objects, database, nats, running }
+    System { api, tenant: founded.tenant, storage, objects, database, nats, running, _carriers: carriers }
+}
+
+/// The gateway has the accounts of the sender; without any, those of a sandbox.
+async fn carriers(options: &mut SystemOptions) -> Option<Carriers> {
+    let asked = &mut options.gateway.senders;
+    let SendersConfig { signalhouse, twilio, .. } = options.senders.clone();
+    (asked.signalhouse, asked.twilio) = (asked.signalhouse.take().or(signalhouse), asked.twilio.take().or(twilio));
+    if !options.sandbox_accounts || (asked.signalhouse.is_some() && asked.twilio.is_some()) {
+        return None;
+    }
+    let listen = "127.0.0.1:0".parse().expect("an address");
+    let carriers = Carriers::start(listen, Duration::ZERO).await.expect("carriers");
+    let SendersConfig { signalhouse, twilio, .. } = luci::cli::sandbox::senders(&carriers);
+    (asked.signalhouse, asked.twilio) = (asked.signalhouse.take().or(signalhouse), asked.twilio.take().or(twilio));
+    Some(carriers)
 }
 
 impl System {

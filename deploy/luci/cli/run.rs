@@ -203,7 +203,22 @@ pub fn estimate_text(estimate: &Value) -> String {
         let word = |name: &str| missing[name].as_str().unwrap_or_default().to_owned();
         text.push_str(&format!("\n{} needs {}: {}", word("stage"), word("provider"), word("remedy")));
     }
+    for line in limit_lines(estimate) {
+        text.push_str(&format!("\n{line}"));
+    }
     text
+}
+
+/// A line for each daily limit that the run reaches, of an estimate or of the answer of a start.
+fn limit_lines(answer: &Value) -> Vec<String> {
+    let line = |limit: &Value| {
+        let (stage, provider) = (limit["stage"].as_str().unwrap_or("-"), limit["provider"].as_str().unwrap_or("-"));
+        format!(
+            "{stage}: {provider} allows {} of {} leads today ({} a day); the run waits for {} midnights UTC",
+            limit["leftToday"], limit["leads"], limit["perDay"], limit["days"]
+        )
+    };
+    answer["limits"].as_array().into_iter().flatten().map(line).collect()
 }
 
 /// Starts a run and returns its id.
@@ -212,6 +227,9 @@ pub async fn start(api: &Api, body: &Value, idempotency_key: Option<&str>) -> an
         Some(key) => api.post_idempotent("/api/pipelines", body, key).await?,
         None => api.post("/api/pipelines", body).await?,
     };
+    for line in limit_lines(&answer) {
+        telemetry::notice(format_args!("{line}"));
+    }
     let id = answer["runId"].as_str().ok_or_else(|| anyhow::anyhow!("the gateway's response lacks `runId`"))?;
     Ok(id.to_owned())
 }

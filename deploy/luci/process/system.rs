@@ -27,7 +27,7 @@ use luci_runs::{
 };
 use luci_schema::{
     Position,
-    log::{Log, LogOptions},
+    log::{Log, LogOptions, Snapshots},
     migrate::{self, DatabaseRole},
 };
 use luci_stages::Tools;
@@ -124,7 +124,8 @@ impl System {
         let (stop, roles) = (CancellationToken::new(), Roles::default());
         let degraded_roles = roles.degraded.clone();
         let mut system = Self { log, pool, degraded_roles, roles, stop, write_pool, read_pool, fold_pool };
-        let issuer = Issuer::new(system.log.clone());
+        let snapshots = Snapshots::new(setup.vault.snapshot_key().expose_secret());
+        let issuer = Issuer::new(system.log.clone()).with_snapshots(snapshots);
         let projected = watch::Sender::new(Position(0));
         for &role in &setup.roles {
             match role {
@@ -154,6 +155,7 @@ impl System {
         let (issuer, storage) = (issuer.with_log(log.clone()), setup.storage.clone());
         let (read_pool, engine_pool) = (self.read_pool.clone(), self.write_pool.clone());
         let (vault, configured) = (setup.vault.clone(), setup.providers.configured());
+        let provider_limits = setup.providers.limits();
         let (metrics, options) = (setup.metrics.clone(), setup.gateway.clone());
         let degraded_roles = self.degraded_roles.subscribe();
         self.roles.start(ProcessRole::Gateway, self.stop.clone(), move |stop| {
@@ -165,6 +167,7 @@ impl System {
                 storage: storage.clone(),
                 vault: Arc::clone(&vault),
                 own_providers: configured.clone(),
+                provider_limits: provider_limits.clone(),
                 nats: Some(nats.clone()),
                 metrics: metrics.clone(),
                 projected: projected.clone(),
@@ -175,8 +178,8 @@ impl System {
             async move {
                 let listener = listener.try_clone()?;
                 listener.set_nonblocking(true)?;
-                luci_gateway::serve(gateway, tokio::net::TcpListener::from_std(listener)?, stop).await;
-                Ok::<(), std::io::Error>(())
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                luci_gateway::serve(gateway, listener, stop).await.map_err(std::io::Error::other)
             }
         });
         Ok(())

@@ -116,6 +116,11 @@ impl Vault {
         expand(&self.root, &["mac", &tenant.to_string(), &purpose.to_string()])
     }
 
+    /// The key that authenticates stored states of streams.
+    pub fn snapshot_key(&self) -> SecretBox<[u8; KEY_BYTES]> {
+        expand(&self.root, &["snapshots"])
+    }
+
     /// Encrypts with the tenant's newest data key, and creates the first one.
     pub async fn seal(
         &self,

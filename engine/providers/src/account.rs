@@ -70,25 +70,12 @@ impl Accounts {
         let mut c = self.pool.acquire().await?;
         let own = credentials::of(&mut c, tenant, &self.vault, provider).await?;
         let chosen = limits::own(&mut c, tenant, provider).await?;
-        let least = |one: Option<u32>, other: Option<u32>| one.into_iter().chain(other).min();
-        let (scope, credential, limits) = match (own, site.credential) {
-            // The installation's limits protect its own credential only.
-            (Some(own), _) => (
-                Scope::Tenant(tenant),
-                own,
-                Limits { per_minute: chosen.per_minute, per_day: chosen.per_day, ..Limits::default() },
-            ),
-            (None, Some(credential)) => (
-                Scope::Installation,
-                credential,
-                Limits {
-                    tenant_per_minute: least(chosen.per_minute, site.limits.tenant_per_minute),
-                    tenant_per_day: least(chosen.per_day, site.limits.tenant_per_day),
-                    ..site.limits
-                },
-            ),
+        let (scope, credential) = match (own, site.credential) {
+            (Some(own), _) => (Scope::Tenant(tenant), own),
+            (None, Some(credential)) => (Scope::Installation, credential),
             (None, None) => return Ok(None),
         };
+        let limits = limits::of_account(scope, chosen, site.limits);
         let breaker = self.breaker(provider, scope);
         Ok(Some(Account { provider, scope, base_url: site.base_url, credential, limits, breaker }))
     }

@@ -103,6 +103,11 @@ impl ProvidersConfig {
         self.sites.iter().filter(|(_, site)| site.credential.is_some()).map(|(name, _)| *name).collect()
     }
 
+    /// The limits of the installation's credentials.
+    pub fn limits(&self) -> BTreeMap<ProviderName, Limits> {
+        self.sites.iter().map(|(name, site)| (*name, site.limits)).collect()
+    }
+
     pub fn site(&self, provider: ProviderName) -> Site {
         self.sites.get(&provider).cloned().unwrap_or_else(|| Site::vendor(provider))
     }

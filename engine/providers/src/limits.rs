@@ -27,6 +27,55 @@ pub struct OwnLimits {
     pub per_day: Option<u32>,
 }
 
+/// The limits of calls with an account: `own` are the tenant's, `installation` those of the installation's credential, which
+/// protect that credential only.
+pub fn of_account(scope: Scope, own: OwnLimits, installation: Limits) -> Limits {
+    let least = |one: Option<u32>, other: Option<u32>| one.into_iter().chain(other).min();
+    match scope {
+        Scope::Tenant(_) => Limits { per_minute: own.per_minute, per_day: own.per_day, ..Limits::default() },
+        Scope::Installation => Limits {
+            tenant_per_minute: least(own.per_minute, installation.tenant_per_minute),
+            tenant_per_day: least(own.per_day, installation.tenant_per_day),
+            ..installation
+        },
+    }
+}
+
+/// What the tenant may still look up today (UTC), and on a whole day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayQuota {
+    pub left: u64,
+    pub per_day: u32,
+}
+
+/// `None` without a limit per day.
+pub async fn day_quota(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    provider: ProviderName,
+    scope: Scope,
+    limits: &Limits,
+) -> Result<Option<DayQuota>, sqlx::Error> {
+    if limits.per_day.is_none() && limits.tenant_per_day.is_none() {
+        return Ok(None);
+    }
+    let (all, own): (i64, i64) = sqlx::query_as(
+        "select coalesce(sum(people), 0)::bigint, coalesce(sum(people) filter (where tenant_id = $3), 0)::bigint
+           from provider_days where provider = $1 and account = $2 and day = (now() at time zone 'utc')::date",
+    )
+    .bind(provider.as_str())
+    .bind(scope.to_string())
+    .bind(tenant)
+    .fetch_one(c)
+    .await?;
+    let quota = |(limit, used): (Option<u32>, i64)| {
+        let left = |per_day: u32| u64::from(per_day).saturating_sub(u64::try_from(used).unwrap_or(0));
+        limit.map(|per_day| DayQuota { left: left(per_day), per_day })
+    };
+    let quotas = [(limits.per_day, all), (limits.tenant_per_day, own)].into_iter().filter_map(quota);
+    Ok(quotas.min_by_key(|quota| quota.left))
+}
+
 /// Lookups allowed now, and the wait for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {

@@ -1,31 +1,23 @@
 //! Issues run commands: load the folded run, decide, append, fold what was appended.
 //!
 //! In this process a run takes one command at a time. Another process's append shows as a conflict: its events are read and
-//! the command is decided again, after a growing pause. A refusal appends nothing. Folded runs are in an LRU cache.
+//! the command is decided again, after a growing pause. A refusal appends nothing. Folded runs are cached (`folded_runs`).
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt as _};
-use lru::LruCache;
 use luci_schema::{
     Actor, CommandId, CorrelationId, EventId, Hash, Micros, Position, Recorded, RunId, StreamId, TenantId, Version,
-    log::{Append, AppendError, Log, LogError, NewReceipt, Receipt},
+    log::{Append, AppendError, Log, LogError, NewReceipt, Receipt, Snapshots},
 };
 use serde_json::Value;
 
 use crate::{
     core::{Context, DecideError, Refusal, Run, RunCommand, decide},
+    folded_runs::FoldedRuns,
     retry_pause::RetryPause,
 };
 
-/// Folded runs in the cache.
-const MAX_CACHED_RUNS: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
-/// Events read at once when a run is loaded.
-const PAGE: usize = 1_000;
 /// How often a command is decided before its conflict is returned.
 const MAX_TRIES: usize = 16;
 /// Pauses after the second and later conflicts of a command; the first is retried immediately.
@@ -76,24 +68,28 @@ pub enum IssueError {
     Append(AppendError),
 }
 
-/// A folded run, locked by one command at a time. The default is a run that was not loaded yet.
-type CachedRun = Arc<tokio::sync::Mutex<Arc<Run>>>;
-
 /// Clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Issuer {
     log: Log,
-    runs: Arc<Mutex<LruCache<(TenantId, RunId), CachedRun>>>,
+    runs: FoldedRuns,
 }
 
 impl Issuer {
     pub fn new(log: Log) -> Self {
-        Self { log, runs: Arc::new(Mutex::new(LruCache::new(MAX_CACHED_RUNS))) }
+        Self { log, runs: FoldedRuns::new() }
+    }
+
+    /// The same issuer, which stores states of long runs and starts from them.
+    #[must_use]
+    pub fn with_snapshots(mut self, snapshots: Snapshots) -> Self {
+        self.runs.snapshots = Some(snapshots);
+        self
     }
 
     /// The same issuer, which shares its folded runs, over another handle of the log.
     pub fn with_log(&self, log: Log) -> Self {
-        Self { log, runs: Arc::clone(&self.runs) }
+        Self { log, runs: self.runs.clone() }
     }
 
     /// Executes a command.
@@ -113,7 +109,7 @@ impl Issuer {
         command: &RunCommand,
         by: Cause,
     ) -> Result<Issued, IssueError> {
-        let cached = self.cached(tenant, run);
+        let cached = self.runs.get((tenant, run));
         let mut folded = cached.lock().await;
         let issued = self.decide_and_append((tenant, run), &mut folded, command, &by).await;
         let outcome = match &issued {
@@ -124,7 +120,7 @@ impl Issuer {
             Err(IssueError::Log(_) | IssueError::Append(_)) => "error",
         };
         metrics::counter!("luci_commands_total", "command" => command.name(), "outcome" => outcome).increment(1);
-        self.forget_absent((tenant, run), &folded);
+        self.runs.forget_absent((tenant, run), &folded);
         issued
     }
 
@@ -140,12 +136,12 @@ impl Issuer {
         run: RunId,
         at_least: Version,
     ) -> Result<Option<Arc<Run>>, LogError> {
-        let cached = self.cached(tenant, run);
+        let cached = self.runs.get((tenant, run));
         let mut folded = cached.lock().await;
         if folded.version() < at_least {
             self.catch_up((tenant, run), &mut folded).await?;
         }
-        self.forget_absent((tenant, run), &folded);
+        self.runs.forget_absent((tenant, run), &folded);
         Ok(folded.exists().then(|| folded.clone()))
     }
 
@@ -169,7 +165,7 @@ impl Issuer {
             let decided = self.decided(folded, command, by);
             // Only the newest state may refuse a command or find it in effect: another process may have written.
             let appends = decided.as_ref().is_ok_and(|events| !events.is_empty());
-            if !appends && self.catch_up(at, folded).await? > 0 {
+            if !appends && self.catch_up(at, folded).await? {
                 continue;
             }
             let events = match decided {
@@ -182,7 +178,7 @@ impl Issuer {
             match self.log.append(append(at, folded, events, by)).await {
                 Ok(appended) => {
                     let position = appended.position();
-                    fold(folded, &appended.events)?;
+                    self.runs.fold(&self.log, at, folded, &appended.events)?;
                     return Ok(Issued { events: appended.events, run: folded.clone(), position });
                 }
                 Err(AppendError::Conflict { actual }) => {
@@ -230,51 +226,15 @@ impl Issuer {
         .boxed()
     }
 
-    /// Folds the events that the run does not have yet, and returns their number. Boxed, like `existing_receipt`: both are
-    /// seldom needed, and inline they would make every command's future ten times larger.
+    /// Boxed, like `existing_receipt`: both are seldom needed, and inline they would make every command's future ten times
+    /// larger.
     fn catch_up<'a>(
         &'a self,
-        (tenant, run): (TenantId, RunId),
+        at: (TenantId, RunId),
         folded: &'a mut Arc<Run>,
-    ) -> BoxFuture<'a, Result<usize, LogError>> {
-        async move {
-            let mut read = 0;
-            loop {
-                let page = self.log.read_stream(tenant, StreamId::Run(run), folded.version(), PAGE).await?;
-                read += page.len();
-                if !page.is_empty() {
-                    fold(folded, &page)?;
-                }
-                if page.len() < PAGE {
-                    return Ok(read);
-                }
-            }
-        }
-        .boxed()
+    ) -> BoxFuture<'a, Result<bool, LogError>> {
+        self.runs.catch_up(&self.log, at, folded).boxed()
     }
-
-    /// A run that is evicted while in use is harmless: a second user of the run conflicts with the first.
-    fn cached(&self, tenant: TenantId, run: RunId) -> CachedRun {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(runs.get_or_insert((tenant, run), CachedRun::default))
-    }
-
-    /// Requests for runs that do not exist must not evict those that do.
-    fn forget_absent(&self, at: (TenantId, RunId), folded: &Run) {
-        if !folded.exists() {
-            self.runs.lock().unwrap_or_else(PoisonError::into_inner).pop(&at);
-        }
-    }
-}
-
-/// A run that cannot be folded is dropped from the cache, so that the next load reads it again and reports the same error.
-fn fold(folded: &mut Arc<Run>, events: &[Arc<Recorded>]) -> Result<(), LogError> {
-    let run = Arc::make_mut(folded);
-    let done = events.iter().try_for_each(|recorded| run.apply(recorded));
-    done.map_err(|corrupt| {
-        *folded = Arc::default();
-        corrupt.into()
-    })
 }
 
 /// Returns immediately after the first conflict.

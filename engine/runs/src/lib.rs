@@ -5,6 +5,7 @@ pub mod block;
 pub mod broker;
 pub mod clock;
 pub mod core;
+pub mod folded_runs;
 mod follow;
 pub mod issue;
 pub mod lease_guard;

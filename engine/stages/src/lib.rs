@@ -20,6 +20,7 @@ pub mod settings;
 mod skip_trace;
 pub mod stage_outputs;
 pub mod start;
+pub mod start_limits;
 mod validate;
 
 use std::sync::{Arc, LazyLock};

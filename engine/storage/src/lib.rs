@@ -95,6 +95,10 @@ pub struct StoredObject {
     pub size_bytes: u64,
     /// `None` in a local folder, which stores no content types.
     pub content_type: Option<String>,
+    /// The store's entity tag, without quotes: another content has another one.
+    pub entity_tag: Option<String>,
+    /// By the store's clock.
+    pub modified: Micros,
 }
 
 /// An object of a listing.

@@ -1,5 +1,7 @@
 //! Reads objects: whole, from an offset, or NDJSON line by line, with a few MiB in memory.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use futures::{
     StreamExt, TryStreamExt,
@@ -29,6 +31,8 @@ impl Storage {
             Ok(found) => Ok(Some(StoredObject {
                 size_bytes: found.meta.size,
                 content_type: found.attributes.get(&Attribute::ContentType).map(|value| value.to_string()),
+                entity_tag: found.meta.e_tag.map(|tag| tag.trim_matches('"').to_owned()),
+                modified: Micros(found.meta.last_modified.timestamp_micros()),
             })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -63,6 +67,11 @@ impl Storage {
         })
         .try_flatten()
         .boxed()
+    }
+
+    /// The bytes of a range that lies within the object.
+    pub fn read_range(&self, object_path: &str, range: Range<u64>) -> ByteStream {
+        self.clone().ranges_of(object_path.to_owned(), range.start, range.end)
     }
 
     async fn whole_or_ranges(self, object_path: String) -> Result<ByteStream, StorageError> {

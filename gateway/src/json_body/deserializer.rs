@@ -11,6 +11,16 @@ use serde::{
 use super::{fault::Fault, node::Node};
 
 impl Node {
+    /// Whether it is no number that another JSON implementation would change.
+    fn is_exact(&self) -> bool {
+        match self {
+            Self::Unsigned(value) => i64::try_from(*value).is_ok_and(|value| value <= MAX_EXACT),
+            Self::Signed(value) => *value >= -MAX_EXACT,
+            Self::Float(value) => value.abs() <= MAX_EXACT as f64,
+            Self::Null | Self::Bool(_) | Self::Text(_) | Self::List(_) | Self::Object(_) => true,
+        }
+    }
+
     fn mismatch(&self, expected: &str) -> Fault {
         Fault::Type { expected: expected.to_owned(), found: self.type_name() }
     }
@@ -24,20 +34,23 @@ impl IntoDeserializer<'_, Fault> for &Node {
     }
 }
 
+/// Integers up to this size have one value in every JSON implementation; events are stored as RFC 8785 text, which has no
+/// others.
+const MAX_EXACT: i64 = (1 << 53) - 1;
+
 macro_rules! integers {
     ($($method:ident $visit:ident $integer:ty,)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+            let (least, most) = (i128::from(<$integer>::MIN), i128::from(<$integer>::MAX));
+            let (least, most) = (least.max(-i128::from(MAX_EXACT)), most.min(i128::from(MAX_EXACT)));
             let value = match self {
-                Node::Unsigned(value) => <$integer>::try_from(*value).ok(),
-                Node::Signed(value) => <$integer>::try_from(*value).ok(),
+                Node::Unsigned(value) => i128::from(*value),
+                Node::Signed(value) => i128::from(*value),
                 other => return Err(other.mismatch("an integer")),
             };
-            match value {
-                Some(value) => visitor.$visit(value),
-                None => {
-                    let expected = format!("an integer from {} to {}", <$integer>::MIN, <$integer>::MAX);
-                    Err(Fault::Range { expected })
-                }
+            match <$integer>::try_from(value) {
+                Ok(exact) if (least..=most).contains(&value) => visitor.$visit(exact),
+                _ => Err(Fault::Range { expected: format!("an integer from {least} to {most}") }),
             }
         }
     )*};
@@ -63,6 +76,9 @@ impl<'de> Deserializer<'de> for &Node {
         match self {
             Node::Null => visitor.visit_unit(),
             Node::Bool(value) => visitor.visit_bool(*value),
+            _ if !self.is_exact() => {
+                Err(Fault::Range { expected: format!("a number from -{MAX_EXACT} to {MAX_EXACT}, or a text") })
+            }
             Node::Unsigned(value) => visitor.visit_u64(*value),
             Node::Signed(value) => visitor.visit_i64(*value),
             Node::Float(value) => visitor.visit_f64(*value),

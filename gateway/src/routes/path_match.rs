@@ -16,9 +16,11 @@ pub enum PathMatch {
 /// Looks up the endpoint. `HEAD` is answered by the endpoint of `GET`.
 pub fn find(method: &Method, path: &str) -> PathMatch {
     let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let matching = || ROUTES.iter().filter_map(|route| Some((route, params(route.template, path)?)));
+    // `/api/pipelines/bulk` is no run: a path that is written out has only the methods of its own template.
+    let fewest = matching().map(|(_, params)| params.len()).min();
     let mut methods: Vec<&str> = Vec::new();
-    for route in ROUTES {
-        let Some(params) = params(route.template, path) else { continue };
+    for (route, params) in matching().filter(|(_, params)| Some(params.len()) == fewest) {
         if route.method == *method {
             return PathMatch::Route(route, params);
         }
@@ -98,6 +100,8 @@ mod tests {
         assert!(matches!(find(&Method::GET, "/api/nothing"), PathMatch::None));
         let PathMatch::OtherMethods(allow) = find(&Method::PATCH, "/api/pipelines") else { panic!("405") };
         assert_eq!(allow, "GET, POST, HEAD, OPTIONS");
+        let PathMatch::OtherMethods(allow) = find(&Method::GET, "/api/pipelines/bulk") else { panic!("405") };
+        assert_eq!(allow, "POST, OPTIONS", "no run has this id");
         let PathMatch::Route(route, _) = find(&Method::HEAD, "/api/pipelines") else { panic!("HEAD is GET") };
         assert_eq!(route.operation, "listRuns");
     }

@@ -1,18 +1,18 @@
 //! Table `artifacts`: rows read and written. The name is unqualified: `search_path` says which version is meant.
 
 use luci_schema::{ArtifactId, BlockId, RunId, TenantId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use time::OffsetDateTime;
 
 use crate::column::{bigint, column, count, text_of};
 
 /// A row of `artifacts`, and an artifact as the API shows it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Artifact {
     pub artifact_id: ArtifactId,
-    #[serde(skip)]
+    #[serde(skip, default = "no_tenant")]
     pub tenant_id: TenantId,
     pub run_id: RunId,
     /// Absent for artifacts that no block made.
@@ -34,6 +34,11 @@ pub struct Artifact {
     /// When retention removed the object; row and checksum stay.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expired_at: Option<OffsetDateTime>,
+}
+
+/// An artifact that is read from its own form takes its tenant from its run.
+fn no_tenant() -> TenantId {
+    TenantId::from_ulid(Default::default())
 }
 
 impl sqlx::FromRow<'_, PgRow> for Artifact {

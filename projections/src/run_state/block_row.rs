@@ -55,7 +55,7 @@ pub struct BlockDetail {
 }
 
 /// A row of `block_executions`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockRow {
     pub block_id: BlockId,
     pub tenant_id: TenantId,

@@ -171,6 +171,12 @@ impl RunState {
         Ok(RunChange { run: row, before: row.counts_as(), block: None, versions })
     }
 
+    /// For a fold that writes no rows.
+    pub(crate) fn forget_changes(&mut self) {
+        self.changed_runs.clear();
+        self.changed_blocks.clear();
+    }
+
     /// After the batch was committed: clears what it changed, and drops rows that nothing more will happen to.
     pub(crate) fn settle(&mut self) {
         for id in self.changed_blocks.drain() {

@@ -46,7 +46,7 @@ pub struct RunFailure {
 }
 
 /// A row of `pipeline_runs`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRow {
     pub run_id: RunId,
     pub tenant_id: TenantId,

@@ -7,8 +7,8 @@ mod query;
 mod table;
 
 pub use query::{
-    DateField, Run, RunDetail, RunFault, RunFilter, RunPage, RunSort, SortColumn, StageAnswer, StageStrip, UnknownSort,
-    Waiting, activity, as_of, costs, explain, get, list, past,
+    DateField, PAST_RUN_FOLD, PastRun, Run, RunDetail, RunFault, RunFilter, RunPage, RunSort, SortColumn, StageAnswer,
+    StageStrip, UnknownSort, Waiting, activity, as_of, costs, explain, get, list, past,
 };
 
 pub(crate) const PROJECTION: Projection = Projection { table: "pipeline_runs", fold: || Box::new(fold::RunFold) };

@@ -19,6 +19,7 @@ mod head;
 mod read;
 mod row;
 mod seals;
+mod snapshots;
 mod statement;
 mod tail;
 mod wake;
@@ -45,6 +46,7 @@ pub use follow::{Follower, Lease, checkpoint, delete_follower, follower_position
 pub use head::head_and_epoch;
 pub use read::stream_head;
 pub use seals::{add_seal, last_seal, seal_over, seals_after};
+pub use snapshots::{SNAPSHOT_EVERY, SnapshotFold, SnapshotOf, Snapshots};
 pub use statement::{first_broken, hashes};
 
 use append::Prepared;

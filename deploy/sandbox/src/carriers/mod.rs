@@ -25,7 +25,7 @@ use crate::{lock, server::reply};
 
 /// Which paths a carrier answers, and how.
 struct Carrier {
-    prefix: &'static str,
+    prefixes: &'static [&'static str],
     handler: fn(&CarrierRequest<'_>, &Outbox) -> Reply,
 }
 
@@ -35,6 +35,16 @@ const CARRIERS: &[Carrier] = &[signalhouse::CARRIER, twilio::CARRIER];
 pub const KEY: &str = "sandbox-key";
 pub const TOKEN: &str = "sandbox-token";
 pub const ACCOUNT: &str = "ACsandbox";
+
+/// The numbers that the account has at every carrier.
+pub fn numbers() -> impl Iterator<Item = String> {
+    let of = |area: u32| (0..200).map(move |line| format!("+1{area}5550{line:03}"));
+    [212, 646].into_iter().flat_map(of)
+}
+
+/// The short code, and the messaging service, that it has at Twilio.
+pub const SHORT_CODE: &str = "72345";
+pub const SERVICE: &str = "MG00000000000000000000000000000001";
 
 /// A message or call that a carrier accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -178,7 +188,9 @@ async fn answer(request: &CarrierRequest<'_>, outbox: &Outbox) -> Response<Bytes
     if request.path == "/ledger" {
         return reply(200, &json!(outbox.taken()));
     }
-    let Some(carrier) = CARRIERS.iter().find(|carrier| request.path.starts_with(carrier.prefix)) else {
+    let Some(carrier) =
+        CARRIERS.iter().find(|carrier| carrier.prefixes.iter().any(|prefix| request.path.starts_with(prefix)))
+    else {
         return reply(404, &json!({"success": false, "error": "no such call"}));
     };
     let execute = || (carrier.handler)(request, outbox);

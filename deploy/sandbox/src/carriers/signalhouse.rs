@@ -1,10 +1,10 @@
-//! SignalHouse: sendSMS, sendMMS and the log of messages.
+//! SignalHouse: sendSMS, sendMMS, the log of messages, and the account's numbers.
 
 use serde_json::{Value, json};
 
-use super::{Carrier, CarrierRequest, KEY, Outbox, Reply, TOKEN, Taken};
+use super::{Carrier, CarrierRequest, KEY, Outbox, Reply, TOKEN, Taken, numbers};
 
-pub(super) const CARRIER: Carrier = Carrier { prefix: "/message/", handler: answer };
+pub(super) const CARRIER: Carrier = Carrier { prefixes: &["/message/", "/phoneNumber/"], handler: answer };
 
 fn answer(request: &CarrierRequest<'_>, outbox: &Outbox) -> Reply {
     let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
@@ -15,6 +15,10 @@ fn answer(request: &CarrierRequest<'_>, outbox: &Outbox) -> Reply {
         ("POST", "/message/sendSMS") => send(request, outbox, "sms"),
         ("POST", "/message/sendMMS") => send(request, outbox, "mms"),
         ("GET", "/message/logs") => logs(request, outbox),
+        ("GET", "/phoneNumber/myPhoneNumbers") => {
+            let entry = |number: String| json!({"phoneNumber": number, "status": "active"});
+            (200, numbers().map(entry).collect())
+        }
         _ => (404, json!({"success": false, "error": "no such call"})),
     }
 }

@@ -1,13 +1,14 @@
-//! Twilio's API 2010-04-01: creates and lists Messages and Calls of an account.
+//! Twilio's API 2010-04-01: creates and lists Messages and Calls of an account, and says which numbers it has; and the messaging
+//! services of API v1.
 
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc2822;
 
-use super::{ACCOUNT, Carrier, CarrierRequest, Outbox, Reply, TOKEN, Taken};
+use super::{ACCOUNT, Carrier, CarrierRequest, Outbox, Reply, SERVICE, SHORT_CODE, TOKEN, Taken, numbers};
 
-pub(super) const CARRIER: Carrier = Carrier { prefix: "/2010-04-01/", handler: answer };
+pub(super) const CARRIER: Carrier = Carrier { prefixes: &["/2010-04-01/", "/v1/Services/"], handler: answer };
 
 fn answer(request: &CarrierRequest<'_>, outbox: &Outbox) -> Reply {
     if !authorised(request) {
@@ -19,6 +20,18 @@ fn answer(request: &CarrierRequest<'_>, outbox: &Outbox) -> Reply {
         ("POST", Some("/Calls.json")) => create(request, outbox, "call", "Url"),
         ("GET", Some("/Messages.json")) => list(request, outbox, "sms"),
         ("GET", Some("/Calls.json")) => list(request, outbox, "call"),
+        ("GET", Some("/IncomingPhoneNumbers.json")) => {
+            let wanted = form(request.query.as_bytes()).remove("PhoneNumber");
+            let found = numbers().filter(|number| wanted.as_ref().is_none_or(|wanted| wanted == number));
+            let entry = |number: String| json!({"phone_number": number, "account_sid": ACCOUNT, "status": "in-use"});
+            (200, json!({"incoming_phone_numbers": found.map(entry).collect::<Vec<_>>()}))
+        }
+        ("GET", Some("/SMS/ShortCodes.json")) => {
+            (200, json!({"short_codes": [{"short_code": SHORT_CODE, "account_sid": ACCOUNT}]}))
+        }
+        ("GET", None) if request.path.strip_prefix("/v1/Services/") == Some(SERVICE) => {
+            (200, json!({"sid": SERVICE, "account_sid": ACCOUNT}))
+        }
         _ => (404, json!({"code": 20404, "message": "The requested resource was not found", "status": 404})),
     }
 }

@@ -24,7 +24,7 @@ pub use crate::failed_leads::lines::lines;
 const FAILED: &str = "failed";
 const REJECTED: &str = "rejected";
 /// Events of a read.
-const PAGE: usize = 1_000;
+const PAGE: usize = 500;
 /// Runs whose history is cached.
 const CACHED_RUNS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 

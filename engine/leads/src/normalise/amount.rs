@@ -2,9 +2,12 @@
 
 use crate::Range;
 
-/// The range of a cell; `None` when it holds no number.
+/// The range of a cell; `None` when it holds no number, or one that is negative or too large: no amount is.
 pub fn range(text: &str) -> Option<Range> {
     let text = text.trim().to_lowercase();
+    if is_negative(&text) {
+        return None;
+    }
     let numbers = numbers(&text);
     let below = ["<", "under", "less", "up to", "below"].iter().any(|word| text.contains(word));
     match numbers[..] {
@@ -20,6 +23,19 @@ pub fn range(text: &str) -> Option<Range> {
             Some(Range { low: low.min(high), high: low.max(high) })
         }
     }
+}
+
+/// Whether a cell has a number that is no amount: what it says must not be read as something else.
+pub fn is_unreadable(text: &str) -> bool {
+    text.contains(|c: char| c.is_ascii_digit()) && range(text).is_none()
+}
+
+/// `-5`, `-$5`, `$-5` and `(5)`. A dash between two numbers is not a sign.
+fn is_negative(text: &str) -> bool {
+    let Some(digit) = text.find(|c: char| c.is_ascii_digit()) else { return false };
+    let before = text[..digit].trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '$' | '€' | '£' | '.'));
+    let bracketed = before.ends_with('(') && text.trim_end().ends_with(')');
+    bracketed || before.ends_with(['-', '\u{2212}', '\u{2013}'])
 }
 
 #[derive(Clone, Copy)]
@@ -103,10 +119,18 @@ mod tests {
             ("9-5", Some((5, 9))),
             ("n/a", None),
             ("", None),
+            ("-2500000", None),
+            ("-$1.5M", None),
+            ("$ -12", None),
+            ("(5,000)", None),
+            ("\u{2212}5", None),
+            ("5 (estimated)", Some((5, 5))),
+            ("99999999999999999999", None),
         ] {
             assert_eq!(range(text).map(|r| (r.low, r.high)), expected, "{text}");
         }
         assert_eq!(range("5-9").unwrap().midpoint(), 7);
+        assert!(is_unreadable("-5") && !is_unreadable("n/a") && !is_unreadable("5-9"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
     Field, Lead, PhoneKind,
     lead::rejection::Rejection,
     normalise::{
+        amount,
         phone::{Country, Hints},
         text::nfc,
     },
@@ -62,6 +63,18 @@ const PATHS: &[(&str, Field)] = &[
     ("household.optInDate", Field::OptInDate),
     ("household.optInSource", Field::OptInSource),
     ("household.ipAddress", Field::IpAddress),
+];
+
+/// Fields that hold an amount: a whole number from 0, or a text that says one (`$1.5M`, `5-9`).
+const AMOUNTS: &[Field] = &[
+    Field::EmployeeCount,
+    Field::AnnualRevenue,
+    Field::HomeValue,
+    Field::Income,
+    Field::Age,
+    Field::LengthOfResidence,
+    Field::Properties,
+    Field::Equity,
 ];
 
 /// Fields of a lead that are objects.
@@ -140,7 +153,11 @@ impl LeadReader {
     }
 
     fn cell(&mut self, at: &str, field: Field, value: &Value) {
-        match text(value) {
+        let cell = text(value);
+        if AMOUNTS.contains(&field) && (value.is_f64() || cell.as_deref().is_some_and(amount::is_unreadable)) {
+            return self.fail(at.to_owned(), "an amount: a whole number from 0, or a text that says one");
+        }
+        match cell {
             Some(cell) if fits(&cell) => {
                 let cell = nfc(cell.trim().to_owned());
                 if !cell.is_empty() {
@@ -148,7 +165,8 @@ impl LeadReader {
                 }
             }
             _ => {
-                self.fail(at.to_owned(), &format!("a text of at most {MAX_TEXT} characters, a number, or low and high"))
+                let expected = format!("a text of at most {MAX_TEXT} characters, a number, or low and high");
+                self.fail(at.to_owned(), &expected);
             }
         }
     }
@@ -183,7 +201,10 @@ impl LeadReader {
         for (name, value) in fields {
             match text(value) {
                 Some(cell) if fits(&cell) && fits(name) => drop(self.lead.extra.insert(name.clone(), nfc(cell))),
-                _ => self.fail(format!("extra.{name}"), &format!("a text of at most {MAX_TEXT} characters")),
+                _ => {
+                    let expected = format!("a text of at most {MAX_TEXT} characters, or a number of at most 15 digits");
+                    self.fail(format!("extra.{name}"), &expected);
+                }
             }
         }
     }
@@ -193,13 +214,20 @@ impl LeadReader {
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => {
+            Some(number.to_string()).filter(|text| number.is_u64() || number.is_i64() || is_exact(text))
+        }
         Value::Bool(yes) => Some(if *yes { "yes" } else { "no" }.into()),
         Value::Object(range) if range.len() == 2 => {
             Some(format!("{}-{}", range.get("low")?.as_u64()?, range.get("high")?.as_u64()?))
         }
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// Whether a fraction has as few digits as it takes to be the number that was sent. Another one is sent as a text.
+fn is_exact(fraction: &str) -> bool {
+    !fraction.contains('e') && fraction.bytes().filter(u8::is_ascii_digit).count() <= 15
 }
 
 /// Postgres and most tools reject zero bytes.

@@ -113,7 +113,18 @@ fn postal_address(
     (address != Address::default()).then_some(Address { country, ..address })
 }
 
+/// The range of a cell. A number that is no amount is kept as it is written.
+fn amount_of(lead: &mut Lead, cells: &mut RawCells, field: Field) -> Option<crate::Range> {
+    let text = cells.remove(&field)?;
+    if amount::is_unreadable(&text) {
+        lead.keep_unread(field, &text, "no_amount");
+    }
+    amount::range(&text)
+}
+
 fn firm(lead: &mut Lead, cells: &mut RawCells) {
+    let (employees, revenue) =
+        (amount_of(lead, cells, Field::EmployeeCount), amount_of(lead, cells, Field::AnnualRevenue));
     let firm = &mut lead.firm;
     firm.company_name = cells.remove(&Field::CompanyName);
     firm.website = cells.remove(&Field::Website);
@@ -123,20 +134,23 @@ fn firm(lead: &mut Lead, cells: &mut RawCells) {
     firm.sic_description = cells.remove(&Field::SicDescription);
     firm.naics_code = cells.remove(&Field::NaicsCode);
     firm.naics_description = cells.remove(&Field::NaicsDescription);
-    firm.employees = cells.remove(&Field::EmployeeCount).as_deref().and_then(amount::range);
-    firm.revenue = cells.remove(&Field::AnnualRevenue).as_deref().and_then(amount::range);
+    firm.employees = employees;
+    firm.revenue = revenue;
     firm.year_established = cells.remove(&Field::YearEstablished).as_deref().and_then(amount::year);
 }
 
 fn household(lead: &mut Lead, cells: &mut RawCells) {
-    let mut range = |field| cells.remove(&field).as_deref().and_then(amount::range);
+    let mut range = |field| amount_of(lead, cells, field);
+    let (home_value, income, age) = (range(Field::HomeValue), range(Field::Income), range(Field::Age));
+    let (length, properties) = (range(Field::LengthOfResidence), range(Field::Properties));
+    let equity = range(Field::Equity);
     let home = &mut lead.household;
-    home.home_value = range(Field::HomeValue);
-    home.income = range(Field::Income);
-    home.age = range(Field::Age);
-    home.length_of_residence = range(Field::LengthOfResidence);
-    home.properties = range(Field::Properties).and_then(|r| u32::try_from(r.midpoint()).ok());
-    home.equity = range(Field::Equity).map(crate::Range::midpoint);
+    home.home_value = home_value;
+    home.income = income;
+    home.age = age;
+    home.length_of_residence = length;
+    home.properties = properties.and_then(|r| u32::try_from(r.midpoint()).ok());
+    home.equity = equity.map(crate::Range::midpoint);
     home.home_owner = cells.remove(&Field::HomeOwner).as_deref().and_then(amount::home_owner);
     home.opt_in_date = cells.remove(&Field::OptInDate);
     home.opt_in_source = cells.remove(&Field::OptInSource);
@@ -233,5 +247,13 @@ mod tests {
             [(Field::CompanyName, "Acme"), (Field::Phone, "12"), (Field::Email, "x@acme.com"), (Field::State, "ZZ")];
         let lead = normalise(raw(&cells)).unwrap();
         assert_eq!(lead.warnings, [Warning::InvalidPhone, Warning::UnknownState]);
+    }
+    #[test]
+    fn a_number_that_is_no_amount_is_kept_as_it_is_written() {
+        let cells = [(Field::CompanyName, "Acme"), (Field::Phone, "2125550147"), (Field::Equity, "-2500000")];
+        let lead = normalise(raw(&cells)).unwrap();
+        assert_eq!(lead.household.equity, None);
+        let kept: Vec<_> = lead.unread.iter().map(|cell| (cell.field, cell.text.as_str())).collect();
+        assert_eq!(kept, [(Field::Equity, "-2500000")]);
     }
 }

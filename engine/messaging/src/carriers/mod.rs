@@ -1,5 +1,6 @@
 //! A tenant's accounts at SignalHouse and Twilio: its own credentials, or the installation's.
 
+mod ownership;
 pub mod signalhouse;
 pub mod twilio;
 
@@ -14,6 +15,8 @@ use luci_schema::TenantId;
 use reqwest::Client;
 use secrecy::ExposeSecret;
 use sqlx::PgConnection;
+
+pub use ownership::{NumberOwner, Ownership};
 
 use crate::{
     carriers::{

@@ -44,7 +44,7 @@ impl SignalHouse {
         Self { client, access }
     }
 
-    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+    pub(super) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         let key = self.access.key.expose_secret();
         let request = self.client.request(method, format!("{}{path}", self.access.base_url));
         // Its documentation names two header schemes; different parts of the API read different ones.

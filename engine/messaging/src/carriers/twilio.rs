@@ -46,9 +46,19 @@ impl Twilio {
         Self { client, access }
     }
 
-    fn request(&self, method: reqwest::Method, resource: &str) -> reqwest::RequestBuilder {
-        let TwilioAccess { base_url, account_sid, auth_token } = &self.access;
-        let url = format!("{base_url}/2010-04-01/Accounts/{account_sid}/{resource}.json");
+    pub(super) fn request(&self, method: reqwest::Method, resource: &str) -> reqwest::RequestBuilder {
+        let TwilioAccess { base_url, account_sid, .. } = &self.access;
+        self.authorised(method, &format!("{base_url}/2010-04-01/Accounts/{account_sid}/{resource}.json"))
+    }
+
+    /// A messaging service. Twilio serves them at another host.
+    pub(super) fn service(&self, sid: &str) -> reqwest::RequestBuilder {
+        let base_url = self.access.base_url.replace("//api.twilio.com", "//messaging.twilio.com");
+        self.authorised(reqwest::Method::GET, &format!("{base_url}/v1/Services/{sid}"))
+    }
+
+    fn authorised(&self, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
+        let TwilioAccess { account_sid, auth_token, .. } = &self.access;
         self.client.request(method, url).basic_auth(account_sid, Some(auth_token.expose_secret()))
     }
 

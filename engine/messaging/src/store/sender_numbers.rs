@@ -47,7 +47,12 @@ pub async fn list(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<SenderNu
     rows.iter().map(read).collect()
 }
 
-/// Adds a number, or enables a disabled one again. `Taken`: another tenant has the number.
+/// Why a number is refused: the same for one that the account does not have and for one that another tenant sends from, so that
+/// nobody learns who has a number.
+pub const UNAVAILABLE: &str = "the account at the carrier does not have this number, or it cannot be used here";
+
+/// Adds a number, or enables a disabled one again. The caller has asked the carrier whether the tenant's account has it. A
+/// number that another tenant sends from is `Invalid`.
 pub async fn add(
     c: &mut PgConnection,
     tenant: TenantId,
@@ -74,7 +79,7 @@ pub async fn add(
     .execute(&mut *c)
     .await?;
     if done.rows_affected() == 0 {
-        return Err(AdminError::Taken { field: "number", value: number.into() });
+        return Err(AdminError::Invalid { field: "number", reason: UNAVAILABLE.into() });
     }
     let changed = NumberChanged { provider: provider.into(), number: number.into() };
     append_to_tenant(c, tenant, log, ConfigEvent::NumberAdded(changed).into(), by, receipt).await

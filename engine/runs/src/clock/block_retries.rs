@@ -58,7 +58,7 @@ impl Reactor for BlockRetries {
         let retry = |timer: RetryTimer| {
             let (issuer, timers) = (self.issuer.clone(), Arc::clone(&self.timers));
             async move {
-                let outcome = retry(&issuer, timer).await;
+                let outcome = retry(&issuer, &timer).await;
                 let mut timers = timers.lock().unwrap_or_else(PoisonError::into_inner);
                 match outcome {
                     RetryOutcome::Decided => {}
@@ -90,7 +90,7 @@ enum RetryOutcome {
     skip_all,
     fields(command = "retry", tenant.id = %timer.tenant, run.id = %timer.run, block.id = %timer.block),
 )]
-async fn retry(issuer: &Issuer, timer: RetryTimer) -> RetryOutcome {
+async fn retry(issuer: &Issuer, timer: &RetryTimer) -> RetryOutcome {
     let mut cause = cause("retry", timer.tenant, timer.run, timer.event);
     // The receipt makes a second command harmless even after the block has failed once more.
     cause.receipt = Some(([0; 32], json!({"firedBy": timer.event})));

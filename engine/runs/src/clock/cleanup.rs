@@ -6,6 +6,8 @@ use sqlx::{PgConnection, PgPool};
 
 /// How long a command with an `Idempotency-Key` gets the same answer again.
 const RECEIPT_RETENTION_MS: i64 = 30 * 86_400_000;
+/// How long a stored state of a run is kept; one that is needed later is stored again.
+const SNAPSHOT_RETENTION_MS: i64 = 7 * 86_400_000;
 
 /// One deletion, added by the crate that owns the rows.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +25,7 @@ pub(super) async fn run(cleanups: &[Cleanup], log: &Log, pool: &PgPool) {
         report(cleanup.rows, deleted.await);
     }
     report("receipts", log.delete_receipts(Micros::now().plus_millis(-RECEIPT_RETENTION_MS)).await);
+    report("stored states", log.delete_snapshots(Micros::now().plus_millis(-SNAPSHOT_RETENTION_MS)).await);
 }
 
 fn report(rows: &str, deleted: Result<u64, impl std::fmt::Display>) {

@@ -1,11 +1,20 @@
 //! When failed blocks are due for their automatic retry. Pure.
+//!
+//! Blocks that a provider's outage failed wait for that provider: the first block that it completes makes all of them due, so
+//! that none waits out a pause that was chosen while the provider did not answer.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
-use luci_schema::{BlockEvent, BlockId, Event, EventId, Micros, Recorded, RunEvent, RunId, StreamId, TenantId};
+use luci_schema::{
+    BlockEvent, BlockId, Event, EventId, FailureCode, Micros, Recorded, RunEvent, RunId, StreamId, TenantId,
+    event::{BlockCompleted, BlockFailed},
+};
 
 /// One block's retry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RetryTimer {
     pub tenant: TenantId,
     pub run: RunId,
@@ -15,6 +24,8 @@ pub(super) struct RetryTimer {
     pub event: EventId,
     /// Its retry was refused; due again when the run resumes.
     pub parked: bool,
+    /// The provider whose outage failed the block.
+    pub waits_for: Option<Arc<str>>,
 }
 
 /// All timers, and which changed since the last save.
@@ -22,6 +33,11 @@ pub(super) struct RetryTimer {
 pub(super) struct RetryTimers {
     timers: HashMap<BlockId, RetryTimer>,
     by_run: HashMap<RunId, HashSet<BlockId>>,
+    /// Timers that wait for a provider, and are not due before their time yet.
+    by_provider: HashMap<Arc<str>, HashSet<BlockId>>,
+    /// Blocks that were due before their time once: when they fail again, the next retry has its whole pause, unless the
+    /// provider's circuit breaker is why.
+    hastened: HashSet<BlockId>,
     /// Timers that are neither parked nor taken.
     order: BTreeSet<(Micros, BlockId)>,
     pub changed: HashSet<(RunId, BlockId)>,
@@ -56,16 +72,44 @@ impl RetryTimers {
                     due,
                     event: recorded.event_id,
                     parked: false,
+                    waits_for: self.awaited(failed),
                 }),
-                None => self.remove(failed.block_id),
+                None => self.end(failed.block_id),
             },
-            BlockEvent::Queued(_)
-            | BlockEvent::Started(_)
-            | BlockEvent::Completed(_)
-            | BlockEvent::Retried(_)
-            | BlockEvent::Skipped(_)
-            | BlockEvent::Cancelled(_) => self.remove(event.block_id()),
+            BlockEvent::Completed(completed) => {
+                self.end(completed.block_id);
+                self.answered(completed, recorded.recorded_at);
+            }
+            BlockEvent::Skipped(_) | BlockEvent::Cancelled(_) => self.end(event.block_id()),
+            BlockEvent::Queued(_) | BlockEvent::Started(_) | BlockEvent::Retried(_) => self.remove(event.block_id()),
         }
+    }
+
+    /// The provider whose outage failed the block, if its recovery makes the block due.
+    fn awaited(&self, failed: &BlockFailed) -> Option<Arc<str>> {
+        let outage = matches!(failed.failure.code, FailureCode::ApiError | FailureCode::Timeout);
+        let not_called = failed.failure.not_before_micros.is_some();
+        let waits = outage && (not_called || !self.hastened.contains(&failed.block_id));
+        waits.then(|| failed.provider.as_str().into())
+    }
+
+    /// The provider answers again: what waits for it is due now.
+    fn answered(&mut self, completed: &BlockCompleted, at: Micros) {
+        let counts = completed.report.counts;
+        if counts.success + counts.no_match == 0 {
+            return;
+        }
+        for block in self.by_provider.remove(completed.provider.as_str()).unwrap_or_default() {
+            let Some(timer) = self.timers.get(&block).filter(|timer| timer.due > at).cloned() else { continue };
+            self.hastened.insert(block);
+            self.put(RetryTimer { due: at, waits_for: None, ..timer });
+        }
+    }
+
+    /// The block is not retried automatically any more.
+    fn end(&mut self, block: BlockId) {
+        self.remove(block);
+        self.hastened.remove(&block);
     }
 
     fn fold_run(&mut self, event: &RunEvent, run: RunId, at: Micros) {
@@ -74,14 +118,14 @@ impl RetryTimers {
                 for block in self.of(run) {
                     // Parked, or taken and possibly about to be refused.
                     let idle = |t: &RetryTimer| !self.order.contains(&(t.due, t.block));
-                    if let Some(timer) = self.timers.get(&block).copied().filter(idle) {
+                    if let Some(timer) = self.timers.get(&block).filter(|timer| idle(timer)).cloned() {
                         self.put(RetryTimer { due: at, parked: false, ..timer });
                     }
                 }
             }
             RunEvent::Completed(_) | RunEvent::Failed(_) | RunEvent::Cancelled(_) | RunEvent::Deleted(_) => {
                 for block in self.of(run) {
-                    self.remove(block);
+                    self.end(block);
                 }
             }
             RunEvent::Queued(_) | RunEvent::Started(_) | RunEvent::Paused(_) => {}
@@ -99,7 +143,7 @@ impl RetryTimers {
             && due <= now
         {
             self.order.remove(&(due, block));
-            taken.extend(self.timers.get(&block).copied());
+            taken.extend(self.timers.get(&block).cloned());
         }
         taken
     }
@@ -111,14 +155,14 @@ impl RetryTimers {
     /// Sets a taken timer again, unless an event changed it meanwhile.
     pub(super) fn reschedule(&mut self, taken: &RetryTimer, due: Micros) {
         if self.timers.get(&taken.block) == Some(taken) {
-            self.put(RetryTimer { due, ..*taken });
+            self.put(RetryTimer { due, ..taken.clone() });
         }
     }
 
     /// Lets a taken timer wait for its run to resume, unless an event changed it meanwhile.
     pub(super) fn park(&mut self, taken: &RetryTimer) {
         if self.timers.get(&taken.block) == Some(taken) {
-            self.put(RetryTimer { parked: true, ..*taken });
+            self.put(RetryTimer { parked: true, ..taken.clone() });
         }
     }
 
@@ -128,12 +172,15 @@ impl RetryTimers {
 
     fn put(&mut self, timer: RetryTimer) {
         self.remove(timer.block);
-        self.timers.insert(timer.block, timer);
         self.by_run.entry(timer.run).or_default().insert(timer.block);
+        if let Some(provider) = &timer.waits_for {
+            self.by_provider.entry(Arc::clone(provider)).or_default().insert(timer.block);
+        }
         if !timer.parked {
             self.order.insert((timer.due, timer.block));
         }
         self.changed.insert((timer.run, timer.block));
+        self.timers.insert(timer.block, timer);
     }
 
     fn remove(&mut self, block: BlockId) {
@@ -143,6 +190,14 @@ impl RetryTimers {
             blocks.remove(&block);
             if blocks.is_empty() {
                 self.by_run.remove(&timer.run);
+            }
+        }
+        if let Some(provider) = timer.waits_for
+            && let Some(blocks) = self.by_provider.get_mut(&provider)
+        {
+            blocks.remove(&block);
+            if blocks.is_empty() {
+                self.by_provider.remove(&provider);
             }
         }
         self.changed.insert((timer.run, block));
@@ -161,15 +216,45 @@ mod tests {
             due: Micros(due),
             event: EventId::generate(),
             parked: false,
+            waits_for: None,
         }
+    }
+
+    fn waiting(due: i64, provider: &str) -> RetryTimer {
+        RetryTimer { waits_for: Some(provider.into()), ..timer(due) }
+    }
+
+    /// A block that a provider completed.
+    fn completed(provider: &str, success: u64) -> BlockCompleted {
+        let counts = luci_schema::Counts { input: 5, success, failed: 5 - success, ..Default::default() };
+        serde_json::from_value(serde_json::json!({
+            "blockId": BlockId::generate(), "stage": "enrich", "blockNumber": 1, "attempt": 1, "provider": provider,
+            "startedAtMicros": 1, "merged": counts, "totals": luci_schema::event::RunTotals::default(),
+            "counts": counts, "costMicros": 0,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_first_answer_of_a_provider_makes_due_what_waits_for_it() {
+        let (one, two, other, limited) =
+            (waiting(500, "apollo"), waiting(300, "apollo"), waiting(400, "trestle"), timer(450));
+        let mut timers = RetryTimers::restore(vec![one.clone(), two.clone(), other.clone(), limited]);
+        timers.answered(&completed("apollo", 0), Micros(90));
+        assert_eq!(timers.take(Micros(100)), [], "no lead was answered");
+        timers.answered(&completed("apollo", 1), Micros(100));
+        let taken: HashSet<BlockId> = timers.take(Micros(100)).iter().map(|timer| timer.block).collect();
+        assert_eq!(taken, HashSet::from([one.block, two.block]));
+        assert_eq!(timers.next(), Some(Micros(400)), "what waits for another provider, or for a limit, keeps its time");
+        assert!(!timers.by_provider.contains_key("apollo") && timers.by_provider.contains_key("trestle"));
     }
 
     #[test]
     fn due_timers_are_taken_once_and_in_order() {
         let (late, early, never) = (timer(20), timer(10), timer(31));
-        let mut timers = RetryTimers::restore(vec![late, early, never]);
+        let mut timers = RetryTimers::restore(vec![late.clone(), early.clone(), never]);
         assert_eq!(timers.next(), Some(Micros(10)));
-        assert_eq!(timers.take(Micros(30)), [early, late]);
+        assert_eq!(timers.take(Micros(30)), [early.clone(), late]);
         assert!(timers.take(Micros(30)).is_empty());
         timers.reschedule(&early, Micros(30));
         assert_eq!(timers.take(Micros(30)), [RetryTimer { due: Micros(30), ..early }]);
@@ -178,7 +263,7 @@ mod tests {
     #[test]
     fn a_parked_timer_is_due_again_when_its_run_resumes() {
         let one = timer(10);
-        let mut timers = RetryTimers::restore(vec![one]);
+        let mut timers = RetryTimers::restore(vec![one.clone()]);
         let taken = timers.take(Micros(10));
         timers.park(&taken[0]);
         assert_eq!(timers.next(), None);
@@ -189,7 +274,7 @@ mod tests {
     #[test]
     fn a_resume_between_the_command_and_its_refusal_is_not_missed() {
         let one = timer(10);
-        let mut timers = RetryTimers::restore(vec![one]);
+        let mut timers = RetryTimers::restore(vec![one.clone()]);
         let taken = timers.take(Micros(10));
         timers.fold_run(&RunEvent::Resumed(luci_schema::event::RunResumed::default()), one.run, Micros(40));
         timers.park(&taken[0]);

@@ -19,6 +19,7 @@ mod release;
 mod repair;
 mod report;
 mod retryable_blocks;
+mod shared;
 mod state;
 mod status;
 mod totals;

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use luci_schema::BlockId;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::core::state::Block;
 
@@ -13,7 +14,7 @@ const SHARDS: usize = 64;
 
 type Shard = Arc<BTreeMap<BlockId, Arc<Block>>>;
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct RetryableBlocks {
     /// Empty until the first insert, then `SHARDS` long.
     shards: Arc<Vec<Shard>>,
@@ -40,6 +41,32 @@ impl RetryableBlocks {
         self.get(id)?;
         let shard = Arc::make_mut(&mut self.shards).get_mut(shard(id))?;
         Arc::make_mut(shard).remove(&id).map(Arc::unwrap_or_clone)
+    }
+}
+
+/// By its blocks: shards that were emptied are not a difference.
+impl PartialEq for RetryableBlocks {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for RetryableBlocks {}
+
+/// Without its shards: one object by block id.
+impl Serialize for RetryableBlocks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for RetryableBlocks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut blocks = Self::default();
+        for (id, block) in BTreeMap::deserialize(deserializer)? {
+            blocks.insert(id, block);
+        }
+        Ok(blocks)
     }
 }
 

@@ -12,13 +12,15 @@ use luci_schema::{
     Actor, BlockId, CorrelationId, Counts, Failure, Micros, Position, Recorded, Stage, Version,
     event::{BlockInput, Cursor, Event, PauseReason, RunError, RunEvent, RunQueued, RunTotals, StageSpec},
 };
+use serde::{Deserialize, Serialize};
 
-use crate::core::{CorruptStream, RunStatus, StreamFault, evolve::fold, retryable_blocks::RetryableBlocks};
+use crate::core::{CorruptStream, RunStatus, StreamFault, evolve::fold, retryable_blocks::RetryableBlocks, shared};
 
-/// A folded run. The default is the run before its `run:queued`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// A folded run. The default is the run before its `run:queued`. Its serialised form is that of stored states: see `RUN_FOLD`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Run {
     pub(super) version: Version,
+    #[serde(with = "shared::optional")]
     pub(super) pinned: Option<Arc<RunQueued>>,
     pub(super) status: RunStatus,
     pub(super) deleted: bool,
@@ -32,6 +34,7 @@ pub struct Run {
     pub(super) retryable: RetryableBlocks,
     /// Retryable blocks that the clock will retry.
     pub(super) due: BTreeSet<BlockId>,
+    #[serde(with = "shared")]
     pub(super) skipped: Arc<BTreeSet<BlockId>>,
     pub(super) pause_reason: Option<PauseReason>,
     /// By how much the budget was too small when it paused the run.
@@ -43,7 +46,7 @@ pub struct Run {
 }
 
 /// State that comes from the envelopes of a run's events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Envelope {
     pub position: Position,
     pub correlation: Option<CorrelationId>,
@@ -53,7 +56,7 @@ pub(super) struct Envelope {
 }
 
 /// One stage of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageState {
     pub stage: Stage,
     /// Over all blocks that are completed or skipped.
@@ -71,14 +74,14 @@ pub struct StageState {
 }
 
 /// Input for which no block was created yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     pub input: BlockInput,
     pub retry_of: Option<BlockId>,
 }
 
 /// How far IMPORT has read its source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SourceState {
     /// The next block starts here.
     Next(Cursor),
@@ -94,7 +97,7 @@ impl Default for SourceState {
 }
 
 /// A block that is open, failed, or has failed leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     pub stage: Stage,
     pub number: u32,
@@ -116,7 +119,7 @@ pub struct Block {
     pub(super) auto_retries: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockState {
     /// Retried but not queued yet: the window is full or the run is paused.
     Waiting,
@@ -128,7 +131,7 @@ pub enum BlockState {
 }
 
 /// The result of a failed block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedBlock {
     pub failure: Failure,
     /// Every lead accounted for; these counts apply when the block is skipped.

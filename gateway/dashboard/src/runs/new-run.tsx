@@ -188,7 +188,6 @@ function Estimate({ estimate, error, pending, budget, blueprint, activeRuns }: {
   const most = estimate.cost.mostMicros ?? 0
   const stages = (estimate.stages as StageEstimate[]).filter((s) => s.priceMicros > 0)
   const missing = (blueprint?.stages ?? []).map((s) => String((s.config as { provider?: string } | undefined)?.provider ?? PAID[s.stage] ?? '')).filter((name) => { const p = providers.data?.providers.find((one) => one.provider === name); return p && !p.configured })
-  const limited = providers.data?.providers.filter((p) => stages.length > 0 && p.limits.perDay && p.askedToday + estimate.leads > p.limits.perDay) ?? []
   return (
     <section id="estimate" aria-label="Estimate" aria-busy={pending} className="rounded-lg bg-raised px-4 py-3">
       <div className="grid grid-cols-2 gap-3 sm:grid-cols-4">
@@ -197,7 +196,7 @@ function Estimate({ estimate, error, pending, budget, blueprint, activeRuns }: {
       <p className="mt-2 text-xs text-ink2">{estimate.basis.runs ? `From ${count(estimate.basis.runs)} earlier runs.` : 'No earlier runs: assumed hit rates.'} {stages.map((s) => `${title(s.stage)} ${money(s.priceMicros)} a lead`).join(', ')}</p>
       {budget !== null && most > budget && <p className="mt-1 text-xs text-paused">The budget may not be enough: the run would pause and ask.</p>}
       {missing.map((name) => <p key={name} className="mt-1 text-xs text-failed">{provider(name)} has no credentials: the run cannot start. Set them under Providers.</p>)}
-      {limited.map((p) => <p key={p.provider} className="mt-1 text-xs text-paused">{provider(p.provider)}: {count(p.askedToday)} of {count(p.limits.perDay)} asked today; the run will wait for midnight UTC when the limit is reached.</p>)}
+      {(estimate.limits ?? []).map((l) => <p key={l.stage} data-limit={l.provider} className="mt-1 text-xs text-paused">{title(l.stage)}: {provider(l.provider)} allows {count(l.leftToday)} of {count(l.leads)} leads today ({count(l.perDay)} a day). The run will wait for {l.days === 1 ? 'midnight UTC' : `${count(l.days)} midnights UTC`}.</p>)}
       {activeRuns !== undefined && <p className="mt-1 text-2xs text-ink3">At most {count(activeRuns)} runs of this tenant are active at once; others wait.</p>}
     </section>
   )

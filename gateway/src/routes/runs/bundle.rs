@@ -19,7 +19,12 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let mut reader = BundleReader::open(app.log.clone(), scope).await.map_err(problem)?;
     let (sender, receiver) = mpsc::channel::<Result<String, ExportError>>(4);
     tokio::spawn(async move {
-        while let Some(lines) = reader.next().await.transpose() {
+        loop {
+            // A turn for each page: a slow client would hold it for as long as it reads.
+            let turn = app.heavy_reads.wait(caller.tenant).await;
+            let lines = reader.next().await.transpose();
+            drop(turn);
+            let Some(lines) = lines else { return };
             // The response has started: aborting it is the only way to report the error.
             let interrupted = lines.as_ref().err().map(ToString::to_string);
             if sender.send(lines).await.is_err() || interrupted.is_some() {

@@ -18,6 +18,7 @@ use crate::{
     reads::Reading,
     request::Request,
     routes::{HandlerResult, runs::get},
+    run_pinned::queued,
 };
 
 /// Listed differences of the pinned configuration.
@@ -28,10 +29,10 @@ const IGNORED: [&str; 5] = ["rootRunId", "parentRunId", "replayedFromRunId", "tr
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let (a, b): (RunId, RunId) = (request.id(0, "run")?, request.id(1, "run")?);
+    let (of_a, of_b) = (queued(&app, caller.tenant, a).await?, queued(&app, caller.tenant, b).await?);
     let mut reading = Reading::begin(&app, &caller, &request).await?;
     let details =
         [get::current(&app, &caller, &mut reading, a).await?, get::current(&app, &caller, &mut reading, b).await?];
-    let (of_a, of_b) = (queued(&app, &caller, a).await?, queued(&app, &caller, b).await?);
     let position = details.iter().map(|detail| detail.position).max().unwrap_or_default();
     let [a, b] = &details;
     let body = json!({
@@ -42,11 +43,6 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
         "position": position,
     });
     Ok(reading.respond(&body, position))
-}
-
-async fn queued(app: &App, caller: &Caller, run: RunId) -> Result<RunQueued, Problem> {
-    let run = app.issuer.load_newest(caller.tenant, run).await?.ok_or_else(|| Problem::not_found("run"))?;
-    Ok(RunQueued::clone(run.queued()))
 }
 
 /// The name of a figure and its value, which may not be known yet.

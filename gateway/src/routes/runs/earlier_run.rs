@@ -5,7 +5,7 @@ use std::sync::Arc;
 use luci_runs::core::{Block, BlockState, Run};
 use luci_schema::{
     BlockId, RunId, Stage,
-    event::{BlockInput, RunQueued, TriggerType},
+    event::{BlockInput, RunInput, RunQueued, TriggerType},
 };
 use luci_stages::stage_outputs;
 
@@ -35,6 +35,11 @@ pub async fn requeued(app: &App, run: &Run, caller: &Caller) -> Result<RunQueued
 /// Refuses an input that contradicts what the events say of it.
 pub async fn check_input(app: &App, caller: &Caller, queued: &RunQueued) -> Result<(), Problem> {
     let (input, total) = (&queued.input, queued.total_leads);
+    // The output of an earlier stage is found in the whole history of its run.
+    let _turn = match input {
+        RunInput::Artifacts { .. } => Some(app.heavy_reads.begin(caller.tenant).await?),
+        RunInput::Import { .. } | RunInput::Leads { .. } | RunInput::Artifact { .. } | RunInput::Sector { .. } => None,
+    };
     Ok(stage_outputs::check(&app.log, &app.storage, caller.tenant, input, total).await?)
 }
 

@@ -8,7 +8,7 @@ use luci_schema::{
     Stage,
     event::{RunPrices, StageSpec},
 };
-use luci_stages::start as engine;
+use luci_stages::{start as engine, start_limits};
 use serde_json::{Value, json};
 
 use crate::{
@@ -35,6 +35,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let blueprint = engine::blueprint(&mut c, caller.tenant, start.blueprint).await?;
     let prices = luci_stages::start::pin_prices(&mut c, &blueprint.stages).await?;
     let missing = engine::missing_providers(&mut c, caller.tenant, &app.own_providers, &blueprint.stages).await?;
+    let limits = start_limits::reached(&mut c, caller.tenant, &app.provider_limits, &blueprint.stages, leads).await?;
     drop(c);
     let mut reading = Reading::begin(&app, &caller, &request).await?;
     let past = past::of_tenant(&mut reading.tx, caller.tenant).await?;
@@ -43,6 +44,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     estimate["blueprintVersion"] = json!(blueprint.version);
     estimate["budgetMicros"] = json!(start.budget_micros);
     estimate["missingProviders"] = json!(missing);
+    estimate["limits"] = json!(limits);
     estimate["maxLeads"] = json!(start.options.max_leads);
     Ok(reply::json(StatusCode::OK, &estimate))
 }

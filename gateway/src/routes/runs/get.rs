@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use luci_projections::runs::{self, RunDetail};
-use luci_schema::{Micros, Position, Recorded, RunId, Version};
+use luci_schema::{Micros, Position, RunId, Version};
 use warp::reply::Response;
 
 use crate::{
@@ -14,18 +14,18 @@ use crate::{
     reads::{Reading, run_exists},
     request::{Request, date::parse_time},
     routes::HandlerResult,
+    run_past,
+    run_version::{version_at, version_at_time},
     run_waits,
 };
-
-/// Events read from the log at once.
-const PAGE: usize = 1_000;
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let run: RunId = request.id(0, "run")?;
     if let Some(text) = request.query("asOf") {
-        run_exists(&app, &caller, run).await?;
+        let newest = run_exists(&app, &caller, run).await?;
         let moment = Moment::parse(&text)?;
-        let detail = as_of(&app, &caller, run, moment).await?;
+        let version = moment.version(&app, &caller, run, newest).await?;
+        let detail = run_past::at_version(&app, caller.tenant, run, version).await?;
         let detail =
             detail.ok_or_else(|| Problem::not_found("run").detail("The run has no event up to that point."))?;
         return Ok(with_version_headers(crate::reply::json(http::StatusCode::OK, &detail), &detail));
@@ -47,8 +47,8 @@ pub async fn current(app: &App, caller: &Caller, reading: &mut Reading, run: Run
 
 /// Folds from the log a run that the read tables lack.
 async fn from_log(app: &App, caller: &Caller, run: RunId) -> Result<RunDetail, Problem> {
-    run_exists(app, caller, run).await?;
-    as_of(app, caller, run, Moment::Newest).await?.ok_or_else(|| Problem::not_found("run"))
+    let newest = run_exists(app, caller, run).await?;
+    run_past::at_version(app, caller.tenant, run, newest).await?.ok_or_else(|| Problem::not_found("run"))
 }
 
 /// Adds the version as `ETag`, for `If-Match`, and the position.
@@ -64,7 +64,6 @@ fn with_version_headers(mut response: Response, detail: &RunDetail) -> Response 
 /// A point in the history of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    Newest,
     Version(Version),
     Position(Position),
     Time(Micros),
@@ -86,27 +85,12 @@ impl Moment {
             })
     }
 
-    fn includes(self, event: &Recorded) -> bool {
+    /// The version that the run had then; 0 before its first event.
+    async fn version(self, app: &App, caller: &Caller, run: RunId, newest: Version) -> Result<Version, Problem> {
         match self {
-            Self::Newest => true,
-            Self::Version(version) => event.version <= version,
-            Self::Position(position) => event.position <= position,
-            Self::Time(at) => event.recorded_at <= at,
-        }
-    }
-}
-
-/// The run as of a moment; `None` before its first event.
-async fn as_of(app: &App, caller: &Caller, run: RunId, moment: Moment) -> Result<Option<RunDetail>, Problem> {
-    let mut events = Vec::new();
-    loop {
-        let after = events.last().map_or(Version(0), |event: &Arc<Recorded>| event.version);
-        let page = app.log.read_stream(caller.tenant, run.into(), after, PAGE).await?;
-        let length = page.len();
-        events.extend(page.into_iter().take_while(|event| moment.includes(event)));
-        let included = events.last().map_or(Version(0), |event| event.version);
-        if length < PAGE || included.0 < after.0 + length as u64 {
-            return runs::as_of(&events).map_err(|error| Problem::internal(&error));
+            Self::Version(version) => Ok(version.min(newest)),
+            Self::Position(position) => version_at(app, caller.tenant, run, position, newest).await,
+            Self::Time(at) => version_at_time(app, caller.tenant, run, at, newest).await,
         }
     }
 }

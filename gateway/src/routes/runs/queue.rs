@@ -6,7 +6,7 @@ use luci_schema::{
     Hash, RunId, Stage,
     event::{OnMissingProvider, RunQueued, StageSpec},
 };
-use luci_stages::start::missing_providers;
+use luci_stages::{start::missing_providers, start_limits};
 use serde_json::json;
 
 use crate::{
@@ -29,17 +29,23 @@ pub async fn queue(
     run: RunId,
     mut queued: RunQueued,
 ) -> HandlerResult {
+    let mut c = app.engine_pool.acquire().await?;
     if queued.options.on_missing_provider == OnMissingProvider::Refuse {
-        let mut c = app.engine_pool.acquire().await?;
         let missing = missing_providers(&mut c, caller.tenant, &app.own_providers, &queued.stages).await?;
         if !missing.is_empty() {
             return Err(Problem::missing_providers(&missing).into());
         }
     }
+    let (stages, leads) = (&queued.stages, queued.total_leads);
+    let limits = start_limits::reached(&mut c, caller.tenant, &app.provider_limits, stages, leads).await?;
+    drop(c);
     if !caller.role.may(Right::Administer) {
         queued.stages.iter_mut().for_each(wait_for_approval);
     }
-    let outcome = json!({"runId": run, "status": "queued"});
+    let mut outcome = json!({"runId": run, "status": "queued"});
+    if !limits.is_empty() {
+        outcome["limits"] = json!(limits);
+    }
     let mut cause = command.cause(caller, request, digest, &outcome)?;
     // `If-Match` is about the earlier run, not about the new one.
     cause.if_match = None;

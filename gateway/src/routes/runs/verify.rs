@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 /// Events read from the log at once.
-const PAGE: usize = 1_000;
+const PAGE: usize = 500;
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let run: RunId = request.id(0, "run")?;
     let head = app.log.stream_head(caller.tenant, run.into()).await?;
     let (newest, hash) = head.ok_or_else(|| Problem::not_found("run"))?;
+    let _turn = app.heavy_reads.begin(caller.tenant).await?;
     let mut chain = Chain::new(run.into());
     let (mut at, mut first_bad, mut last, mut size) = (Version(0), None, None, PAGE);
     while first_bad.is_none() && at < newest {

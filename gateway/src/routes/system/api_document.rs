@@ -29,7 +29,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::routes::ROUTES;
+    use crate::routes::{Handler, ROUTES};
 
     fn document() -> serde_json::Value {
         serde_norway::from_str(YAML).unwrap()
@@ -53,6 +53,47 @@ mod tests {
             .map(|r| (r.method.to_string(), r.template.replace("*}", "}"), r.operation.to_owned()))
             .collect();
         assert_eq!(documented, routed);
+    }
+
+    /// What the dispatcher and the readers of bodies answer, whatever the handler does.
+    #[test]
+    fn every_operation_lists_what_its_kind_can_answer() {
+        const STATIC: [&str; 8] = [
+            "getHealth",
+            "getReadiness",
+            "getMetrics",
+            "getApiDocument",
+            "getRoot",
+            "getAsset",
+            "getPage",
+            "closeSession",
+        ];
+        let document = document();
+        let mut missing = Vec::new();
+        for route in ROUTES {
+            let path = route.template.replace("*}", "}");
+            let operation = &document["paths"][&path][route.method.as_str().to_lowercase()];
+            // A NUL in the query is refused for every route.
+            let mut expected = vec!["422"];
+            if !STATIC.contains(&route.operation) {
+                expected.extend(["500", "503"]);
+            }
+            if matches!(route.handler, Handler::Authenticated(..)) {
+                expected.extend(["401", "403"]);
+                if route.template.contains("Id}") || route.template.contains("{provider}") {
+                    expected.push("404");
+                }
+            }
+            if operation.get("requestBody").is_some() {
+                expected.extend(["408", "413"]);
+            }
+            if operation["requestBody"]["content"].get("application/json").is_some() {
+                expected.extend(["400", "415"]);
+            }
+            let lacks = expected.into_iter().filter(|status| operation["responses"].get(*status).is_none());
+            missing.extend(lacks.map(|status| format!("{}: {status}", route.operation)));
+        }
+        assert_eq!(missing, Vec::<String>::new());
     }
 
     #[test]

@@ -5,26 +5,24 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::{Run, StageAnswer, answer::stage_answers};
+use super::{PastRun, Run, StageAnswer, answer::stage_answers};
 use crate::{
-    artifacts::{self, Artifact, ArtifactFilter, ArtifactFold},
+    artifacts::{self, Artifact, ArtifactFilter},
     blocks::{self, Block},
     counters,
-    fold::Fold as _,
     fold_error::FoldError,
     numbers, position,
     query_error::QuestionError,
-    run_state::{BlockRow, RunRow, RunState},
+    run_state::{BlockRow, RunRow},
     runs::table,
-    status::BlockStatus,
 };
 
 /// Most failed and running blocks of an answer; more are on the pages of `blocks::page`.
-const OPEN: usize = 200;
+pub(super) const OPEN: usize = 200;
 /// Most other blocks.
-const OTHERS: usize = 100;
+pub(super) const OTHERS: usize = 100;
 /// Most artifacts.
-const ARTIFACTS: usize = 50;
+pub(super) const ARTIFACTS: usize = 50;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,36 +51,14 @@ pub async fn get(c: &mut PgConnection, tenant: TenantId, run: RunId) -> Result<O
 }
 
 /// The run as it was after the last of `events`, which are its stream from version 1 on, in order.
-/// `None`: there are no events. A run of the past never waits for a slot: the tenant's other runs are not folded.
+/// `None`: there are no events.
 pub fn as_of(events: &[impl AsRef<Recorded>]) -> Result<Option<RunDetail>, FoldError> {
-    let Some(last) = events.last().map(AsRef::as_ref) else { return Ok(None) };
-    let (mut state, mut fold) = (RunState::default(), ArtifactFold::default());
-    for event in events.iter().map(AsRef::as_ref) {
-        let change = state.apply(event)?;
-        fold.apply(event, change.as_ref())?;
-    }
-    let Some(row) = state.runs.into_values().next() else { return Ok(None) };
-    let mut blocks: Vec<BlockRow> = state.blocks.into_values().collect();
-    blocks.sort_by_key(|block| std::cmp::Reverse(block.sequence));
-    let (mut open, mut others) = (0, 0);
-    blocks.retain(|block| {
-        let is_open = matches!(block.status, BlockStatus::Failed | BlockStatus::Running);
-        let (taken, most) = if is_open { (&mut open, OPEN) } else { (&mut others, OTHERS) };
-        *taken += 1;
-        *taken <= most
-    });
-    let mut artifacts = fold.created;
-    for (older, newer) in fold.superseded {
-        if let Some(artifact) = artifacts.iter_mut().find(|a| a.artifact_id == older) {
-            artifact.superseded_by = Some(newer);
-        }
-    }
-    artifacts.sort_by_key(|a| std::cmp::Reverse(a.artifact_id));
-    artifacts.truncate(ARTIFACTS);
-    Ok(Some(detail(row, None, blocks, artifacts, last.position, last.recorded_at.date_time())))
+    let mut past = PastRun::default();
+    events.iter().try_for_each(|event| past.apply(event.as_ref()))?;
+    Ok(past.detail())
 }
 
-fn detail(
+pub(super) fn detail(
     row: RunRow,
     counts: Option<&counters::RunCounts>,
     blocks: Vec<BlockRow>,

@@ -83,3 +83,38 @@ fn all_wrong_fields_are_named() {
         assert_eq!(named, fields, "{json}");
     }
 }
+
+#[test]
+fn a_number_is_kept_exactly_or_refused() {
+    let field = |path: &str, value: Value| {
+        let mut lead = json!({"companyName": "Acme", "phone": "2125550147", "household": {}, "extra": {}});
+        match path.split_once('.') {
+            Some((object, name)) => lead[object][name] = value,
+            None => lead[path] = value,
+        }
+        read_json(lead).map(|_| ()).map_err(|errors| errors.into_iter().map(|(field, _)| field).collect::<Vec<_>>())
+    };
+    for (path, value) in [
+        ("household.equity", json!(-2_500_000)),
+        ("household.equity", json!("-2500000")),
+        ("household.equity", json!("($5,000)")),
+        ("household.income", json!(1.5)),
+        ("revenue", json!(1e20)),
+        ("employees", json!("99999999999999999999")),
+        ("employees", json!({"low": -1, "high": 4})),
+        ("extra.rate", json!(0.123_456_789_012_345_67)),
+        ("extra.rate", json!(1e-7)),
+    ] {
+        assert_eq!(field(path, value.clone()), Err(vec![path.to_owned()]), "{value}");
+    }
+    for (path, value) in [
+        ("household.equity", json!(2_500_000)),
+        ("household.equity", json!("$2.5M")),
+        ("employees", json!("n/a")),
+        ("extra.rate", json!(-7)),
+        ("extra.rate", json!(0.1)),
+        ("extra.rate", json!("0.10")),
+    ] {
+        assert_eq!(field(path, value.clone()), Ok(()), "{value}");
+    }
+}

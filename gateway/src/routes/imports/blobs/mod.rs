@@ -1,5 +1,6 @@
 //! Objects of the local store at presigned URLs. The signature is the credential; no key is needed.
 
+mod conditions;
 pub mod get;
 pub mod put;
 

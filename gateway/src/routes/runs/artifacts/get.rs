@@ -1,6 +1,6 @@
 //! `GET /api/pipelines/{runId}/artifacts/{artifactId}`: a redirect to the object, or a preview (`?preview`).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use http::{HeaderValue, StatusCode, header};
@@ -44,8 +44,7 @@ async fn redirect(storage: &Storage, artifact: &Artifact) -> HandlerResult {
     let digest = digest(artifact);
     storage.verify(&artifact.object_path, &digest).await?;
     let name = artifact.object_path.rsplit('/').next().unwrap_or("artifact.ndjson");
-    // Short-lived: the URL works without a key, and a new one can be requested at any time.
-    let signed = storage.download_url(&artifact.object_path, name, Duration::from_secs(3600)).await?;
+    let signed = storage.download_url(&artifact.object_path, name, Storage::DOWNLOAD_VALID).await?;
     let mut response = Response::default();
     *response.status_mut() = StatusCode::FOUND;
     let location = HeaderValue::from_str(&signed.url).map_err(|error| Problem::internal(&error))?;

@@ -14,6 +14,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let run: RunId = request.id(0, "run")?;
     let id: EventId = request.id(1, "event")?;
     run_exists(&app, &caller, run).await?;
+    let _turn = app.heavy_reads.begin(caller.tenant).await?;
     let mut at = Version(0);
     loop {
         let page = app.log.read_stream(caller.tenant, run.into(), at, PAGE).await?;

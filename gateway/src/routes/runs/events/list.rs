@@ -44,6 +44,11 @@ impl EventFilter {
         Ok(Self { types: request.query_all("type"), failed })
     }
 
+    /// Whether a page may read many more events than it lists.
+    fn selects(&self) -> bool {
+        self.failed || !self.types.is_empty()
+    }
+
     fn matches(&self, event: &Recorded) -> bool {
         let is_type = |name: &String| match name.strip_suffix('*') {
             Some(prefix) => event.event_type.starts_with(prefix),
@@ -59,6 +64,10 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let (filter, limit) = (EventFilter::parse(&request)?, request.limit(100, 500)? as usize);
     let newest = run_exists(&app, &caller, run).await?;
     let mut at = start(&app, &caller, run, &request, newest).await?;
+    let _turn = match filter.selects() {
+        true => Some(app.heavy_reads.begin(caller.tenant).await?),
+        false => None,
+    };
     let (mut found, mut scanned, mut more) = (Vec::new(), 0, true);
     while more && found.len() < limit && scanned < MAX_SCANNED {
         let page = app.log.read_stream(caller.tenant, run.into(), at, PAGE.min(limit.max(50))).await?;

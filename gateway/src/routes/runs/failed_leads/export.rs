@@ -30,8 +30,11 @@ const CHUNK: usize = 64 << 10;
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let run: RunId = request.id(0, "run")?;
     run_exists(&app, &caller, run).await?;
+    let turn = app.heavy_reads.begin(caller.tenant).await?;
     let sources = app.failed_leads.of_run(caller.tenant, run).await?;
     let extra = extra_columns(&app, &sources).await?;
+    // The rows go out as fast as the client reads them, a small object at a time.
+    drop(turn);
     let (sender, receiver) = mpsc::channel::<Result<Vec<u8>, Interrupted>>(4);
     let writer_app = Arc::clone(&app);
     tokio::spawn(async move {

@@ -17,6 +17,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let run: RunId = request.id(0, "run")?;
     let (limit, offset) = (request.limit(100, MAX_PAGE)? as usize, request.query_as::<u64>("offset")?.unwrap_or(0));
     run_exists(&app, &caller, run).await?;
+    let _turn = app.heavy_reads.begin(caller.tenant).await?;
     let sources = app.failed_leads.of_run(caller.tenant, run).await?;
     let total: u64 = sources.iter().map(FailedLeadSource::leads).sum();
     let leads = page(&app, &sources, offset, limit).await?;
