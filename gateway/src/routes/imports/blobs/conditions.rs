@@ -68,8 +68,14 @@ fn part(range: &str, size: u64) -> Selection {
     match parsed.validate(size).as_deref() {
         Ok([one]) => Selection::Part(*one.start()..*one.end() + 1),
         Ok(_) => Selection::Whole,
-        Err(_) if parsed.ranges.len() > 1 => Selection::Whole,
-        Err(_) => Selection::OutsideObject,
+        Err(_) => match &parsed.ranges[..] {
+            [one] => match one.start {
+                // It ends before it begins: of a wrong form.
+                StartPosition::Index(first) if first < size => Selection::Whole,
+                StartPosition::Index(_) | StartPosition::FromLast(_) => Selection::OutsideObject,
+            },
+            _ => Selection::Whole,
+        },
     }
 }
 
