@@ -87,7 +87,9 @@ mod tests {
             if operation.get("requestBody").is_some() {
                 expected.extend(["408", "413"]);
             }
-            if operation["requestBody"]["content"].get("application/json").is_some() {
+            // Webhooks and presigned uploads are read as they are.
+            let is_json = operation["requestBody"]["content"].get("application/json").is_some();
+            if is_json && !route.template.starts_with("/api/webhooks/") {
                 expected.extend(["400", "415"]);
             }
             let lacks = expected.into_iter().filter(|status| operation["responses"].get(*status).is_none());

@@ -5,6 +5,7 @@ use std::{ops::Range, time::SystemTime};
 
 use headers::{ETag, Header, IfMatch, IfModifiedSince, IfNoneMatch, IfRange, IfUnmodifiedSince, LastModified};
 use http::{HeaderMap, header};
+use http_range_header::StartPosition;
 
 /// What of the object the answer holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,11 +57,25 @@ pub fn select(headers: &HeaderMap, stored: &Validators, size: u64) -> Selection 
 fn part(range: &str, size: u64) -> Selection {
     // Another unit or a wrong form is ignored, and so are several ranges.
     let Ok(parsed) = http_range_header::parse_range_header(range) else { return Selection::Whole };
+    // More of the end than there is means all of it.
+    if let [one] = &parsed.ranges[..]
+        && let StartPosition::FromLast(last) = one.start
+        && last >= size
+        && size > 0
+    {
+        return Selection::Part(0..size);
+    }
     match parsed.validate(size).as_deref() {
         Ok([one]) => Selection::Part(*one.start()..*one.end() + 1),
         Ok(_) => Selection::Whole,
-        Err(_) if parsed.ranges.len() > 1 => Selection::Whole,
-        Err(_) => Selection::OutsideObject,
+        Err(_) => match &parsed.ranges[..] {
+            [one] => match one.start {
+                // It ends before it begins: of a wrong form.
+                StartPosition::Index(first) if first < size => Selection::Whole,
+                StartPosition::Index(_) | StartPosition::FromLast(_) => Selection::OutsideObject,
+            },
+            _ => Selection::Whole,
+        },
     }
 }
 
