@@ -94,10 +94,11 @@ async fn a_message_starts_one_run_where_both_sets_of_conditions_hold() {
     assert!(taken(api, &path, &yes).await, "a delivery that comes again");
     completed(api, &id, 1, "automation").await;
     // Another message, which Twilio brings by the number alone, is another run.
+    // The number is asked for at the sandbox's carrier, before the tenant has an account of its own.
+    assert_eq!(api.post("/api/sending/numbers", &json!({"number": OURS, "provider": "twilio"})).await.0, 202);
     let account = json!({"key": SECRET, "account": "AC1"});
     let put = api.request(reqwest::Method::PUT, "/api/providers/twilio").json(&account);
     assert_eq!(put.send().await.expect("an answer").status(), 202);
-    assert_eq!(api.post("/api/sending/numbers", &json!({"number": OURS, "provider": "twilio"})).await.0, 202);
     let fields = [("MessageSid", "SM1"), ("From", "+12125550001"), ("To", OURS), ("Body", "How much is it?")];
     let asks = twilio(api, "/api/webhooks/twilio", &fields);
     taken(api, "/api/webhooks/twilio", &asks).await;

@@ -1,6 +1,7 @@
 //! One process: the roles it runs, what they share, the keys it derives, and its log lines and metrics.
 
 mod broker_client;
+mod forward;
 pub mod from_config;
 pub mod keys;
 mod roles;

@@ -1,6 +1,6 @@
 //! LUCI in one process: connection pools, log and broker, and the roles that use them.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::OptionFuture};
 use luci_config::{
@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     broker_client::connected,
+    forward::forward,
     roles::{DegradedRoles, ProcessRole, Roles},
 };
 
@@ -231,16 +232,14 @@ impl System {
             cleanups: vec![luci_stages::PROVIDER_UPLOADS],
             ..clock::ClockOptions::owned_by(&setup.instance)
         };
-        let (issuer, log, storage) = (issuer.clone(), self.log.clone(), setup.storage.clone());
-        let mut sealing = setup.sealing.clone();
+        let (issuer, log, mut sealing) = (issuer.clone(), self.log.clone(), setup.sealing.clone());
+        let storage = setup.storage.clone();
         let objects = StoredObjectsOptions {
             cleanups: vec![luci_stages::OLD_UPLOADS],
             ..StoredObjectsOptions::owned_by(&setup.instance)
         };
         match &mut sealing {
-            Some(options) => {
-                options.memory.broker = Some(SealStream::on(&nats));
-            }
+            Some(options) => options.memory.broker = Some(SealStream::on(&nats)),
             None => tracing::warn!(instance = setup.instance, "log is not sealed: LUCI_SEAL_KEY is not set"),
         }
         self.roles.start(ProcessRole::Clock, self.stop.clone(), move |stop| {
@@ -260,9 +259,9 @@ impl System {
 
     fn sender(&mut self, setup: &Setup) -> Result<(), SystemError> {
         let options = setup.sender.clone();
-        let accounts = CarrierAccounts::new(setup.senders.clone(), setup.vault.clone(), options.call_timeout);
-        let (accounts, engine) =
-            (accounts.map_err(SystemError::Providers)?, (self.pool.clone(), self.log.clone(), setup.storage.clone()));
+        let accounts = CarrierAccounts::new(setup.senders.clone(), setup.vault.clone(), options.call_timeout)
+            .map_err(SystemError::Providers)?;
+        let engine = (self.pool.clone(), self.log.clone(), setup.storage.clone());
         self.roles.start(ProcessRole::Sender, self.stop.clone(), move |stop| {
             sender::run(options.clone(), engine.clone(), accounts.clone(), stop)
         });
@@ -292,12 +291,4 @@ impl System {
             let _ = tokio::time::timeout(Duration::from_secs(2), pool.close()).await;
         }
     }
-}
-
-/// Forwards positions; never returns.
-async fn forward(mut from: watch::Receiver<Position>, to: watch::Sender<Position>) -> Infallible {
-    while from.changed().await.is_ok() {
-        to.send_replace(*from.borrow_and_update());
-    }
-    std::future::pending().await
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use luci_schema::object_key::ObjectKey;
 use object_store::{CopyMode, CopyOptions, ObjectStore};
 
-use crate::{Storage, StorageError, StoredObject, VerifiedObject, path};
+use crate::{Storage, StorageError, VerifiedObject, path};
 
 /// The announced properties of an upload. `checksum` is SHA-256 in hex, when announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,14 +37,14 @@ pub enum UploadRefused {
 
 impl UploadExpected {
     /// Compares what is known of an object without reading it.
-    fn compare(&self, stored: StoredObject) -> Result<(), UploadRefused> {
-        if stored.size_bytes > self.max_bytes {
-            return Err(UploadRefused::TooLarge { found: stored.size_bytes, max: self.max_bytes });
+    fn compare(&self, size_bytes: u64, content_type: Option<String>) -> Result<(), UploadRefused> {
+        if size_bytes > self.max_bytes {
+            return Err(UploadRefused::TooLarge { found: size_bytes, max: self.max_bytes });
         }
-        if let Some(expected) = self.size_bytes.filter(|size| *size != stored.size_bytes) {
-            return Err(UploadRefused::Size { expected, found: stored.size_bytes });
+        if let Some(expected) = self.size_bytes.filter(|size| *size != size_bytes) {
+            return Err(UploadRefused::Size { expected, found: size_bytes });
         }
-        match stored.content_type {
+        match content_type {
             Some(found) if !same_media_type(&found, &self.content_type) => {
                 Err(UploadRefused::ContentType { expected: self.content_type.clone(), found })
             }
@@ -69,7 +69,8 @@ impl Storage {
         if self.head(&to).await?.is_some() {
             return Ok(());
         }
-        expected.compare(self.head(&from).await?.ok_or(UploadRefused::Missing)?)?;
+        let upload = self.head(&from).await?.ok_or(UploadRefused::Missing)?;
+        expected.compare(upload.size_bytes, upload.content_type)?;
         match self.copy_new(&from, &to).await {
             Err(StorageError::NotFound(_)) => Err(UploadRefused::Missing),
             copied => Ok(copied.map(drop)?),
@@ -101,10 +102,11 @@ impl Storage {
         expected: &UploadExpected,
     ) -> Result<Arc<VerifiedObject>, UploadRefused> {
         let object_path = key.to_string();
-        expected.compare(self.head(&object_path).await?.ok_or(UploadRefused::Missing)?)?;
+        let copy = self.head(&object_path).await?.ok_or(UploadRefused::Missing)?;
+        expected.compare(copy.size_bytes, copy.content_type)?;
         let found = self.read_whole(&object_path).await?;
         let digest = found.digest();
-        expected.compare(StoredObject { size_bytes: digest.size_bytes, content_type: None })?;
+        expected.compare(digest.size_bytes, None)?;
         match &expected.checksum {
             Some(announced) if !announced.eq_ignore_ascii_case(&digest.checksum) => {
                 Err(UploadRefused::Checksum { expected: announced.clone(), found: digest.checksum.clone() })
