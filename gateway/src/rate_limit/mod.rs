@@ -35,7 +35,7 @@ pub struct RateLimitOptions {
 impl Default for RateLimitOptions {
     fn default() -> Self {
         Self {
-            key: Some(Rate::new(200, 2_000)),
+            key: Some(Rate::new(2_000, 10_000)),
             address: Some(Rate::new(50, 500)),
             webhook: Some(Rate::new(500, 5_000)),
         }
