@@ -1,4 +1,4 @@
-//! What browsers are told and asked under https: HSTS, the content security policy, the origin of requests with a cookie.
+//! Headers for browsers under https (HSTS, content security policy), and the origin check of requests with a cookie.
 
 use luci::process::ProcessRole;
 use luci_gateway::Options;

@@ -20,7 +20,8 @@ use crate::{
 
 const PAIRS: [&str; 4] = ["engine", "relay", "clock", "projections"];
 const MASTER_KEY: &str = "00000000000000000000000000000000000000000000000000000000000000aa";
-const START: Duration = Duration::from_secs(20);
+/// In which a process has started, and tries to acquire its lease.
+const START: Duration = Duration::from_secs(3);
 
 pub struct Cluster {
     pub caller: Caller,
@@ -126,7 +127,7 @@ impl Cluster {
     /// Waits until a process of the role that was started stands by.
     pub async fn settled(&self, role: &str) -> anyhow::Result<()> {
         ensure!(PAIRS.contains(&role), "{role} is no pair");
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        tokio::time::sleep(START).await;
         let mut members = self.members.iter().filter(|member| member.role == role);
         let running = members.all(|member| {
             let mut child = member.child.lock().unwrap_or_else(PoisonError::into_inner);
