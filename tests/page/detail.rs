@@ -42,6 +42,7 @@ async fn every_block_file_and_moment_of_a_run_is_reachable() {
     page.browser.until(&format!("{files} > 140")).await;
 
     past(&mut page, &run).await;
+    proof(&mut page).await;
 
     // An event, from its address: cause, hash, payload; its hash is checked here.
     page.open(&format!("pipelines/{run}?tab=events&event=3")).await;
@@ -52,6 +53,19 @@ async fn every_block_file_and_moment_of_a_run_is_reachable() {
     page.browser.until("document.querySelectorAll('#events [data-version]').length > 0 && [...document.querySelectorAll('#events [data-version]')].every((row) => /block:completed/.test(row.innerText) && /Score/.test(row.innerText))").await;
     assert!(page.browser.errors.is_empty(), "{:?}", page.browser.errors);
     page.stop().await;
+}
+
+/// The file of the proof is the one that `luci audit verify` reads.
+async fn proof(page: &mut Page) {
+    page.browser.eval("HTMLAnchorElement.prototype.click = function () { window.asked = this.href }").await;
+    page.click("[aria-label='More actions']").await;
+    page.click_text("Download the proof").await;
+    page.browser.until("window.asked").await;
+    page.browser.eval("fetch(window.asked).then((file) => file.text()).then((text) => (window.file = text))").await;
+    page.browser.until("window.file").await;
+    let file = page.browser.eval("window.file").await;
+    let verdict = luci_schema::history::verify(file.as_str().expect("a text").as_bytes()).expect("read");
+    assert!(verdict.is_intact() && verdict.format == "luci-history/2", "{verdict:?}");
 }
 
 /// The past: the page shows what the server's fold says, and nothing can be done.

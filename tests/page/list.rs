@@ -27,6 +27,15 @@ async fn filters_are_in_the_address_and_the_focus_survives_updates() {
     page.open("pipelines?q=nothing-begins-so").await;
     page.browser.until("/No runs match/.test(document.querySelector('main').innerText)").await;
 
+    // A sector is left out: runs without a sector stay.
+    page.open("pipelines").await;
+    page.click_text("Filter").await;
+    page.browser.until("document.querySelector('dialog[open] fieldset:nth-of-type(2) input')").await;
+    page.browser.eval("document.querySelector('dialog[open] fieldset:nth-of-type(2) input').click()").await;
+    page.click_text("Show").await;
+    page.browser.until(&format!("location.search.startsWith('?exclude=sector_') && {rows} === 2")).await;
+    page.browser.until("document.querySelector('[aria-label^=\"Remove the filter not sector\"]')").await;
+
     // Keys: move, select. The report of a command names each run, before and after.
     page.open("pipelines").await;
     page.browser.until(&format!("{rows} === 2")).await;

@@ -102,6 +102,7 @@ async fn each_filter_finds_its_runs() {
     let now = luci_schema::Micros::now().date_time();
     let hour = time::Duration::hours(1);
     let by = |q: &str| RunFilter { q: Some(q.into()), ..RunFilter::default() };
+    let done_sector = done.run.queued().sector_id.as_slice();
     let cases: Vec<(RunFilter, Vec<RunId>)> = vec![
         (RunFilter::default(), vec![done.id, waiting.id]),
         (RunFilter { status: vec![RunStatus::Queued], ..RunFilter::default() }, vec![waiting.id]),
@@ -110,6 +111,15 @@ async fn each_filter_finds_its_runs() {
             vec![done.id, waiting.id],
         ),
         (RunFilter { sector_id: done.run.queued().sector_id, ..RunFilter::default() }, vec![done.id]),
+        (RunFilter { exclude_sector_id: done_sector.to_vec(), ..RunFilter::default() }, vec![waiting.id]),
+        (
+            RunFilter {
+                exclude_sector_id: done_sector.to_vec(),
+                q: Some("sector of d".into()),
+                ..RunFilter::default()
+            },
+            vec![],
+        ),
         (by("done"), vec![done.id]),
         (by("SECTOR OF W"), vec![waiting.id]),
         (by(&id_prefix), vec![done.id]),
@@ -146,6 +156,10 @@ fn every_kind_of_filter() -> Vec<RunFilter> {
         RunFilter { status: vec![RunStatus::Running], ..RunFilter::default() },
         RunFilter { status: vec![RunStatus::Failed, RunStatus::Running], ..RunFilter::default() },
         RunFilter { sector_id: format!("sector_01{:024}", 7).parse().ok(), ..RunFilter::default() },
+        RunFilter {
+            exclude_sector_id: format!("sector_01{:024}", 7).parse().into_iter().collect(),
+            ..RunFilter::default()
+        },
         RunFilter { q: Some("pipeline 42".into()), ..RunFilter::default() },
         RunFilter { q: Some("sector 999".into()), ..RunFilter::default() },
         RunFilter { q: Some(format!("run_01{:020}", 12)), ..RunFilter::default() },

@@ -22,6 +22,7 @@ async fn queue_calls(fixture: &Fixture, count: u64) {
         send_key: channel::send_key(fixture.tenant, channel::Channel::Call, &to(lead.row), "test", 1),
         lead_id: lead.lead_id,
         phone: to(lead.row),
+        extension: (lead.row == 1).then(|| "12".to_owned()),
         contact_name: None,
         company_name: None,
         priority: 5,
@@ -63,5 +64,7 @@ async fn calls_are_placed_once_where_the_tenant_says_what_to_say() {
     let taken = fixture.taken();
     assert_eq!(taken.len(), 2);
     assert!(taken.iter().all(|taken| taken.channel == "call" && taken.body == "https://voice.example/hello"));
+    let digits = |row| taken.iter().find(|one| one.to == to(row)).expect("called").send_digits.clone();
+    assert_eq!((digits(1).as_deref(), digits(2)), (Some("wwww12"), None), "the extension is dialled");
     assert_eq!((fixture.count(PLACED).await, fixture.count(SKIPPED).await), (2, 1));
 }

@@ -6,15 +6,26 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Outcome, client::Api, out};
+use super::{
+    Outcome,
+    client::Api,
+    out::{self, Format, table::Column},
+};
 use crate::config::Config;
+
+const COLUMNS: [Column; 4] = [
+    Column::text("AUTOMATION", "automationId"),
+    Column::text("ENABLED", "enabled"),
+    Column::text("TRIGGER", "trigger.type"),
+    Column::text("NAME", "name"),
+];
 
 #[derive(Debug, Subcommand)]
 pub enum Automation {
     /// List the automations
     List {
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Show one with its recent history
     Show {
@@ -63,7 +74,7 @@ impl Automation {
         let api = Api::find(config)?;
         let at = |id: &str| format!("/api/automations/{id}");
         let answer = match self {
-            Self::List { json } => return list(&api, json).await,
+            Self::List { format } => return list(&api, format).await,
             Self::Show { id } => api.get(&at(&id)).await?,
             Self::Create { definition } => api.post("/api/automations", &read(&definition)?).await?,
             Self::Update { id, definition } => api.post(&at(&id), &read(&definition)?).await?,
@@ -85,17 +96,8 @@ fn read(path: &Path) -> anyhow::Result<Value> {
     serde_json::from_str(&text).context("the definition is not JSON")
 }
 
-async fn list(api: &Api, json: bool) -> anyhow::Result<Outcome> {
-    let page = api.get("/api/automations").await?;
-    if json {
-        out::json(&page)?;
-        return Ok(Outcome::Done);
-    }
-    for one in page["automations"].as_array().into_iter().flatten() {
-        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-        let state = if one["enabled"] == true { "enabled" } else { "disabled" };
-        let (id, kind, name) = (text(&one["automationId"]), text(&one["trigger"]["type"]), text(&one["name"]));
-        out::line(&format!("{id}  {state:<8}  {kind:<16}  {name}"))?;
-    }
-    Ok(Outcome::Done)
+async fn list(api: &Api, format: Format) -> anyhow::Result<Outcome> {
+    let found = api.get("/api/automations").await?;
+    let items = found["automations"].as_array().map(Vec::as_slice).unwrap_or_default();
+    format.list(&found, items, &COLUMNS, "automations")
 }

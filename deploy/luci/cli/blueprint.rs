@@ -6,15 +6,26 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Outcome, client::Api, out};
+use super::{
+    Outcome,
+    client::Api,
+    out::{self, Format, table::Column},
+};
 use crate::config::Config;
+
+const COLUMNS: [Column; 4] = [
+    Column::text("BLUEPRINT", "blueprintId"),
+    Column::number("ACTIVE", "activeVersion"),
+    Column::text("NAME", "name"),
+    Column::text("STAGES", "stageNames"),
+];
 
 #[derive(Debug, Subcommand)]
 pub enum Blueprint {
     /// List the newest version of each
     List {
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Show every version of one
     Show {
@@ -51,7 +62,7 @@ impl Blueprint {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
         let answer = match self {
-            Self::List { json } => return list(&api, json).await,
+            Self::List { format } => return list(&api, format).await,
             Self::Show { id } => api.get(&format!("/api/blueprints/{id}")).await?,
             Self::Create { name, stages, of, later } => {
                 let text =
@@ -73,18 +84,14 @@ impl Blueprint {
     }
 }
 
-async fn list(api: &Api, json: bool) -> anyhow::Result<Outcome> {
-    let page = api.get("/api/blueprints").await?;
-    if json {
-        out::json(&page)?;
-        return Ok(Outcome::Done);
-    }
-    for blueprint in page["blueprints"].as_array().into_iter().flatten() {
-        let (id, name) = (blueprint["blueprintId"].as_str(), blueprint["name"].as_str());
-        let stages: Vec<&str> =
-            blueprint["stages"].as_array().into_iter().flatten().filter_map(|spec| spec["stage"].as_str()).collect();
-        let version = &blueprint["activeVersion"];
-        out::line(&format!("{}  v{version:<3} {:<24}  {}", id.unwrap_or("-"), name.unwrap_or("-"), stages.join(" ")))?;
-    }
-    Ok(Outcome::Done)
+async fn list(api: &Api, format: Format) -> anyhow::Result<Outcome> {
+    let found = api.get("/api/blueprints").await?;
+    let with_names = |one: &Value| {
+        let stages = one["stages"].as_array().into_iter().flatten();
+        let mut one = one.clone();
+        one["stageNames"] = stages.map(|spec| spec["stage"].clone()).collect();
+        one
+    };
+    let items: Vec<Value> = found["blueprints"].as_array().into_iter().flatten().map(with_names).collect();
+    format.list(&found, &items, &COLUMNS, "blueprints")
 }

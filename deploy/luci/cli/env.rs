@@ -8,6 +8,7 @@ use super::{Outcome, out};
 use crate::{
     config::Config,
     local::{Credentials, InstanceFile},
+    process::telemetry,
 };
 
 #[derive(Debug, Args)]
@@ -24,13 +25,18 @@ impl Env {
             bail!("no instance has run in {}; start one with `luci up --data-dir {0}`", dir.display());
         };
         let key = Credentials::first(dir)?.map(|credentials| credentials.api_key);
-        let lines = [
+        if !instance.is_running() {
+            let dir = dir.display();
+            telemetry::notice(format_args!("the instance in {dir} is stopped: luci --data-dir {dir} up"));
+        }
+        let store = instance.store_address().map(|store| store.variables()).unwrap_or_default();
+        let mut lines = vec![
             ("LUCI_URL", Some(instance.url)),
             ("LUCI_API_KEY", key),
             ("LUCI_DATABASE_URL", Some(instance.database_url)),
             ("LUCI_NATS_URL", Some(instance.nats_url)),
-            ("LUCI_STORE_URL", Some(instance.store_url)),
         ];
+        lines.extend(store.iter().map(|(name, value)| (name.as_str(), Some(value.clone()))));
         if self.json {
             out::json(&lines.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect())?;
             return Ok(Outcome::Done);

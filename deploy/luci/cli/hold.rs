@@ -3,15 +3,26 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Outcome, client::Api, out};
+use super::{
+    Outcome,
+    client::Api,
+    out::{self, Format, table::Column},
+};
 use crate::config::Config;
+
+const COLUMNS: [Column; 4] = [
+    Column::time("AT", "createdAt"),
+    Column::text("NUMBER", "number"),
+    Column::text("RULE", "rule"),
+    Column::text("TEXT", "text"),
+];
 
 #[derive(Debug, Subcommand)]
 pub enum Hold {
     /// List the messages that wait for a decision
     List {
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// The message is not an opt-out: queued messages are sent
     Release {
@@ -29,7 +40,7 @@ impl Hold {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
         match self {
-            Self::List { json } => list(&api, json).await,
+            Self::List { format } => list(&api, format).await,
             Self::Release { number } => decide(&api, &number, "release").await,
             Self::Suppress { number } => decide(&api, &number, "suppress").await,
         }
@@ -42,16 +53,8 @@ async fn decide(api: &Api, number: &str, decision: &str) -> anyhow::Result<Outco
     Ok(Outcome::Done)
 }
 
-async fn list(api: &Api, json: bool) -> anyhow::Result<Outcome> {
-    let page = api.get("/api/holds?limit=500").await?;
-    if json {
-        out::json(&page)?;
-        return Ok(Outcome::Done);
-    }
-    for hold in page["holds"].as_array().into_iter().flatten() {
-        let text = |name: &str| hold[name].as_str().unwrap_or("-").to_owned();
-        let words = text("text").split_whitespace().collect::<Vec<_>>().join(" ");
-        out::line(&format!("{}  {}  {}  {words}", text("createdAt"), text("number"), text("rule")))?;
-    }
-    Ok(Outcome::Done)
+async fn list(api: &Api, format: Format) -> anyhow::Result<Outcome> {
+    let found = api.get("/api/holds?limit=500").await?;
+    let items = found["holds"].as_array().map(Vec::as_slice).unwrap_or_default();
+    format.list(&found, items, &COLUMNS, "messages wait for a decision")
 }

@@ -10,15 +10,19 @@ use serde_json::{Value, json};
 use super::{
     Outcome,
     client::Api,
-    out,
+    out::{self, Format},
     run::{self, Options},
 };
 use crate::{config::Config, process::telemetry};
 
 #[derive(Debug, Args)]
 pub struct Import {
+    /// CSV file; `-` reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Name of the file, for lists [default: that of FILE]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// Sector that the leads are assigned to
     #[arg(long, value_name = "SECTOR")]
     sector: Option<String>,
@@ -51,17 +55,19 @@ pub struct Import {
     /// Start without a question, for all rows of the file
     #[arg(long)]
     yes: bool,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 impl Import {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
-        let import = upload(&api, &self.file, &self.layout()).await?;
+        let import = self.upload(&api).await?;
         if !self.start && !self.watch {
-            self.print(&import)?;
-            return Ok(Outcome::Done);
+            return self.print(&import);
+        }
+        if self.format.is_text() {
+            described(&import).iter().for_each(|line| telemetry::notice(out::escaped(line)));
         }
         let mut body =
             json!({"importId": import["importId"], "options": self.options.body(), "allowRepeat": self.allow_repeat});
@@ -73,10 +79,20 @@ impl Import {
         }
         let run = run::start(&api, &body, None).await?;
         if !self.watch {
-            run::print_id(&run, self.json)?;
-            return Ok(Outcome::Done);
+            return self.format.one(&json!({"runId": run}), || run.clone());
         }
-        run::watch_to_end(&api, &run, self.json).await
+        run::watch_to_end(&api, &run, self.format).await
+    }
+
+    async fn upload(&self, api: &Api) -> anyhow::Result<Value> {
+        if self.file.as_os_str() != "-" {
+            return upload(api, &self.file, self.name.as_deref(), &self.layout()).await;
+        }
+        // The size is part of the upload's signature, so the whole input has to be there first.
+        let mut input = tempfile::NamedTempFile::new().context("cannot keep standard input")?;
+        std::io::copy(&mut std::io::stdin().lock(), &mut input).context("cannot read standard input")?;
+        let name = self.name.as_deref().unwrap_or("stdin.csv");
+        upload(api, input.path(), Some(name), &self.layout()).await
     }
 
     /// On a terminal, shows the estimate and asks; the run then takes all rows of the file. So it does with `--yes`. Else the
@@ -103,16 +119,12 @@ impl Import {
         Ok(agreed)
     }
 
-    fn print(&self, import: &Value) -> anyhow::Result<()> {
-        if self.json {
-            return out::json(import);
-        }
-        let id = import["importId"].as_str().unwrap_or_default();
-        out::line(&format!("{id}  {} rows", import["rows"]))?;
-        for line in described(import) {
-            out::line(&line)?;
-        }
-        Ok(())
+    fn print(&self, import: &Value) -> anyhow::Result<Outcome> {
+        self.format.one(import, || {
+            let id = import["importId"].as_str().unwrap_or_default();
+            let lines = std::iter::once(format!("{id}  {} rows", import["rows"])).chain(described(import));
+            lines.collect::<Vec<_>>().join("\n")
+        })
     }
 
     /// What the caller says about the file, as the API takes it.
@@ -160,8 +172,10 @@ fn described(import: &Value) -> Vec<String> {
 }
 
 /// Creates an upload, sends the file, and completes the upload. Returns the completed import.
-pub async fn upload(api: &Api, file: &std::path::Path, layout: &Value) -> anyhow::Result<Value> {
-    let name = file.file_name().with_context(|| format!("{} has no file name", file.display()))?.to_string_lossy();
+/// `name` is the file's own by default.
+pub async fn upload(api: &Api, file: &std::path::Path, name: Option<&str>, layout: &Value) -> anyhow::Result<Value> {
+    let own = file.file_name().with_context(|| format!("{} has no file name", file.display()))?.to_string_lossy();
+    let name = name.unwrap_or(&own);
     let metadata = tokio::fs::metadata(file).await.with_context(|| format!("cannot read {}", file.display()))?;
     anyhow::ensure!(metadata.is_file(), "{} is not a file", file.display());
     anyhow::ensure!(metadata.len() > 0, "{} is empty", file.display());

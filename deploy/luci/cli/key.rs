@@ -3,15 +3,27 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Outcome, client::Api, out};
+use super::{
+    Outcome,
+    client::Api,
+    out::{self, Format, table::Column},
+};
 use crate::{config::Config, process::telemetry};
+
+const COLUMNS: [Column; 5] = [
+    Column::text("KEY", "keyId"),
+    Column::text("ROLE", "role"),
+    Column::text("BEGINS", "prefix"),
+    Column::time("REVOKED", "revokedAt"),
+    Column::text("NAME", "name"),
+];
 
 #[derive(Debug, Subcommand)]
 pub enum Key {
     /// List the keys, without their secrets
     List {
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Create a key; its secret is shown only once
     Create {
@@ -19,8 +31,8 @@ pub enum Key {
         /// viewer, member, admin, owner or auditor
         #[arg(long, default_value = "member")]
         role: String,
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Revoke a key, effective at once
     Revoke {
@@ -33,8 +45,8 @@ impl Key {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
         match self {
-            Self::List { json } => list(&api, json).await,
-            Self::Create { name, role, json } => create(&api, &name, &role, json).await,
+            Self::List { format } => list(&api, format).await,
+            Self::Create { name, role, format } => create(&api, &name, &role, format).await,
             Self::Revoke { key } => {
                 api.delete(&format!("/api/keys/{key}")).await?;
                 out::line(&format!("{key} revoked"))?;
@@ -44,33 +56,17 @@ impl Key {
     }
 }
 
-async fn list(api: &Api, json: bool) -> anyhow::Result<Outcome> {
-    let page = api.get("/api/keys").await?;
-    if json {
-        out::json(&page)?;
-        return Ok(Outcome::Done);
-    }
-    for key in page["keys"].as_array().into_iter().flatten() {
-        let text = |name: &str| key[name].as_str().unwrap_or("-").to_owned();
-        let state = if key["revokedAt"].is_null() { "" } else { "  revoked" };
-        out::line(&format!(
-            "{}  {:<8}  {:<12}…  {}{state}",
-            text("keyId"),
-            text("role"),
-            text("prefix"),
-            text("name")
-        ))?;
-    }
-    Ok(Outcome::Done)
+async fn list(api: &Api, format: Format) -> anyhow::Result<Outcome> {
+    let found = api.get("/api/keys").await?;
+    let items = found["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
+    format.list(&found, items, &COLUMNS, "keys")
 }
 
-async fn create(api: &Api, name: &str, role: &str, json: bool) -> anyhow::Result<Outcome> {
+async fn create(api: &Api, name: &str, role: &str, format: Format) -> anyhow::Result<Outcome> {
     let created = api.post("/api/keys", &json!({"name": name, "role": role})).await?;
-    if json {
-        out::json(&created)?;
-    } else {
-        out::line(created["key"].as_str().unwrap_or_default())?;
+    let outcome = format.one(&created, || created["key"].as_str().unwrap_or_default().to_owned())?;
+    if format.is_text() {
         telemetry::notice("The key is shown only once; store it in a safe place.");
     }
-    Ok(Outcome::Done)
+    Ok(outcome)
 }

@@ -6,7 +6,10 @@ use luci_schema::migrate;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{Outcome, out};
+use super::{
+    Outcome,
+    out::{self, Format},
+};
 use crate::{
     config::{Config, MissingSetting},
     local::InstanceFile,
@@ -17,9 +20,8 @@ pub struct Migrate {
     /// List pending migrations without applying them
     #[arg(long)]
     dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// `LUCI_DATABASE_URL`, else the database of the instance in the data folder.
@@ -38,10 +40,10 @@ impl Migrate {
         let pool = pool.context("cannot connect to the database")?;
         let migrations = if self.dry_run { migrate::pending(&pool).await? } else { migrate::run(&pool).await? };
         pool.close().await;
-        if self.json {
+        if !self.format.is_text() {
             let list: Vec<_> =
                 migrations.iter().map(|m| json!({"version": m.version, "name": m.description})).collect();
-            out::json(&json!({"dryRun": self.dry_run, "migrations": list}))?;
+            self.format.document(&json!({"dryRun": self.dry_run, "migrations": list}))?;
             return Ok(Outcome::Done);
         }
         for migration in &migrations {

@@ -1,30 +1,41 @@
 //! The command line; each subcommand is a file. Exit codes: 0 success, 1 error, or a run or check that failed, 2 usage,
-//! 78 configuration, 130 interrupted while it watched a run.
+//! 78 configuration, 130 interrupted while it watched a run. A closed pipe (`| head`) ends the program silently.
 
+mod artifact;
 pub mod audit;
 mod automation;
 mod backup;
 mod blueprint;
+mod catalog;
+mod chosen_instance;
 mod client;
+mod completion;
 pub mod demo;
+mod doctor;
+mod download;
 mod env;
 mod hold;
+mod ids;
 mod import;
 mod key;
 mod lead;
+mod message;
 mod migrate;
 mod out;
 mod projections;
 mod provider;
 mod relay;
 mod restore;
+mod results;
 mod run;
 mod run_list;
 pub mod sandbox;
 mod serve;
 mod storage;
+mod suppression;
 mod tenant;
 mod up;
+mod version;
 mod watch;
 mod webhook;
 
@@ -70,18 +81,35 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Upload a CSV of leads, and optionally start a run on it
     Import(import::Import),
-    /// Add leads from JSON
+    /// List, show, export and add leads
     #[command(subcommand)]
     Lead(lead::Lead),
     /// Start, show, watch and control runs
     #[command(subcommand)]
     Run(run::Run),
+    /// Show what a run produced: counts, files, messages, and every lead as CSV or JSON lines
+    Results(results::Results),
+    /// List and download the files that a run wrote
+    #[command(subcommand)]
+    Artifact(artifact::Artifact),
+    /// List messages; approve and reject drafts
+    #[command(subcommand)]
+    Message(message::Message),
     /// Manage automations, which start runs on triggers
     #[command(subcommand)]
     Automation(automation::Automation),
     /// List, show, publish, activate and archive blueprints
     #[command(subcommand)]
     Blueprint(blueprint::Blueprint),
+    /// List and show sectors
+    #[command(subcommand)]
+    Sector(catalog::Sector),
+    /// List and show templates of messages
+    #[command(subcommand)]
+    Template(catalog::Template),
+    /// List, add and lift suppressions: numbers and addresses that are never contacted
+    #[command(subcommand)]
+    Suppression(suppression::Suppression),
     /// Create a tenant with its owner and an API key, as operator
     #[command(subcommand)]
     Tenant(tenant::Tenant),
@@ -114,7 +142,28 @@ enum Command {
     /// Show the position of the read tables, and rebuild them, as operator
     #[command(subcommand)]
     Projections(projections::Projections),
+    /// Check programs, ports, Postgres, NATS, the store, keys, clocks and seals, and say what to do
+    Doctor(doctor::Doctor),
+    /// Print the completion script of a shell
+    Completion(completion::Completion),
+    /// Write the manual pages into a folder
+    Man(completion::Man),
+    /// Print the version of this program, and of the gateway
+    Version(version::Version),
 }
+
+impl Command {
+    /// Whether it acts on what runs already, so that the data folder of a flag names all of it. The others start servers, which
+    /// the environment may name beside the folder.
+    const fn uses_instance(&self) -> bool {
+        !matches!(self, Self::Up(_) | Self::Demo(_) | Self::Sandbox(_) | Self::Serve(_) | Self::Restore(_))
+    }
+}
+
+/// The command line names something that does not exist, or not well enough: exit code 2, as for unknown flags.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
 
 /// The result of a command that ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +175,7 @@ pub enum Outcome {
     Interrupted,
 }
 
+const USAGE_ERROR: u8 = 2;
 const CONFIGURATION_ERROR: u8 = 78;
 
 /// Runs the program and returns its exit code.
@@ -138,7 +188,10 @@ pub fn main() -> ExitCode {
         Err(errors) => return report(&errors.into()),
     };
     if let Some(data_dir) = &cli.data_dir {
-        config.data_dir.clone_from(data_dir);
+        config.set_data_dir(data_dir);
+    }
+    if cli.command.uses_instance() {
+        chosen_instance::choose(&mut config);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -167,8 +220,14 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Import(import) => import.run(&config).await,
         Command::Lead(lead) => lead.run(&config).await,
         Command::Run(run) => run.run(&config).await,
+        Command::Results(results) => results.run(&config).await,
+        Command::Artifact(artifact) => artifact.run(&config).await,
+        Command::Message(message) => message.run(&config).await,
         Command::Automation(automation) => automation.run(&config).await,
         Command::Blueprint(blueprint) => blueprint.run(&config).await,
+        Command::Sector(sector) => sector.run(&config).await,
+        Command::Template(template) => template.run(&config).await,
+        Command::Suppression(suppression) => suppression.run(&config).await,
         Command::Tenant(tenant) => tenant.run(&config).await,
         Command::Key(key) => key.run(&config).await,
         Command::Provider(provider) => provider.run(&config).await,
@@ -180,11 +239,18 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Backup(backup) => backup.run(&config).await,
         Command::Restore(restore) => restore.run(&config).await,
         Command::Projections(projections) => projections.run(&config).await,
+        Command::Doctor(doctor) => doctor.run(&config).await,
+        Command::Completion(completion) => completion.run::<Cli>(),
+        Command::Man(man) => man.run::<Cli>(),
+        Command::Version(version) => version.run(&config).await,
     }
 }
 
 /// Prints the error once and returns the exit code.
 fn report(error: &anyhow::Error) -> ExitCode {
+    if out::is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
     match error.downcast_ref::<ApiError>() {
         Some(error) => telemetry::notice(format_args!("luci: {}", error.detailed())),
         None => telemetry::notice(format_args!("luci: {error:#}")),
@@ -195,6 +261,9 @@ fn report(error: &anyhow::Error) -> ExitCode {
             error.downcast_ref::<LocalError>(),
             Some(LocalError::NoPostgres { .. } | LocalError::NoNats | LocalError::OldNats { .. })
         );
+    if error.is::<UsageError>() {
+        return ExitCode::from(USAGE_ERROR);
+    }
     if configuration { ExitCode::from(CONFIGURATION_ERROR) } else { ExitCode::FAILURE }
 }
 

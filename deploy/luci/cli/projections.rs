@@ -17,23 +17,27 @@ use luci_schema::{
 use serde_json::json;
 use sqlx::PgPool;
 
-use super::{Outcome, migrate::database_url, out};
+use super::{
+    Outcome,
+    migrate::database_url,
+    out::{self, Format},
+};
 use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub enum Projections {
     /// Show which version of the read tables serves, and its position
     Status {
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Rebuild the tables that do not serve from the log, compare both, and switch to the rebuilt ones without downtime
     Rebuild {
         /// Switch also when the rebuilt tables differ from the serving ones
         #[arg(long)]
         replace: bool,
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
 }
 
@@ -68,13 +72,13 @@ impl Projections {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let access = OperatorAccess::open(config).await?;
         match self {
-            Self::Status { json } => status(&access, json).await,
-            Self::Rebuild { replace, json } => rebuild_tables(&access, replace, json).await,
+            Self::Status { format } => status(&access, format).await,
+            Self::Rebuild { replace, format } => rebuild_tables(&access, replace, format).await,
         }
     }
 }
 
-async fn status(access: &OperatorAccess, json: bool) -> anyhow::Result<Outcome> {
+async fn status(access: &OperatorAccess, format: Format) -> anyhow::Result<Outcome> {
     let mut c = access.pool.acquire().await?;
     let serving = luci_projections::serving(&mut c).await?;
     let head = access.log.newest().await?;
@@ -83,9 +87,11 @@ async fn status(access: &OperatorAccess, json: bool) -> anyhow::Result<Outcome> 
     let owner = projector.as_ref().filter(|one| one.held).and_then(|one| one.owner.clone());
     let last_error = projector.and_then(|one| one.last_error);
     let behind = head.0.saturating_sub(position.0);
-    if json {
-        out::json(&json!({"serving": serving, "position": position, "head": head, "behind": behind, "owner": owner,
-            "lastError": last_error}))?;
+    if !format.is_text() {
+        format.document(
+            &json!({"serving": serving, "position": position, "head": head, "behind": behind, "owner": owner,
+            "lastError": last_error}),
+        )?;
     } else {
         let owner = owner.unwrap_or_else(|| "- (no projector runs)".into());
         out::line(&format!("serving   {serving}\nposition  {position} of {head}, {behind} behind\nowner     {owner}"))?;
@@ -96,7 +102,7 @@ async fn status(access: &OperatorAccess, json: bool) -> anyhow::Result<Outcome> 
     Ok(if last_error.is_some() { Outcome::Failed } else { Outcome::Done })
 }
 
-async fn rebuild_tables(access: &OperatorAccess, replace: bool, json: bool) -> anyhow::Result<Outcome> {
+async fn rebuild_tables(access: &OperatorAccess, replace: bool, format: Format) -> anyhow::Result<Outcome> {
     let on_difference = if replace { OnDifference::Swap } else { OnDifference::Refuse };
     let bar = access.bar("applied");
     let done = rebuild::rebuild(&access.log, &access.pool, luci_projections::all(), on_difference, &|at| {
@@ -109,8 +115,8 @@ async fn rebuild_tables(access: &OperatorAccess, replace: bool, json: bool) -> a
             .context("`luci audit drift` shows the rows; --replace switches to the rebuilt tables anyway"),
         other => other.into(),
     })?;
-    if json {
-        out::json(&json!({"serving": done.serving, "position": done.position, "differed": done.differed}))?;
+    if !format.is_text() {
+        format.document(&json!({"serving": done.serving, "position": done.position, "differed": done.differed}))?;
     } else {
         let differed = if done.differed.is_empty() { "nothing differed".into() } else { done.differed.join(", ") };
         out::line(&format!("{} serves from position {}; changed: {differed}", done.serving, done.position))?;

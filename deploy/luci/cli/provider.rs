@@ -6,15 +6,26 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Outcome, client::Api, out};
+use super::{
+    Outcome,
+    client::Api,
+    out::{self, Format, table::Column},
+};
 use crate::config::Config;
+
+const COLUMNS: [Column; 4] = [
+    Column::text("PROVIDER", "provider"),
+    Column::text("CREDENTIAL", "credential"),
+    Column::text("HEALTH", "health.state"),
+    Column::number("CALLS TODAY", "askedToday"),
+];
 
 #[derive(Debug, Subcommand)]
 pub enum Provider {
     /// List the providers, and whose credential is used for each
     List {
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Set the tenant's own credential; the key is read from standard input, so that it is not in the shell's history
     Set {
@@ -32,7 +43,7 @@ impl Provider {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
         match self {
-            Self::List { json } => list(&api, json).await,
+            Self::List { format } => list(&api, format).await,
             Self::Set { provider, account } => {
                 let mut key = String::new();
                 std::io::stdin().read_to_string(&mut key).context("cannot read the key from standard input")?;
@@ -53,15 +64,8 @@ impl Provider {
     }
 }
 
-async fn list(api: &Api, json: bool) -> anyhow::Result<Outcome> {
-    let page = api.get("/api/providers").await?;
-    if json {
-        out::json(&page)?;
-        return Ok(Outcome::Done);
-    }
-    for row in page["providers"].as_array().into_iter().flatten() {
-        let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
-        out::line(&format!("{:<12}  {}", text("provider"), text("credential")))?;
-    }
-    Ok(Outcome::Done)
+async fn list(api: &Api, format: Format) -> anyhow::Result<Outcome> {
+    let found = api.get("/api/providers").await?;
+    let items = found["providers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    format.list(&found, items, &COLUMNS, "providers")
 }

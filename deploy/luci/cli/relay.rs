@@ -9,7 +9,8 @@ use luci_runs::relay::remove_stream;
 use serde_json::json;
 
 use super::{
-    Outcome, out,
+    Outcome,
+    out::{self, Format},
     restore::{findings::Findings, save_lost},
 };
 use crate::config::Config;
@@ -24,14 +25,14 @@ pub enum Relay {
         /// File for the events that the log does not have [default: lost-events-EPOCH.ndjson]
         #[arg(long, value_name = "FILE")]
         lost_events: Option<PathBuf>,
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
 }
 
 impl Relay {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
-        let Self::Repair { apply, lost_events, json } = self;
+        let Self::Repair { apply, lost_events, format } = self;
         let found = Findings::read(config).await?;
         let (log, halted) = (&found.access.log, found.halted.as_deref());
         let lost = found.lost.as_deref().map_err(|error| anyhow::anyhow!("NATS cannot be asked: {error}"))?;
@@ -44,8 +45,8 @@ impl Relay {
             remove_stream(client).await?;
             log.resume().await?;
         }
-        if json {
-            out::json(&json!({"applied": apply, "halted": halted, "events": lost.len(), "from": first,
+        if !format.is_text() {
+            format.document(&json!({"applied": apply, "halted": halted, "events": lost.len(), "from": first,
                 "file": (apply && first.is_some()).then_some(&file)}))?;
             return Ok(Outcome::Done);
         }

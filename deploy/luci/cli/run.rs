@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome,
     client::Api,
-    out, run_list,
-    watch::{self, Detail, Show},
+    download, ids,
+    out::{self, Format},
+    run_list,
+    watch::{self, Show},
 };
 use crate::{config::Config, process::telemetry};
 
@@ -22,10 +24,10 @@ pub enum Run {
         /// queued, running, paused, completed, failed or cancelled
         #[arg(long)]
         status: Option<String>,
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Show a run with its stages
     Show(One),
@@ -57,6 +59,14 @@ pub enum Run {
         #[arg(value_name = "BLOCK")]
         block: String,
     },
+    /// Write the failed leads as CSV to standard output: correct it, and import it again
+    FailedLeads {
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// File instead of standard output
+        #[arg(long, value_name = "FILE")]
+        to: Option<std::path::PathBuf>,
+    },
     /// Start a new run on the same input and blueprint
     Replay(One),
     /// Hide an ended run from lists
@@ -65,10 +75,11 @@ pub enum Run {
 
 #[derive(Debug, Args)]
 pub struct One {
+    /// Its id, or the beginning of it
     #[arg(value_name = "RUN")]
     run: String,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -87,8 +98,8 @@ pub struct Start {
     /// Follow it to its end; exit code 1 unless it completes
     #[arg(long)]
     watch: bool,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
     /// Idempotency key: the same key and options again start no new run
     #[arg(long, value_name = "KEY")]
     once: Option<String>,
@@ -141,24 +152,36 @@ impl Run {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
         match self {
-            Self::Start(start) => start.run(&api).await,
-            Self::Estimate(start) => start.estimate(&api).await,
-            Self::List { status, limit, json } => run_list::run(&api, status.as_deref(), limit, json).await,
-            Self::Show(one) => one.show(&api).await,
-            Self::Watch(one) => one.watch(&api).await,
-            Self::Pause(one) => one.command(&api, "pause").await,
-            Self::Resume { one, budget_micros } => one.resume(&api, budget_micros).await,
-            Self::Cancel(one) => one.command(&api, "cancel").await,
-            Self::Retry { one, block: None } => one.command(&api, "retry").await,
-            Self::Retry { one, block: Some(block) } => one.command(&api, &format!("blocks/{block}/retry")).await,
-            Self::Skip { one, block } => one.command(&api, &format!("blocks/{block}/skip")).await,
-            Self::Replay(one) => one.command(&api, "replay").await,
-            Self::Delete(one) => one.delete(&api).await,
+            Self::Start(start) => start.found(&api).await?.run(&api).await,
+            Self::Estimate(start) => start.found(&api).await?.estimate(&api).await,
+            Self::List { status, limit, format } => run_list::run(&api, status.as_deref(), limit, format).await,
+            Self::Show(one) => one.found(&api).await?.show(&api).await,
+            Self::Watch(one) => one.found(&api).await?.watch(&api).await,
+            Self::Pause(one) => one.found(&api).await?.command(&api, "pause").await,
+            Self::Resume { one, budget_micros } => one.found(&api).await?.resume(&api, budget_micros).await,
+            Self::Cancel(one) => one.found(&api).await?.command(&api, "cancel").await,
+            Self::Retry { one, block: None } => one.found(&api).await?.command(&api, "retry").await,
+            Self::Retry { one, block: Some(block) } => one.found(&api).await?.block(&api, &block, "retry").await,
+            Self::Skip { one, block } => one.found(&api).await?.block(&api, &block, "skip").await,
+            Self::FailedLeads { run, to } => {
+                let run = ids::run(&api, &run).await?;
+                download::to(&api, &format!("/api/pipelines/{run}/failed-leads.csv"), to.as_deref()).await
+            }
+            Self::Replay(one) => one.found(&api).await?.command(&api, "replay").await,
+            Self::Delete(one) => one.found(&api).await?.delete(&api).await,
         }
     }
 }
 
 impl Start {
+    /// With the whole id of the import.
+    async fn found(mut self, api: &Api) -> anyhow::Result<Self> {
+        if let Some(import) = &self.import {
+            self.import = Some(ids::import(api, import).await?);
+        }
+        Ok(self)
+    }
+
     fn body(&self) -> Value {
         let mut body = json!({"options": self.options.body(), "allowRepeat": self.allow_repeat});
         let inputs = [("importId", &self.import), ("sectorId", &self.sector), ("blueprintId", &self.blueprint)];
@@ -172,22 +195,16 @@ impl Start {
 
     async fn estimate(self, api: &Api) -> anyhow::Result<Outcome> {
         let estimate = api.post("/api/pipelines/estimate", &self.body()).await?;
-        if self.json {
-            out::json(&estimate)?;
-            return Ok(Outcome::Done);
-        }
-        out::line(&estimate_text(&estimate))?;
-        Ok(Outcome::Done)
+        self.format.one(&estimate, || estimate_text(&estimate))
     }
 
     async fn run(self, api: &Api) -> anyhow::Result<Outcome> {
         let body = self.body();
         let run = start(api, &body, self.once.as_deref()).await?;
         if !self.watch {
-            print_id(&run, self.json)?;
-            return Ok(Outcome::Done);
+            return self.format.one(&json!({"runId": run}), || run.clone());
         }
-        watch_to_end(api, &run, self.json).await
+        watch_to_end(api, &run, self.format).await
     }
 }
 
@@ -234,40 +251,46 @@ pub async fn start(api: &Api, body: &Value, idempotency_key: Option<&str>) -> an
     Ok(id.to_owned())
 }
 
-pub fn print_id(run: &str, json: bool) -> anyhow::Result<()> {
-    if json { out::json(&json!({"runId": run})) } else { out::line(run) }
-}
-
 /// Follows a run and prints its summary at the end.
-pub async fn watch_to_end(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
-    let show = if json { Show::Json } else { Show::Bars };
+pub async fn watch_to_end(api: &Api, run: &str, format: Format) -> anyhow::Result<Outcome> {
+    let show = if format.is_json() { Show::Json } else { Show::Bars };
     let Some(detail) = out::StopSignals::listen()?.or(watch::until_ended(api, run, show)).await? else {
         telemetry::notice(format_args!("interrupted; the run continues: luci run watch {run}"));
         return Ok(Outcome::Interrupted);
     };
-    if !json {
-        out::line(&watch::as_text(&detail))?;
+    if !format.is_json() {
+        format.one(&detail.summary(), || watch::as_text(&detail))?;
     }
     Ok(if detail.run.completed() { Outcome::Done } else { Outcome::Failed })
 }
 
 impl One {
+    /// With the whole id of the run.
+    async fn found(self, api: &Api) -> anyhow::Result<Self> {
+        Ok(Self { run: ids::run(api, &self.run).await?, ..self })
+    }
+
     async fn show(self, api: &Api) -> anyhow::Result<Outcome> {
-        if self.json {
-            out::json(&api.get(&format!("/api/pipelines/{}", self.run)).await?)?;
-        } else {
-            out::line(&watch::as_text(&Detail::get(api, &self.run).await?))?;
+        let detail = api.get(&format!("/api/pipelines/{}", self.run)).await?;
+        if self.format.is_json() {
+            return self.format.one(&detail, String::new);
         }
-        Ok(Outcome::Done)
+        let text = watch::as_text(&serde_json::from_value(detail.clone())?);
+        self.format.one(&detail["run"], || text)
     }
 
     async fn watch(self, api: &Api) -> anyhow::Result<Outcome> {
-        watch_to_end(api, &self.run, self.json).await
+        watch_to_end(api, &self.run, self.format).await
     }
 
     async fn command(self, api: &Api, verb: &str) -> anyhow::Result<Outcome> {
         let answer = api.post(&format!("/api/pipelines/{}/{verb}", self.run), &json!({})).await?;
         self.print(&answer)
+    }
+
+    async fn block(self, api: &Api, block: &str, verb: &str) -> anyhow::Result<Outcome> {
+        let block = ids::block(api, &self.run, block).await?;
+        self.command(api, &format!("blocks/{block}/{verb}")).await
     }
 
     async fn resume(self, api: &Api, budget_micros: Option<u64>) -> anyhow::Result<Outcome> {
@@ -282,12 +305,7 @@ impl One {
     }
 
     fn print(&self, answer: &Value) -> anyhow::Result<Outcome> {
-        if self.json {
-            out::json(answer)?;
-        } else {
-            let (run, status) = (answer["runId"].as_str(), answer["status"].as_str());
-            out::line(&format!("{} {}", run.unwrap_or(&self.run), status.unwrap_or("accepted")))?;
-        }
-        Ok(Outcome::Done)
+        let (run, status) = (answer["runId"].as_str(), answer["status"].as_str());
+        self.format.one(answer, || format!("{} {}", run.unwrap_or(&self.run), status.unwrap_or("accepted")))
     }
 }

@@ -1,44 +1,44 @@
 //! `luci run list`: the newest runs, and what each waits for.
 
+use serde_json::Value;
 use url::form_urlencoded::byte_serialize;
 
-use super::{Outcome, client::Api, out};
-use crate::process::telemetry;
+use super::{
+    Outcome,
+    client::Api,
+    out::{self, Format, table::Column},
+};
 
-/// Prints a table, or the API response with `--json`.
-pub async fn run(api: &Api, status: Option<&str>, limit: u32, json: bool) -> anyhow::Result<Outcome> {
+const COLUMNS: [Column; 9] = [
+    Column::text("RUN", "runId"),
+    Column::status("STATUS", "status"),
+    Column::percent("DONE", "progress"),
+    Column::number("LEADS", "totalLeads"),
+    Column::money("COST", "costMicros"),
+    Column::duration("DURATION", "durationMs"),
+    Column::age("AGE", "createdAt"),
+    Column::text("SECTOR", "sectorName"),
+    Column::text("FILE", "pipelineName"),
+];
+
+pub async fn run(api: &Api, status: Option<&str>, limit: u32, format: Format) -> anyhow::Result<Outcome> {
     let escaped = |status: &str| byte_serialize(status.as_bytes()).collect::<String>();
     let status = status.map(|status| format!("&status={}", escaped(status))).unwrap_or_default();
     let page = api.get(&format!("/api/pipelines?limit={limit}{status}")).await?;
-    if json {
-        out::json(&page)?;
-        return Ok(Outcome::Done);
-    }
     let runs = page["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if runs.is_empty() {
-        telemetry::notice(format_args!("no runs"));
-        return Ok(Outcome::Done);
+    let outcome = format.list(&page, runs, &COLUMNS, "runs")?;
+    if format.is_text() {
+        waiting(runs)?;
     }
-    out::line(&format!(
-        "{:<30}  {:<9}  {:>4}  {:>9}  {:>9}  {:<20}  {}",
-        "RUN", "STATUS", "DONE", "LEADS", "COST", "CREATED", "SECTOR"
-    ))?;
+    Ok(outcome)
+}
+
+/// Below the table: a line for each run that waits.
+fn waiting(runs: &[Value]) -> anyhow::Result<()> {
     for run in runs {
-        let text = |name: &str| out::escaped(run[name].as_str().unwrap_or("-"));
-        let cost = run["costMicros"].as_u64().unwrap_or_default() as f64 / 1e6;
-        let created: String = text("createdAt").chars().take(19).chain(['Z']).collect();
-        out::line(&format!(
-            "{}  {:<9}  {:>3}%  {:>9}  {:>9}  {created:<20}  {}",
-            text("runId"),
-            text("status"),
-            run["progress"].to_string(),
-            run["totalLeads"].to_string(),
-            format!("${cost:.2}"),
-            text("sectorName")
-        ))?;
-        if let Some(waiting) = run["waitingFor"]["message"].as_str() {
-            out::line(&format!("{:<30}  {}", "", out::escaped(waiting)))?;
+        if let (Some(id), Some(message)) = (run["runId"].as_str(), run["waitingFor"]["message"].as_str()) {
+            out::line(&format!("{id}: {}", out::escaped(message)))?;
         }
     }
-    Ok(Outcome::Done)
+    Ok(())
 }

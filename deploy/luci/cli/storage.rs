@@ -13,7 +13,7 @@ use super::{
     Outcome,
     audit::seals::operator_store,
     client::{Api, ApiError},
-    out,
+    out::{self, Format},
     projections::OperatorAccess,
 };
 use crate::config::Config;
@@ -28,17 +28,17 @@ pub enum Storage {
         /// The run whose input and artifacts are read; without it, as operator, all imports, artifacts and copies of seals
         #[arg(value_name = "RUN")]
         run: Option<String>,
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
 }
 
 impl Storage {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
-        let Self::Check { run, json } = self;
+        let Self::Check { run, format } = self;
         match run {
-            Some(run) => check(&Api::find(config)?, &run, json).await,
-            None => check_everything(config, json).await,
+            Some(run) => check(&Api::find(config)?, &run, format).await,
+            None => check_everything(config, format).await,
         }
     }
 }
@@ -71,12 +71,12 @@ struct Mismatch {
 }
 
 /// Every object that the log names, of all tenants.
-async fn check_everything(config: &Config, json: bool) -> anyhow::Result<Outcome> {
+async fn check_everything(config: &Config, format: Format) -> anyhow::Result<Outcome> {
     let access = OperatorAccess::open(config).await?;
     let checked = stored_objects::check_all(&access.log, &operator_store(config)?).await?;
     let (objects, bytes) = (checked.objects, checked.bytes);
-    if json {
-        out::json(&json!({"objects": objects, "bytes": bytes, "faults": checked.faults}))?;
+    if !format.is_text() {
+        format.document(&json!({"objects": objects, "bytes": bytes, "faults": checked.faults}))?;
     } else {
         for line in checked.lines() {
             out::line(&line)?;
@@ -122,7 +122,7 @@ fn difference(error: anyhow::Error) -> anyhow::Result<String> {
     }
 }
 
-async fn check(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
+async fn check(api: &Api, run: &str, format: Format) -> anyhow::Result<Outcome> {
     let (mut objects, mut bytes, mut expired, mut mismatches) = (0_u64, 0, 0_u64, Vec::new());
     if let Some((size, mismatch)) = input_of(api, run).await? {
         objects += 1;
@@ -141,8 +141,8 @@ async fn check(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
         mismatches.extend(checks.try_collect::<Vec<_>>().await?.into_iter().flatten());
         cursor = page.next_cursor.map(|next| format!("&cursor={next}"));
     }
-    if json {
-        out::json(
+    if !format.is_text() {
+        format.document(
             &json!({"runId": run, "objects": objects, "bytes": bytes, "expired": expired, "faults": mismatches}),
         )?;
     } else {

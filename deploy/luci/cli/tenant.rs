@@ -11,7 +11,11 @@ use luci_schema::{
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{Outcome, migrate::database_url, out};
+use super::{
+    Outcome,
+    migrate::database_url,
+    out::{self, Format},
+};
 use crate::{config::Config, process::telemetry};
 
 #[derive(Debug, Subcommand)]
@@ -22,25 +26,24 @@ pub enum Tenant {
         /// Only a-z, 0-9 and `-`; derived from the name by default
         #[arg(long)]
         slug: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
 }
 
 impl Tenant {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
-        let Self::Create { name, slug, json } = self;
+        let Self::Create { name, slug, format } = self;
         let pool = migrate::connect(&database_url(config)?, DatabaseRole::Engine, 2).await;
         let pool = pool.context("cannot connect to the database")?;
         let log = Log::open(pool, LogOptions::default()).await?;
         let slug = slug.unwrap_or_else(|| tenants::slug_of(&name));
         let created = tenants::create(&log, &name, &slug, sectors::seed_new_tenant).await?;
         let secret = created.key.secret.expose_secret();
-        if json {
+        if !format.is_text() {
             let ids = json!({"tenantId": created.tenant, "ownerId": created.owner, "systemId": created.system, "slug": slug,
                 "keyId": created.key.key_id, "apiKey": secret});
-            out::json(&ids)?;
+            format.document(&ids)?;
             return Ok(Outcome::Done);
         }
         out::line(&format!("tenant  {}\nowner   {}\nkey     {secret}", created.tenant, created.owner))?;

@@ -5,11 +5,16 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Outcome, client::Api, out, sandbox::SandboxServers};
+use super::{
+    Outcome,
+    client::Api,
+    out::{self, Format},
+    sandbox::SandboxServers,
+};
 use crate::{config::Config, local::LocalInstance, process::telemetry};
 
 /// The default data folder with `--sandbox`. Not that of a real instance, which must not reuse answers of the sandbox.
-const SANDBOX_DIR: &str = ".luci-sandbox";
+pub const SANDBOX_DIR: &str = ".luci-sandbox";
 
 #[derive(Debug, Args)]
 pub struct Up {
@@ -19,9 +24,8 @@ pub struct Up {
     /// Call sandbox providers, which bill nothing, instead of the real ones; in a data folder of its own
     #[arg(long)]
     sandbox: bool,
-    /// Print a line of JSON when ready
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
     /// Data folder [env: LUCI_DATA_DIR] [default: .luci, or .luci-sandbox with --sandbox]
     // The global flag, of which this command must know whether it was given.
     #[arg(long, value_name = "DIR")]
@@ -42,8 +46,8 @@ impl Up {
         };
         let instance = LocalInstance::start(&config, "default", telemetry::init_metrics()?).await?;
         let (data_dir, ready_ms) = (config.data_dir.display().to_string(), started.elapsed().as_millis());
-        if self.json {
-            out::json(&json!({"url": instance.url, "dataDir": data_dir, "readyMs": ready_ms}))?;
+        if !self.format.is_text() {
+            self.format.document(&json!({"url": instance.url, "dataDir": data_dir, "readyMs": ready_ms}))?;
         } else {
             out::line(&format!("LUCI is ready at {}/admin/pipelines ({ready_ms} ms)", instance.url))?;
             out::line(&format!("The API key is in {data_dir}/credentials.json; `luci env` prints all URLs."))?;
@@ -97,7 +101,7 @@ mod tests {
         let mut config = Config::read(variables).expect("a configuration");
         let cli = Cli::parse_from(["luci"].iter().chain(arguments));
         if let Some(data_dir) = &cli.data_dir {
-            config.data_dir.clone_from(data_dir);
+            config.set_data_dir(data_dir);
         }
         let Command::Up(up) = cli.command else { panic!("luci up") };
         config.set_default_data_dir(up.data_dir.as_deref(), SANDBOX_DIR);

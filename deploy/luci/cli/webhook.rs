@@ -3,15 +3,26 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Outcome, client::Api, out};
+use super::{
+    Outcome,
+    client::Api,
+    out::{self, Format, table::Column},
+};
 use crate::config::Config;
+
+const COLUMNS: [Column; 4] = [
+    Column::text("WEBHOOK", "webhookId"),
+    Column::time("RECEIVED", "receivedAt"),
+    Column::text("SOURCE", "source"),
+    Column::text("REASON", "reason"),
+];
 
 #[derive(Debug, Subcommand)]
 pub enum Webhook {
     /// List the deliveries that could not be understood
     Unread {
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Print one with its body
     Show {
@@ -32,7 +43,7 @@ impl Webhook {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
         match self {
-            Self::Unread { json } => unread(&api, json).await,
+            Self::Unread { format } => unread(&api, format).await,
             Self::Show { webhook } => {
                 out::json(&api.get(&format!("/api/unread-webhooks/{webhook}")).await?)?;
                 Ok(Outcome::Done)
@@ -46,16 +57,8 @@ impl Webhook {
     }
 }
 
-async fn unread(api: &Api, json: bool) -> anyhow::Result<Outcome> {
-    let page = api.get("/api/unread-webhooks?limit=500").await?;
-    if json {
-        out::json(&page)?;
-        return Ok(Outcome::Done);
-    }
-    for delivery in page["unread"].as_array().into_iter().flatten() {
-        let text = |name: &str| delivery[name].as_str().unwrap_or("-").to_owned();
-        let (id, at) = (text("webhookId"), text("receivedAt"));
-        out::line(&format!("{id}  {at}  {:<12}  {}", text("source"), text("reason")))?;
-    }
-    Ok(Outcome::Done)
+async fn unread(api: &Api, format: Format) -> anyhow::Result<Outcome> {
+    let found = api.get("/api/unread-webhooks?limit=500").await?;
+    let items = found["unread"].as_array().map(Vec::as_slice).unwrap_or_default();
+    format.list(&found, items, &COLUMNS, "unread deliveries")
 }

@@ -27,7 +27,6 @@ pub use store::StoreAddress;
 pub struct Config {
     /// `LUCI_DATA_DIR`, default `.luci`: the folder of `luci up` and `luci demo`.
     pub data_dir: PathBuf,
-    /// A flag changes `data_dir` alone.
     data_dir_origin: Origin,
     /// `LUCI_LISTEN`, default `127.0.0.1:8080` or, when that is taken, a free port.
     pub listen: Option<SocketAddr>,
@@ -70,6 +69,7 @@ pub struct Config {
 enum Origin {
     Default,
     Environment,
+    Flag,
 }
 
 /// The log lines of the process.
@@ -143,6 +143,25 @@ impl Config {
         };
         config.senders = senders::read(&mut reader, &config.providers.sites);
         reader.finish(config)
+    }
+
+    /// The folder of a `--data-dir` flag.
+    pub fn set_data_dir(&mut self, flag: &Path) {
+        (self.data_dir, self.data_dir_origin) = (flag.to_owned(), Origin::Flag);
+    }
+
+    /// Whether neither a flag nor `LUCI_DATA_DIR` named the folder.
+    pub fn data_dir_is_default(&self) -> bool {
+        self.data_dir_origin == Origin::Default
+    }
+
+    pub fn data_dir_is_flag(&self) -> bool {
+        self.data_dir_origin == Origin::Flag
+    }
+
+    /// Leaves the gateway, servers and store of the environment out: those of the data folder's instance are meant.
+    pub fn forget_addresses(&mut self) {
+        (self.url, self.api_key, self.database_url, self.nats_url, self.store) = (None, None, None, None, None);
     }
 
     /// Sets a command's own default data folder, unless `--data-dir` or `LUCI_DATA_DIR` named one.

@@ -1,8 +1,9 @@
 //! Where objects are kept, and where seals are remembered: a folder, or a bucket of an S3-compatible store.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use luci_storage::S3Config;
+use secrecy::ExposeSecret;
 
 use super::VariableReader;
 
@@ -72,6 +73,26 @@ impl StoreAddress {
         }
         let (access_key_id, secret_access_key) = (id?, secret?);
         Some(Self::Bucket(S3Config { bucket: bucket.to_owned(), region, endpoint, access_key_id, secret_access_key }))
+    }
+
+    /// What `read` reads again; with the bucket's keys.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::from([(STORE.url.to_owned(), self.url())]);
+        if let Self::Bucket(bucket) = self {
+            let more = [
+                (STORE.region, Some(bucket.region.as_str())),
+                (STORE.endpoint, bucket.endpoint.as_deref()),
+                (STORE.key_id, Some(bucket.access_key_id.as_str())),
+                (STORE.secret, Some(bucket.secret_access_key.expose_secret())),
+            ];
+            all.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
+        }
+        all
+    }
+
+    /// The store of `variables`; none when they name none.
+    pub fn of_variables(variables: &BTreeMap<String, String>) -> Option<Self> {
+        Self::of_objects(&mut VariableReader::new(variables.clone()))
     }
 
     /// As `luci env` prints it: without keys.

@@ -113,7 +113,8 @@ impl LocalInstance {
         seed_sectors(&system.log, credentials.tenant_id).await?;
         let (database_url, nats_url) = servers.urls();
         let (pid, private) = (std::process::id(), servers.private());
-        let file = InstanceFile { pid, url: url.to_owned(), database_url, nats_url, store_url: store, private };
+        let (store_url, store) = (store.url(), store.variables());
+        let file = InstanceFile { pid, url: url.to_owned(), database_url, nats_url, store_url, store, private };
         file.write(&folder.path).context("cannot write to the data folder")?;
         Ok((system, credentials))
     }
@@ -152,7 +153,12 @@ async fn migrate_database(database_url: &SecretString) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn store(config: &Config, folder: &Folder, url: &str, master: &SecretString) -> anyhow::Result<(String, Storage)> {
+fn store(
+    config: &Config,
+    folder: &Folder,
+    url: &str,
+    master: &SecretString,
+) -> anyhow::Result<(StoreAddress, Storage)> {
     let address = match &config.store {
         Some(address) => address.clone(),
         // Not again in a folder that was started before: its store vanished.
@@ -163,7 +169,7 @@ fn store(config: &Config, folder: &Folder, url: &str, master: &SecretString) -> 
         StoreAddress::Bucket(bucket) => Storage::s3(bucket)?,
         StoreAddress::Folder(folder) => Storage::local(folder, derive_key(master, STORE_URL_KEY), url.to_owned())?,
     };
-    Ok((address.url(), storage))
+    Ok((address, storage))
 }
 
 /// The tenant of this folder's credentials; a new one when there are none.

@@ -1,16 +1,13 @@
 //! Files of a data folder that describe its instance: URLs, the owner's API key, the master key, the seal key.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use luci_schema::seal::SealKey;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::{random_hex, write_private};
-use crate::process::keys::read_seal_key;
+use crate::{config::StoreAddress, process::keys::read_seal_key};
 
 /// `DIR/instance.json`: the URLs of the folder's instance; written when it is ready.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,6 +18,9 @@ pub struct InstanceFile {
     pub database_url: String,
     pub nats_url: String,
     pub store_url: String,
+    /// `LUCI_STORE_URL` and what a bucket needs beside it. Absent in files of older versions.
+    #[serde(default)]
+    pub store: BTreeMap<String, String>,
     /// Which servers are private servers of the folder.
     #[serde(default, rename = "own")]
     pub private: PrivateServers,
@@ -62,9 +62,15 @@ impl InstanceFile {
         write(&data_dir.join("instance.json"), self)
     }
 
-    /// The store's folder; `None` for a bucket.
-    pub fn store_folder(&self) -> Option<PathBuf> {
-        self.store_url.strip_prefix("file://").map(PathBuf::from)
+    pub fn store_address(&self) -> Option<StoreAddress> {
+        let old = || BTreeMap::from([("LUCI_STORE_URL".to_owned(), self.store_url.clone())]);
+        StoreAddress::of_variables(&if self.store.is_empty() { old() } else { self.store.clone() })
+    }
+
+    /// Whether the process that wrote the file runs.
+    pub fn is_running(&self) -> bool {
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
     }
 }
 

@@ -10,6 +10,7 @@ pub mod ingest;
 pub mod lead;
 pub mod normalise;
 pub mod read;
+pub mod results;
 pub mod score;
 pub mod store;
 pub mod validate;

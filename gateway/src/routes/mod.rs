@@ -19,7 +19,7 @@ use leads::sectors;
 use luci_config::Right;
 use messages::{drafts, holds, sending, suppressions, templates, unread_webhooks};
 use route::{delete, patch, post, public, put, read};
-use runs::{artifacts, blocks, events, failed_leads};
+use runs::{artifacts, blocks, events, failed_leads, results};
 use system::{dashboard, session};
 
 pub use dispatch::filter;
@@ -65,6 +65,10 @@ pub static ROUTES: &[Route] = &[
     }),
     read("/api/pipelines/{runId}/failed-leads.csv", "exportFailedLeads", |a, c, r| {
         Box::pin(failed_leads::export::handle(a, c, r))
+    }),
+    read("/api/pipelines/{runId}/results.csv", "exportResults", |a, c, r| Box::pin(results::export::csv(a, c, r))),
+    read("/api/pipelines/{runId}/results.ndjson", "exportResultLines", |a, c, r| {
+        Box::pin(results::export::ndjson(a, c, r))
     }),
     read("/api/pipelines/{runId}/compare/{otherRunId}", "compareRuns", |a, c, r| {
         Box::pin(runs::compare::handle(a, c, r))

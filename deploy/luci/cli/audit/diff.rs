@@ -4,8 +4,13 @@ use clap::Args;
 use luci_schema::difference::{Difference, differences};
 use serde_json::{Map, Value, json};
 
-use super::state;
-use crate::cli::{Outcome, client::Api, out};
+use super::{moment, state};
+use crate::cli::{
+    Outcome, UsageError,
+    client::Api,
+    ids,
+    out::{self, Format},
+};
 
 /// Characters of a value that are printed as text.
 const MAX_VALUE: usize = 60;
@@ -20,21 +25,21 @@ pub struct Diff {
     /// Run or state to compare it with
     #[arg(value_name = "RUN[@MOMENT]")]
     b: String,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 impl Diff {
     pub async fn run(self, api: &Api) -> anyhow::Result<Outcome> {
-        let (a, b) = (Side::parse(&self.a), Side::parse(&self.b));
+        let (a, b) = (Side::find(api, &self.a).await?, Side::find(api, &self.b).await?);
         if a.run != b.run && a.at.is_none() && b.at.is_none() {
-            return self.compare(api).await;
+            return self.compare(api, &a.run, &b.run).await;
         }
         let (before, after) = (a.state(api).await?, b.state(api).await?);
         let mut found = differences(&before, &after);
         found.sort_by_key(|one| LISTS.iter().position(|list| one.field.starts_with(list)));
-        if self.json {
-            out::json(&json!({"a": self.a, "b": self.b, "differences": found}))?;
+        if !self.format.is_text() {
+            self.format.document(&json!({"a": self.a, "b": self.b, "differences": found}))?;
         } else {
             print(&found)?;
         }
@@ -42,10 +47,10 @@ impl Diff {
     }
 
     /// Compares the current states of two runs: totals, stages, and what they pinned.
-    async fn compare(&self, api: &Api) -> anyhow::Result<Outcome> {
-        let answer = api.get(&format!("/api/pipelines/{}/compare/{}", self.a, self.b)).await?;
-        if self.json {
-            out::json(&answer)?;
+    async fn compare(&self, api: &Api, a: &str, b: &str) -> anyhow::Result<Outcome> {
+        let answer = api.get(&format!("/api/pipelines/{a}/compare/{b}")).await?;
+        if !self.format.is_text() {
+            self.format.document(&answer)?;
             return Ok(Outcome::Done);
         }
         figures("run", &answer["figures"])?;
@@ -90,19 +95,22 @@ pub(super) fn short(value: &Value) -> String {
 
 /// `RUN` or `RUN@MOMENT`.
 struct Side<'t> {
-    run: &'t str,
+    run: String,
     at: Option<&'t str>,
 }
 
 impl<'t> Side<'t> {
-    fn parse(text: &'t str) -> Self {
+    async fn find(api: &Api, text: &'t str) -> anyhow::Result<Self> {
         let (run, at) = text.split_once('@').map_or((text, None), |(run, at)| (run, Some(at)));
-        Self { run, at }
+        if let Some(at) = at {
+            moment(at).map_err(|expected| UsageError(format!("`{at}`: {expected}")))?;
+        }
+        Ok(Self { run: ids::run(api, run).await?, at })
     }
 
     /// The run's detail. Lists become objects by name or id, so that an added element is one difference.
     async fn state(&self, api: &Api) -> anyhow::Result<Value> {
-        let mut state = state(api, self.run, self.at).await?;
+        let mut state = state(api, &self.run, self.at).await?;
         for (list, key) in [("stages", "name"), ("blocks", "blockId"), ("artifacts", "artifactId")] {
             let named = |one: &Value| Some((one[key].as_str()?.to_owned(), one.clone()));
             let by_name: Map<String, Value> = state[list].as_array().into_iter().flatten().filter_map(named).collect();

@@ -10,7 +10,11 @@ use serde_json::json;
 
 use super::diff::short;
 use crate::{
-    cli::{Outcome, out, projections::OperatorAccess},
+    cli::{
+        Outcome,
+        out::{self, Format},
+        projections::OperatorAccess,
+    },
     config::Config,
 };
 
@@ -22,8 +26,8 @@ pub struct Drift {
     /// When rows differ, rebuild the tables beside the serving ones and switch to them
     #[arg(long)]
     repair: bool,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 impl Drift {
@@ -45,7 +49,7 @@ impl Drift {
             repaired = Some(done?);
             bar.finish_and_clear();
         }
-        if self.json {
+        if !self.format.is_text() {
             let repaired = repaired.as_ref().map(|r| json!({"tables": r.differed, "position": r.position}));
             out::json(&json!({"position": found.position, "rows": found.rows, "differences": found.differences,
                 "repaired": repaired}))?;

@@ -13,7 +13,13 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use url::form_urlencoded::byte_serialize;
 
-use super::{Outcome, client::Api, out, watch};
+use super::{
+    Outcome, UsageError,
+    client::{Api, ApiError},
+    ids,
+    out::{self, Format, table::Column},
+    watch,
+};
 use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
@@ -22,19 +28,18 @@ pub enum Audit {
     History {
         #[arg(value_name = "RUN")]
         run: String,
-        /// Print each event as a line of JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Show a run as it was at a version, a position or a time
     State {
         #[arg(value_name = "RUN")]
         run: String,
         /// v143, p90210 or 2026-11-22T20:54:01Z [default: now]
-        #[arg(long, value_name = "MOMENT")]
+        #[arg(long, value_name = "MOMENT", value_parser = moment)]
         at: Option<String>,
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Compare two states of a run, or two runs
     Diff(diff::Diff),
@@ -51,8 +56,8 @@ pub enum Audit {
 impl Audit {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         match self {
-            Self::History { run, json } => history(&Api::find(config)?, &run, json).await,
-            Self::State { run, at, json } => show(&Api::find(config)?, &run, at.as_deref(), json).await,
+            Self::History { run, format } => history(&Api::find(config)?, &run, format).await,
+            Self::State { run, at, format } => show(&Api::find(config)?, &run, at.as_deref(), format).await,
             Self::Diff(diff) => diff.run(&Api::find(config)?).await,
             Self::Verify(verify) => verify.run(config).await,
             Self::Export(export) => export.run(config).await,
@@ -71,13 +76,45 @@ struct Page<'a> {
     next_cursor: Option<String>,
 }
 
-async fn history(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
+/// Of an event, in CSV.
+const COLUMNS: [Column; 8] = [
+    Column::number("", "version"),
+    Column::number("", "position"),
+    Column::time("", "recordedAt"),
+    Column::text("", "type"),
+    Column::text("", "actor"),
+    Column::text("", "eventId"),
+    Column::text("", "previousHash"),
+    Column::text("", "hash"),
+];
+
+/// `v143`, `p90210`, or a time; the API checks whether the run has it.
+fn moment(text: &str) -> Result<String, String> {
+    let number = |kind| text.strip_prefix(kind).is_some_and(|digits: &str| digits.parse::<u64>().is_ok());
+    let time = || time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).is_ok();
+    if number('v') || number('p') || time() {
+        return Ok(text.to_owned());
+    }
+    Err("expected a version (v143), a position (p90210) or a time (2026-11-22T20:54:01Z)".to_owned())
+}
+
+async fn history(api: &Api, run: &str, format: Format) -> anyhow::Result<Outcome> {
+    let run = ids::run(api, run).await?;
     let mut cursor = String::new();
+    if format.is_csv() {
+        let titles: Vec<String> = COLUMNS.iter().map(Column::csv_title).collect();
+        out::line(&titles.join(","))?;
+    }
     loop {
         let text = api.get_text(&format!("/api/pipelines/{run}/events?limit=500{cursor}")).await?;
         let page: Page = serde_json::from_str(&text)?;
         for event in page.events.into_iter().map(RawValue::get) {
-            if json { out::line(event)? } else { out::line(&as_text(&serde_json::from_str(event)?))? }
+            if format.is_json() {
+                out::line(event)?;
+                continue;
+            }
+            let event: Value = serde_json::from_str(event)?;
+            if format.is_csv() { out::table::csv_rows(&COLUMNS, &[event])? } else { out::line(&as_text(&event))? }
         }
         match page.next_cursor {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -103,17 +140,20 @@ fn as_text(event: &Value) -> String {
 /// The run's detail: the current one, or that of a moment.
 async fn state(api: &Api, run: &str, at: Option<&str>) -> anyhow::Result<Value> {
     let at = at.map(|at| format!("?asOf={}", byte_serialize(at.as_bytes()).collect::<String>())).unwrap_or_default();
-    api.get(&format!("/api/pipelines/{run}{at}")).await
+    api.get(&format!("/api/pipelines/{run}{at}")).await.map_err(|error| match error.downcast_ref::<ApiError>() {
+        // The moment was well formed, but the run does not have it.
+        Some(refused) if refused.status == 422 && !at.is_empty() => UsageError(refused.detailed()).into(),
+        _ => error,
+    })
 }
 
-async fn show(api: &Api, run: &str, at: Option<&str>, json: bool) -> anyhow::Result<Outcome> {
-    let state = state(api, run, at).await?;
-    if json {
-        out::json(&state)?;
-    } else {
-        let (version, position) = (&state["run"]["version"], &state["position"]);
-        out::line(&format!("version {version}, position {position}"))?;
-        out::line(&watch::as_text(&serde_json::from_value(state)?))?;
+async fn show(api: &Api, run: &str, at: Option<&str>, format: Format) -> anyhow::Result<Outcome> {
+    let state = state(api, &ids::run(api, run).await?, at).await?;
+    if !format.is_text() {
+        return format.one(if format.is_csv() { &state["run"] } else { &state }, String::new);
     }
+    let (version, position) = (&state["run"]["version"], &state["position"]);
+    out::line(&format!("version {version}, position {position}"))?;
+    out::line(&watch::as_text(&serde_json::from_value(state)?))?;
     Ok(Outcome::Done)
 }

@@ -17,7 +17,11 @@ use sqlx::PgConnection;
 
 use super::witnesses::{Witness, connected, read_witnesses};
 use crate::{
-    cli::{Outcome, out, projections::OperatorAccess},
+    cli::{
+        Outcome,
+        out::{self, Format},
+        projections::OperatorAccess,
+    },
     config::{Config, MissingSetting, StoreAddress},
     local::InstanceFile,
     process::from_config::configured_seal_key,
@@ -34,8 +38,8 @@ pub struct Seals {
     /// Public key that may seal the log, besides the instance's own; any key may when there is none
     #[arg(long, value_name = "HEX")]
     key: Vec<String>,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// The valid seals up to the first fault, if any.
@@ -63,9 +67,11 @@ impl Seals {
         let head = access.log.newest().await?;
         let unsealed = head.0.saturating_sub(checked.sealed.0);
         let key = checked.last.as_ref().map(|seal| hex::encode(seal.public_key));
-        if self.json {
-            out::json(&json!({"seals": checked.seals, "sealed": checked.sealed, "head": head, "unsealed": unsealed,
-                "publicKey": key, "fault": checked.fault}))?;
+        if !self.format.is_text() {
+            self.format.document(
+                &json!({"seals": checked.seals, "sealed": checked.sealed, "head": head, "unsealed": unsealed,
+                "publicKey": key, "fault": checked.fault}),
+            )?;
         } else if let Some(fault) = &checked.fault {
             out::line(&format!("NOT intact: {fault}; {} before it", valid_seals(checked.seals)))?;
         } else {
@@ -93,7 +99,7 @@ fn valid_seals(seals: u64) -> String {
 
 /// `LUCI_STORE_URL`, else the store of the instance in the data folder.
 pub fn operator_store(config: &Config) -> anyhow::Result<Storage> {
-    let instance = || Some(StoreAddress::Folder(InstanceFile::read(&config.data_dir).ok()??.store_folder()?));
+    let instance = || InstanceFile::read(&config.data_dir).ok()??.store_address();
     let remedy = "set it to the store's URL, or choose a --data-dir where `luci up` runs";
     match config.store.clone().or_else(instance).ok_or(MissingSetting { name: "LUCI_STORE_URL", remedy })? {
         StoreAddress::Bucket(bucket) => Ok(Storage::s3(bucket)?),

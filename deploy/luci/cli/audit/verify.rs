@@ -16,7 +16,7 @@ use crate::{
     cli::{
         Outcome,
         client::{Api, ApiError},
-        out,
+        out::{self, Format},
     },
     config::Config,
 };
@@ -41,14 +41,14 @@ pub struct Verify {
     /// Exit code 1 also when a part of the file is proved by nothing
     #[arg(long)]
     strict: bool,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 impl Verify {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let Some(target) = &self.target else {
-            return all::run(config, &self.key, self.without_broker, self.json).await;
+            return all::run(config, &self.key, self.without_broker, self.format).await;
         };
         match target.parse::<RunId>() {
             Ok(run) => self.by_gateway(&Api::find(config)?, run).await,
@@ -61,8 +61,8 @@ impl Verify {
         let file = File::open(path).with_context(unreadable)?;
         let mut verdict = history::verify(file).with_context(unreadable)?;
         verdict.expect(self.head.as_deref(), &self.key);
-        if self.json {
-            out::json(&as_json(path, &verdict))?;
+        if !self.format.is_text() {
+            self.format.document(&as_json(path, &verdict))?;
         } else {
             as_lines(path, &verdict).iter().try_for_each(|line| out::line(line))?;
         }
@@ -77,10 +77,10 @@ impl Verify {
         let fault = fault_of(&answer).or_else(|| self.unexpected(&answer, sealed.as_ref()));
         let (number, head) = (|name: &str| answer[name].as_u64().unwrap_or(0), answer["headHash"].as_str());
         let head = head.unwrap_or_default();
-        if self.json {
+        if !self.format.is_text() {
             (answer["intact"], answer["fault"]) = (fault.is_none().into(), json!(fault));
             answer["sealed"] = json!(sealed);
-            out::json(&answer)?;
+            self.format.document(&answer)?;
         } else if let Some(fault) = &fault {
             let (checked, events) = (number("checked"), number("version"));
             out::line(&format!("{run}: NOT intact: {fault}; {checked} of {events} events are valid"))?;

@@ -26,7 +26,12 @@ use tokio::io::AsyncWriteExt as _;
 
 pub use self::manifest::{DUMP, Manifest, OBJECTS};
 use self::{manifest::DumpFile, postgres_tools::PostgresTools};
-use super::{Outcome, audit::seals::operator_store, migrate::database_url, out};
+use super::{
+    Outcome,
+    audit::seals::operator_store,
+    migrate::database_url,
+    out::{self, Format},
+};
 use crate::config::Config;
 
 #[derive(Debug, Args)]
@@ -34,8 +39,8 @@ pub struct Backup {
     /// Folder to write to; created, and must be empty
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 impl Backup {
@@ -55,8 +60,8 @@ impl Backup {
         // Last: a backup without it was interrupted.
         manifest.write(&folder)?;
         let Manifest { position, objects, object_bytes, .. } = &manifest;
-        if self.json {
-            out::json(&json!(manifest))?;
+        if !self.format.is_text() {
+            self.format.document(&json!(manifest))?;
         } else {
             let bytes = manifest.database.size_bytes;
             out::line(&format!(

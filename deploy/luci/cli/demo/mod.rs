@@ -28,7 +28,7 @@ use super::{
 use crate::{config::Config, local::LocalInstance, process::telemetry};
 
 /// The default data folder. Not that of `luci up`: a real instance must not reuse answers of the sandbox.
-const DEMO_DIR: &str = ".luci-demo";
+pub const DEMO_DIR: &str = ".luci-demo";
 const TENANT: &str = "demo";
 
 /// Slug, name and SIC code of sectors in New York that the sample has leads for.
@@ -152,7 +152,7 @@ impl Demo {
     async fn import(&self, api: &Api, data_dir: &Path) -> anyhow::Result<Value> {
         let file = data_dir.join("sample.csv");
         sample::write(&file, self.leads).context("cannot write the sample")?;
-        let import = import::upload(api, &file, &json!({})).await?;
+        let import = import::upload(api, &file, None, &json!({})).await?;
         let options =
             Options { max_leads: Some(self.leads.max(2_000)), block_size: self.block_size(), ..Options::default() };
         // The same sample again is meant.

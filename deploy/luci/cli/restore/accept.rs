@@ -15,7 +15,12 @@ use serde_json::json;
 
 use super::{findings::Findings, save_lost};
 use crate::{
-    cli::{Outcome, migrate::database_url, out, projections::OperatorAccess},
+    cli::{
+        Outcome,
+        migrate::database_url,
+        out::{self, Format},
+        projections::OperatorAccess,
+    },
     config::Config,
     process::from_config::{seal_bucket, seal_witness},
 };
@@ -31,8 +36,8 @@ pub struct Accept {
     /// Accept although the log is not halted and NATS has no later events
     #[arg(long)]
     force: bool,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 impl Accept {
@@ -65,8 +70,9 @@ impl Accept {
         owner.close().await;
         let deliveries = bring_in(config, &found.storage, &found.deliveries).await?;
         let (events, sends) = (lost.len(), found.sends.len());
-        if self.json {
-            out::json(&json!({"position": position, "epoch": epoch, "lostEvents": events, "sends": sends,
+        if !self.format.is_text() {
+            self.format
+                .document(&json!({"position": position, "epoch": epoch, "lostEvents": events, "sends": sends,
                 "deliveries": deliveries, "file": (events > 0).then_some(&file)}))?;
             return Ok(Outcome::Done);
         }

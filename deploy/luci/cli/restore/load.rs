@@ -19,7 +19,7 @@ use crate::{
         audit::seals::operator_store,
         backup::{DUMP, Manifest, OBJECTS, postgres_tools::PostgresTools},
         migrate::database_url,
-        out,
+        out::{self, Format},
     },
     config::Config,
     local::{Folder, InstanceFile, Servers},
@@ -30,8 +30,8 @@ pub struct Load {
     /// The folder that `luci backup` wrote
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 impl Load {
@@ -60,8 +60,8 @@ impl Load {
         }
         let (kept, copied) = loaded?;
         let position = manifest.position;
-        if self.json {
-            out::json(&json!({"position": position, "replaced": kept, "objectsCopied": copied}))?;
+        if !self.format.is_text() {
+            self.format.document(&json!({"position": position, "replaced": kept, "objectsCopied": copied}))?;
             return Ok(Outcome::Done);
         }
         out::line(&format!("database restored to position {position}; the one it replaces is now called {kept}"))?;

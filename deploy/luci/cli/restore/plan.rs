@@ -7,14 +7,17 @@ use serde_json::json;
 
 use super::findings::Findings;
 use crate::{
-    cli::{Outcome, out},
+    cli::{
+        Outcome,
+        out::{self, Format},
+    },
     config::Config,
 };
 
 #[derive(Debug, Args)]
 pub struct Plan {
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 impl Plan {
@@ -29,11 +32,13 @@ impl Plan {
         for (_, entry) in &found.sends {
             *by_tenant.entry(entry.tenant_id.to_string()).or_default() += 1;
         }
-        if self.json {
-            out::json(&json!({"head": found.head, "epoch": found.access.log.epoch(), "halted": found.halted,
+        if !self.format.is_text() {
+            self.format.document(
+                &json!({"head": found.head, "epoch": found.access.log.epoch(), "halted": found.halted,
                 "lostEvents": {"count": lost.map(<[_]>::len).ok(), "byType": by_type, "error": lost.err()},
                 "seals": found.seals, "sends": {"count": found.sends.len(), "byTenant": by_tenant},
-                "deliveries": found.deliveries.len()}))?;
+                "deliveries": found.deliveries.len()}),
+            )?;
             return Ok(Outcome::Done);
         }
         out::line(&format!("log ends at position {}, epoch {}", found.head, found.access.log.epoch()))?;

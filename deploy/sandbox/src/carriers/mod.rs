@@ -58,6 +58,8 @@ pub struct Taken {
     pub to: String,
     pub body: String,
     pub media_url: Option<String>,
+    /// Of a call: pressed after it is answered.
+    pub send_digits: Option<String>,
     pub report_to: Option<String>,
     #[serde(skip)]
     pub at: Micros,

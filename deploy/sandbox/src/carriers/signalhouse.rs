@@ -45,6 +45,7 @@ fn send(request: &CarrierRequest<'_>, outbox: &Outbox, channel: &'static str) ->
         to,
         body: message,
         media_url,
+        send_digits: None,
         report_to,
         at: Default::default(),
     };

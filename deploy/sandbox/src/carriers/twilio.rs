@@ -55,10 +55,12 @@ fn create(request: &CarrierRequest<'_>, outbox: &Outbox, channel: &'static str, 
         return (400, json!({"code": 21604, "message": format!("From, To and {content} are required"), "status": 400}));
     }
     let (media_url, report_to) = (fields.remove("MediaUrl"), fields.remove("StatusCallback"));
+    let send_digits = fields.remove("SendDigits");
     let channel = if channel == "sms" && media_url.is_some() { "mms" } else { channel };
     let id = if channel == "call" { "CA" } else { "SM" }.to_owned();
     let at = Default::default();
-    let taken = outbox.take(Taken { provider: "twilio", channel, id, from, to, body, media_url, report_to, at });
+    let taken = Taken { provider: "twilio", channel, id, from, to, body, media_url, send_digits, report_to, at };
+    let taken = outbox.take(taken);
     (201, resource(&taken))
 }
 

@@ -63,7 +63,7 @@ impl Scan {
                 },
             }
             let plain = &buffer[at..];
-            let stop = plain.iter().position(|b| *b == self.delimiter || *b == b'\n' || *b == b'\r');
+            let stop = memchr::memchr3(self.delimiter, b'\n', b'\r', plain);
             let stop = stop.unwrap_or(plain.len());
             cells.push(&plain[..stop]);
             record.oversized |= cells.shorten(self.longest);
@@ -112,7 +112,7 @@ impl Scan {
     fn quoted(self, buffer: &[u8], mut at: usize, cells: &mut Cells, record: &mut Record) -> Option<usize> {
         loop {
             let rest = &buffer[at..];
-            let Some(quote) = rest.iter().position(|b| *b == b'"') else {
+            let Some(quote) = memchr::memchr(b'"', rest) else {
                 record.lines += count_lines(rest);
                 cells.push(rest);
                 record.oversized |= cells.shorten(self.longest);

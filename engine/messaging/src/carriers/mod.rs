@@ -151,15 +151,19 @@ impl TenantCarriers {
         callbacks: Callbacks<'_>,
     ) -> Option<Result<Accepted, SendError>> {
         let Callbacks { voice_url, report_url } = callbacks;
-        let (from, to) = (claimed.from.as_str(), claimed.to.as_str());
-        Some(match (claimed.carrier, outgoing(claimed, report_url)) {
-            (Carrier::SignalHouse, Some(message)) => self.signalhouse.as_ref()?.send(message).await,
-            (Carrier::Twilio, Some(message)) => self.twilio.as_ref()?.send(message).await,
-            (Carrier::Twilio, None) => {
-                let call = OutgoingCall { from, to, voice_url: voice_url?, report_url };
+        Some(match (claimed.carrier, &claimed.content) {
+            (Carrier::SignalHouse, SendContent::Message { .. }) => {
+                self.signalhouse.as_ref()?.send(outgoing(claimed, report_url)?).await
+            }
+            (Carrier::Twilio, SendContent::Message { .. }) => {
+                self.twilio.as_ref()?.send(outgoing(claimed, report_url)?).await
+            }
+            (Carrier::Twilio, SendContent::Call { extension }) => {
+                let (from, to, extension) = (claimed.from.as_str(), claimed.to.as_str(), extension.as_deref());
+                let call = OutgoingCall { from, to, extension, voice_url: voice_url?, report_url };
                 self.twilio.as_ref()?.call(call).await
             }
-            (Carrier::SignalHouse, None) => return None,
+            (Carrier::SignalHouse, SendContent::Call { .. }) => return None,
         })
     }
 
@@ -183,7 +187,7 @@ fn outgoing<'a>(claimed: &'a ClaimedSend, report_url: Option<&'a str>) -> Option
             let (from, to, media_url) = (&claimed.from, &claimed.to, media_url.as_deref());
             Some(OutgoingMessage { from, to, body, media_url, report_url })
         }
-        SendContent::Call => None,
+        SendContent::Call { .. } => None,
     }
 }
 

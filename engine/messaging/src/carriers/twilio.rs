@@ -31,11 +31,16 @@ pub struct Twilio {
     access: TwilioAccess,
 }
 
+/// Two seconds before an extension is dialled, for the switchboard's greeting (`w` is half a second in `SendDigits`).
+const PAUSE: &str = "wwww";
+
 /// A call to place. Numbers in E.164.
 #[derive(Debug, Clone, Copy)]
 pub struct OutgoingCall<'a> {
     pub from: &'a str,
     pub to: &'a str,
+    /// Dialled after the call is answered.
+    pub extension: Option<&'a str>,
     /// Of the TwiML that says what the call says.
     pub voice_url: &'a str,
     pub report_url: Option<&'a str>,
@@ -73,6 +78,8 @@ impl Twilio {
     pub async fn call(&self, call: OutgoingCall<'_>) -> Result<Accepted, SendError> {
         let mut form = vec![("From", call.from), ("To", call.to), ("Url", call.voice_url)];
         form.extend(call.report_url.map(|url| ("StatusCallback", url)));
+        let digits = call.extension.map(|extension| format!("{PAUSE}{extension}"));
+        form.extend(digits.as_deref().map(|digits| ("SendDigits", digits)));
         let response = exchange(PROVIDER, self.request(reqwest::Method::POST, "Calls").form(&form)).await?;
         accepted(&response).ok_or_else(|| missing_id(PROVIDER))
     }

@@ -31,7 +31,7 @@ pub struct ClaimedSend {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendContent {
     Message { body: String, media_url: Option<String> },
-    Call,
+    Call { extension: Option<String> },
 }
 
 impl ClaimedSend {

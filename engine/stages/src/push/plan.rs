@@ -229,6 +229,7 @@ impl Planner<'_> {
             send_key,
             lead_id: lead.lead_id,
             phone: phone.to_owned(),
+            extension: lead.phones.iter().find(|one| one.number == phone).and_then(|one| one.extension.clone()),
             contact_name: lead.who.contact_name.clone(),
             company_name: lead.firm.company_name.clone(),
             priority: priority(lead),

@@ -16,17 +16,17 @@ const oneOf = <T extends string>(value: unknown, all: readonly T[]) => all.find(
 export const STATUSES: RunStatus[] = ['running', 'paused', 'queued', 'completed', 'failed', 'cancelled']
 export const DATE_FIELDS = ['createdAt', 'startedAt', 'completedAt'] as const
 
-/** What the list of runs shows. `status` is a list with commas. */
-export type RunsSearch = { status?: string; sector?: string; q?: string; field?: (typeof DATE_FIELDS)[number]; from?: string; to?: string; sort?: string; peek?: string }
+/** What the list of runs shows. `status` and `exclude` (sectors that are left out) are lists with commas. */
+export type RunsSearch = { status?: string; sector?: string; exclude?: string; q?: string; field?: (typeof DATE_FIELDS)[number]; from?: string; to?: string; sort?: string; peek?: string }
 
 export const runsSearch = (s: Record<string, unknown>): RunsSearch => ({
   status: text(s.status)?.split(',').filter((one) => STATUSES.includes(one as RunStatus)).join(',') || undefined,
-  sector: text(s.sector), q: text(s.q), field: oneOf(s.field, DATE_FIELDS), from: text(s.from), to: text(s.to), sort: text(s.sort), peek: text(s.peek),
+  sector: text(s.sector), exclude: text(s.exclude), q: text(s.q), field: oneOf(s.field, DATE_FIELDS), from: text(s.from), to: text(s.to), sort: text(s.sort), peek: text(s.peek),
 })
 
 /** The filter of the list as the API takes it. */
 export const runsQuery = (s: RunsSearch) => ({
-  status: s.status ? (s.status.split(',') as RunStatus[]) : undefined, sectorId: s.sector, q: s.q, from: s.from, to: s.to, dateField: s.from || s.to ? (s.field ?? 'createdAt') : undefined,
+  status: s.status ? (s.status.split(',') as RunStatus[]) : undefined, sectorId: s.sector, excludeSectorId: s.exclude?.split(','), q: s.q, from: s.from, to: s.to, dateField: s.from || s.to ? (s.field ?? 'createdAt') : undefined,
 })
 
 export const TABS = ['blocks', 'waterfall', 'events', 'artifacts', 'failed'] as const

@@ -4,11 +4,11 @@ import { ChevronDown, ChevronLeft, ChevronUp, MoreHorizontal, Pause, Play, Refre
 import { useState } from 'react'
 import { Badge } from '../components/status'
 import { Button, Copy, Dialog, Field, IconButton, Menu } from '../components/ui'
-import { client, command, ok, Refused, type Run, type RunEvent, type Schemas } from '../lib/api'
-import { download } from '../lib/download'
-import { ago, clock, count, money, span, STAGES, title, words } from '../lib/format'
+import { client, command, ok, Refused, type Run, type Schemas } from '../lib/api'
+import { downloadFrom } from '../lib/download'
+import { ago, clock, money, span, STAGES, title, words } from '../lib/format'
 import { usePrefs } from '../lib/prefs'
-import { canonical, type Verdict, verifyHistory } from '../lib/proof'
+import { type Verdict, verifyHistory } from '../lib/proof'
 import { type Action, actionsOf, durationOf, LABEL, rightFor, useRunCommand } from '../lib/runs'
 import { may, useSession } from '../lib/session'
 import { failed, toast } from '../lib/toast'
@@ -69,7 +69,9 @@ export function RunHeader({ run, past, now, onRefresh, refreshing }: Props) {
             ...(run.completedAt ? [{ label: 'Run again from a stage…', disabled: !may(session, 'operate'), onSelect: () => setAsking('stage') }] : []),
             'line' as const,
             { label: 'Messages of this run', onSelect: () => navigate({ to: '/messages', search: { run: run.runId } }) },
-            { label: 'Download the proof', onSelect: () => downloadProof(run.runId) },
+            { label: 'Download the results (CSV)', onSelect: () => downloadFrom(`/api/pipelines/${run.runId}/results.csv`) },
+            { label: 'Download the results (JSON lines)', onSelect: () => downloadFrom(`/api/pipelines/${run.runId}/results.ndjson`) },
+            { label: 'Download the proof', onSelect: () => downloadFrom(`/api/pipelines/${run.runId}/bundle`) },
           ]} />
       </div>
       {asking === 'stage' && <FromStage run={run} onClose={() => setAsking(null)} />}
@@ -184,26 +186,4 @@ async function byServer(runId: string): Promise<Verdict> {
   return found.intact
     ? { state: 'unsealed', text: `Chain intact to #${found.checked}, according to the server.` }
     : { state: 'broken', text: `Broken at #${first?.version ?? found.checked}: ${first?.reason ?? 'the end is missing'}`, version: first?.version }
-}
-
-/** Events and seal as one file, as `luci audit export` writes it: `luci audit verify` reads it without a server. */
-async function downloadProof(runId: string) {
-  try {
-    const sealed = await loadSeal(runId)
-    const lines: string[] = []
-    let last: RunEvent | undefined
-    let cursor: string | null = 'v0'
-    while (cursor) {
-      const page: Schemas['EventPage'] = await loadPage(runId, cursor)
-      // The bytes that were hashed.
-      for (const event of page.events) lines.push(canonical(event))
-      last = page.events.at(-1) ?? last
-      cursor = page.nextCursor ?? null
-    }
-    const title = { format: 'luci-history/1', streamId: runId, tenantId: last?.tenantId, events: lines.length, headHash: last?.hash, exportedAt: new Date().toISOString(), ...(sealed && { sealed }) }
-    download(`${runId}.history.ndjson`, 'application/x-ndjson', [JSON.stringify(title), ...lines])
-    toast('done', `${count(lines.length)} events with their hashes${sealed ? ' and the seal' : ', not sealed yet'}.`)
-  } catch (error) {
-    failed(error)
-  }
 }

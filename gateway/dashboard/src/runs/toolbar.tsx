@@ -26,7 +26,7 @@ type Props = {
   onDone: () => void
 }
 
-const NOTHING: Partial<RunsSearch> = { status: undefined, sector: undefined, q: undefined, from: undefined, to: undefined, field: undefined, sort: undefined }
+const NOTHING: Partial<RunsSearch> = { status: undefined, sector: undefined, exclude: undefined, q: undefined, from: undefined, to: undefined, field: undefined, sort: undefined }
 
 export function Toolbar(props: Props) {
   const { search, set, total, capped, selected, everything } = props
@@ -85,7 +85,10 @@ function Chips({ search, set }: { search: RunsSearch; set: Props['set'] }) {
   const sectors = useSectors()
   const chips: [string, Partial<RunsSearch>][] = []
   if (search.status) chips.push([`status: ${search.status.split(',').join(' or ')}`, { status: undefined }])
-  if (search.sector) chips.push([`sector: ${sectors.data?.sectors.find((s) => s.sectorId === search.sector)?.name ?? search.sector}`, { sector: undefined }])
+  const name = (id: string) => sectors.data?.sectors.find((s) => s.sectorId === id)?.name ?? id
+  if (search.sector) chips.push([`sector: ${name(search.sector)}`, { sector: undefined }])
+  const excluded = search.exclude?.split(',') ?? []
+  for (const id of excluded) chips.push([`not sector: ${name(id)}`, { exclude: excluded.filter((one) => one !== id).join(',') || undefined }])
   if (search.q) chips.push([`begins with: ${search.q}`, { q: undefined }])
   const field = words((search.field ?? 'createdAt').replace('At', ''))
   if (search.from) chips.push([`${field} from ${clock(search.from, zone)}`, { from: undefined }])
@@ -117,6 +120,11 @@ function FilterDialog({ search, set, onClose }: { search: RunsSearch; set: Props
     const next = statuses.includes(status) ? statuses.filter((one) => one !== status) : [...statuses, status]
     change({ status: next.join(',') || undefined })
   }
+  const excluded = draft.exclude?.split(',') ?? []
+  const exclude = (sector: string) => {
+    const next = excluded.includes(sector) ? excluded.filter((one) => one !== sector) : [...excluded, sector]
+    change({ exclude: next.join(',') || undefined })
+  }
   const apply = (event: React.FormEvent) => {
     event.preventDefault()
     set(draft)
@@ -130,7 +138,13 @@ function FilterDialog({ search, set, onClose }: { search: RunsSearch; set: Props
           <div className="grid grid-cols-2 gap-1">{STATUSES.map((s) => <label key={s} className="flex min-h-7 items-center gap-2"><input type="checkbox" className="size-4" checked={statuses.includes(s)} onChange={() => toggle(s)} />{title(s)}</label>)}</div>
           <div className="mt-1 flex gap-2"><Button small kind="quiet" onClick={() => change({ status: STATUSES.filter((s) => !statuses.includes(s)).join(',') || undefined })}>All but these</Button></div>
         </fieldset>
-        <Field label="Sector">{(ids) => <select {...ids} className="field" value={draft.sector ?? ''} onChange={(e) => change({ sector: e.target.value || undefined })}><option value="">Any</option>{sectors.data?.sectors.map((s) => <option key={s.sectorId} value={s.sectorId}>{s.name}</option>)}</select>}</Field>
+        <Field label="Sector">{(ids) => <select {...ids} className="field" value={draft.sector ?? ''} onChange={(e) => change({ sector: e.target.value || undefined, exclude: e.target.value ? undefined : draft.exclude })}><option value="">Any</option>{sectors.data?.sectors.map((s) => <option key={s.sectorId} value={s.sectorId}>{s.name}</option>)}</select>}</Field>
+        {!draft.sector && !!sectors.data?.sectors.length && (
+          <fieldset>
+            <legend className="mb-1 text-xs font-medium text-ink2">Leave out</legend>
+            <div className="grid max-h-40 grid-cols-2 gap-1 overflow-y-auto">{sectors.data.sectors.map((s) => <label key={s.sectorId} className="flex min-h-7 items-center gap-2"><input type="checkbox" className="size-4" checked={excluded.includes(s.sectorId)} onChange={() => exclude(s.sectorId)} />{s.name}</label>)}</div>
+          </fieldset>
+        )}
         <Field label="Time">{(ids) => <select {...ids} className="field" value={draft.field ?? 'createdAt'} onChange={(e) => change({ field: e.target.value as RunsSearch['field'] })}>{DATE_FIELDS.map((f) => <option key={f} value={f}>{f === 'createdAt' ? 'Created' : f === 'startedAt' ? 'Started' : 'Ended'}</option>)}</select>}</Field>
         <div className="grid grid-cols-2 gap-3">
           <Field label="From">{(ids) => <input {...ids} type="datetime-local" className="field" value={local(draft.from)} onChange={(e) => change({ from: e.target.value ? new Date(e.target.value).toISOString() : undefined })} />}</Field>

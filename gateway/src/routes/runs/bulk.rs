@@ -66,6 +66,8 @@ struct FilterBody {
     #[serde(default)]
     status: Vec<String>,
     sector_id: Option<SectorId>,
+    #[serde(default)]
+    exclude_sector_id: Vec<SectorId>,
     q: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -98,6 +100,7 @@ impl FilterBody {
         let filter = RunFilter {
             status: self.status.iter().map(|text| parse_field("filter.status", text)).collect::<Result<_, _>>()?,
             sector_id: self.sector_id,
+            exclude_sector_id: self.exclude_sector_id.clone(),
             q: self.q.clone().filter(|q| !q.is_empty()),
             from: date("from", &self.from, parse_time)?,
             to: date("to", &self.to, parse_end)?,
@@ -110,9 +113,10 @@ impl FilterBody {
             limit,
             ..RunFilter::default()
         };
-        let limited = !filter.status.is_empty() || filter.sector_id.is_some() || filter.q.is_some();
+        let sectors = filter.sector_id.is_some() || !filter.exclude_sector_id.is_empty();
+        let limited = !filter.status.is_empty() || sectors || filter.q.is_some();
         if !(limited || filter.from.is_some() || filter.to.is_some()) {
-            return Err(Problem::invalid("filter", "runIds, status, sectorId, q, from or to"));
+            return Err(Problem::invalid("filter", "runIds, status, sectorId, excludeSectorId, q, from or to"));
         }
         Ok(filter)
     }
@@ -159,7 +163,8 @@ async fn matching(
     max: u32,
 ) -> Result<(u64, Vec<RunId>), Problem> {
     if !body.run_ids.is_empty() {
-        let by_id_only = body.status.is_empty() && body.sector_id.is_none() && body.q.is_none();
+        let by_id_only =
+            body.status.is_empty() && body.sector_id.is_none() && body.exclude_sector_id.is_empty() && body.q.is_none();
         if !(by_id_only && body.from.is_none() && body.to.is_none()) {
             return Err(Problem::invalid("filter", "either runIds or the other fields"));
         }

@@ -1,6 +1,6 @@
 //! `GET /api/pipelines`: the runs of the tenant, filtered, sorted, in pages.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use luci_projections::runs::{self, RunFilter};
 
@@ -29,8 +29,9 @@ fn filter(request: &Request) -> Result<RunFilter, Problem> {
     }
     let (from, to) = request.query_range()?;
     Ok(RunFilter {
-        status: request.query_all("status").iter().map(|text| parse_field("status", text)).collect::<Result<_, _>>()?,
+        status: parse_all(request, "status")?,
         sector_id: request.query_as("sectorId")?,
+        exclude_sector_id: parse_all(request, "excludeSectorId")?,
         q: request.query("q"),
         from,
         to,
@@ -40,4 +41,13 @@ fn filter(request: &Request) -> Result<RunFilter, Problem> {
         cursor: request.query("cursor"),
         offset,
     })
+}
+
+/// A query parameter that may be repeated, or hold several values with commas.
+fn parse_all<T>(request: &Request, name: &str) -> Result<Vec<T>, Problem>
+where
+    T: FromStr,
+    T::Err: std::fmt::Display,
+{
+    request.query_all(name).iter().map(|text| parse_field(name, text)).collect()
 }

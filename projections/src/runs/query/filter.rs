@@ -144,6 +144,8 @@ pub struct RunFilter {
     /// Any of these; none means all.
     pub status: Vec<RunStatus>,
     pub sector_id: Option<SectorId>,
+    /// None of these; a run without a sector is none of them.
+    pub exclude_sector_id: Vec<SectorId>,
     /// Prefix of the run id, the pipeline's or the sector's name, in any case.
     pub q: Option<String>,
     /// At or after.

@@ -21,7 +21,8 @@ pub(super) struct PageEnd {
 
 /// Whether the filter is more than a status, so that `run_counters` does not hold how many match.
 pub(super) fn narrowed(filter: &RunFilter) -> bool {
-    filter.sector_id.is_some() || filter.from.is_some() || filter.to.is_some() || prefix(filter).is_some()
+    let sectors = filter.sector_id.is_some() || !filter.exclude_sector_id.is_empty();
+    sectors || filter.from.is_some() || filter.to.is_some() || prefix(filter).is_some()
 }
 
 /// How many match, at most `MOST` + 1.
@@ -86,6 +87,10 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, tenant: TenantId, filter:
     }
     if let Some(sector) = filter.sector_id {
         query.push(" and sector_id = ").push_bind(sector);
+    }
+    if !filter.exclude_sector_id.is_empty() {
+        let excluded: Vec<String> = filter.exclude_sector_id.iter().map(ToString::to_string).collect();
+        query.push(" and (sector_id is null or sector_id <> all(").push_bind(excluded).push("))");
     }
     if filter.from.is_some() || filter.to.is_some() {
         query.push(" and ").push(filter.date_field.column()).push(" < 'infinity'");

@@ -22,7 +22,11 @@ use super::{
     witnesses::{Witness, connected, read_witnesses},
 };
 use crate::{
-    cli::{Outcome, migrate::database_url, out},
+    cli::{
+        Outcome,
+        migrate::database_url,
+        out::{self, Format},
+    },
     config::{Config, MissingSetting},
 };
 
@@ -116,7 +120,7 @@ async fn objects(pass: &EventPass, sources: &Sources<'_>, report: &mut Report) -
 }
 
 /// Runs it as operator.
-pub async fn run(config: &Config, keys: &[String], without_broker: bool, json: bool) -> anyhow::Result<Outcome> {
+pub async fn run(config: &Config, keys: &[String], without_broker: bool, format: Format) -> anyhow::Result<Outcome> {
     let keys = own_keys(config, keys)?;
     let storage = operator_store(config)?;
     let client = if without_broker { None } else { connected(config).await? };
@@ -134,8 +138,8 @@ pub async fn run(config: &Config, keys: &[String], without_broker: bool, json: b
     let mut snapshot = c.begin_with("begin isolation level repeatable read read only").await?;
     let report = check(&mut snapshot, &sources).await?;
     drop(snapshot);
-    if json {
-        out::json(&report.as_json())?;
+    if !format.is_text() {
+        format.document(&report.as_json())?;
     } else {
         report.as_lines().iter().try_for_each(|line| out::line(line))?;
     }

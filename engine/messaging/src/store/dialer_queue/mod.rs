@@ -20,6 +20,8 @@ pub struct NewCall {
     pub lead_id: LeadId,
     /// E.164
     pub phone: String,
+    /// Digits to dial once the call is answered.
+    pub extension: Option<String>,
     pub contact_name: Option<String>,
     pub company_name: Option<String>,
     /// 1..=10

@@ -23,10 +23,10 @@ pub(super) async fn insert(
 ) -> Result<u64, sqlx::Error> {
     sqlx::query(
         "insert into dialer_queue (tenant_id, run_id, block_id, campaign_id, context, id, send_key, lead_id, phone,
-                                   contact_name, company_name, priority, attempt_number, time_zones)
+                                   extension, contact_name, company_name, priority, attempt_number, time_zones)
          select $1, $2, $3, $4, $5, unnest($6::text[]), unnest($7::bytea[]), unnest($8::text[]), unnest($9::text[]),
-                unnest($10::text[]), unnest($11::text[]), unnest($12::smallint[]), unnest($13::int[]),
-                string_to_array(unnest($14::text[]), ' ')
+                unnest($10::text[]), unnest($11::text[]), unnest($12::text[]), unnest($13::smallint[]),
+                unnest($14::int[]), string_to_array(unnest($15::text[]), ' ')
          on conflict (tenant_id, send_key) do nothing",
     )
     .bind(tenant)
@@ -38,6 +38,7 @@ pub(super) async fn insert(
     .bind(calls.iter().map(|call| &call.send_key[..]).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| call.lead_id).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| call.phone.as_str()).collect::<Vec<_>>())
+    .bind(calls.iter().map(|call| call.extension.as_deref()).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| call.contact_name.as_deref()).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| call.company_name.as_deref()).collect::<Vec<_>>())
     .bind(calls.iter().map(|call| call.priority).collect::<Vec<_>>())
@@ -92,7 +93,7 @@ pub(in crate::store) async fn claim_abandoned(
 
 fn read_claimed(row: &PgRow) -> Result<ClaimedSend, sqlx::Error> {
     let id: CallId = row.try_get("id")?;
-    ClaimedSend::read(row, id.into(), "phone", SendContent::Call)
+    ClaimedSend::read(row, id.into(), "phone", SendContent::Call { extension: row.try_get("extension")? })
 }
 
 /// Not fenced by the claim: that the provider accepted the call is a fact. The first provider id stays.

@@ -21,7 +21,7 @@ use crate::{
     problem::Problem,
     reads::run_exists,
     request::Request,
-    routes::{HandlerResult, runs::failed_leads::csv_row},
+    routes::{HandlerResult, runs::lead_csv},
 };
 
 /// Bytes buffered before they are sent.
@@ -80,10 +80,10 @@ async fn write(
     extra: &[String],
     sender: &mpsc::Sender<Result<Vec<u8>, Interrupted>>,
 ) -> Result<(), Problem> {
-    let mut text = csv_row::BYTE_ORDER_MARK.to_vec();
+    let mut text = lead_csv::BYTE_ORDER_MARK.to_vec();
     let fields = Field::ALL.iter().map(|field| field.as_str().to_owned());
     let own = ExportColumn::ALL.iter().map(|column| column.as_str().to_owned());
-    csv_row::write(fields.chain(extra.iter().cloned()).chain(own), &mut text);
+    lead_csv::write(fields.chain(extra.iter().cloned()).chain(own), &mut text);
     for source in sources {
         let mut lines = failed_leads::lines(&app.storage, source);
         while let Some(line) = lines.try_next().await? {
@@ -99,10 +99,10 @@ async fn write(
 
 fn row(run: RunId, failed: &FailedLine, extra: &[String], text: &mut Vec<u8>) {
     let lead = &failed.lead;
-    let fields = Field::ALL.iter().map(|field| csv_row::cell(lead, *field));
+    let fields = Field::ALL.iter().map(|field| lead_csv::cell(lead, *field));
     let extra = extra.iter().map(|header| lead.extra.get(header).cloned().unwrap_or_default());
     let own = ExportColumn::ALL.iter().map(|column| own_cell(run, failed, *column));
-    csv_row::write(fields.chain(extra).chain(own), text);
+    lead_csv::write(fields.chain(extra).chain(own), text);
 }
 
 fn own_cell(run: RunId, failed: &FailedLine, column: ExportColumn) -> String {

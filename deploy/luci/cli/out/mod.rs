@@ -1,10 +1,19 @@
 //! Output of the commands on standard output, and the signals that stop them.
 
-use std::{future::Future, io::Write};
+mod format;
+pub mod table;
 
-use anyhow::Context;
+use std::{
+    future::Future,
+    io::{self, Write},
+};
+
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+pub use format::{Format, List};
+
+use crate::process::telemetry;
 
 /// Prints a line of JSON.
 pub fn json(value: &Value) -> anyhow::Result<()> {
@@ -12,7 +21,7 @@ pub fn json(value: &Value) -> anyhow::Result<()> {
 }
 
 /// Prints one or more lines. They may quote texts of tenants, so control characters are escaped: they could steer the
-/// terminal. A closed standard output (`| head`) is an error.
+/// terminal. A closed standard output (`| head`) is an error, which ends the program silently.
 pub fn line(text: &str) -> anyhow::Result<()> {
     print(&text.split('\n').map(escaped).collect::<Vec<_>>().join("\n"))
 }
@@ -42,7 +51,25 @@ fn json_text(value: &Value) -> String {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}").context("standard output was closed")
+    write(format!("{text}\n").as_bytes())
+}
+
+/// Writes bytes as they are.
+pub fn write(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    Ok(out.flush()?)
+}
+
+/// Whether the reader of standard output has gone (`| head`).
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.downcast_ref::<io::Error>().is_some_and(broken)
+}
+
+/// Says that a list has no items, where a program that reads the output does not see it.
+fn notice_empty(noun: &str) {
+    telemetry::notice(format_args!("no {noun}"));
 }
 
 /// SIGTERM and Ctrl-C. Signals are caught from `listen` on: one that arrives during a start is handled after it, so that no

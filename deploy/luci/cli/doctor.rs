@@ -1,0 +1,249 @@
+//! `luci doctor`: checks what LUCI needs, one thing a line, with a remedy for each that is wrong. Changes nothing.
+
+use std::{net::TcpStream, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+
+use clap::Args;
+use luci_schema::migrate;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::{
+    Outcome,
+    client::Api,
+    migrate::database_url,
+    out::{Format, table::Column},
+};
+use crate::{
+    config::{Config, StoreAddress},
+    local::InstanceFile,
+};
+
+/// A connection that takes longer does not work.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Clocks that differ by more make signatures and leases doubtful.
+const MOST_SKEW_MS: i64 = 5_000;
+
+const COLUMNS: [Column; 4] = [
+    Column::status("STATE", "state"),
+    Column::text("CHECK", "check"),
+    Column::text("FOUND", "found"),
+    Column::text("REMEDY", "remedy"),
+];
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    format: Format,
+}
+
+/// What was found. `remedy`: what to do; none when all is well.
+struct Finding {
+    check: &'static str,
+    found: String,
+    remedy: Option<&'static str>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, found: found.into(), remedy: None }
+    }
+
+    fn broken(check: &'static str, found: impl Into<String>, remedy: &'static str) -> Self {
+        Self { check, found: found.into(), remedy: Some(remedy) }
+    }
+
+    fn json(&self) -> Value {
+        let state = if self.remedy.is_none() { "ok" } else { "broken" };
+        json!({"state": state, "check": self.check, "found": self.found, "remedy": self.remedy})
+    }
+}
+
+impl Doctor {
+    /// Exit code 1 when something is wrong.
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let mut findings = programs(config);
+        findings.extend(folder(config));
+        findings.push(database(config).await);
+        findings.push(broker(config).await);
+        findings.push(store(config));
+        findings.extend(gateway(config).await);
+        let broken = findings.iter().any(|finding| finding.remedy.is_some());
+        let items: Vec<Value> = findings.iter().map(Finding::json).collect();
+        self.format.list(&json!({"healthy": !broken, "checks": items}), &items, &COLUMNS, "checks")?;
+        Ok(if broken { Outcome::Failed } else { Outcome::Done })
+    }
+}
+
+/// The servers that `luci up` starts, unless others are named.
+fn programs(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if config.database_url.is_none() {
+        findings.push(match config.search.postgres(None) {
+            Ok(folder) => Finding::ok("postgres program", folder.display().to_string()),
+            Err(error) => Finding::broken(
+                "postgres program",
+                error.to_string(),
+                "run `make setup`, or set LUCI_PG_BIN or LUCI_DATABASE_URL",
+            ),
+        });
+    }
+    if config.nats_url.is_none() {
+        findings.push(match config.search.nats(&config.data_dir.join("servers")) {
+            Ok(program) => Finding::ok("nats-server program", program.display().to_string()),
+            Err(error) => Finding::broken(
+                "nats-server program",
+                error.to_string(),
+                "run `make setup`, or set LUCI_NATS_SERVER or LUCI_NATS_URL",
+            ),
+        });
+    }
+    findings
+}
+
+/// Files of the data folder, if an instance was started in it.
+fn folder(config: &Config) -> Vec<Finding> {
+    let dir = &config.data_dir;
+    if !dir.join("credentials.json").exists() {
+        return vec![Finding::ok("data folder", format!("{}: no instance was started in it", dir.display()))];
+    }
+    let check = |check, name: &str, set: bool| {
+        let path = dir.join(name);
+        match mode(&path) {
+            None if set => Finding::ok(check, "from the environment"),
+            None => Finding::broken(
+                check,
+                format!("{} is missing", path.display()),
+                "restore it from a backup; it cannot be made again",
+            ),
+            Some(mode) if mode & 0o077 != 0 => {
+                Finding::broken(check, format!("{} is readable by others ({mode:o})", path.display()), "chmod 600 it")
+            }
+            Some(_) => Finding::ok(check, path.display().to_string()),
+        }
+    };
+    vec![
+        check("master key", "master.key", config.master_key.is_some()),
+        check("seal key", "seal.key", config.seal_key.is_some()),
+        check("credentials", "credentials.json", false),
+    ]
+}
+
+fn mode(path: &Path) -> Option<u32> {
+    Some(std::fs::metadata(path).ok()?.permissions().mode() & 0o777)
+}
+
+async fn database(config: &Config) -> Finding {
+    let remedy = "start it, or correct LUCI_DATABASE_URL; `luci up` starts a private one";
+    let Ok(url) = database_url(config) else {
+        return Finding::broken("database", "none is named, and none was started in the data folder", remedy);
+    };
+    let connected = tokio::time::timeout(TIMEOUT, migrate::connect_owner(&url)).await;
+    let pool = match connected {
+        Err(_) => return Finding::broken("database", "does not answer within 5 s", remedy),
+        Ok(Err(error)) => return Finding::broken("database", error.to_string(), remedy),
+        Ok(Ok(pool)) => pool,
+    };
+    let pending = migrate::pending(&pool).await;
+    pool.close().await;
+    match pending {
+        Ok(pending) if pending.is_empty() => Finding::ok("database", "its tables are those of this version"),
+        Ok(pending) => {
+            Finding::broken("database", format!("{} migrations are not applied", pending.len()), "run `luci migrate`")
+        }
+        Err(error) => Finding::broken("database", error.to_string(), remedy),
+    }
+}
+
+async fn broker(config: &Config) -> Finding {
+    let instance = InstanceFile::read(&config.data_dir).ok().flatten();
+    let url = config.nats_url.as_ref().map(|url| url.expose_secret().to_owned());
+    let remedy = "start it, or correct LUCI_NATS_URL; runs wait meanwhile, and nothing is lost";
+    let Some(url) = url.or_else(|| Some(instance?.nats_url)) else {
+        return Finding::broken("broker", "none is named, and none was started in the data folder", remedy);
+    };
+    let options = async_nats::ConnectOptions::new().connection_timeout(TIMEOUT);
+    match options.connect(&url).await {
+        Ok(client) => Finding::ok("broker", format!("nats-server {}", client.server_info().version)),
+        Err(error) => Finding::broken("broker", error.to_string(), remedy),
+    }
+}
+
+/// A folder's free space; the gateway answers for a bucket.
+fn store(config: &Config) -> Finding {
+    let instance = || InstanceFile::read(&config.data_dir).ok()??.store_address();
+    let folder = match config.store.clone().or_else(instance) {
+        Some(StoreAddress::Bucket(bucket)) => return Finding::ok("store", format!("bucket {}", bucket.bucket)),
+        Some(StoreAddress::Folder(folder)) => folder,
+        None => config.data_dir.join("objects"),
+    };
+    match rustix::fs::statvfs(&folder) {
+        Ok(space) => {
+            let free = space.f_bavail.saturating_mul(space.f_frsize);
+            let found = format!("{}: {} free", folder.display(), indicatif::BinaryBytes(free));
+            if free < 1 << 30 {
+                return Finding::broken("store", found, "make room: uploads and results need it");
+            }
+            Finding::ok("store", found)
+        }
+        Err(_) if !config.data_dir.join("credentials.json").exists() => {
+            Finding::ok("store", format!("{} is made at the first start", folder.display()))
+        }
+        Err(error) => Finding::broken(
+            "store",
+            format!("{}: {error}", folder.display()),
+            "mount or restore it; LUCI never makes it again",
+        ),
+    }
+}
+
+/// What the gateway says of itself, of the clock, of followers, and of the API key.
+async fn gateway(config: &Config) -> Vec<Finding> {
+    let remedy = "start it with `luci up`, or correct LUCI_URL";
+    let api = match Api::find(config) {
+        Ok(api) => api,
+        Err(error) => return vec![Finding::broken("gateway", error.to_string(), remedy), port(config)],
+    };
+    let system = match api.get("/api/system").await {
+        Ok(system) => system,
+        Err(error) if error.is::<super::client::ApiError>() => {
+            let remedy = "use a key that is not revoked: `luci key list` with another, or credentials.json";
+            return vec![Finding::broken("API key", error.to_string(), remedy)];
+        }
+        Err(error) => return vec![Finding::broken("gateway", format!("{error:#}"), remedy), port(config)],
+    };
+    let word = |name: &str| system[name].as_str().unwrap_or("?").to_owned();
+    let state =
+        format!("{}: postgres {}, nats {}, store {}", word("status"), word("postgres"), word("nats"), word("store"));
+    let mut findings = vec![match system["status"].as_str() {
+        Some("ready") if system["nats"] == "up" => Finding::ok("gateway", state),
+        _ => Finding::broken("gateway", state, "see the log lines at ERROR, and deploy/docs/runbook.md"),
+    }];
+    let skew = system["clockSkewMs"].as_i64().unwrap_or_default();
+    findings.push(if skew.abs() > MOST_SKEW_MS {
+        let remedy = "synchronise the clocks of the gateway and of Postgres (chrony, systemd-timesyncd)";
+        Finding::broken("clock", format!("{skew} ms beside Postgres"), remedy)
+    } else {
+        Finding::ok("clock", format!("{skew} ms beside Postgres"))
+    });
+    for follower in system["followers"].as_array().into_iter().flatten() {
+        if follower["failing"] == true || follower["held"] == false {
+            let found = format!("{} at {}, {} behind", follower["name"], follower["position"], follower["behind"]);
+            let remedy = "no process of its role runs, or it fails: see the log lines at ERROR";
+            findings.push(Finding::broken("follower", found, remedy));
+        }
+    }
+    findings
+}
+
+/// Whether the port of a gateway that does not run is free.
+fn port(config: &Config) -> Finding {
+    let address = config.listen.unwrap_or_else(|| ([127, 0, 0, 1], 8080).into());
+    match TcpStream::connect_timeout(&address, TIMEOUT) {
+        Ok(_) => Finding::broken(
+            "port",
+            format!("another program listens on {address}"),
+            "choose another with --listen or LUCI_LISTEN; `luci up` takes a free one by itself unless told",
+        ),
+        Err(_) => Finding::ok("port", format!("{address} is free")),
+    }
+}
