@@ -1,9 +1,10 @@
 # LUCI on one machine. Each target installs what it needs and what is missing.
-.PHONY: demo up test test-s3 api-check chaos bench setup dashboard build clean
+.PHONY: demo up test test-s3 api-check fuzz chaos bench setup dashboard build clean
 
 ARGS ?=
 SEED ?= 1
 MINUTES ?= 10
+SECONDS ?= 60
 
 # Everything, with a demo tenant, sandbox providers and a sample import: `make demo ARGS="--leads 10000"`.
 demo: build
@@ -28,6 +29,11 @@ api-check:
 	@deploy/dashboard.sh
 	cargo build --quiet --bin luci
 	@deploy/api/check.sh fuzz
+
+# Fuzz targets for phone cells, CSV records and replies, guided by coverage: `make fuzz SECONDS=600`.
+fuzz:
+	@deploy/setup.sh page
+	tests/fuzz/run.sh $(SECONDS)
 
 # Thirteen processes under a schedule of faults, and every check afterwards: `make chaos SEED=7 MINUTES=10`.
 chaos: setup

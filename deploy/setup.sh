@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what is missing to build and run LUCI; each package is named first.
 #   deploy/setup.sh        a C compiler and make, PostgreSQL 15+, a pinned nats-server, a pinned node if there is none of 20.19+
-#   deploy/setup.sh page   also what `make test` needs: rustfmt and clippy (checked only), chromium for the page test
+#   deploy/setup.sh page   also what `make test` needs: rustfmt and clippy (checked only), chromium for the page test, and a C++
+#                          compiler for the fuzz targets
 # Prints nothing and changes nothing when nothing is missing. Needs apt-get only to install packages.
 # After an interruption, the next run continues the installation.
 set -eu
@@ -68,6 +69,9 @@ compiler() {
     # A compiler may be installed without the C library's headers.
     echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1 || missing "$why" gcc libc6-dev
     command -v make >/dev/null || missing "$why" make
+    if [ "$goal" = page ] && ! echo '#include <vector>' | c++ -E -x c++ - >/dev/null 2>&1; then
+        missing "to compile libFuzzer, which drives the fuzz targets" g++
+    fi
 }
 
 has_postgres() {

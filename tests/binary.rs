@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use crate::support::{Api, Servers, System, SystemOptions, luci, output, system_with, temp_dir};
 
-fn out(output: &Output) -> String {
+pub fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn err(output: &Output) -> String {
+pub fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn last_json(output: &Output) -> Value {
+pub fn last_json(output: &Output) -> Value {
     serde_json::from_str(out(output).lines().last().unwrap_or_default())
         .unwrap_or_else(|_| panic!("no JSON: {}\n{}", out(output), err(output)))
 }
@@ -128,13 +128,13 @@ async fn wrong_use_is_2_and_wrong_settings_are_78_all_at_once() {
 }
 
 /// A system with sandbox providers for the commands.
-async fn served() -> (System, Sandbox) {
+pub async fn served() -> (System, Sandbox) {
     let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), SandboxOptions::default()).await.expect("a sandbox");
     let providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
     (system_with(SystemOptions { providers, ..SystemOptions::default() }).await, sandbox)
 }
 
-async fn luci_as(api: &Api, dir: &Path, arguments: &[&str]) -> Output {
+pub async fn luci_as(api: &Api, dir: &Path, arguments: &[&str]) -> Output {
     output(dir, arguments, &[("LUCI_URL", &api.url), ("LUCI_API_KEY", &api.key)]).await
 }
 

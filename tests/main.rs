@@ -4,6 +4,7 @@ mod audit;
 mod binary;
 mod blocks;
 mod chaos;
+mod cli;
 mod crash;
 mod evidence;
 mod flow;

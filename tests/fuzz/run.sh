@@ -12,5 +12,5 @@ for target in numbers records replies; do
     # All packages are named, so that shared crates have the features of the other tests and are not compiled again.
     cargo test --workspace --exclude luci-s3-tests --quiet --test "fuzz_$target" -- \
         -max_total_time="$seconds" -max_len=2000 -timeout=10 -print_final_stats=1 -verbosity=0 \
-        -artifact_prefix="$kept-failed-" -dict="$PWD/tests/fuzz/$target.dict" "$PWD/$kept"
+        -artifact_prefix="$PWD/$kept-failed-" -dict="$PWD/tests/fuzz/$target.dict" "$PWD/$kept"
 done

@@ -21,7 +21,7 @@ use tokio_rustls::{
     rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer},
 };
 
-use crate::support::{DEADLINE, System, SystemOptions, system_with, temp_dir};
+use crate::support::{DEADLINE, System, SystemOptions, output, system_with, temp_dir};
 
 /// A new certificate of its own for `localhost`, written to the files; the caller trusts what is returned.
 fn write_certificate(files: &TlsFiles) -> CertificateDer<'static> {
@@ -137,4 +137,21 @@ async fn a_new_certificate_is_shown_and_a_broken_one_is_not() {
     std::fs::write(&files.certificate, new).expect("written");
     assert!(certificate.reload().expect("a certificate"));
     assert!(shows(&third).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_trust_a_private_certificate() {
+    let files = new_files();
+    let trusted = files.certificate.clone();
+    write_certificate(&files);
+    let system = secure(Certificate::load(files).expect("a certificate")).await;
+    let url = system.api.url.replace("http://127.0.0.1", "https://localhost");
+    let (dir, trusted) = (temp_dir("trust"), trusted.to_str().expect("text"));
+    let access = [("LUCI_URL", url.as_str()), ("LUCI_API_KEY", &system.api.key)];
+    let refused = output(&dir, &["run", "list"], &access).await;
+    assert_eq!(refused.status.code(), Some(1), "an unknown certificate");
+    let [url, key] = access;
+    let listed = output(&dir, &["run", "list"], &[url, key, ("LUCI_CA_CERT", trusted)]).await;
+    assert_eq!(listed.status.code(), Some(0), "{}", String::from_utf8_lossy(&listed.stderr));
+    system.stop().await;
 }

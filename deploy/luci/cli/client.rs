@@ -41,9 +41,18 @@ impl ApiError {
 }
 
 impl Api {
-    pub fn new(base_url: String, key: SecretString) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().connect_timeout(std::time::Duration::from_secs(10)).build()?;
-        Ok(Self { http, base_url, key })
+    /// Trusts the system's certificates, those of `LUCI_CA_CERT`, and `LUCI_TLS_CERT`: the certificate of a gateway of this
+    /// configuration.
+    pub fn new(config: &Config, base_url: String, key: SecretString) -> anyhow::Result<Self> {
+        let mut http = reqwest::Client::builder().connect_timeout(std::time::Duration::from_secs(10));
+        let own = config.edge.tls.as_ref().map(|files| &files.certificate);
+        for file in config.ca_cert.iter().chain(own) {
+            let unusable = || format!("LUCI_CA_CERT: {} cannot be used", file.display());
+            let pem = std::fs::read(file).with_context(unusable)?;
+            let roots = reqwest::Certificate::from_pem_bundle(&pem).with_context(unusable)?;
+            http = roots.into_iter().fold(http, reqwest::ClientBuilder::add_root_certificate);
+        }
+        Ok(Self { http: http.build()?, base_url, key })
     }
 
     /// The gateway of `LUCI_URL` and `LUCI_API_KEY`; where one is not set, that of the instance in the data folder.
@@ -55,6 +64,7 @@ impl Api {
         let remedy = "set it to the gateway's URL, or choose a --data-dir where `luci up` runs";
         let base_url = url.ok_or(MissingSetting { name: "LUCI_URL", remedy })?;
         Self::new(
+            config,
             base_url,
             key.ok_or(MissingSetting { name: "LUCI_API_KEY", remedy: "set it to an API key of the gateway" })?,
         )

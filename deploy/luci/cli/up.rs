@@ -54,7 +54,7 @@ impl Up {
             if self.sandbox {
                 out::line("Sandbox: providers and carriers are simulated, nothing is billed or sent.")?;
             }
-            match without_key(&instance).await {
+            match without_key(&config, &instance).await {
                 Ok(Some(line)) => out::line(&line)?,
                 Ok(None) => {}
                 // With a certificate of its own, the gateway may not be one that this machine trusts by its address.
@@ -72,8 +72,8 @@ impl Up {
 }
 
 /// The providers that have no key, neither of the installation nor of the tenant.
-async fn without_key(instance: &LocalInstance) -> anyhow::Result<Option<String>> {
-    let api = Api::new(instance.url.clone(), instance.credentials.api_key.clone().into())?;
+async fn without_key(config: &Config, instance: &LocalInstance) -> anyhow::Result<Option<String>> {
+    let api = Api::new(config, instance.url.clone(), instance.credentials.api_key.clone().into())?;
     let list = api.get("/api/providers").await?;
     let providers = list["providers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let missing = providers.iter().filter(|provider| provider["configured"] == false);

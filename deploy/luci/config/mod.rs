@@ -62,6 +62,8 @@ pub struct Config {
     /// `LUCI_URL` and `LUCI_API_KEY`: the gateway that the client commands call.
     pub url: Option<String>,
     pub api_key: Option<SecretString>,
+    /// `LUCI_CA_CERT`: a PEM file with certificates that the client commands trust besides the system's.
+    pub ca_cert: Option<PathBuf>,
     pub search: Search,
 }
 
@@ -135,6 +137,7 @@ impl Config {
             },
             url: web_url(&mut reader, "LUCI_URL"),
             api_key: reader.secret("LUCI_API_KEY"),
+            ca_cert: reader.text("LUCI_CA_CERT").map(PathBuf::from),
             search: Search {
                 postgres: reader.text("LUCI_PG_BIN").map(PathBuf::from),
                 nats: reader.text("LUCI_NATS_SERVER").map(PathBuf::from),

@@ -91,7 +91,7 @@ impl Demo {
     async fn run_sample(&self, instance: &LocalInstance, config: &Config, sandbox: &Sandbox) -> anyhow::Result<Detail> {
         let key = &instance.credentials.api_key;
         telemetry::notice(format_args!("Dashboard  {}/admin/pipelines\nKey        {key}\n", instance.url));
-        let api = Api::new(instance.url.clone(), key.clone().into())?;
+        let api = Api::new(config, instance.url.clone(), key.clone().into())?;
         self.create_sectors(instance).await?;
         add_number(instance).await?;
         let body = self.import(&api, &config.data_dir).await?;
