@@ -1,5 +1,5 @@
 # LUCI on one machine. Each target installs what it needs and what is missing.
-.PHONY: demo up test test-s3 api-check chaos bench setup dashboard build clean
+.PHONY: demo up test test-s3 api-check deploy-check chaos bench setup dashboard build dist clean
 
 ARGS ?=
 SEED ?= 1
@@ -29,6 +29,11 @@ api-check:
 	cargo build --quiet --bin luci
 	@deploy/api/check.sh fuzz
 
+# The deployment files: image, compose, Kubernetes, systemd, NATS, Prometheus, Grafana, scripts.
+deploy-check:
+	@deploy/setup.sh page
+	@deploy/check.sh
+
 # Thirteen processes under a schedule of faults, and every check afterwards: `make chaos SEED=7 MINUTES=10`.
 chaos: setup
 	LUCI_CHAOS_SEED=$(SEED) LUCI_CHAOS_MINUTES=$(MINUTES) cargo test -p luci --test main --quiet -- --ignored --exact \
@@ -47,6 +52,10 @@ dashboard: setup
 
 build: dashboard
 	@cargo build --release --bin luci --target-dir target
+
+# The binary to ship, stripped, and its symbols in a file of their own: target/dist/split/.
+dist: dashboard
+	@deploy/dist.sh
 
 clean:
 	cargo clean
