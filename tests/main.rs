@@ -17,4 +17,5 @@ mod sender;
 mod start;
 mod support;
 mod tidy;
+mod topology;
 mod traces;
