@@ -5,6 +5,7 @@ mod binary;
 mod blocks;
 mod chaos;
 mod crash;
+mod docs;
 mod evidence;
 mod flow;
 mod gateway;
