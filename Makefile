@@ -1,5 +1,5 @@
 # LUCI on one machine. Each target installs what it needs and what is missing.
-.PHONY: demo up test test-s3 api-check fuzz chaos bench setup dashboard build clean
+.PHONY: demo up test test-s3 api-check fuzz deploy-check chaos bench setup dashboard build dist clean
 
 ARGS ?=
 SEED ?= 1
@@ -35,6 +35,11 @@ fuzz:
 	@deploy/setup.sh page
 	tests/fuzz/run.sh $(SECONDS)
 
+# The deployment files: image, compose, Kubernetes, systemd, NATS, Prometheus, Grafana, scripts.
+deploy-check:
+	@deploy/setup.sh page
+	@deploy/check.sh
+
 # Thirteen processes under a schedule of faults, and every check afterwards: `make chaos SEED=7 MINUTES=10`.
 chaos: setup
 	LUCI_CHAOS_SEED=$(SEED) LUCI_CHAOS_MINUTES=$(MINUTES) cargo test -p luci --test main --quiet -- --ignored --exact \
@@ -53,6 +58,10 @@ dashboard: setup
 
 build: dashboard
 	@cargo build --release --bin luci --target-dir target
+
+# The binary to ship, stripped, and its symbols in a file of their own: target/dist/split/.
+dist: dashboard
+	@deploy/dist.sh
 
 clean:
 	cargo clean

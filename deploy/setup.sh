@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what is missing to build and run LUCI; each package is named first.
 #   deploy/setup.sh        a C compiler and make, PostgreSQL 15+, a pinned nats-server, a pinned node if there is none of 20.19+
-#   deploy/setup.sh page   also what `make test` needs: rustfmt and clippy (checked only), chromium for the page test, and a C++
-#                          compiler for the fuzz targets
+#   deploy/setup.sh page   also what `make test` needs: rustfmt and clippy (checked only), chromium for the page test, a C++ compiler
+#                          for the fuzz targets, and the checkers of the deployment files
 # Prints nothing and changes nothing when nothing is missing. Needs apt-get only to install packages.
 # After an interruption, the next run continues the installation.
 set -eu
@@ -108,7 +108,14 @@ has_node() {
 pip() {
     if [ "$goal" != page ] && has_nats && has_node; then return; fi
     if python3 -c 'import ensurepip, venv' 2>/dev/null; then return; fi
-    missing "pip installs the pinned nats-server, node and API generators" python3-venv
+    missing "pip installs the pinned nats-server, node, API generators and checkers" python3-venv
+}
+
+# The tests run the documents' commands.
+document_tools() {
+    for name in curl openssl; do
+        command -v $name >/dev/null || missing "the documents' commands use it" $name
+    done
 }
 
 browser() {
@@ -185,13 +192,32 @@ install_node() {
     has_node || fail "the installed node does not work; install node 20.19 or later by other means"
 }
 
+# What deploy/check.sh runs. Prometheus' checker is only in a package with a server that would start: its program is taken out.
+checkers() {
+    if cmp -s deploy/checks/requirements.txt .tools/checks/requirements.txt; then return; fi
+    say "installing the checkers of the deployment files into ./.tools/checks: with pip, and promtool from the package prometheus"
+    python3 -m venv --clear .tools/checks
+    .tools/checks/bin/pip install --quiet --disable-pip-version-check --only-binary=:all: --require-hashes \
+        -r deploy/checks/requirements.txt >&2 || fail "pip failed to install the checkers"
+    mkdir .tools/checks/prometheus
+    (cd .tools/checks/prometheus && apt-get download -qq prometheus && dpkg -x prometheus_*.deb .) >"$log" 2>&1 || {
+        cat "$log" >&2
+        fail "apt-get failed to download prometheus; run: apt-get update"
+    }
+    cp .tools/checks/prometheus/usr/bin/promtool .tools/checks/bin/promtool
+    rm -r .tools/checks/prometheus
+    # Last: an interrupted installation begins again.
+    cp deploy/checks/requirements.txt .tools/checks/requirements.txt
+}
+
 goal=${1:-}
 rust
 if [ "${1:-}" = page ]; then lints; fi
 compiler
 postgres
 pip
-if [ "${1:-}" = page ]; then browser; fi
+if [ "${1:-}" = page ]; then browser; document_tools; fi
 install
 nats
 install_node
+if [ "$goal" = page ]; then checkers; fi

@@ -36,6 +36,8 @@ step web     deploy/dashboard.sh check
 # The fold of the page is run by node.
 command -v node >/dev/null || PATH="$PWD/.tools/node/bin:$PATH"
 step format  cargo fmt --all --check
+# Images, units, manifests, alerts, server configurations, scripts.
+step deploy  deploy/check.sh
 # luci-s3-tests enables features that compile shared crates a second time; `make test-s3` runs it.
 ours="--workspace --exclude luci-s3-tests"
 step lints   cargo clippy $ours --all-targets --quiet -- -D warnings
