@@ -38,19 +38,19 @@ const MISTAKES: &[(&str, i32, &str)] = &[
     ("run show ../../etc", 2, "is not the id of a run"),
     ("run pause block_01JD", 2, "is not the id of a run"),
     ("results lead_01JD", 2, "is not the id of a run"),
-    ("run skip RUN block_0", 2, "no block begins with `block_0`"),
+    ("run skip RUN block_7Z", 2, "no block begins with `block_7Z`"),
     ("artifact download RUN art_ZZ", 2, "no artifact begins with `art_ZZ`"),
     ("run start --import import_ZZ", 2, "no import begins with `import_ZZ`"),
-    ("audit state RUN --at v9999", 2, "9999"),
+    ("audit state RUN --at v9999", 2, "a version of the run: v1 to v"),
     ("audit diff RUN@v1 RUN@never", 2, "`never`: expected a version"),
     ("message approve --run RUN", 2, "has no drafts"),
     // What is refused, or went wrong.
-    ("run pause RUN", 1, "409 Conflict"),
+    ("run pause RUN", 1, "409 Not possible in the current state"),
     ("run start", 1, "422"),
     ("import no-such.csv", 1, "cannot read no-such.csv"),
     ("lead list --status warm", 1, "status"),
     ("suppression add nobody", 1, "422"),
-    ("sector show nowhere", 1, "404 Not Found"),
+    ("sector show nowhere", 1, "404 Not found"),
     ("hold release +12125550147", 1, "404"),
 ];
 

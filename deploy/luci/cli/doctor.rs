@@ -161,8 +161,11 @@ async fn broker(config: &Config) -> Finding {
     let Some(url) = url.or_else(|| Some(instance?.nats_url)) else {
         return Finding::broken("broker", "none is named, and none was started in the data folder", remedy);
     };
-    let options = async_nats::ConnectOptions::new().connection_timeout(TIMEOUT);
-    match options.connect(&url).await {
+    let connected = async {
+        let client = luci_runs::broker::connect(&url, "luci doctor").await?;
+        luci_runs::broker::connected_within(&client, TIMEOUT).await.map(|()| client)
+    };
+    match connected.await {
         Ok(client) => Finding::ok("broker", format!("nats-server {}", client.server_info().version)),
         Err(error) => Finding::broken("broker", error.to_string(), remedy),
     }

@@ -22,14 +22,13 @@ pub async fn run(api: &Api, text: &str) -> anyhow::Result<String> {
     one(text, "run", found(&page["runs"], "runId", &prefix))
 }
 
-/// The id of one of the newest 200 imports.
+/// The id of an import.
 pub async fn import(api: &Api, text: &str) -> anyhow::Result<String> {
     let prefix = parsed("import", text)?;
     if prefix.len() == "import_".len() + ULID {
         return Ok(prefix);
     }
-    let page = api.get("/api/imports?limit=200").await?;
-    one(text, "import", found(&page["imports"], "importId", &prefix))
+    one(text, "import", listed(api, "/api/imports", ("imports", "importId"), &prefix).await?)
 }
 
 /// The id of an artifact of a run.
@@ -38,8 +37,8 @@ pub async fn artifact(api: &Api, run: &str, text: &str) -> anyhow::Result<String
     if prefix.len() == "art_".len() + ULID {
         return Ok(prefix);
     }
-    let page = api.get(&format!("/api/pipelines/{run}/artifacts?limit=200")).await?;
-    one(text, "artifact", found(&page["artifacts"], "artifactId", &prefix))
+    let path = format!("/api/pipelines/{run}/artifacts");
+    one(text, "artifact", listed(api, &path, ("artifacts", "artifactId"), &prefix).await?)
 }
 
 /// The id of a block of a run.
@@ -48,8 +47,8 @@ pub async fn block(api: &Api, run: &str, text: &str) -> anyhow::Result<String> {
     if prefix.len() == "block_".len() + ULID {
         return Ok(prefix);
     }
-    let page = api.get(&format!("/api/pipelines/{run}/blocks?limit=200")).await?;
-    one(text, "block", found(&page["blocks"], "blockId", &prefix))
+    let path = format!("/api/pipelines/{run}/blocks");
+    one(text, "block", listed(api, &path, ("blocks", "blockId"), &prefix).await?)
 }
 
 /// Characters of a ULID.
@@ -68,14 +67,30 @@ fn parsed(kind: &str, text: &str) -> anyhow::Result<String> {
     Ok(format!("{kind}_{rest}"))
 }
 
-fn found<'a>(items: &'a Value, field: &str, prefix: &str) -> Vec<&'a str> {
-    let ids = items.as_array().into_iter().flatten().filter_map(|item| item[field].as_str());
-    ids.filter(|id| id.starts_with(prefix)).collect()
+/// The ids of a list that begin with the prefix, two at most. Reads page by page.
+async fn listed(api: &Api, path: &str, (key, field): (&str, &str), prefix: &str) -> anyhow::Result<Vec<String>> {
+    let (mut ids, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = api.get(&format!("{path}?limit=100{cursor}")).await?;
+        ids.extend(found(&page[key], field, prefix));
+        match page["nextCursor"].as_str() {
+            Some(next) if ids.len() < 2 => {
+                cursor =
+                    format!("&cursor={}", url::form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>());
+            }
+            _ => return Ok(ids),
+        }
+    }
 }
 
-fn one(text: &str, noun: &str, found: Vec<&str>) -> anyhow::Result<String> {
-    match found[..] {
-        [id] => Ok(id.to_owned()),
+fn found(items: &Value, field: &str, prefix: &str) -> Vec<String> {
+    let ids = items.as_array().into_iter().flatten().filter_map(|item| item[field].as_str());
+    ids.filter(|id| id.starts_with(prefix)).map(str::to_owned).collect()
+}
+
+fn one(text: &str, noun: &str, found: Vec<String>) -> anyhow::Result<String> {
+    match &found[..] {
+        [id] => Ok(id.clone()),
         [] => Err(usage(format!("no {noun} begins with `{text}`"))),
         [first, second, ..] => Err(usage(format!("several begin with `{text}`: {first}, {second}; type more of it"))),
     }
@@ -97,8 +112,13 @@ mod tests {
 
     #[test]
     fn only_one_may_begin_so() {
-        assert_eq!(one("01", "run", vec!["run_01A"]).unwrap(), "run_01A");
+        assert_eq!(one("01", "run", vec!["run_01A".to_owned()]).unwrap(), "run_01A");
         assert_eq!(one("01", "run", vec![]).unwrap_err().to_string(), "no run begins with `01`");
-        assert!(one("01", "run", vec!["run_01A", "run_01B"]).unwrap_err().to_string().contains("run_01A, run_01B"));
+        assert!(
+            one("01", "run", ["run_01A", "run_01B"].map(str::to_owned).to_vec())
+                .unwrap_err()
+                .to_string()
+                .contains("run_01A, run_01B")
+        );
     }
 }

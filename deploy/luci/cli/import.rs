@@ -71,6 +71,10 @@ impl Import {
         }
         let mut body =
             json!({"importId": import["importId"], "options": self.options.body(), "allowRepeat": self.allow_repeat});
+        // The name under which lists show the run.
+        if let Some(name) = import["fileName"].as_str().filter(|name| (1..=200).contains(&name.chars().count())) {
+            body["pipelineName"] = json!(name);
+        }
         if let Some(sector) = &self.sector {
             body["sectorId"] = json!(sector);
         }

@@ -147,7 +147,7 @@ async fn export(api: &Api, filter: &Filter, ndjson: bool) -> anyhow::Result<Outc
     let sign = if path.contains('?') { '&' } else { '?' };
     let mut cursor = String::new();
     loop {
-        let page = api.get(&format!("{path}{sign}limit=200{cursor}")).await?;
+        let page = api.get(&format!("{path}{sign}limit=100{cursor}")).await?;
         let leads = page["leads"].as_array().map(Vec::as_slice).unwrap_or_default();
         if ndjson {
             leads.iter().try_for_each(out::json)?;

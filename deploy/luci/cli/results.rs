@@ -51,7 +51,7 @@ impl Results {
 async fn messages(api: &Api, run: &str) -> anyhow::Result<Value> {
     let (mut counts, mut cursor, mut read) = (serde_json::Map::new(), String::new(), 0);
     loop {
-        let page = api.get(&format!("/api/messages?runId={run}&limit=200{cursor}")).await?;
+        let page = api.get(&format!("/api/messages?runId={run}&limit=100{cursor}")).await?;
         for message in page["messages"].as_array().into_iter().flatten() {
             let status = message["status"].as_str().unwrap_or_default().to_owned();
             let count = counts.get(&status).and_then(Value::as_u64).unwrap_or_default();

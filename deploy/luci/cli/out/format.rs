@@ -22,6 +22,9 @@ pub enum Output {
     Csv,
 }
 
+/// The longest page that every list of the API has.
+const PAGE: usize = 100;
+
 /// Options of every command that prints a result.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Format {
@@ -98,7 +101,7 @@ impl Format {
         let sign = if path.contains('?') { '&' } else { '?' };
         let (mut items, mut cursor, mut more) = (Vec::new(), String::new(), false);
         while items.len() < limit {
-            let page_size = (limit - items.len()).min(200);
+            let page_size = (limit - items.len()).min(PAGE);
             let mut page = api.get(&format!("{path}{sign}limit={page_size}{cursor}")).await?;
             if let Value::Array(found) = page[key].take() {
                 items.extend(found);

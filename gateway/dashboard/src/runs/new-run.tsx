@@ -99,7 +99,7 @@ export function NewRun({ onClose, sector }: { onClose: () => void; sector?: stri
   const body: Schemas['StartRun'] | null = source === 'file' && !imported ? null : source === 'sector' && !sectorId ? null : {
     ...(source === 'file' ? { importId: imported!.importId } : { sectorId }),
     ...(source === 'file' && sectorId && { sectorId }),
-    ...(blueprintId && { blueprintId }), ...(name.trim() && { pipelineName: name.trim() }),
+    ...(blueprintId && { blueprintId }), ...((name.trim() || (source === 'file' && imported)) && { pipelineName: name.trim() || imported!.fileName.slice(0, 200) }),
     ...(imported?.summary.lineageOf && source === 'file' && { parentRunId: imported.summary.lineageOf }),
     options: { maxLeads, onExisting: existing, ...(budget && Number(budget) > 0 && { budgetMicros: Math.round(Number(budget) * 1e6) }) },
   }
@@ -146,7 +146,7 @@ export function NewRun({ onClose, sector }: { onClose: () => void; sector?: stri
           <Field label="Blueprint" hint={(blueprint?.stages ?? []).map((s) => title(String(s.stage))).join(' → ')}>{(ids) => <select {...ids} className="field" value={blueprintId} onChange={(e) => setBlueprintId(e.target.value)}>{[...(blueprints.data?.blueprints ?? [])].filter((b) => !b.archived).sort((a, b) => Number(b.system ?? false) - Number(a.system ?? false)).map((b) => <option key={b.blueprintId} value={b.system ? '' : b.blueprintId}>{b.name}{b.system ? ' (default)' : ''}</option>)}</select>}</Field>
           <Field label="Budget in dollars" hint="The run pauses before a block that could exceed it">{(ids) => <input {...ids} type="number" min="0.01" step="0.01" inputMode="decimal" placeholder="no limit" className="field" value={budget} onChange={(e) => setBudget(e.target.value)} />}</Field>
           <Field label="Most leads" hint="More rows than this are refused, not cut">{(ids) => <input {...ids} type="number" min="1" max="10000000" inputMode="numeric" placeholder={count(maxLeads)} className="field" value={most} onChange={(e) => setMost(e.target.value)} />}</Field>
-          <Field label="Name" hint="Default: the name of the blueprint">{(ids) => <input {...ids} maxLength={200} className="field" value={name} onChange={(e) => setName(e.target.value)} />}</Field>
+          <Field label="Name" hint="Default: the name of the file or the blueprint">{(ids) => <input {...ids} maxLength={200} className="field" value={name} onChange={(e) => setName(e.target.value)} />}</Field>
           <Field label="Leads of earlier imports" hint="Recognised by phone number or address">{(ids) => <select {...ids} className="field" value={existing} onChange={(e) => setExisting(e.target.value as 'attach' | 'skip')}><option value="attach">Process them again, as the same lead</option><option value="skip">Skip them</option></select>}</Field>
         </div>
         {error !== undefined && <Problem error={error} what="The run was not started." />}

@@ -88,7 +88,10 @@ impl Moment {
     /// The version that the run had then; 0 before its first event.
     async fn version(self, app: &App, caller: &Caller, run: RunId, newest: Version) -> Result<Version, Problem> {
         match self {
-            Self::Version(version) => Ok(version.min(newest)),
+            Self::Version(version) if version > newest => {
+                Err(Problem::invalid("asOf", format!("a version of the run: v1 to v{newest}")))
+            }
+            Self::Version(version) => Ok(version),
             Self::Position(position) => version_at(app, caller.tenant, run, position, newest).await,
             Self::Time(at) => version_at_time(app, caller.tenant, run, at, newest).await,
         }
