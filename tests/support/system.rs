@@ -100,7 +100,8 @@ pub async fn system_with(mut options: SystemOptions) -> System {
     let sealing = SealerOptions { every: options.seal_every, ..SealerOptions::owned_by(&instance, seal_key()) };
     let setup = Setup {
         database_url: database.url().to_owned().into(),
-        nats_url: nats.url().to_owned().into(),
+        broker: nats.access(),
+        evt: Default::default(),
         storage: storage.clone(),
         vault: vault(),
         sealing: Some(sealing),

@@ -28,7 +28,7 @@ impl Env {
             ("LUCI_URL", Some(instance.url)),
             ("LUCI_API_KEY", key),
             ("LUCI_DATABASE_URL", Some(instance.database_url)),
-            ("LUCI_NATS_URL", Some(instance.nats_url)),
+            ("LUCI_NATS_URL", instance.nats_reader_url.or(Some(instance.nats_url))),
             ("LUCI_STORE_URL", Some(instance.store_url)),
         ];
         if self.json {
