@@ -6,6 +6,7 @@ mod ended;
 mod hostile;
 mod page;
 mod raw;
+mod shared;
 mod users;
 
 use async_nats::{Client, ConnectOptions};

@@ -7,13 +7,10 @@ use std::fmt::Write;
 
 use luci_config::vault::Vault;
 use luci_gateway::nats_access::NatsKeys;
-use luci_schema::{
-    TenantId,
-    subject::{telemetry_all, watch_all},
-};
+use luci_schema::TenantId;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{BrokerUser, Permissions};
+use super::{BrokerUser, Permissions, jwt_config::client};
 
 /// The account that events are published in.
 pub const ACCOUNT: &str = "LUCI";
@@ -66,9 +63,7 @@ pub fn accounts(passwords: &Passwords, clients: &Clients) -> String {
     }
     if let Clients::Static(tenants) = clients {
         for (tenant, password) in tenants {
-            let subscribe = [watch_all(*tenant), telemetry_all(*tenant), format!("_INBOX_{tenant}.>")];
-            let permissions = Permissions { publish: Vec::new(), subscribe: subscribe.into() };
-            entry(&mut text, &tenant.to_string(), password.expose_secret(), &permissions);
+            entry(&mut text, &tenant.to_string(), password.expose_secret(), &client(*tenant));
         }
     }
     text.push_str("    ]\n  }\n}\n");

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use async_nats::{
-    Client, ConnectOptions, Event as ConnectionEvent,
+    Client, ConnectOptions, Event as ConnectionEvent, ServerAddr,
     connection::State,
     jetstream::{
         self, Context,
@@ -33,6 +33,8 @@ pub enum BrokerError {
     Foreign { found: Vec<String> },
     #[error("JetStream is not available: {0}")]
     Stream(String),
+    #[error("cannot read the NATS credentials in {path}: {source}")]
+    Credentials { path: String, source: std::io::Error },
     #[error("not connected to NATS")]
     NotConnected,
 }
@@ -64,15 +66,7 @@ impl EvtOptions {
 
 /// Connects in the background and retries forever: a server that is down is not an error, an invalid address is.
 pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
-    // The client ignores user and password in the address: they must be passed separately.
-    let credentials = url
-        .parse::<async_nats::ServerAddr>()
-        .ok()
-        .and_then(|address| Some((address.username()?.to_owned(), address.password()?.to_owned())));
-    let options = match credentials {
-        Some((user, password)) => with_inbox(&user).user_and_password(user, password),
-        None => ConnectOptions::new(),
-    };
+    let options = connect_options(url).await?;
     let client = options
         .name(name)
         .retry_on_initial_connect()
@@ -85,12 +79,23 @@ pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
     Ok(client)
 }
 
-/// A user named `luci_…` may subscribe only to an inbox of its own, so that none reads the answers to another.
-fn with_inbox(user: &str) -> ConnectOptions {
-    if user.starts_with("luci_") {
-        return ConnectOptions::new().custom_inbox_prefix(format!("_INBOX_{user}"));
+/// User and password of the address, which the client ignores, or the file that `?credentials=/path` names.
+async fn connect_options(url: &str) -> Result<ConnectOptions, BrokerError> {
+    let address = url.parse::<ServerAddr>().ok();
+    let user = address.as_ref().and_then(ServerAddr::username);
+    // A user named `luci_…` may subscribe only to an inbox of its own, so that none reads the answers to another.
+    let options = match user.filter(|user| user.starts_with("luci_")) {
+        Some(user) => ConnectOptions::new().custom_inbox_prefix(format!("_INBOX_{user}")),
+        None => ConnectOptions::new(),
+    };
+    if let Some((_, path)) = url.split_once("?credentials=") {
+        let unread = |source| BrokerError::Credentials { path: path.to_owned(), source };
+        return options.credentials_file(path).await.map_err(unread);
     }
-    ConnectOptions::new()
+    Ok(match (user, address.as_ref().and_then(ServerAddr::password)) {
+        (Some(user), Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
+        _ => options,
+    })
 }
 
 /// The same, but waits a moment for the connection, so that roles do not start with an error, since everything but publishing

@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretBox};
 use tokio_util::sync::CancellationToken;
 
 pub use credential::{InvalidCredential, NatsCredential};
+pub use jwt::{JwtError, encode as sign_jwt};
 
 use crate::App;
 
