@@ -47,6 +47,9 @@ step tests   cargo test $ours --quiet
 step fuzz    tests/fuzz/run.sh 20
 # The clients that the API document gives; the tests have built the program.
 step api     deploy/api/check.sh
+# The example clients of NATS, and their page, which the page tests open.
+step nats    deploy/docs/nats/install.sh
+step clients cargo test -p luci --test main --quiet -- --ignored nats::clients::the_
 # Thirteen processes: by itself, on a machine that runs nothing else.
 step chaos   cargo test -p luci --test main --quiet -- --ignored --exact chaos::short
 step page    cargo test -p luci --test main --quiet -- --ignored page::

@@ -12,6 +12,7 @@ mod flow;
 mod gateway;
 mod issuer;
 mod log;
+mod nats;
 mod page;
 mod projections;
 mod providers;

@@ -1,7 +1,9 @@
-//! The program `luci`: the command line, the configuration, the roles of a process, and private servers on one machine.
+//! The program `luci`: the command line, the configuration, the roles of a process, private servers on one machine, and the users
+//! of NATS.
 //!
-//! Each module imports only from those after it: `cli`, `local`, `process`, `config`.
+//! Each module imports only from those after it: `cli`, `local`, `process`, `config`, `broker`.
 
+pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod local;

@@ -13,7 +13,7 @@ use luci_config::{
     keys::{self, Holder},
     secret, sessions,
 };
-use luci_schema::{Actor, ActorId, Hash, KeyId, Micros, TenantId};
+use luci_schema::{Actor, ActorId, Hash, KeyId, Micros, SessionId, TenantId};
 use sqlx::PgPool;
 use url::Url;
 
@@ -38,14 +38,16 @@ pub struct Caller {
     /// When the key expires.
     pub key_expires_at: Option<Micros>,
     /// When the credential ends: the key, or the session before it.
-    expires_at: Option<Micros>,
+    pub expires_at: Option<Micros>,
+    /// The session that the caller signed in with, if not with the key itself.
+    pub session: Option<SessionId>,
     credential: (CredentialKind, Hash),
 }
 
 impl Caller {
     fn new(holder: Holder, credential: (CredentialKind, Hash)) -> Self {
-        let Holder { tenant, actor, key, role, scopes, key_expires_at, expires_at } = holder;
-        Self { tenant, actor, key, role, scopes, key_expires_at, expires_at, credential }
+        let Holder { tenant, actor, key, role, scopes, key_expires_at, expires_at, session } = holder;
+        Self { tenant, actor, key, role, scopes, key_expires_at, expires_at, session, credential }
     }
 
     /// The holder of a key, with the hash of its secret.

@@ -11,6 +11,7 @@ pub mod heavy_reads;
 pub mod idempotency;
 mod json_body;
 pub mod live;
+pub mod nats_access;
 pub mod problem;
 mod rate_limit;
 pub mod reads;
@@ -27,6 +28,7 @@ pub mod tls;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures::future::OptionFuture;
 use luci_config::vault::Vault;
 use luci_leads::failed_leads::FailedLeads;
 use luci_messaging::carriers::{CarrierAccounts, SendersConfig};
@@ -59,6 +61,8 @@ pub struct Gateway {
     /// The limits of the installation's credentials.
     pub provider_limits: BTreeMap<ProviderName, Limits>,
     pub nats: Option<async_nats::Client>,
+    /// `None`: NATS does not ask about clients, and tenants get no credentials for it.
+    pub nats_access: Option<nats_access::NatsAccess>,
     pub metrics: PrometheusHandle,
     /// The committed position of the projector in this process. Without one, the checkpoint in the database is polled.
     pub projected: Option<watch::Receiver<Position>>,
@@ -136,6 +140,8 @@ pub struct App {
     pub own_providers: Vec<ProviderName>,
     pub provider_limits: BTreeMap<ProviderName, Limits>,
     pub nats: Option<async_nats::Client>,
+    pub nats_access: Option<nats_access::NatsAccess>,
+    nats_keys: nats_access::NatsKeys,
     pub metrics: PrometheusHandle,
     pub projected: Option<watch::Receiver<Position>>,
     pub degraded_roles: watch::Receiver<Vec<(&'static str, String)>>,
@@ -151,11 +157,12 @@ pub struct App {
 }
 
 impl App {
-    /// Fails when the HTTP client for carriers cannot be made.
+    /// Fails when the HTTP client for carriers or the keys for NATS cannot be made.
     pub fn new(gateway: Gateway, stop: CancellationToken) -> Result<Arc<Self>, String> {
         let head = gateway.log.head();
         let carriers =
             CarrierAccounts::new(gateway.options.senders.clone(), Arc::clone(&gateway.vault), CARRIER_TIMEOUT)?;
+        let nats_keys = nats_access::NatsKeys::new(&gateway.vault).map_err(|error| error.to_string())?;
         Ok(Arc::new(Self {
             carriers,
             hub: live::Hub::starting_at(head),
@@ -176,7 +183,9 @@ impl App {
             vault: gateway.vault,
             own_providers: gateway.own_providers,
             provider_limits: gateway.provider_limits,
+            nats_keys,
             nats: gateway.nats,
+            nats_access: gateway.nats_access,
             metrics: gateway.metrics,
             projected: gateway.projected,
             degraded_roles: gateway.troubles,
@@ -194,8 +203,13 @@ pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationTo
     let stop_feed = CancellationToken::new();
     let feed =
         tokio::spawn(live::feed::run(Arc::clone(&app.hub), app.log.clone(), app.nats.clone(), stop_feed.clone()));
+    let access = app.nats_access.clone().map(|access| nats_access::run(Arc::clone(&app), access, stop_feed.clone()));
+    let access = access.map(tokio::spawn);
     serve::run(app, listener, stop).await;
     stop_feed.cancel();
+    if let Some(Err(error)) = OptionFuture::from(access).await {
+        tracing::error!(%error, "auth callout of NATS panicked");
+    }
     if let Err(error) = feed.await {
         tracing::error!(%error, "stream feed panicked");
     }

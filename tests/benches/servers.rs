@@ -4,7 +4,11 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use anyhow::Context;
 use async_nats::jetstream;
-use luci::local::{Durability, Folder, Lifetime, Nats, Postgres, Search};
+use luci::{
+    broker::{BrokerUser, Passwords},
+    local::{Durability, Folder, Lifetime, Nats, Postgres, Search},
+};
+use luci_config::vault::Vault;
 use luci_runs::broker;
 use luci_schema::{RunId, migrate, subject::EVENT_STREAM};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -24,8 +28,9 @@ impl Servers {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
         let folder = Folder::open(&dir.path().join("data"))?;
         let postgres = Postgres::start(search, &folder, Durability::Fsync, Lifetime::WithStarter)?;
-        let nats = Nats::start(search, &folder, Lifetime::WithStarter)?;
-        let nats_url = nats.url();
+        let passwords = Passwords::new(&Vault::new(&"5a".repeat(32).into())?)?;
+        let nats = Nats::start(search, &folder, &passwords, Lifetime::WithStarter)?;
+        let nats_url = nats.url(BrokerUser::Operator);
         std::mem::forget(nats);
         Ok(Self { postgres, nats_url, _folders: folder, _dir: dir })
     }

@@ -7,6 +7,7 @@ mod lossy;
 mod lost_blocks;
 mod process;
 mod relay;
+mod relay_limits;
 mod relay_repair;
 mod restored;
 mod scrub;

@@ -140,6 +140,11 @@ impl Luci {
         pid
     }
 
+    /// A further setting, from its next start on.
+    pub fn set(&mut self, name: &'static str, value: String) {
+        self.variables.push((name, value));
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
     }

@@ -2,9 +2,15 @@
 
 use std::path::PathBuf;
 
-use luci::local::{Folder, Lifetime, Nats as Server};
+use luci::{
+    broker::{BrokerAccess, BrokerUser, Passwords},
+    local::{Folder, Lifetime, Nats as Server},
+};
 
-use super::servers::{on_server_thread, search, temp_dir};
+use super::{
+    servers::{on_server_thread, search, temp_dir},
+    system::vault,
+};
 
 /// A private nats-server with JetStream; ended when this value goes.
 #[derive(Debug)]
@@ -23,9 +29,24 @@ pub async fn nats() -> Nats {
 }
 
 impl Nats {
-    /// `nats://user:password@127.0.0.1:PORT`, the same after a restart.
+    /// `nats://user:password@127.0.0.1:PORT`, the same after a restart; this user may do everything.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A user for each role, as for `luci up`.
+    pub fn access(&self) -> BrokerAccess {
+        self.server.as_ref().expect("it runs").access()
+    }
+
+    /// The port of clients.
+    pub fn port(&self) -> u16 {
+        self.server.as_ref().expect("it runs").port()
+    }
+
+    /// The URL of one user.
+    pub fn url_of(&self, user: BrokerUser) -> String {
+        self.server.as_ref().expect("it runs").url(user)
     }
 
     /// A connected client that reconnects forever.
@@ -65,13 +86,14 @@ impl Nats {
         let folder = self.folder.take().expect("held");
         let (server, folder) = tokio::task::spawn_blocking(move || {
             on_server_thread(move || {
-                let server = Server::start(&search(), &folder, Lifetime::WithStarter);
+                let passwords = Passwords::new(&vault()).expect("passwords");
+                let server = Server::start(&search(), &folder, &passwords, Lifetime::WithStarter);
                 (server.unwrap_or_else(|error| panic!("{error}")), folder)
             })
         })
         .await
         .expect("started");
-        self.url = server.url();
+        self.url = server.url(BrokerUser::Operator);
         self.folder = Some(folder);
         self.server = Some(server);
     }

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use luci::process::{ProcessRole, Setup, System as Running};
+use luci::{
+    broker::BrokerAccess,
+    process::{ProcessRole, Setup, System as Running},
+};
 use luci_config::{tenants, vault::Vault};
 use luci_leads::commands::sectors;
 use luci_messaging::carriers::SendersConfig;
@@ -39,6 +42,8 @@ pub struct SystemOptions {
     pub sandbox_accounts: bool,
     /// Between two seals.
     pub seal_every: Duration,
+    /// The broker, if not one of the system's own.
+    pub broker: Option<BrokerAccess>,
 }
 
 impl Default for SystemOptions {
@@ -53,6 +58,7 @@ impl Default for SystemOptions {
             gateway: luci_gateway::Options::default(),
             sandbox_accounts: true,
             seal_every: Duration::from_secs(60),
+            broker: None,
         }
     }
 }
@@ -100,7 +106,8 @@ pub async fn system_with(mut options: SystemOptions) -> System {
     let sealing = SealerOptions { every: options.seal_every, ..SealerOptions::owned_by(&instance, seal_key()) };
     let setup = Setup {
         database_url: database.url().to_owned().into(),
-        nats_url: nats.url().to_owned().into(),
+        broker: options.broker.unwrap_or_else(|| nats.access()),
+        evt: Default::default(),
         storage: storage.clone(),
         vault: vault(),
         sealing: Some(sealing),

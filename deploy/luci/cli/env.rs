@@ -34,7 +34,7 @@ impl Env {
             ("LUCI_URL", Some(instance.url)),
             ("LUCI_API_KEY", key),
             ("LUCI_DATABASE_URL", Some(instance.database_url)),
-            ("LUCI_NATS_URL", Some(instance.nats_url)),
+            ("LUCI_NATS_URL", instance.nats_reader_url.or(Some(instance.nats_url))),
         ];
         lines.extend(store.iter().map(|(name, value)| (name.as_str(), Some(value.clone()))));
         if self.json {

@@ -21,6 +21,7 @@ mod key;
 mod lead;
 mod message;
 mod migrate;
+mod nats;
 mod out;
 mod projections;
 mod provider;
@@ -131,6 +132,9 @@ enum Command {
     /// Compare stored objects with what was recorded
     #[command(subcommand)]
     Storage(storage::Storage),
+    /// Print the configuration of a shared nats-server: a user for each role, and how clients get in
+    #[command(subcommand)]
+    Nats(nats::Nats),
     /// Repair stream EVT where only an operator may decide, as operator
     #[command(subcommand)]
     Relay(relay::Relay),
@@ -235,6 +239,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Webhook(webhook) => webhook.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
         Command::Storage(storage) => storage.run(&config).await,
+        Command::Nats(nats) => nats.run(&config),
         Command::Relay(relay) => relay.run(&config).await,
         Command::Backup(backup) => backup.run(&config).await,
         Command::Restore(restore) => restore.run(&config).await,

@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 
 use super::{Outcome, out};
 use crate::{
+    broker::BrokerUser,
     config::{Config, MissingSetting},
     process::{
         ProcessRole, Setup, System,
@@ -52,7 +53,9 @@ impl Serve {
         let missing = |name, remedy| MissingSetting { name, remedy };
         let database_url = config.database_url.clone();
         let database_url = database_url.ok_or(missing("LUCI_DATABASE_URL", "the roles need a shared Postgres"))?;
-        let nats_url = config.nats_url.clone().ok_or(missing("LUCI_NATS_URL", "the roles need a shared NATS"))?;
+        let users: Vec<BrokerUser> = roles.iter().filter_map(|role| role.broker_user()).collect();
+        let broker = config.nats.access(config.nats_url.clone(), &users);
+        let broker = broker.ok_or(missing("LUCI_NATS_URL", "the roles need a shared NATS"))?;
         let listener = if roles.contains(&ProcessRole::Gateway) {
             let listen = self.listen.or(config.listen).unwrap_or((Ipv4Addr::UNSPECIFIED, 8_080).into());
             Some(TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?)
@@ -75,7 +78,8 @@ impl Serve {
         migrate::check_schema(database_url.expose_secret()).await?;
         let setup = Setup {
             database_url,
-            nats_url,
+            broker,
+            evt: config.nats.evt.clone(),
             storage,
             vault,
             sealing: seal_key.map(|key| SealerOptions { memory, ..SealerOptions::owned_by(&instance, Arc::new(key)) }),

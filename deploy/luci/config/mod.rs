@@ -1,6 +1,7 @@
 //! The configuration. Nothing else reads the environment, and everything is checked before anything starts.
 
 mod edge;
+mod nats;
 mod providers;
 mod reader;
 mod search;
@@ -17,6 +18,7 @@ use std::{
 pub use edge::EdgeConfig;
 use luci_messaging::carriers::SendersConfig;
 use luci_providers::ProvidersConfig;
+pub use nats::NatsConfig;
 pub use reader::{ConfigError, ConfigErrors, MissingSetting, VariableReader};
 pub use search::{Search, search, search_variables};
 use secrecy::SecretString;
@@ -36,6 +38,8 @@ pub struct Config {
     pub database_url: Option<SecretString>,
     /// `LUCI_NATS_URL`: a NATS that LUCI does not start itself.
     pub nats_url: Option<SecretString>,
+    /// `LUCI_NATS_RELAY_URL` and the like: users of single roles, and URLs for clients.
+    pub nats: NatsConfig,
     /// `LUCI_STORE_URL`: `file:///folder` or `s3://bucket`; default the folder `objects` of the data folder.
     pub store: Option<StoreAddress>,
     /// `LUCI_MASTER_KEY`: 32 bytes in hexadecimal; default the file `master.key` of the data folder.
@@ -120,6 +124,7 @@ impl Config {
             public_url: web_url(&mut reader, "LUCI_PUBLIC_URL"),
             database_url: reader.secret_url("LUCI_DATABASE_URL", &["postgres", "postgresql"]),
             nats_url: reader.secret_url("LUCI_NATS_URL", &["nats", "tls"]),
+            nats: nats::read(&mut reader),
             store: StoreAddress::of_objects(&mut reader),
             master_key: master_key(&mut reader),
             seal_key: reader.text("LUCI_SEAL_KEY").map(PathBuf::from),

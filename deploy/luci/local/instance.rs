@@ -23,6 +23,7 @@ use super::{
     instance_file::{master_key, seal_key},
 };
 use crate::{
+    broker::{BrokerUser, Passwords},
     config::{Config, StoreAddress},
     process::{
         ProcessRole, Setup, System,
@@ -56,8 +57,10 @@ impl LocalInstance {
         let listener = listener(config)?;
         let url = public_url(config, Some(&listener))?;
         let master = config.master_key.clone().map_or_else(|| master_key(&folder.path), Ok)?;
-        let servers = Servers::start(config, &folder).await?;
-        match Self::start_process(config, slug, metrics, &folder, &servers, listener, &url, &master).await {
+        let vault = Arc::new(Vault::new(&master)?);
+        let passwords = Passwords::new(&vault).context("cannot derive the passwords of NATS")?;
+        let servers = Servers::start(config, &folder, passwords).await?;
+        match Self::start_process(config, slug, metrics, &folder, &servers, listener, &url, &master, vault).await {
             Ok((system, credentials)) => {
                 let stop = CancellationToken::new();
                 let supervisor = tokio::spawn(servers.supervise(config.search.clone(), folder, stop.clone()));
@@ -80,6 +83,7 @@ impl LocalInstance {
         listener: TcpListener,
         url: &str,
         master: &SecretString,
+        vault: Arc<Vault>,
     ) -> anyhow::Result<(System, Credentials)> {
         migrate_database(&servers.database_url).await?;
         let (store, storage) = store(config, folder, url, master)?;
@@ -91,9 +95,10 @@ impl LocalInstance {
         };
         let setup = Setup {
             database_url: servers.database_url.clone(),
-            nats_url: servers.nats_url.clone(),
+            broker: servers.broker.clone(),
+            evt: config.nats.evt.clone(),
             storage,
-            vault: Arc::new(Vault::new(master)?),
+            vault,
             sealing: Some(SealerOptions {
                 memory: SealMemory { file: Some(seal_witness(config)), broker: None, bucket: seal_bucket(config)? },
                 ..SealerOptions::owned_by(&instance, Arc::new(seal_key))
@@ -111,10 +116,20 @@ impl LocalInstance {
         let system = System::start(setup).await?;
         let credentials = first_tenant(&system.log, &folder.path, slug).await?;
         seed_sectors(&system.log, credentials.tenant_id).await?;
-        let (database_url, nats_url) = servers.urls();
-        let (pid, private) = (std::process::id(), servers.private());
-        let (store_url, store) = (store.url(), store.variables());
-        let file = InstanceFile { pid, url: url.to_owned(), database_url, nats_url, store_url, store, private };
+        let private = servers.private();
+        let nats_url = |user| servers.broker.url(user).expose_secret().to_owned();
+        let clients = servers.broker.clients.as_ref().filter(|_| private.nats);
+        let file = InstanceFile {
+            pid: std::process::id(),
+            url: url.to_owned(),
+            database_url: servers.database_url.expose_secret().to_owned(),
+            nats_url: nats_url(BrokerUser::Operator),
+            nats_reader_url: private.nats.then(|| nats_url(BrokerUser::Reader)),
+            nats_web_socket_url: clients.and_then(|clients| clients.web_socket_url.clone()),
+            store_url: store.url(),
+            store: store.variables(),
+            private,
+        };
         file.write(&folder.path).context("cannot write to the data folder")?;
         Ok((system, credentials))
     }

@@ -16,7 +16,14 @@ pub struct InstanceFile {
     pub pid: u32,
     pub url: String,
     pub database_url: String,
+    /// With everything that an operator may do.
     pub nats_url: String,
+    /// Of a private server: a user that only reads events and progress.
+    #[serde(default)]
+    pub nats_reader_url: Option<String>,
+    /// Of a private server: where browsers connect, without a credential.
+    #[serde(default)]
+    pub nats_web_socket_url: Option<String>,
     pub store_url: String,
     /// `LUCI_STORE_URL` and what a bucket needs beside it. Absent in files of older versions.
     #[serde(default)]
@@ -60,6 +67,11 @@ impl InstanceFile {
 
     pub fn write(&self, data_dir: &Path) -> io::Result<()> {
         write(&data_dir.join("instance.json"), self)
+    }
+
+    /// All URLs with a user of the instance's NATS.
+    pub fn nats_urls(&self) -> Vec<&str> {
+        std::iter::once(self.nats_url.as_str()).chain(self.nats_reader_url.as_deref()).collect()
     }
 
     pub fn store_address(&self) -> Option<StoreAddress> {

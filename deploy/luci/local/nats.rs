@@ -15,59 +15,84 @@ use rustix::process::Signal;
 use super::{
     LocalError, Search,
     folder::Folder,
-    server_process::{Lifetime, Running, command, free_port, is_running, random_hex, tail},
+    server_process::{Lifetime, Running, command, free_port, is_running, tail},
 };
+use crate::broker::{self, BrokerAccess, BrokerUser, ClientAccess, Clients, Passwords};
 
-/// A private nats-server with one user, `luci`.
+/// A private nats-server with a user for each role, and a WebSocket listener.
 #[derive(Debug)]
 pub struct Nats {
     running: Running,
     config: PathBuf,
-    address: Address,
+    ports: Ports,
+    passwords: Passwords,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Address {
-    port: u16,
-    password: String,
+/// Ports of 127.0.0.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ports {
+    clients: u16,
+    web_socket: u16,
 }
 
-const USER: &str = "luci";
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Nats {
-    /// Starts the server of `folder`, or takes it over when an earlier process left it running.
-    pub fn start(search: &Search, folder: &Folder, lifetime: Lifetime) -> Result<Self, LocalError> {
+    /// Starts the server of `folder`, or takes it over when an earlier process left it running with the same configuration.
+    pub fn start(
+        search: &Search,
+        folder: &Folder,
+        passwords: &Passwords,
+        lifetime: Lifetime,
+    ) -> Result<Self, LocalError> {
         let dir = folder.servers.join("nats");
         let at = |source| LocalError::Io { path: dir.clone(), source };
         folder.server_dir("nats").map_err(at)?;
         let config = dir.join("nats.conf");
-        let previous = fs::read_to_string(&config).ok().and_then(|text| Address::parse(&text));
-        if let (Some(pid), Some(address)) = (running_pid(&dir, &config), &previous)
-            && is_ready(address.port)
-        {
-            return Ok(Self { running: Running { pid, child: None }, config, address: address.clone() });
+        let written = fs::read_to_string(&config).unwrap_or_default();
+        let previous = Ports::parse(&written);
+        let passwords = passwords.clone();
+        if let Some(pid) = running_pid(&dir, &config) {
+            let mut running = Running { pid, child: None };
+            match previous {
+                Some(ports) if written == ports.config(&dir, &passwords) && is_ready(ports.clients) => {
+                    return Ok(Self { running, config, ports, passwords });
+                }
+                // It has users of an older release, or of another master key.
+                _ => running.stop(Signal::TERM, &config, STOP_TIMEOUT),
+            };
         }
         let program = search.nats(&folder.servers)?;
         let program = folder.executable(&program).map_err(at)?;
-        let password = match &previous {
-            Some(address) => address.password.clone(),
-            None => random_hex(24).map_err(at)?,
-        };
-        let port = free_port(previous.map(|address| address.port)).map_err(at)?;
-        let address = Address { port, password };
-        folder.server_file(&config, &address.config(&dir)).map_err(at)?;
-        let running = launch(&program, folder, &dir, &config, port, lifetime)?;
-        Ok(Self { running, config, address })
+        let ports = Ports::free(previous).map_err(at)?;
+        folder.server_file(&config, &ports.config(&dir, &passwords)).map_err(at)?;
+        let running = launch(&program, folder, &dir, &config, ports.clients, lifetime)?;
+        Ok(Self { running, config, ports, passwords })
     }
 
-    /// `nats://luci:…@127.0.0.1:PORT`: contains the password, so never log it.
-    pub fn url(&self) -> String {
-        format!("nats://{USER}:{}@127.0.0.1:{}", self.address.password, self.address.port)
+    /// `nats://luci_…:…@127.0.0.1:PORT`: contains the user's password, so never log it.
+    pub fn url(&self, user: BrokerUser) -> String {
+        format!("nats://{}:{}@127.0.0.1:{}", user.name(), self.passwords.of(user), self.ports.clients)
+    }
+
+    /// A user for each role.
+    pub fn access(&self) -> BrokerAccess {
+        let users = BrokerUser::ALL.map(|user| (user, self.url(user).into()));
+        BrokerAccess::shared(self.url(BrokerUser::Operator).into()).with_users(users.into(), self.clients())
+    }
+
+    /// Where clients connect, without a credential.
+    pub fn clients(&self) -> ClientAccess {
+        let Ports { clients, web_socket } = self.ports;
+        ClientAccess {
+            url: format!("nats://127.0.0.1:{clients}"),
+            web_socket_url: Some(format!("ws://127.0.0.1:{web_socket}")),
+        }
     }
 
     pub fn port(&self) -> u16 {
-        self.address.port
+        self.ports.clients
     }
 
     pub fn pid(&self) -> u32 {
@@ -80,7 +105,7 @@ impl Nats {
 
     /// Stops it with SIGTERM. Returns whether it ended in time; else it was killed.
     pub fn stop(mut self) -> bool {
-        self.running.stop(Signal::TERM, &self.config, Duration::from_secs(15))
+        self.running.stop(Signal::TERM, &self.config, STOP_TIMEOUT)
     }
 
     /// Kills it, as a crash would.
@@ -89,27 +114,42 @@ impl Nats {
     }
 }
 
-impl Address {
-    fn config(&self, dir: &Path) -> String {
-        let Self { port, password } = self;
-        let dir = dir.display();
+impl Ports {
+    /// The previous ones if they are free.
+    fn free(previous: Option<Self>) -> std::io::Result<Self> {
+        let clients = free_port(previous.map(|ports| ports.clients))?;
+        loop {
+            let web_socket = free_port(previous.map(|ports| ports.web_socket).filter(|port| *port != clients))?;
+            if web_socket != clients {
+                return Ok(Self { clients, web_socket });
+            }
+        }
+    }
+
+    fn config(&self, dir: &Path, passwords: &Passwords) -> String {
+        let Self { clients, web_socket } = self;
+        let (dir, accounts) = (dir.display(), broker::accounts(passwords, &Clients::Callout));
         format!(
             "# Written by luci at each start.\n\
-             listen: \"127.0.0.1:{port}\"\n\
-             server_name: \"luci-{port}\"\n\
+             listen: \"127.0.0.1:{clients}\"\n\
+             server_name: \"luci-{clients}\"\n\
              pid_file: \"{dir}/nats.pid\"\n\
              log_file: \"{dir}/nats.log\"\n\
              log_size_limit: 10MB\n\
              logfile_max_num: 3\n\
-             authorization {{ user: \"{USER}\", password: \"{password}\" }}\n\
-             jetstream {{ store_dir: \"{dir}/jetstream\", max_memory_store: 64MB }}\n"
+             jetstream {{ store_dir: \"{dir}/jetstream\", max_memory_store: 64MB }}\n\
+             # Without TLS: only programs of this machine reach it.\n\
+             websocket {{ listen: \"127.0.0.1:{web_socket}\", no_tls: true }}\n\
+             {accounts}"
         )
     }
 
     fn parse(config: &str) -> Option<Self> {
-        let port = config.split_once("127.0.0.1:")?.1.split('"').next()?.parse().ok()?;
-        let password = config.split_once("password: \"")?.1.split('"').next()?.to_owned();
-        Some(Self { port, password })
+        let mut ports =
+            config.split("127.0.0.1:").skip(1).map(|rest| rest.split('"').next().unwrap_or_default().parse());
+        let clients = ports.next()?.ok()?;
+        // A release without WebSockets wrote one port.
+        Some(Self { clients, web_socket: ports.next().and_then(Result::ok).unwrap_or(clients) })
     }
 }
 
@@ -155,9 +195,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_parsed_from_its_configuration() {
-        let address = Address { port: 4_222, password: "abc123".to_owned() };
-        assert_eq!(Address::parse(&address.config(Path::new("/data/nats"))), Some(address));
-        assert_eq!(Address::parse("listen: 4222"), None);
+    fn the_ports_are_parsed_from_the_configuration() {
+        let vault = luci_config::vault::Vault::new(&"5a".repeat(32).into()).expect("a master key");
+        let passwords = Passwords::new(&vault).expect("passwords");
+        let ports = Ports { clients: 4_222, web_socket: 4_223 };
+        assert_eq!(Ports::parse(&ports.config(Path::new("/data/nats"), &passwords)), Some(ports));
+        assert_eq!(Ports::parse("listen: \"127.0.0.1:4222\"\n"), Some(Ports { clients: 4_222, web_socket: 4_222 }));
+        assert_eq!(Ports::parse("listen: 4222"), None);
     }
 }

@@ -6,13 +6,17 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use super::{Durability, Folder, InstanceFile, Lifetime, LocalError, Nats, Postgres, PrivateServers, Search};
-use crate::config::Config;
+use crate::{
+    broker::{BrokerAccess, Passwords},
+    config::Config,
+};
 
 /// URLs of both servers, and those of them that are private: started, restarted and stopped by us.
 #[derive(Debug)]
 pub struct Servers {
     pub database_url: SecretString,
-    pub nats_url: SecretString,
+    pub broker: BrokerAccess,
+    passwords: Passwords,
     postgres: Option<Postgres>,
     nats: Option<Nats>,
 }
@@ -20,19 +24,22 @@ pub struct Servers {
 impl Servers {
     /// Starts the servers that the configuration does not name, both at the same time. A URL that `luci env` printed for
     /// this folder's private server, and that is still set in the shell, counts as not named.
-    pub async fn start(config: &Config, folder: &Folder) -> Result<Self, LocalError> {
+    ///
+    /// The users of a private nats-server have these passwords.
+    pub async fn start(config: &Config, folder: &Folder, passwords: Passwords) -> Result<Self, LocalError> {
         let previous = InstanceFile::read(&folder.path).ok().flatten();
-        let private = |is_private: fn(&PrivateServers) -> bool, url: fn(&InstanceFile) -> &str| {
-            previous.as_ref().filter(|file| is_private(&file.private)).map(url)
-        };
-        let external_database =
-            external(config.database_url.as_ref(), private(|private| private.database, |file| &file.database_url));
-        let external_nats = external(config.nats_url.as_ref(), private(|private| private.nats, |file| &file.nats_url));
+        let private =
+            |is_private: fn(&PrivateServers) -> bool| previous.as_ref().filter(|file| is_private(&file.private));
+        let private_database = private(|private| private.database).map(|file| file.database_url.as_str());
+        let external_database = external(config.database_url.as_ref(), private_database.as_slice());
+        let private_nats = private(|private| private.nats).map(InstanceFile::nats_urls).unwrap_or_default();
+        let external_nats = external(config.nats_url.as_ref(), &private_nats);
         let (search, start_postgres, start_nats) =
             (&config.search, external_database.is_none(), external_nats.is_none());
         let (postgres, nats) = tokio::task::block_in_place(|| {
             std::thread::scope(|scope| {
-                let nats = start_nats.then(|| scope.spawn(|| Nats::start(search, folder, Lifetime::Outlives)));
+                let nats =
+                    start_nats.then(|| scope.spawn(|| Nats::start(search, folder, &passwords, Lifetime::Outlives)));
                 let postgres = start_postgres
                     .then(|| Postgres::start(search, folder, Durability::Fsync, Lifetime::Outlives))
                     .transpose();
@@ -54,11 +61,12 @@ impl Servers {
             }
         };
         let database_url = external_database.or(postgres.as_ref().map(|postgres| postgres.url("luci").into()));
-        let nats_url = external_nats.or(nats.as_ref().map(|nats| nats.url().into()));
-        let (Some(database_url), Some(nats_url)) = (database_url, nats_url) else {
+        let broker =
+            external_nats.and_then(|url| config.nats.access(Some(url), &[])).or(nats.as_ref().map(Nats::access));
+        let (Some(database_url), Some(broker)) = (database_url, broker) else {
             unreachable!("a server that is not external was started");
         };
-        Ok(Self { database_url, nats_url, postgres, nats })
+        Ok(Self { database_url, broker, passwords, postgres, nats })
     }
 
     /// Restarts a private server that died (by the OOM killer, say), until `stop`. Its URL stays the same, and the roles
@@ -88,7 +96,7 @@ impl Servers {
         if self.nats.as_mut().is_some_and(|nats| !nats.is_running()) {
             let pid = self.nats.as_ref().map(Nats::pid);
             tracing::error!(pid, "private nats-server died, restarting");
-            match Nats::start(search, folder, Lifetime::Outlives) {
+            match Nats::start(search, folder, &self.passwords, Lifetime::Outlives) {
                 Ok(nats) => {
                     tracing::info!(pid = nats.pid(), port = nats.port(), "private nats-server restarted");
                     self.nats = Some(nats);
@@ -117,19 +125,14 @@ impl Servers {
         });
     }
 
-    /// The URLs of database and NATS with their passwords, for `luci env`.
-    pub fn urls(&self) -> (String, String) {
-        (self.database_url.expose_secret().to_owned(), self.nats_url.expose_secret().to_owned())
-    }
-
     pub fn private(&self) -> PrivateServers {
         PrivateServers { database: self.postgres.is_some(), nats: self.nats.is_some() }
     }
 }
 
-/// The configured URL, unless it is that of the folder's private server.
-fn external(configured: Option<&SecretString>, private: Option<&str>) -> Option<SecretString> {
-    configured.filter(|url| Some(url.expose_secret()) != private).cloned()
+/// The configured URL, unless it is one of the folder's private server.
+fn external(configured: Option<&SecretString>, private: &[&str]) -> Option<SecretString> {
+    configured.filter(|url| !private.contains(&url.expose_secret())).cloned()
 }
 
 #[cfg(test)]
@@ -139,9 +142,9 @@ mod tests {
     #[test]
     fn the_url_of_a_private_server_is_not_external() {
         let url = SecretString::from("postgres://luci@127.0.0.1:1/luci");
-        assert!(external(Some(&url), Some("postgres://luci@127.0.0.1:1/luci")).is_none());
-        assert!(external(Some(&url), Some("postgres://luci@127.0.0.1:2/luci")).is_some());
-        assert!(external(Some(&url), None).is_some());
-        assert!(external(None, None).is_none());
+        assert!(external(Some(&url), &["postgres://luci@127.0.0.1:1/luci"]).is_none());
+        assert!(external(Some(&url), &["postgres://luci@127.0.0.1:2/luci"]).is_some());
+        assert!(external(Some(&url), &[]).is_some());
+        assert!(external(None, &[]).is_none());
     }
 }

@@ -11,6 +11,8 @@ use futures::FutureExt;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::broker::BrokerUser;
+
 /// A part of LUCI that runs on its own. Any number of processes may run each; of projections, relay and clock the holder of
 /// the lease is active, and the others wait for the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
@@ -40,6 +42,17 @@ impl ProcessRole {
             Self::Relay => "relay",
             Self::Clock => "clock",
             Self::Sender => "sender",
+        }
+    }
+
+    /// The user of NATS that the role works as; `None`: it needs none.
+    pub const fn broker_user(self) -> Option<BrokerUser> {
+        match self {
+            Self::Gateway => Some(BrokerUser::Gateway),
+            Self::Engine => Some(BrokerUser::Engine),
+            Self::Relay => Some(BrokerUser::Relay),
+            Self::Clock => Some(BrokerUser::Clock),
+            Self::Projections | Self::Sender => None,
         }
     }
 }

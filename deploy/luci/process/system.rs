@@ -15,7 +15,7 @@ use luci_messaging::{
 use luci_projections::Projector;
 use luci_providers::{Providers, ProvidersConfig};
 use luci_runs::{
-    broker::BrokerError,
+    broker::{BrokerError, EvtOptions},
     clock::{self, LostBlocks},
     issue::Issuer,
     relay::{self, RelayOptions},
@@ -39,15 +39,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    broker_client::connected,
+    broker_client::{client_access, connected},
     forward::forward,
     roles::{DegradedRoles, ProcessRole, Roles},
 };
+use crate::broker::{BrokerAccess, BrokerUser};
 
 /// Everything that a process needs to start.
 pub struct Setup {
     pub database_url: SecretString,
-    pub nats_url: SecretString,
+    pub broker: BrokerAccess,
+    /// The size of stream EVT.
+    pub evt: EvtOptions,
     pub storage: Storage,
     /// Encrypts secrets under the master key.
     pub vault: Arc<Vault>,
@@ -150,7 +153,8 @@ impl System {
     ) -> Result<(), SystemError> {
         let Some(listener) = setup.listener.as_ref().map(std::net::TcpListener::try_clone) else { return Ok(()) };
         let listener = Arc::new(listener.map_err(sqlx::Error::Io)?);
-        let nats = connected(&setup.nats_url, "luci gateway").await?;
+        let nats = connected(&setup.broker, BrokerUser::Gateway).await?;
+        let nats_access = client_access(&setup.broker).await?;
         let projected = setup.roles.contains(&ProcessRole::Projections).then(|| projected.subscribe());
         let log = self.log.with_pool(self.write_pool.clone());
         let (issuer, storage) = (issuer.with_log(log.clone()), setup.storage.clone());
@@ -170,6 +174,7 @@ impl System {
                 own_providers: configured.clone(),
                 provider_limits: provider_limits.clone(),
                 nats: Some(nats.clone()),
+                nats_access: nats_access.clone(),
                 metrics: metrics.clone(),
                 projected: projected.clone(),
                 troubles: degraded_roles.clone(),
@@ -187,7 +192,7 @@ impl System {
     }
 
     async fn engine(&mut self, setup: &Setup, issuer: &Issuer) -> Result<(), SystemError> {
-        let nats = connected(&setup.nats_url, "luci engine").await?;
+        let nats = connected(&setup.broker, BrokerUser::Engine).await?;
         let tools = Tools {
             pool: self.pool.clone(),
             log: self.log.clone(),
@@ -218,8 +223,9 @@ impl System {
     }
 
     async fn relay(&mut self, setup: &Setup) -> Result<(), SystemError> {
-        let nats = connected(&setup.nats_url, "luci relay").await?;
-        let (options, log) = (RelayOptions::owned_by(&setup.instance), self.log.clone());
+        let nats = connected(&setup.broker, BrokerUser::Relay).await?;
+        let options = RelayOptions { evt: setup.evt.clone(), ..RelayOptions::owned_by(&setup.instance) };
+        let log = self.log.clone();
         self.roles.start(ProcessRole::Relay, self.stop.clone(), move |stop| {
             relay::run(options.clone(), log.clone(), nats.clone(), stop)
         });
@@ -227,7 +233,7 @@ impl System {
     }
 
     async fn clock(&mut self, setup: &Setup, issuer: &Issuer) -> Result<(), SystemError> {
-        let nats = connected(&setup.nats_url, "luci clock").await?;
+        let nats = connected(&setup.broker, BrokerUser::Clock).await?;
         let options = clock::ClockOptions {
             cleanups: vec![luci_stages::PROVIDER_UPLOADS],
             ..clock::ClockOptions::owned_by(&setup.instance)

@@ -1,7 +1,7 @@
 //! Table `api_keys`. Only the SHA-256 of a key is stored.
 
 use luci_schema::{
-    ActorId, ConfigEvent, Hash, KeyId, Micros, Position, TenantId, Version,
+    ActorId, ConfigEvent, Hash, KeyId, Micros, Position, SessionId, TenantId, Version,
     event::{KeyCreated, KeyRevoked},
     log::{Log, NewReceipt},
 };
@@ -47,6 +47,8 @@ pub struct Holder {
     pub key_expires_at: Option<Micros>,
     /// When the credential ends: the key, or the session before it.
     pub expires_at: Option<Micros>,
+    /// The session that the caller signed in with; `None`: with the key itself.
+    pub session: Option<SessionId>,
 }
 
 /// A key in a list, without its secret.
@@ -100,23 +102,35 @@ pub async fn create(
     Ok(IssuedKey { key_id, secret: text, position })
 }
 
+/// The columns that `read_holder` reads, of a key that is valid now.
+macro_rules! valid_key {
+    ($condition:literal) => {
+        concat!(
+            "select k.tenant_id, k.actor_id, k.id, k.role, k.scopes, k.expires_at, k.expires_at, null::text
+               from api_keys k
+               join tenants t on t.id = k.tenant_id and t.status = 'active'
+               join actors a on a.tenant_id = k.tenant_id and a.id = k.actor_id and a.disabled_at is null
+              where k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) and ",
+            $condition
+        )
+    };
+}
+
 /// The holder of the key with this hash, unless it is revoked or expired or its tenant or actor is inactive.
 /// The one query without a tenant: it finds the tenant.
 pub async fn holder(c: &mut PgConnection, hash: &Hash) -> Result<Option<Holder>, AdminError> {
-    let row = sqlx::query(
-        "select k.tenant_id, k.actor_id, k.id, k.role, k.scopes, k.expires_at, k.expires_at
-           from api_keys k
-           join tenants t on t.id = k.tenant_id and t.status = 'active'
-           join actors a on a.tenant_id = k.tenant_id and a.id = k.actor_id and a.disabled_at is null
-          where k.secret_hash = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
-    )
-    .bind(&hash[..])
-    .fetch_optional(c)
-    .await?;
+    let row = sqlx::query(valid_key!("k.secret_hash = $1")).bind(&hash[..]).fetch_optional(c).await?;
     row.map(|row| read_holder(&row)).transpose()
 }
 
-/// Reads (tenant_id, actor_id, id, role, scopes, and when key and credential end); used by `sessions` too.
+/// The same by the key's id, for what was derived from the key and does not contain it.
+pub async fn holder_by_id(c: &mut PgConnection, tenant: TenantId, key: KeyId) -> Result<Option<Holder>, AdminError> {
+    let row =
+        sqlx::query(valid_key!("k.tenant_id = $1 and k.id = $2")).bind(tenant).bind(key).fetch_optional(c).await?;
+    row.map(|row| read_holder(&row)).transpose()
+}
+
+/// Reads (tenant_id, actor_id, id, role, scopes, when key and credential end, session); used by `sessions` too.
 pub(super) fn read_holder(row: &PgRow) -> Result<Holder, AdminError> {
     Ok(Holder {
         tenant: row.try_get(0)?,
@@ -126,6 +140,7 @@ pub(super) fn read_holder(row: &PgRow) -> Result<Holder, AdminError> {
         scopes: row.try_get(4)?,
         key_expires_at: row.try_get::<Option<OffsetDateTime>, _>(5)?.map(Micros::from),
         expires_at: row.try_get::<Option<OffsetDateTime>, _>(6)?.map(Micros::from),
+        session: row.try_get(7)?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use luci_schema::{Hash, Micros, SessionId};
+use luci_schema::{Hash, Micros, SessionId, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
@@ -35,21 +35,35 @@ pub async fn open(c: &mut PgConnection, holder: &Holder) -> Result<(SecretString
     Ok((text, expires.into()))
 }
 
+/// The columns that `read_holder` reads, of a session that is valid now, as its key is.
+macro_rules! valid_session {
+    ($condition:literal) => {
+        concat!(
+            "select k.tenant_id, k.actor_id, k.id, k.role, k.scopes, k.expires_at, least(s.expires_at, k.expires_at), s.id
+               from sessions s
+               join api_keys k on k.tenant_id = s.tenant_id and k.id = s.key_id
+               join tenants t on t.id = k.tenant_id and t.status = 'active'
+               join actors a on a.tenant_id = k.tenant_id and a.id = k.actor_id and a.disabled_at is null
+              where s.expires_at > now() and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) and ",
+            $condition
+        )
+    };
+}
+
 /// The holder of the session with this hash, if it and its key are valid.
 pub async fn holder(c: &mut PgConnection, hash: &Hash) -> Result<Option<Holder>, AdminError> {
-    let row = sqlx::query(
-        "select k.tenant_id, k.actor_id, k.id, k.role, k.scopes, k.expires_at, least(s.expires_at, k.expires_at)
-           from sessions s
-           join api_keys k on k.tenant_id = s.tenant_id and k.id = s.key_id
-           join tenants t on t.id = k.tenant_id and t.status = 'active'
-           join actors a on a.tenant_id = k.tenant_id and a.id = k.actor_id and a.disabled_at is null
-          where s.secret_hash = $1 and s.expires_at > now()
-            and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
-    )
-    .bind(&hash[..])
-    .fetch_optional(c)
-    .await?;
+    let row = sqlx::query(valid_session!("s.secret_hash = $1")).bind(&hash[..]).fetch_optional(c).await?;
     row.map(|row| read_holder(&row)).transpose()
+}
+
+/// The same by the session's id, for what was derived from the session and does not contain its secret.
+pub async fn holder_by_id(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    session: SessionId,
+) -> Result<Option<Holder>, AdminError> {
+    let query = sqlx::query(valid_session!("s.tenant_id = $1 and s.id = $2")).bind(tenant).bind(session);
+    query.fetch_optional(c).await?.map(|row| read_holder(&row)).transpose()
 }
 
 /// Deletes a session, if it exists.

@@ -121,6 +121,11 @@ impl Vault {
         expand(&self.root, &["snapshots"])
     }
 
+    /// A key for one purpose at the broker: `issuer`, `credentials`, or the name of a user.
+    pub fn broker_key(&self, purpose: &str) -> SecretBox<[u8; KEY_BYTES]> {
+        expand(&self.root, &["broker", purpose])
+    }
+
     /// Encrypts with the tenant's newest data key, and creates the first one.
     pub async fn seal(
         &self,

@@ -1,9 +1,9 @@
 //! The broker: a connection that reconnects forever, the required version, and the stream EVT.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use async_nats::{
-    Client, ConnectOptions, Event as ConnectionEvent,
+    Client, ConnectOptions, Event as ConnectionEvent, ServerAddr,
     connection::State,
     jetstream::{
         self, Context,
@@ -12,6 +12,9 @@ use async_nats::{
     },
 };
 use luci_schema::subject::{EVENT_STREAM, EVENT_STREAM_SUBJECTS};
+
+/// EVT's metadata where the relay removes old messages: a stream without it has every event.
+const LIMITED: &str = "luci-limited";
 
 /// EVT's metadata with the log's epoch.
 pub(crate) const EPOCH: &str = "luci-epoch";
@@ -30,37 +33,40 @@ pub enum BrokerError {
     Foreign { found: Vec<String> },
     #[error("JetStream is not available: {0}")]
     Stream(String),
+    #[error("cannot read the NATS credentials in {path}: {source}")]
+    Credentials { path: String, source: std::io::Error },
     #[error("not connected to NATS")]
     NotConnected,
 }
 
-/// How EVT is created when it is missing; an existing stream is used as it is.
-#[derive(Debug, Clone)]
+/// How large EVT may be. By default it has every event of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvtOptions {
-    /// Replicas in a cluster: 1, 3 or 5.
-    pub replicas: usize,
-    /// Messages older than this are dropped; zero, the default, keeps all: the message of an unacknowledged block must
-    /// outlive every pause and outage, or the block is never executed. EVT then takes as much disk as the log.
-    pub max_age: Duration,
+    /// Replicas in a cluster: 1, 3 or 5; `None` leaves those of an existing stream.
+    pub replicas: Option<usize>,
+    /// Messages older than this are removed, except those that a worker still needs.
+    pub max_age: Option<Duration>,
+    /// Beyond this size the oldest messages are removed, except those that a worker still needs.
+    pub max_bytes: Option<u64>,
+    /// No limit removes younger messages: the clock looks for lost deliveries each minute, and has them delivered again.
+    pub min_age: Duration,
 }
 
 impl Default for EvtOptions {
     fn default() -> Self {
-        Self { replicas: 1, max_age: Duration::ZERO }
+        Self { replicas: None, max_age: None, max_bytes: None, min_age: Duration::from_secs(600) }
+    }
+}
+
+impl EvtOptions {
+    pub fn is_limited(&self) -> bool {
+        self.max_age.is_some() || self.max_bytes.is_some()
     }
 }
 
 /// Connects in the background and retries forever: a server that is down is not an error, an invalid address is.
 pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
-    // The client ignores user and password in the address: they must be passed separately.
-    let credentials = url
-        .parse::<async_nats::ServerAddr>()
-        .ok()
-        .and_then(|address| Some((address.username()?.to_owned(), address.password()?.to_owned())));
-    let options = match credentials {
-        Some((user, password)) => ConnectOptions::with_user_and_password(user, password),
-        None => ConnectOptions::new(),
-    };
+    let options = connect_options(url).await?;
     let client = options
         .name(name)
         .retry_on_initial_connect()
@@ -71,6 +77,25 @@ pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
         .connect(url)
         .await?;
     Ok(client)
+}
+
+/// User and password of the address, which the client ignores, or the file that `?credentials=/path` names.
+async fn connect_options(url: &str) -> Result<ConnectOptions, BrokerError> {
+    let address = url.parse::<ServerAddr>().ok();
+    let user = address.as_ref().and_then(ServerAddr::username);
+    // A user named `luci_…` may subscribe only to an inbox of its own, so that none reads the answers to another.
+    let options = match user.filter(|user| user.starts_with("luci_")) {
+        Some(user) => ConnectOptions::new().custom_inbox_prefix(format!("_INBOX_{user}")),
+        None => ConnectOptions::new(),
+    };
+    if let Some((_, path)) = url.split_once("?credentials=") {
+        let unread = |source| BrokerError::Credentials { path: path.to_owned(), source };
+        return options.credentials_file(path).await.map_err(unread);
+    }
+    Ok(match (user, address.as_ref().and_then(ServerAddr::password)) {
+        (Some(user), Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
+        _ => options,
+    })
 }
 
 /// The same, but waits a moment for the connection, so that roles do not start with an error, since everything but publishing
@@ -146,16 +171,32 @@ pub async fn find_stream(context: &Context, name: &str) -> Result<Option<Stream>
     }
 }
 
-/// EVT, created for the log's epoch when it is missing. Concurrent creation is harmless: the configurations are equal.
+/// EVT, created for the log's epoch when it is missing. Only the relay does so.
 pub async fn stream(context: &Context, options: &EvtOptions, epoch: &str) -> Result<Stream, BrokerError> {
     if let Some(stream) = find_stream(context, EVENT_STREAM).await? {
-        return adopt(stream);
+        return replicate(context, adopt(stream)?, options).await;
     }
     tracing::info!(stream = EVENT_STREAM, "creating JetStream stream");
     context.create_stream(config(options, epoch)).await.map_err(|e| BrokerError::Stream(e.to_string()))
 }
 
-fn adopt(stream: Stream) -> Result<Stream, BrokerError> {
+/// Changes the number of replicas to the configured one.
+async fn replicate(context: &Context, stream: Stream, options: &EvtOptions) -> Result<Stream, BrokerError> {
+    let found = &stream.cached_info().config;
+    let Some(replicas) = options.replicas.filter(|replicas| *replicas != found.num_replicas) else { return Ok(stream) };
+    tracing::info!(replicas, before = found.num_replicas, "changing the replicas of stream EVT");
+    let config = Config { num_replicas: replicas, ..found.clone() };
+    context.update_stream(&config).await.map_err(|e| BrokerError::Stream(e.to_string()))?;
+    context.get_stream(EVENT_STREAM).await.map_err(|e| BrokerError::Stream(e.to_string()))
+}
+
+/// Whether EVT must have the log from its first event; else its beginning may be missing.
+pub fn keeps_all(config: &Config) -> bool {
+    config.max_age.is_zero() && !config.metadata.contains_key(LIMITED)
+}
+
+/// Checks that the stream is LUCI's.
+pub(crate) fn adopt(stream: Stream) -> Result<Stream, BrokerError> {
     let found = &stream.cached_info().config.subjects;
     if found.iter().any(|s| s == EVENT_STREAM_SUBJECTS) {
         return Ok(stream);
@@ -164,17 +205,20 @@ fn adopt(stream: Stream) -> Result<Stream, BrokerError> {
 }
 
 fn config(options: &EvtOptions, epoch: &str) -> Config {
+    let mut metadata: HashMap<String, String> = [(EPOCH.to_owned(), epoch.to_owned())].into();
+    if options.is_limited() {
+        metadata.insert(LIMITED.to_owned(), "true".to_owned());
+    }
     Config {
         name: EVENT_STREAM.into(),
         description: Some("LUCI's events; sequence = position in the log, published by the relay alone".into()),
         subjects: vec![EVENT_STREAM_SUBJECTS.into()],
         retention: RetentionPolicy::Limits,
         storage: StorageType::File,
-        num_replicas: options.replicas,
-        max_age: options.max_age,
+        num_replicas: options.replicas.unwrap_or(1),
         deny_delete: true,
-        deny_purge: true,
-        metadata: [(EPOCH.to_owned(), epoch.to_owned())].into(),
+        deny_purge: !options.is_limited(),
+        metadata,
         ..Config::default()
     }
 }

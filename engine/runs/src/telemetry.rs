@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use async_nats::Client;
-use luci_schema::{BlockId, Micros, RunId, Stage, TenantId, subject};
+use async_nats::{Client, HeaderMap};
+use luci_schema::{BlockId, Micros, RunId, Stage, TenantId, cloud_event::CLOUD_EVENT_TYPE, subject};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -32,21 +32,22 @@ impl Telemetry {
         Self { queue, runs: Arc::default() }
     }
 
-    /// `{type: "block:progress", tenantId, runId, blockId, stage, processed, total, at}`; paced by `Progress`.
+    /// `luci.block.progress.v1` with `{blockId, stage, processed, total}`; paced by `Progress`.
     pub fn block(&self, tenant: TenantId, run: RunId, block: BlockId, stage: Stage, processed: u64, total: u64) {
-        let body = json!({"type": "block:progress", "tenantId": tenant, "runId": run, "blockId": block, "stage": stage,
-            "processed": processed, "total": total, "at": Micros::now().rfc3339()});
+        let data = json!({"blockId": block, "stage": stage, "processed": processed, "total": total});
+        let at = Micros::now();
+        let body = cloud_event(tenant, run, "block", &format!("{block}:{}", at.0), at, data);
         self.send(subject::telemetry(tenant, run, "block"), body);
     }
 
-    /// `{type: "run:progress", tenantId, runId, progress, stage, at}`, at most once a second a run.
+    /// `luci.run.progress.v1` with `{progress, stage}`, at most once a second a run.
     pub fn run(&self, tenant: TenantId, run: RunId, progress: u8, stage: Stage) {
         let at = Micros::now();
         if !self.due(run, at.0) {
             return;
         }
-        let body = json!({"type": "run:progress", "tenantId": tenant, "runId": run, "progress": progress,
-            "stage": stage, "at": at.rfc3339()});
+        let data = json!({"progress": progress, "stage": stage});
+        let body = cloud_event(tenant, run, "run", &format!("{run}:{}", at.0), at, data);
         self.send(subject::telemetry(tenant, run, "run"), body);
     }
 
@@ -69,9 +70,19 @@ impl Telemetry {
     }
 }
 
+/// A CloudEvent 1.0 in structured mode, as those of events; it is not in the log, so it has no position, version or hash.
+fn cloud_event(tenant: TenantId, run: RunId, entity: &str, id: &str, at: Micros, data: Value) -> Value {
+    json!({"specversion": "1.0", "id": id, "source": format!("/tenants/{tenant}/{run}"),
+        "type": format!("luci.{entity}.progress.v1"), "subject": run, "time": at.rfc3339(),
+        "datacontenttype": "application/json", "tenantid": tenant, "data": data})
+}
+
 async fn forward(client: Client, mut waiting: mpsc::Receiver<(String, Value)>) {
+    let mut headers = HeaderMap::new();
+    headers.insert("Content-Type", CLOUD_EVENT_TYPE);
     while let Some((subject, body)) = waiting.recv().await {
-        if let Err(error) = client.publish(subject, body.to_string().into()).await {
+        let sent = client.publish_with_headers(subject, headers.clone(), body.to_string().into()).await;
+        if let Err(error) = sent {
             tracing::debug!(%error, "telemetry publish failed");
         }
     }

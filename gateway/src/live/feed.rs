@@ -143,11 +143,25 @@ fn read_telemetry(subject: &str, payload: &[u8], position: Position) -> Option<(
     let mut tokens = subject.split('.').skip(1);
     let tenant: TenantId = tokens.next()?.parse().ok()?;
     let run: RunId = tokens.next()?.parse().ok()?;
-    let mut body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(payload).ok()?;
-    body.remove("tenantId");
-    body.insert("position".into(), position.0.into());
-    let frame = serde_json::Value::Object(body).to_string();
+    let Telemetry { kind, time, data } = serde_json::from_slice(payload).ok()?;
+    // `luci.block.progress.v1` is `block:progress`.
+    let mut kind = kind.strip_prefix("luci.")?.splitn(3, '.');
+    let mut frame = data;
+    frame.insert("type".into(), format!("{}:{}", kind.next()?, kind.next()?).into());
+    frame.insert("runId".into(), run.to_string().into());
+    frame.insert("at".into(), time.into());
+    frame.insert("position".into(), position.0.into());
+    let frame = serde_json::Value::Object(frame).to_string();
     Some((tenant, Bundle { run, position: None, frames: vec![frame.into()] }))
+}
+
+/// The parts of a CloudEvents body of telemetry that watchers need.
+#[derive(Deserialize)]
+struct Telemetry<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    time: &'a str,
+    data: serde_json::Map<String, serde_json::Value>,
 }
 
 #[cfg(test)]
@@ -167,13 +181,19 @@ mod tests {
     }
 
     #[test]
-    fn telemetry_keeps_its_fields_without_the_tenant() {
+    fn telemetry_is_a_frame_without_the_tenant() {
         let (tenant, run) = (TenantId::generate(), RunId::generate());
-        let body = format!(r#"{{"type":"run:progress","tenantId":"{tenant}","runId":"{run}","progress":40}}"#);
+        let body = format!(
+            r#"{{"specversion":"1.0","id":"x","source":"/tenants/{tenant}/{run}","type":"luci.run.progress.v1",
+            "time":"2026-11-22T20:54:01.000123Z","tenantid":"{tenant}","data":{{"progress":40,"stage":"score"}}}}"#
+        );
         let (topic_tenant, bundle) =
             read_telemetry(&format!("tele.{tenant}.{run}.run.progress"), body.as_bytes(), Position(3)).unwrap();
         assert_eq!(topic_tenant, tenant);
         assert_eq!(bundle.position, None);
-        assert!(bundle.frames[0].contains("\"progress\":40") && !bundle.frames[0].contains("tenant_"));
+        let frame: serde_json::Value = serde_json::from_str(&bundle.frames[0]).unwrap();
+        let expected = serde_json::json!({"type": "run:progress", "runId": run, "progress": 40, "stage": "score",
+            "at": "2026-11-22T20:54:01.000123Z", "position": 3});
+        assert_eq!(frame, expected);
     }
 }

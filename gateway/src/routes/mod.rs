@@ -228,6 +228,9 @@ pub static ROUTES: &[Route] = &[
     // live
     read("/api/stream", "streamEvents", |a, c, r| Box::pin(live::stream::handle(a, c, r))),
     read("/ws/pipelines", "watchRuns", |a, c, r| Box::pin(live::websocket::handle(a, c, r))),
+    post("/api/nats-credentials", "createNatsCredential", Right::Read, |a, c, r| {
+        Box::pin(system::nats_credentials::handle(a, c, r))
+    }),
     // system
     public(Method::POST, "/api/session", "openSession", |a, r| Box::pin(session::open::handle(a, r))),
     read("/api/session", "getSession", |a, c, r| Box::pin(session::get::handle(a, c, r))),

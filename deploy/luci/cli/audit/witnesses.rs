@@ -46,13 +46,17 @@ impl Witness {
     }
 }
 
-/// `LUCI_NATS_URL`, else the broker of the instance in the data folder.
+/// `LUCI_NATS_URL`, else the broker of the instance in the data folder. What `luci env` printed for that broker may only read, so
+/// it stands for the operator's user.
 pub fn broker_url(config: &Config) -> anyhow::Result<Option<String>> {
-    if let Some(url) = &config.nats_url {
-        return Ok(Some(url.expose_secret().to_owned()));
+    let instance = InstanceFile::read(&config.data_dir).context("cannot read the data folder");
+    match config.nats_url.as_ref().map(ExposeSecret::expose_secret) {
+        Some(url) => {
+            let own = instance.ok().flatten().filter(|instance| instance.nats_urls().contains(&url));
+            Ok(Some(own.map_or(url.to_owned(), |instance| instance.nats_url)))
+        }
+        None => Ok(instance?.map(|instance| instance.nats_url)),
     }
-    let instance = InstanceFile::read(&config.data_dir).context("cannot read the data folder")?;
-    Ok(instance.map(|instance| instance.nats_url))
 }
 
 /// All witnesses: the file, the bucket if there is one, and with a client the stream.

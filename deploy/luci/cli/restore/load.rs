@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::Args;
 use futures::TryStreamExt as _;
+use luci_config::vault::Vault;
 use luci_schema::{Micros, migrate};
 use luci_storage::Storage;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -14,6 +15,7 @@ use sqlx::{
 };
 
 use crate::{
+    broker::Passwords,
     cli::{
         Outcome,
         audit::seals::operator_store,
@@ -22,7 +24,7 @@ use crate::{
         out::{self, Format},
     },
     config::Config,
-    local::{Folder, InstanceFile, Servers},
+    local::{Folder, InstanceFile, Servers, random_hex},
 };
 
 #[derive(Debug, Args)]
@@ -41,7 +43,7 @@ impl Load {
         // Locked until the end: `luci up` must not start meanwhile.
         let folder = own_folder(config)?;
         let servers = match &folder {
-            Some(folder) => Some(Servers::start(config, folder).await?),
+            Some(folder) => Some(Servers::start(config, folder, unused_passwords()?).await?),
             None => None,
         };
         let url = match &servers {
@@ -71,6 +73,11 @@ impl Load {
         )?;
         Ok(Outcome::Done)
     }
+}
+
+/// Nobody connects to NATS meanwhile, and a new data folder has no master key yet: `luci up` gives its users their passwords.
+fn unused_passwords() -> anyhow::Result<Passwords> {
+    Ok(Passwords::new(&Vault::new(&random_hex(32)?.into())?)?)
 }
 
 /// The data folder whose private Postgres is the database, also one that is new.

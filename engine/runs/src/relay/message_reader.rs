@@ -27,6 +27,8 @@ const HEADER_BYTES: usize = 1_024;
 const EXPECTED: HeaderName = HeaderName::from_static("Nats-Expected-Last-Sequence");
 const STREAM: HeaderName = HeaderName::from_static("Luci-Stream");
 const VERSION: HeaderName = HeaderName::from_static("Luci-Version");
+const POSITION: HeaderName = HeaderName::from_static("Luci-Position");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("Content-Type");
 
 /// One encoded message of EVT.
@@ -89,8 +91,23 @@ impl MessageReader {
 /// No `Nats-Msg-Id`: the expected sequence alone prevents duplicates, and the server would keep every id for its
 /// deduplication window.
 fn headers(event: &Recorded) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = facts(event);
     headers.insert(EXPECTED, (event.position.0 - 1).to_string());
+    headers
+}
+
+/// Headers of a watcher's message: a client finds holes and sorts by them without reading the body.
+pub(super) fn watch_headers(event: &Recorded) -> HeaderMap {
+    let mut headers = facts(event);
+    headers.insert(POSITION, event.position.to_string());
+    if let Some(trace) = traceparent(&event.metadata) {
+        headers.insert(TRACEPARENT, trace);
+    }
+    headers
+}
+
+fn facts(event: &Recorded) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     headers.insert(STREAM, event.stream_id.to_string());
     headers.insert(VERSION, event.version.to_string());
     headers.insert(HASH, hash_text(&event.hash));
@@ -98,11 +115,38 @@ fn headers(event: &Recorded) -> HeaderMap {
     headers
 }
 
+/// The W3C trace context in an event's metadata, if the command had one.
+fn traceparent(metadata: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Metadata {
+        traceparent: Option<String>,
+    }
+    // Most metadata is `{}`.
+    let found = metadata.contains("\"traceparent\"").then(|| serde_json::from_str::<Metadata>(metadata).ok()).flatten();
+    // A header is one line of printable ASCII.
+    found?.traceparent.filter(|trace| trace.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
 #[cfg(test)]
 mod tests {
     use luci_schema::{RunId, TenantId, event::RunDeleted, sample};
 
     use super::*;
+
+    #[test]
+    fn a_watcher_gets_what_a_hole_is_found_by_and_the_trace() {
+        let event =
+            sample::recorded(TenantId::generate(), RunId::generate(), luci_schema::RunEvent::Deleted(RunDeleted {}));
+        let event = Recorded { position: Position(7), metadata: r#"{"traceparent":"00-ab-cd-01"}"#.into(), ..event };
+        let headers = watch_headers(&event);
+        let value = |name: &str| headers.get(name).map(ToString::to_string).unwrap_or_default();
+        assert_eq!((value("Luci-Position"), value("Luci-Version")), ("7".into(), event.version.to_string()));
+        assert_eq!((value("Luci-Hash"), value("Luci-Stream")), (hash_text(&event.hash), event.stream_id.to_string()));
+        assert_eq!((value("Content-Type"), value("traceparent")), (CLOUD_EVENT_TYPE.into(), "00-ab-cd-01".into()));
+        for without in ["{}", r#"{"traceparent":"a\r\nb: c"}"#, r#"{"traceparent":1}"#] {
+            assert_eq!(traceparent(without), None, "{without}");
+        }
+    }
 
     #[test]
     fn an_event_that_the_broker_does_not_take_is_published_without_its_data() {

@@ -10,10 +10,13 @@ mod epoch;
 mod health;
 mod lost_events;
 mod message_reader;
+mod prune;
 mod publish;
 mod range_check;
 mod reconcile;
 mod repair;
+
+use std::time::Duration;
 
 use async_nats::Client;
 use luci_schema::{
@@ -41,6 +44,8 @@ pub struct RelayOptions {
     pub evt: EvtOptions,
     /// Unacknowledged messages at once.
     pub window: usize,
+    /// Between two looks for old messages of a limited EVT.
+    pub prune_every: Duration,
     /// Updated by the relay, read by readiness checks.
     pub health: RelayHealth,
 }
@@ -51,6 +56,7 @@ impl RelayOptions {
             lease: LeaseOptions::owned_by(owner),
             evt: EvtOptions::default(),
             window: 256,
+            prune_every: Duration::from_secs(60),
             health: RelayHealth::default(),
         }
     }

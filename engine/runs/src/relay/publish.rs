@@ -27,7 +27,8 @@ use crate::{
     lease_guard::LeaseGuard,
     relay::{
         RelayOptions, RelayState, SessionEnd, epoch,
-        message_reader::{BATCH_SIZE, MessageReader, OutgoingMessage},
+        message_reader::{BATCH_SIZE, MessageReader, OutgoingMessage, watch_headers},
+        prune,
         range_check::check_range,
         reconcile,
     },
@@ -166,6 +167,8 @@ impl<'a> Session<'a> {
         let mut checked_all = false;
         let mut check = tokio::time::interval(CHECK_INTERVAL);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut pruning = tokio::time::interval(self.options.prune_every);
+        pruning.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -180,6 +183,7 @@ impl<'a> Session<'a> {
                     checked?;
                     checked_all = true;
                 }
+                _ = pruning.tick() => prune::prune(stream, self.log, &self.options.evt).await?,
                 _ = check.tick() => {
                     self.save().await;
                     if window.messages == 0 {
@@ -227,7 +231,8 @@ impl<'a> Session<'a> {
     async fn notify(&mut self, event: &Recorded, body: Bytes) -> Result<(), SessionEnd> {
         if event.position > self.notified {
             let subject = event.watch_subject();
-            self.client.publish(subject, body).await.map_err(|e| SessionEnd::Retry(e.to_string()))?;
+            let sent = self.client.publish_with_headers(subject, watch_headers(event), body).await;
+            sent.map_err(|e| SessionEnd::Retry(e.to_string()))?;
             self.notified = event.position;
         }
         Ok(())

@@ -9,9 +9,12 @@ use async_nats::jetstream::{
 use futures::TryStreamExt as _;
 use luci_schema::{Position, hash_text, log::Log};
 
-use crate::relay::{
-    Damage, SessionEnd,
-    reconcile::{HASH, same_hash},
+use crate::{
+    broker,
+    relay::{
+        Damage, SessionEnd,
+        reconcile::{HASH, same_hash},
+    },
 };
 
 /// Events read at once.
@@ -26,8 +29,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(super) async fn check_range(stream: &Stream, log: &Log, last: Position) -> Result<(), SessionEnd> {
     let info = stream.get_info().await.map_err(|e| SessionEnd::Retry(format!("stream EVT info: {e}")))?;
     let mut at = Position(info.state.first_sequence.saturating_sub(1));
-    // Messages of a stream with an age limit may expire meanwhile; `reconcile` has compared some.
-    if at >= last || !info.config.max_age.is_zero() {
+    // Messages of a limited stream may go meanwhile; `reconcile` has compared some.
+    if at >= last || !broker::keeps_all(&info.config) {
         return Ok(());
     }
     let config = pull::OrderedConfig {

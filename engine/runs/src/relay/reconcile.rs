@@ -15,7 +15,10 @@ use luci_schema::{
     log::{Log, LogError},
 };
 
-use crate::relay::{Damage, RelayError, SessionEnd};
+use crate::{
+    broker,
+    relay::{Damage, RelayError, SessionEnd},
+};
 
 /// Header with the event's hash in lower hex.
 pub(super) const HASH: HeaderName = HeaderName::from_static("Luci-Hash");
@@ -45,7 +48,7 @@ pub(super) async fn reconcile(context: &Context, stream: &Stream, log: &Log) -> 
     if last > head {
         return Err(SessionEnd::Damaged(Damage::Foreign { position: Position(head.0 + 1) }));
     }
-    check_state(&state, config.max_age.is_zero())?;
+    check_state(&state, broker::keeps_all(&config))?;
     Ok(last)
 }
 
@@ -72,7 +75,7 @@ pub(super) async fn check_counts(stream: &Stream, published: Position) -> Result
         // Reconciling finds out who published them.
         return Err(SessionEnd::Retry("stream EVT was changed by another publisher".into()));
     }
-    check_state(&state, config.max_age.is_zero())
+    check_state(&state, broker::keeps_all(&config))
 }
 
 fn check_state(state: &State, keeps_all: bool) -> Result<(), SessionEnd> {

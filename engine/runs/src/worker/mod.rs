@@ -21,14 +21,11 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    block::BlockKind,
-    broker::{BrokerError, EvtOptions},
-    issue::Issuer,
-    telemetry::Telemetry,
-    worker::block_locks::BlockLocks,
+    block::BlockKind, broker::BrokerError, issue::Issuer, telemetry::Telemetry, worker::block_locks::BlockLocks,
 };
 
 pub use crate::worker::lost_deliveries::{SweepError, redeliver_lost};
+pub use crate::worker::pull::consumer_name;
 
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
@@ -44,7 +41,6 @@ pub struct WorkerOptions {
     pub record_start_after: Duration,
     /// How long blocks in progress may continue after a stop.
     pub drain: Duration,
-    pub evt: EvtOptions,
 }
 
 impl Default for WorkerOptions {
@@ -56,7 +52,6 @@ impl Default for WorkerOptions {
             heartbeat: Duration::from_millis(1_250),
             record_start_after: Duration::from_millis(100),
             drain: Duration::from_secs(10),
-            evt: EvtOptions::default(),
         }
     }
 }

@@ -10,7 +10,10 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
 };
 use futures::StreamExt as _;
-use luci_schema::{Stage, subject};
+use luci_schema::{
+    Stage,
+    subject::{self, EVENT_STREAM},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -70,13 +73,14 @@ pub(super) async fn pull(
 async fn open(worker: &Worker) -> Result<Consumer<pull::Config>, BrokerError> {
     broker::check_version(&worker.client)?;
     let context = broker::jetstream(&worker.client);
-    let stream = broker::stream(&context, &worker.options.evt, worker.log.epoch()).await?;
+    let stream = broker::find_stream(&context, EVENT_STREAM).await?;
+    let stream = broker::adopt(stream.ok_or_else(|| BrokerError::Stream("the relay has not made EVT yet".into()))?)?;
     let config = config(worker.stage(), worker.options.ack_wait);
     stream.create_consumer(config).await.map_err(|e| BrokerError::Stream(e.to_string()))
 }
 
-/// `worker_enrich`
-pub(super) fn consumer_name(stage: Stage) -> String {
+/// The durable consumer of a stage: `worker_enrich`.
+pub fn consumer_name(stage: Stage) -> String {
     format!("worker_{stage}")
 }
 

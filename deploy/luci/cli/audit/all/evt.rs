@@ -51,7 +51,7 @@ impl EvtMessages {
             report.found("evt", "stream EVT is empty");
             return Ok(None);
         }
-        if first > 1 && info.config.max_age.is_zero() {
+        if first > 1 && broker::keeps_all(&info.config) {
             report.at("evt", 1, format!("the messages before {first} are missing"));
         }
         let missing = (last + 1).saturating_sub(first).saturating_sub(messages);
