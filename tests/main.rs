@@ -1,10 +1,12 @@
 //! Integration tests: one binary, so that they share one Postgres.
 
 mod audit;
+mod auditor;
 mod binary;
 mod blocks;
 mod chaos;
 mod crash;
+mod erasure;
 mod evidence;
 mod flow;
 mod gateway;

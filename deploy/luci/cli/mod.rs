@@ -2,12 +2,14 @@
 //! 78 configuration, 130 interrupted while it watched a run.
 
 pub mod audit;
+mod auditor;
 mod automation;
 mod backup;
 mod blueprint;
 mod client;
 pub mod demo;
 mod env;
+mod erase;
 mod hold;
 mod import;
 mod key;
@@ -18,6 +20,7 @@ mod projections;
 mod provider;
 mod relay;
 mod restore;
+mod retention;
 mod run;
 mod run_list;
 pub mod sandbox;
@@ -66,6 +69,9 @@ enum Command {
     Env(env::Env),
     /// Run some or all roles on a shared Postgres, NATS and store
     Serve(serve::Serve),
+    /// Create logins for auditors who use SQL, as the database's owner
+    #[command(subcommand)]
+    Auditor(auditor::Auditor),
     /// Create or update roles and tables, as the database's owner
     Migrate(migrate::Migrate),
     /// Upload a CSV of leads, and optionally start a run on it
@@ -100,6 +106,14 @@ enum Command {
     /// Show a run's history and states, verify them, and compare the read tables with the log
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Erase a person: every row and object is left without the person's data
+    Erase(erase::Erase),
+    /// Print what is stored of a person
+    #[command(subcommand)]
+    Person(erase::PersonCommand),
+    /// Show and set how long objects are kept
+    #[command(subcommand)]
+    Retention(retention::Retention),
     /// Compare stored objects with what was recorded
     #[command(subcommand)]
     Storage(storage::Storage),
@@ -173,7 +187,11 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Key(key) => key.run(&config).await,
         Command::Provider(provider) => provider.run(&config).await,
         Command::Hold(hold) => hold.run(&config).await,
+        Command::Erase(erase) => erase.run(&config).await,
+        Command::Retention(retention) => retention.run(&config).await,
+        Command::Person(person) => person.run(&config).await,
         Command::Webhook(webhook) => webhook.run(&config).await,
+        Command::Auditor(auditor) => auditor.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
         Command::Storage(storage) => storage.run(&config).await,
         Command::Relay(relay) => relay.run(&config).await,

@@ -18,10 +18,10 @@ use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Show every event of a run, in order
+    /// Show every event of a run or of another stream (import, key, automation, webhook, tenant), in order
     History {
-        #[arg(value_name = "RUN")]
-        run: String,
+        #[arg(value_name = "ID")]
+        id: String,
         /// Print each event as a line of JSON
         #[arg(long)]
         json: bool,
@@ -51,7 +51,7 @@ pub enum Audit {
 impl Audit {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         match self {
-            Self::History { run, json } => history(&Api::find(config)?, &run, json).await,
+            Self::History { id, json } => history(&Api::find(config)?, &id, json).await,
             Self::State { run, at, json } => show(&Api::find(config)?, &run, at.as_deref(), json).await,
             Self::Diff(diff) => diff.run(&Api::find(config)?).await,
             Self::Verify(verify) => verify.run(config).await,
@@ -71,10 +71,10 @@ struct Page<'a> {
     next_cursor: Option<String>,
 }
 
-async fn history(api: &Api, run: &str, json: bool) -> anyhow::Result<Outcome> {
+async fn history(api: &Api, stream: &str, json: bool) -> anyhow::Result<Outcome> {
     let mut cursor = String::new();
     loop {
-        let text = api.get_text(&format!("/api/pipelines/{run}/events?limit=500{cursor}")).await?;
+        let text = api.get_text(&format!("/api/streams/{stream}/events?limit=500{cursor}")).await?;
         let page: Page = serde_json::from_str(&text)?;
         for event in page.events.into_iter().map(RawValue::get) {
             if json { out::line(event)? } else { out::line(&as_text(&serde_json::from_str(event)?))? }
