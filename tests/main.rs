@@ -1,12 +1,14 @@
 //! Integration tests: one binary, so that they share one Postgres.
 
 mod audit;
+mod auditor;
 mod binary;
 mod blocks;
 mod chaos;
 mod cli;
 mod crash;
 mod docs;
+mod erasure;
 mod evidence;
 mod flow;
 mod gateway;

@@ -196,6 +196,8 @@ ids! {
     KeyId = "key";
     /// A page of the dashboard with its filters.
     ViewId = "view";
+    /// A request to erase a person.
+    ErasureId = "erasure";
     EventId = "ev";
     LabelId = "lbl";
     TagId = "tag";

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod migrate;
 mod object_digest;
 pub mod object_key;
+pub mod object_version;
 pub mod recorded;
 #[cfg(feature = "sample")]
 pub mod sample;

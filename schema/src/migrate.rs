@@ -90,8 +90,18 @@ pub async fn create_roles(pool: &PgPool) -> Result<(), MigrateError> {
     for role in DatabaseRole::ALL {
         create_role(pool, role).await.map_err(MigrateError::Roles)?;
     }
+    sqlx::query(SQL_AUDITORS).execute(pool).await.map_err(MigrateError::Roles)?;
     Ok(())
 }
+
+/// What the logins of auditors have in common. No role of LUCI is a member, nor is it one of another. Another database of the
+/// cluster may make it at the same time.
+const SQL_AUDITORS: &str = "do $$ begin
+        if not exists (select from pg_roles where rolname = 'luci_sql_auditor') then
+            create role luci_sql_auditor nologin;
+        end if;
+    exception when duplicate_object or unique_violation then null;
+    end $$";
 
 /// The migrations that `run` would apply now, in order. Changes nothing.
 pub async fn pending(pool: &PgPool) -> Result<Vec<Pending>, MigrateError> {

@@ -76,7 +76,8 @@ impl Nats {
         let _never_had_any = std::fs::remove_dir_all(self.jetstream());
     }
 
-    fn jetstream(&self) -> PathBuf {
+    /// The folder of its streams.
+    pub fn jetstream(&self) -> PathBuf {
         self.folder.as_ref().expect("held").servers.join("nats/jetstream")
     }
 

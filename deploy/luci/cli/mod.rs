@@ -3,6 +3,7 @@
 
 mod artifact;
 pub mod audit;
+mod auditor;
 mod automation;
 mod backup;
 mod blueprint;
@@ -14,6 +15,7 @@ pub mod demo;
 mod doctor;
 mod download;
 mod env;
+mod erase;
 mod hold;
 mod ids;
 mod import;
@@ -28,6 +30,7 @@ mod provider;
 mod relay;
 mod restore;
 mod results;
+mod retention;
 mod run;
 mod run_list;
 pub mod sandbox;
@@ -78,6 +81,9 @@ enum Command {
     Env(env::Env),
     /// Run some or all roles on a shared Postgres, NATS and store
     Serve(serve::Serve),
+    /// Create logins for auditors who use SQL, as the database's owner
+    #[command(subcommand)]
+    Auditor(auditor::Auditor),
     /// Create or update roles and tables, as the database's owner
     Migrate(migrate::Migrate),
     /// Upload a CSV of leads, and optionally start a run on it
@@ -129,6 +135,14 @@ enum Command {
     /// Show a run's history and states, verify them, and compare the read tables with the log
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Erase a person: every row and object is left without the person's data
+    Erase(erase::Erase),
+    /// Print what is stored of a person
+    #[command(subcommand)]
+    Person(erase::PersonCommand),
+    /// Show and set how long objects are kept
+    #[command(subcommand)]
+    Retention(retention::Retention),
     /// Compare stored objects with what was recorded
     #[command(subcommand)]
     Storage(storage::Storage),
@@ -236,7 +250,11 @@ async fn run(command: Command, config: Config) -> anyhow::Result<Outcome> {
         Command::Key(key) => key.run(&config).await,
         Command::Provider(provider) => provider.run(&config).await,
         Command::Hold(hold) => hold.run(&config).await,
+        Command::Erase(erase) => erase.run(&config).await,
+        Command::Retention(retention) => retention.run(&config).await,
+        Command::Person(person) => person.run(&config).await,
         Command::Webhook(webhook) => webhook.run(&config).await,
+        Command::Auditor(auditor) => auditor.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
         Command::Storage(storage) => storage.run(&config).await,
         Command::Nats(nats) => nats.run(&config),

@@ -58,6 +58,19 @@ struct Artifact {
     size_bytes: u64,
     checksum: String,
     expired_at: Option<String>,
+    #[serde(default)]
+    metadata: serde_json::Value,
+}
+
+impl Artifact {
+    /// Size and SHA-256 of what is stored now: an erasure writes a version of its own.
+    fn current(&self) -> (u64, &str) {
+        let erased = &self.metadata["erased"];
+        match (erased["sizeBytes"].as_u64(), erased["checksum"].as_str()) {
+            (Some(size), Some(checksum)) => (size, checksum),
+            _ => (self.size_bytes, &self.checksum),
+        }
+    }
 }
 
 /// An object that is missing or differs from what was recorded.
@@ -73,17 +86,28 @@ struct Mismatch {
 /// Every object that the log names, of all tenants.
 async fn check_everything(config: &Config, format: Format) -> anyhow::Result<Outcome> {
     let access = OperatorAccess::open(config).await?;
-    let checked = stored_objects::check_all(&access.log, &operator_store(config)?).await?;
+    let storage = operator_store(config)?.with_versions(access.log.pool().clone());
+    let checked = stored_objects::check_all(&access.log, &storage).await?;
     let (objects, bytes) = (checked.objects, checked.bytes);
     if !format.is_text() {
-        format.document(&json!({"objects": objects, "bytes": bytes, "faults": checked.faults}))?;
+        format.document(
+            &json!({"objects": objects, "bytes": bytes, "expired": checked.expired, "erased": checked.erased,
+            "faults": checked.faults}),
+        )?;
     } else {
         for line in checked.lines() {
             out::line(&line)?;
         }
-        out::line(&format!("{objects} objects, {bytes} bytes: {}", outcome_of(checked.faults.len())))?;
+        let removed = removed_of(checked.expired, checked.erased);
+        out::line(&format!("{objects} objects, {bytes} bytes{removed}: {}", outcome_of(checked.faults.len())))?;
     }
     Ok(if checked.faults.is_empty() { Outcome::Done } else { Outcome::Failed })
+}
+
+/// Of the objects, those that are gone for a reason.
+fn removed_of(expired: u64, erased: u64) -> String {
+    let count = |count: u64, why: &str| if count == 0 { String::new() } else { format!(", {count} of them {why}") };
+    count(expired, "removed by retention") + &count(erased, "erased")
 }
 
 fn outcome_of(faults: usize) -> String {
@@ -166,10 +190,11 @@ async fn check_object(api: &Api, run: &str, artifact: Artifact) -> anyhow::Resul
                 size += bytes.len() as u64;
             }
             let checksum = hex::encode(hash.finalize());
-            if size != artifact.size_bytes {
-                Some(format!("size is {size} bytes, recorded {}", artifact.size_bytes))
-            } else if checksum != artifact.checksum {
-                Some(format!("SHA-256 is {checksum}, recorded {}", artifact.checksum))
+            let (recorded_size, recorded_checksum) = artifact.current();
+            if size != recorded_size {
+                Some(format!("size is {size} bytes, recorded {recorded_size}"))
+            } else if checksum != recorded_checksum {
+                Some(format!("SHA-256 is {checksum}, recorded {recorded_checksum}"))
             } else {
                 None
             }

@@ -30,7 +30,11 @@ use luci_schema::{
     log::{Log, LogOptions, Snapshots},
     migrate::{self, DatabaseRole},
 };
-use luci_stages::Tools;
+use luci_stages::{
+    Tools,
+    erasure::{self, ErasureOptions},
+    retention::{self, RetentionOptions},
+};
 use luci_storage::Storage;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
@@ -114,7 +118,7 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 impl System {
     /// Connects, opens the log and starts the roles. The caller has migrated the database.
-    pub async fn start(setup: Setup) -> Result<Self, SystemError> {
+    pub async fn start(mut setup: Setup) -> Result<Self, SystemError> {
         let url = setup.database_url.expose_secret();
         let (pool, write_pool, read_pool, fold_pool) = tokio::try_join!(
             migrate::connect(url, DatabaseRole::Engine, ENGINE_CONNECTIONS),
@@ -125,6 +129,7 @@ impl System {
         installation_key::check_master_key(&pool, &setup.vault).await?;
         let log = Log::open(pool.clone(), LogOptions::default()).await?;
         store_claim::claim_store(&pool, &setup.storage).await?;
+        setup.storage = setup.storage.with_versions(pool.clone());
         let (stop, roles) = (CancellationToken::new(), Roles::default());
         let degraded_roles = roles.degraded.clone();
         let mut system = Self { log, pool, degraded_roles, roles, stop, write_pool, read_pool, fold_pool };
@@ -239,7 +244,9 @@ impl System {
             ..clock::ClockOptions::owned_by(&setup.instance)
         };
         let (issuer, log, mut sealing) = (issuer.clone(), self.log.clone(), setup.sealing.clone());
-        let storage = setup.storage.clone();
+        let (storage, vault) = (setup.storage.clone(), Arc::clone(&setup.vault));
+        let erasures = ErasureOptions::owned_by(&setup.instance);
+        let retained = RetentionOptions::owned_by(&setup.instance);
         let objects = StoredObjectsOptions {
             cleanups: vec![luci_stages::OLD_UPLOADS],
             ..StoredObjectsOptions::owned_by(&setup.instance)
@@ -256,9 +263,12 @@ impl System {
             let sealer =
                 sealing.clone().map(|options| sealer::run(options, log.clone(), storage.clone(), side_stop.clone()));
             let keeper = stored_objects::run(objects.clone(), log.clone(), storage.clone(), side_stop.clone());
+            let remover = retention::run(retained.clone(), log.clone(), storage.clone(), side_stop.clone());
+            let eraser =
+                erasure::run(erasures.clone(), (log.clone(), storage.clone()), Arc::clone(&vault), side_stop.clone());
             // When the clock fails, all are restarted.
             let clock = clock.inspect(move |_| side_stop.cancel());
-            async move { tokio::join!(clock, OptionFuture::from(sealer), keeper).0 }
+            async move { tokio::join!(clock, OptionFuture::from(sealer), keeper, eraser, remover).0 }
         });
         Ok(())
     }

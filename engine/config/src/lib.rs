@@ -5,6 +5,7 @@ pub mod actors;
 pub mod automations;
 pub mod blueprints;
 pub mod change;
+pub mod history_reads;
 pub mod installation_key;
 pub mod keys;
 pub mod role;

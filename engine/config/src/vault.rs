@@ -13,7 +13,7 @@ use lru::LruCache;
 use luci_schema::TenantId;
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hkdf,
+    hkdf, hmac,
 };
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sqlx::PgConnection;
@@ -21,6 +21,8 @@ use sqlx::PgConnection;
 /// Unwrapped data keys cached in memory.
 const CACHED_KEYS: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 const KEY_BYTES: usize = 32;
+/// Before the hash of a contact of an erased person.
+pub const ERASED: &str = "hmac:";
 /// First byte of a sealed secret: the version of the format.
 const FORMAT: u8 = 1;
 
@@ -31,6 +33,8 @@ pub enum Purpose<'a> {
     Provider(&'a str),
     /// The key that verifies webhooks of this name.
     Webhook(&'a str),
+    /// Who is being erased, and the hashes that keep the person from being contacted again.
+    Erasure,
 }
 
 impl fmt::Display for Purpose<'_> {
@@ -38,6 +42,7 @@ impl fmt::Display for Purpose<'_> {
         match self {
             Self::Provider(name) => write!(f, "provider/{name}"),
             Self::Webhook(name) => write!(f, "webhook/{name}"),
+            Self::Erasure => f.write_str("erasure"),
         }
     }
 }
@@ -114,6 +119,17 @@ impl Vault {
     /// A key for message authentication, for this tenant and purpose only (HKDF-SHA256, RFC 5869).
     pub fn mac_key(&self, tenant: TenantId, purpose: Purpose<'_>) -> SecretBox<[u8; KEY_BYTES]> {
         expand(&self.root, &["mac", &tenant.to_string(), &purpose.to_string()])
+    }
+
+    /// Numbers or addresses of erased people as they are kept: comparable, and useless without the master key. `kind` is
+    /// `phone` or `email`; one result for each value, in their order.
+    pub fn erased_contacts(&self, tenant: TenantId, kind: &str, values: &[&str]) -> Vec<String> {
+        if values.is_empty() {
+            return Vec::new();
+        }
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.mac_key(tenant, Purpose::Erasure).expose_secret());
+        let hashed = |value: &&str| hex::encode(hmac::sign(&key, format!("{kind}\u{1f}{value}").as_bytes()));
+        values.iter().map(|value| format!("{ERASED}{}", hashed(value))).collect()
     }
 
     /// The key that authenticates stored states of streams.

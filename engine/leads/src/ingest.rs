@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use luci_config::vault::Vault;
 use luci_schema::{LeadId, TenantId, event::OnExisting};
 use sqlx::PgConnection;
 
@@ -131,6 +132,7 @@ fn addresses(lead: &Lead) -> impl Iterator<Item = &String> {
 pub async fn warn_suppressed(
     c: &mut PgConnection,
     tenant: TenantId,
+    vault: &Vault,
     rows: &mut [RowResult],
 ) -> Result<(), sqlx::Error> {
     let leads = || rows.iter().flatten();
@@ -139,7 +141,7 @@ pub async fn warn_suppressed(
     if phones.is_empty() && emails.is_empty() {
         return Ok(());
     }
-    let suppressed = store::suppressions::among(c, tenant, &phones, &emails).await?;
+    let suppressed = store::suppressions::among(c, tenant, vault, &phones, &emails).await?;
     if suppressed.is_empty() {
         return Ok(());
     }

@@ -100,6 +100,11 @@ impl Providers {
         Ok(Arc::new(Self { client: LookupClient::new(pool, vault, config)? }))
     }
 
+    /// The secrets of the installation.
+    pub fn vault(&self) -> &Vault {
+        &self.client.vault
+    }
+
     /// The tenant's account; `None` when neither it nor the installation has a credential.
     pub async fn account(&self, tenant: TenantId, provider: ProviderName) -> Result<Option<Arc<Account>>, VaultError> {
         self.client.account(tenant, provider).await

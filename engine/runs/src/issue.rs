@@ -87,6 +87,11 @@ impl Issuer {
         self
     }
 
+    /// The log that it appends to.
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
     /// The same issuer, which shares its folded runs, over another handle of the log.
     pub fn with_log(&self, log: Log) -> Self {
         Self { log, runs: self.runs.clone() }

@@ -63,6 +63,9 @@ pub(super) fn storage_failed(error: StorageError) -> BlockFault {
     match error {
         StorageError::NotFound(path) => BlockFault::new(FailureCode::Integrity, format!("no object at {path}")),
         StorageError::Integrity(fault) => Failure::integrity(*fault).into(),
+        error @ (StorageError::Expired { .. } | StorageError::Erased { .. }) => {
+            BlockFault::new(FailureCode::Validation, error.to_string())
+        }
         error if error.is_unavailable() => {
             tracing::warn!(%error, "object store failed");
             BlockFault::unavailable("the object store cannot be used")

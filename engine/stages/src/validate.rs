@@ -50,7 +50,7 @@ async fn validate(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault>
     }
     let rows: Vec<RowResult> = leads(task, tools).await?.into_iter().map(row::normalise).collect();
     let mut tx = tools.pool.begin().await.map_err(database_failed)?;
-    let rows = ingest_rows(&mut tx, task, rows).await.map_err(database_failed)?;
+    let rows = ingest_rows(&mut tx, (task, tools), rows).await.map_err(database_failed)?;
     tx.commit().await.map_err(database_failed)?;
     for row in rows {
         match row {
@@ -66,7 +66,7 @@ async fn validate(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault>
 
 async fn ingest_rows(
     c: &mut PgConnection,
-    task: &Task,
+    (task, tools): (&Task, &Tools),
     mut rows: Vec<RowResult>,
 ) -> Result<Vec<RowResult>, sqlx::Error> {
     let corrected = corrected::recognise(c, task, &mut rows).await?;
@@ -82,6 +82,6 @@ async fn ingest_rows(
     } else if corrected.is_some() {
         ingest::write_leads(c, &context, &mut rows).await?;
     }
-    ingest::warn_suppressed(c, task.tenant, &mut rows).await?;
+    ingest::warn_suppressed(c, task.tenant, tools.providers.vault(), &mut rows).await?;
     Ok(rows)
 }

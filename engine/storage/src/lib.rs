@@ -13,6 +13,7 @@ mod upload;
 #[cfg(test)]
 mod upload_tests;
 mod verify;
+mod versions;
 mod write;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
@@ -29,6 +30,7 @@ use object_store::{
     path::Path,
 };
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
 
 pub use crate::artifact::ArtifactWriter;
 pub use crate::health::StoreFault;
@@ -36,6 +38,7 @@ use crate::health::StoreState;
 pub use crate::presign::{BlobAccess, BlobRefused, SignedUrl};
 pub use crate::upload::{UploadExpected, UploadRefused, media_type, same_media_type};
 pub use crate::verify::VerifiedObject;
+pub use crate::versions::CurrentObject;
 pub use crate::write::{ObjectWriter, Written};
 
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +60,15 @@ pub enum StorageError {
     /// The object is missing or is not what was recorded.
     #[error("{0}")]
     Integrity(Box<ObjectFault>),
+    /// Retention removed the object.
+    #[error("retention removed `{object_path}` at {}", .at.rfc3339())]
+    Expired { object_path: String, at: Micros },
+    /// All of the object was about people who were erased.
+    #[error("`{object_path}` was erased at {}", .at.rfc3339())]
+    Erased { object_path: String, at: Micros },
+    /// What became of a removed object cannot be read now.
+    #[error("the versions of an object cannot be read: {0}")]
+    Versions(sqlx::Error),
     #[error("the object store cannot be used: {0}")]
     Unusable(StoreFault),
     #[error("the object store failed: {0}")]
@@ -75,7 +87,7 @@ impl From<object_store::Error> for StorageError {
 impl StorageError {
     /// Whether the store is to blame and not the object: the same can succeed when the store is back.
     pub const fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unusable(_) | Self::Folder(..) | Self::Setup(_) | Self::Store(_))
+        matches!(self, Self::Unusable(_) | Self::Folder(..) | Self::Setup(_) | Self::Store(_) | Self::Versions(_))
     }
 }
 
@@ -111,7 +123,7 @@ pub struct ListedObject {
 }
 
 #[derive(Clone)]
-pub struct Storage(Arc<Inner>);
+pub struct Storage(Arc<Inner>, Option<PgPool>);
 
 struct Inner {
     objects: Arc<dyn ObjectStore>,
@@ -138,7 +150,7 @@ impl Storage {
         std::fs::create_dir_all(&dir).map_err(|error| StorageError::Folder(dir.clone(), error))?;
         let objects = Arc::new(LocalFileSystem::new_with_prefix(&dir)?);
         let state = StoreState { folder: Some(dir), made, ..StoreState::default() };
-        Ok(Self(Arc::new(Inner { objects, signing: Signing::Local { key: signing_key, public_url }, state })))
+        Ok(Self(Arc::new(Inner { objects, signing: Signing::Local { key: signing_key, public_url }, state }), None))
     }
 
     /// A bucket. Connects at the first use; the process must have a default rustls provider.
@@ -156,7 +168,7 @@ impl Storage {
             builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
         }
         let s3 = Arc::new(builder.build().map_err(|error| StorageError::Setup(error.to_string()))?);
-        Ok(Self(Arc::new(Inner { objects: s3.clone(), signing: Signing::S3(s3), state: StoreState::default() })))
+        Ok(Self(Arc::new(Inner { objects: s3.clone(), signing: Signing::S3(s3), state: StoreState::default() }), None))
     }
 
     fn state(&self) -> &StoreState {

@@ -27,6 +27,11 @@ pub struct VerifiedObject {
 }
 
 impl VerifiedObject {
+    /// Where it is: not where it was recorded, if an erasure replaced it.
+    pub fn object_path(&self) -> &str {
+        &self.object_path
+    }
+
     /// Size and SHA-256 of the whole.
     pub const fn digest(&self) -> &ObjectDigest {
         &self.expected
@@ -49,11 +54,21 @@ fn integrity(object_path: &str, expected: &ObjectDigest, found: FoundObject) -> 
 }
 
 impl Storage {
-    /// A whole object that is what was recorded; only for small ones.
+    /// A whole object that is what was recorded, or the version that replaced it; only for small ones.
     ///
     /// # Errors
-    /// `Integrity` when it is missing or differs.
+    /// `Integrity` when it is missing or differs; `Expired`, `Erased` when it was removed.
     pub async fn get_verified(&self, object_path: &str, expected: &ObjectDigest) -> Result<Bytes, StorageError> {
+        match self.get_recorded(object_path, expected).await {
+            Err(error) => {
+                let now = self.replacement(error, object_path).await?;
+                self.get_recorded(&now.object_path, &now.digest).await
+            }
+            found => found,
+        }
+    }
+
+    async fn get_recorded(&self, object_path: &str, expected: &ObjectDigest) -> Result<Bytes, StorageError> {
         let missing = |error: object_store::Error| self.missing(error.into(), object_path, expected);
         let found = self.objects().get(&path(object_path)?).await.map_err(missing)?;
         if found.meta.size != expected.size_bytes {
@@ -83,13 +98,28 @@ impl Storage {
         self.verify_whole(object_path, expected).await.map(drop)
     }
 
-    /// The same; what is read of it later is compared with what was read now.
+    /// The same; what is read of it later is compared with what was read now. Of an object that an erasure replaced it is the
+    /// version that replaced it.
     pub async fn verify_whole(
         &self,
         object_path: &str,
         expected: &ObjectDigest,
     ) -> Result<Arc<VerifiedObject>, StorageError> {
-        self.verify_size(object_path, expected).await?;
+        match self.verify_recorded(object_path, expected).await {
+            Err(error) => {
+                let now = self.replacement(error, object_path).await?;
+                self.verify_recorded(&now.object_path, &now.digest).await
+            }
+            verified => verified,
+        }
+    }
+
+    async fn verify_recorded(
+        &self,
+        object_path: &str,
+        expected: &ObjectDigest,
+    ) -> Result<Arc<VerifiedObject>, StorageError> {
+        self.size_as_recorded(object_path, expected).await?;
         let found = self.read_whole(object_path).await.map_err(|error| self.missing(error, object_path, expected))?;
         if found.digest() != expected {
             let ObjectDigest { size_bytes, checksum } = found.digest().clone();
@@ -139,6 +169,16 @@ impl Storage {
 
     /// Compares the size alone, without reading the object.
     pub async fn verify_size(&self, object_path: &str, expected: &ObjectDigest) -> Result<(), StorageError> {
+        match self.size_as_recorded(object_path, expected).await {
+            Err(error) => {
+                let now = self.replacement(error, object_path).await?;
+                self.size_as_recorded(&now.object_path, &now.digest).await
+            }
+            compared => compared,
+        }
+    }
+
+    async fn size_as_recorded(&self, object_path: &str, expected: &ObjectDigest) -> Result<(), StorageError> {
         match self.head(object_path).await? {
             Some(found) if found.size_bytes == expected.size_bytes => Ok(()),
             Some(found) => Err(integrity(object_path, expected, FoundObject::Size { size_bytes: found.size_bytes })),

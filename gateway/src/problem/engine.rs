@@ -9,7 +9,7 @@ use luci_runs::{
     issue::IssueError,
 };
 use luci_schema::{
-    FailureCode, ObjectFault,
+    FailureCode, Micros, ObjectFault,
     log::{AppendError, LogError},
 };
 use luci_stages::{
@@ -31,6 +31,20 @@ impl Problem {
             .with("object", fault.object_path.clone())
             .with("expected", json!(fault.expected))
             .with("found", json!(fault.found))
+    }
+
+    /// Retention removed the object.
+    pub fn object_expired(at: Micros) -> Self {
+        Self::new(StatusCode::GONE, "expired", "Object expired")
+            .detail("Retention deleted the object; its metadata and checksum are kept.")
+            .with("expiredAt", at.rfc3339())
+    }
+
+    /// The object was only about people who were erased.
+    pub fn object_erased(at: Micros) -> Self {
+        Self::new(StatusCode::GONE, "erased", "Object erased")
+            .detail("The object was only about people who were erased; its metadata and checksum are kept.")
+            .with("erasedAt", at.rfc3339())
     }
 
     fn store_unavailable(state: &str) -> Self {
@@ -93,6 +107,8 @@ impl From<StorageError> for Problem {
             StorageError::NotFound(_) | StorageError::Key(_) | StorageError::Path(_) => Self::not_found("object"),
             StorageError::Integrity(fault) => Self::integrity(&fault),
             StorageError::Unusable(fault) => Self::store_unavailable(fault.as_str()),
+            StorageError::Expired { at, .. } => Self::object_expired(at),
+            StorageError::Erased { at, .. } => Self::object_erased(at),
             error if error.is_unavailable() => {
                 tracing::error!(%error, "object store failed");
                 Self::store_unavailable("unreachable")

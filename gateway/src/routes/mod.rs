@@ -8,8 +8,11 @@ mod leads;
 mod live;
 mod messages;
 mod path_match;
+mod people;
+mod retention;
 mod route;
 mod runs;
+mod streams;
 mod system;
 
 use config::{automations, blueprints, keys, providers, scoring_profiles, views, webhook_tokens};
@@ -18,7 +21,7 @@ use imports::blobs;
 use leads::sectors;
 use luci_config::Right;
 use messages::{drafts, holds, sending, suppressions, templates, unread_webhooks};
-use route::{delete, patch, post, public, put, read};
+use route::{delete, get, patch, post, public, put, read};
 use runs::{artifacts, blocks, events, failed_leads, results};
 use system::{dashboard, session};
 
@@ -106,6 +109,18 @@ pub static ROUTES: &[Route] = &[
     post("/api/leads", "createLeads", Right::Operate, |a, c, r| Box::pin(leads::create::handle(a, c, r))),
     read("/api/leads/{leadId}", "getLead", |a, c, r| Box::pin(leads::get::handle(a, c, r))),
     patch("/api/leads/{leadId}", "updateLead", Right::Operate, |a, c, r| Box::pin(leads::update::handle(a, c, r))),
+    // streams
+    read("/api/streams/{streamId}/events", "listStreamEvents", |a, c, r| Box::pin(streams::events::handle(a, c, r))),
+    // people
+    read("/api/erasures", "listErasures", |a, c, r| Box::pin(people::erasures::handle(a, c, r))),
+    post("/api/erasures", "erasePerson", Right::Own, |a, c, r| Box::pin(people::erase::handle(a, c, r))),
+    get("/api/people/export", "exportPerson", Right::Administer, |a, c, r| Box::pin(people::export::handle(a, c, r))),
+    // retention
+    read("/api/retention", "getRetention", |a, c, r| Box::pin(retention::get::handle(a, c, r))),
+    put("/api/retention", "setRetention", Right::Own, |a, c, r| Box::pin(retention::set::handle(a, c, r))),
+    post("/api/retention/report", "reportRetention", Right::Read, |a, c, r| {
+        Box::pin(retention::report::handle(a, c, r))
+    }),
     // messages
     read("/api/attempts", "listAttempts", |a, c, r| Box::pin(messages::attempts::handle(a, c, r))),
     read("/api/messages", "listMessages", |a, c, r| Box::pin(messages::list::handle(a, c, r))),

@@ -67,6 +67,15 @@ pub const fn read(
     Route { method: Method::GET, template, operation, handler: Handler::Authenticated(Right::Read, handler) }
 }
 
+pub const fn get(
+    template: &'static str,
+    operation: &'static str,
+    right: Right,
+    handler: fn(Arc<App>, Caller, Request) -> HandlerFuture,
+) -> Route {
+    Route { method: Method::GET, template, operation, handler: Handler::Authenticated(right, handler) }
+}
+
 pub const fn post(
     template: &'static str,
     operation: &'static str,

@@ -13,6 +13,7 @@ use super::{
         TemplatePublished, TokenCreated, TokenRevoked, WebhookReceived, WebhookResolved,
     },
     events,
+    removal::{ErasureRequested, LeadErased, ObjectExpired, RetentionUpdated},
     run::StageSpec,
 };
 use crate::{ActorId, BlueprintId, ImportId, KeyId, LeadId, Micros, SectorId};
@@ -62,6 +63,10 @@ events! {
         TokenRevoked(TokenRevoked) = "token:revoked",
         WebhookReceived(Box<WebhookReceived>) = "webhook:received",
         WebhookResolved(WebhookResolved) = "webhook:resolved",
+        ErasureRequested(ErasureRequested) = "erasure:requested",
+        LeadErased(Box<LeadErased>) = "lead:erased",
+        RetentionUpdated(RetentionUpdated) = "retention:updated",
+        ObjectExpired(Box<ObjectExpired>) = "object:expired",
     }
 }
 

@@ -7,6 +7,7 @@ mod automation;
 mod block;
 mod config;
 mod contact;
+mod removal;
 mod run;
 
 pub use crate::ObjectDigest;
@@ -14,6 +15,7 @@ pub use automation::*;
 pub use block::*;
 pub use config::*;
 pub use contact::*;
+pub use removal::*;
 pub use run::*;
 
 use crate::Stage;

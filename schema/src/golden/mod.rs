@@ -4,6 +4,7 @@
 
 mod contact;
 mod leads;
+mod removal;
 mod samples;
 
 use std::{collections::BTreeSet, fs, io::Write, path::PathBuf};

@@ -32,6 +32,7 @@ pub(super) fn all() -> Vec<Recorded> {
     all.extend(config());
     all.extend(super::contact::all(tenant()));
     all.extend(super::leads::all(tenant()));
+    all.extend(super::removal::all(tenant()));
     all.into_iter().map(|(stream, event)| recorded(stream, event)).collect()
 }
 

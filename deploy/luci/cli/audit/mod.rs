@@ -9,6 +9,7 @@ mod verify;
 pub mod witnesses;
 
 use clap::Subcommand;
+use luci_schema::StreamId;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use url::form_urlencoded::byte_serialize;
@@ -24,10 +25,11 @@ use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Show every event of a run, in order
+    /// Show every event of a run or of another stream (import, key, automation, webhook, tenant), in order
     History {
-        #[arg(value_name = "RUN")]
-        run: String,
+        /// A run's may be the beginning of it
+        #[arg(value_name = "ID")]
+        id: String,
         #[command(flatten)]
         format: Format,
     },
@@ -56,7 +58,7 @@ pub enum Audit {
 impl Audit {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         match self {
-            Self::History { run, format } => history(&Api::find(config)?, &run, format).await,
+            Self::History { id, format } => history(&Api::find(config)?, &id, format).await,
             Self::State { run, at, format } => show(&Api::find(config)?, &run, at.as_deref(), format).await,
             Self::Diff(diff) => diff.run(&Api::find(config)?).await,
             Self::Verify(verify) => verify.run(config).await,
@@ -98,15 +100,18 @@ fn moment(text: &str) -> Result<String, String> {
     Err("expected a version (v143), a position (p90210) or a time (2026-11-22T20:54:01Z)".to_owned())
 }
 
-async fn history(api: &Api, run: &str, format: Format) -> anyhow::Result<Outcome> {
-    let run = ids::run(api, run).await?;
+async fn history(api: &Api, id: &str, format: Format) -> anyhow::Result<Outcome> {
+    let stream = match id.parse::<StreamId>() {
+        Ok(stream) => stream.to_string(),
+        Err(_) => ids::run(api, id).await?,
+    };
     let mut cursor = String::new();
     if format.is_csv() {
         let titles: Vec<String> = COLUMNS.iter().map(Column::csv_title).collect();
         out::line(&titles.join(","))?;
     }
     loop {
-        let text = api.get_text(&format!("/api/pipelines/{run}/events?limit=500{cursor}")).await?;
+        let text = api.get_text(&format!("/api/streams/{stream}/events?limit=500{cursor}")).await?;
         let page: Page = serde_json::from_str(&text)?;
         for event in page.events.into_iter().map(RawValue::get) {
             if format.is_json() {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use luci_config::{
     AdminError, By,
     change::{Change, record},
+    vault::Vault,
 };
 use luci_schema::{
     ConfigEvent, ImportId, LeadId, Micros, Position, TenantId,
@@ -84,7 +85,7 @@ pub struct CreatedLeads {
 pub async fn create(
     c: &mut PgConnection,
     tenant: TenantId,
-    (log, storage): (&Log, &Storage),
+    (log, storage, vault): (&Log, &Storage, &Vault),
     new: NewLeads,
     by: &By,
     receipt: impl FnOnce(&CreatedLeads) -> Option<NewReceipt>,
@@ -93,7 +94,7 @@ pub async fn create(
     let (received, root) = (leads.clone(), import_id.to_string());
     let context = IngestContext { tenant, root_input_id: &root, on_existing, corrected: None };
     let mut rows = ingest::ingest(c, &context, leads.into_iter().map(Ok).collect()).await?;
-    ingest::warn_suppressed(c, tenant, &mut rows).await?;
+    ingest::warn_suppressed(c, tenant, vault, &mut rows).await?;
     let created = results(import_id, &rows);
     // Stored as received: a run that reads them reaches the same outcomes.
     let accepted = received.iter().zip(&rows).filter(|(_, row)| row.is_ok()).map(|(lead, _)| lead);

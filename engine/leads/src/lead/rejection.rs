@@ -75,6 +75,8 @@ pub enum RowFault {
     OversizedCell { limit: u32 },
     /// A zero byte.
     NulByte,
+    /// The person of the row was erased; only its place in the file is left.
+    Erased,
 }
 
 impl RowFault {
@@ -90,6 +92,7 @@ impl RowFault {
             Self::AmbiguousQuote => "straight double quotes around a cell with a delimiter".into(),
             Self::OversizedCell { limit } => format!("cells of at most {limit} bytes"),
             Self::NulByte => "text without zero bytes".into(),
+            Self::Erased => "a row whose person was not erased".into(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod address_columns;
 pub mod csv_row;
 pub mod csv_text;
 pub mod encoding;
+pub mod erased_row;
 pub mod export_columns;
 pub mod file_header;
 pub mod formula_guard;

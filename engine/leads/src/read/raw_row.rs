@@ -4,12 +4,12 @@ use std::collections::btree_map::Entry;
 
 use crate::{
     Field, Lead,
-    lead::Warning,
+    lead::{Warning, rejection::RowFault},
     normalise::text,
     read::{
         csv_row::Row,
         csv_text::Cells,
-        formula_guard,
+        erased_row, formula_guard,
         layout::Layout,
         mapping::{Column, Target},
     },
@@ -17,6 +17,10 @@ use crate::{
 
 /// Stores the cells of a row in `raw` and `extra`; skips empty cells.
 pub fn fill(lead: &mut Lead, layout: &Layout, cells: &Cells, row: &Row) {
+    if erased_row::is_erased(cells) {
+        lead.malformed = Some(RowFault::Erased);
+        return;
+    }
     lead.malformed = row.fault;
     if row.short {
         lead.warn(Warning::ShortRow);

@@ -2,14 +2,16 @@
 
 mod reason;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use luci_config::vault::Vault;
 use luci_schema::{Micros, TenantId};
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
 
 use self::reason::removable;
+use crate::normalise::email;
 
 pub use self::reason::{Kind, MadeBy, Origin, Reason};
 
@@ -86,13 +88,62 @@ pub async fn add(
     Ok(())
 }
 
-/// The numbers and addresses that are suppressed now.
+/// Suppresses the numbers and addresses of an erased person for ever, by hashes; nothing readable of them stays.
+pub async fn add_erased(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    vault: &Vault,
+    contacts: (&[&str], &[&str]),
+) -> Result<(), sqlx::Error> {
+    let hashes = Hashes::of(vault, tenant, contacts);
+    sqlx::query(
+        "insert into suppressions (tenant_id, kind, value, reason, source, origin)
+         select $1, 'phone', unnest($2::text[]), 'ERASED', 'person', 'person'
+         union all select $1, 'email', unnest($3::text[]), 'ERASED', 'person', 'person'
+         on conflict do nothing",
+    )
+    .bind(tenant)
+    .bind(hashes.phones)
+    .bind(hashes.emails)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// The hashes of contacts, in their order.
+struct Hashes {
+    phones: Vec<String>,
+    emails: Vec<String>,
+}
+
+impl Hashes {
+    /// Of addresses that reach one mailbox the hash is the same.
+    fn of(vault: &Vault, tenant: TenantId, (phones, emails): (&[&str], &[&str])) -> Self {
+        let mailboxes: Vec<String> = emails.iter().map(|address| email::key(address)).collect();
+        let mailboxes: Vec<&str> = mailboxes.iter().map(String::as_str).collect();
+        Self {
+            phones: vault.erased_contacts(tenant, "phone", phones),
+            emails: vault.erased_contacts(tenant, "email", &mailboxes),
+        }
+    }
+}
+
+/// The numbers and addresses that are suppressed now, those of erased people among them.
 pub async fn among(
     c: &mut PgConnection,
     tenant: TenantId,
+    vault: &Vault,
     phones: &[&str],
     emails: &[&str],
 ) -> Result<HashSet<String>, sqlx::Error> {
+    let hashes = Hashes::of(vault, tenant, (phones, emails));
+    let hashed = |plain: &[&str], hashes: &[String]| -> Vec<(String, String)> {
+        hashes.iter().cloned().zip(plain.iter().map(|value| (*value).to_owned())).collect()
+    };
+    let readable: HashMap<String, String> =
+        hashed(phones, &hashes.phones).into_iter().chain(hashed(emails, &hashes.emails)).collect();
+    let phones: Vec<&str> = phones.iter().copied().chain(hashes.phones.iter().map(String::as_str)).collect();
+    let emails: Vec<&str> = emails.iter().copied().chain(hashes.emails.iter().map(String::as_str)).collect();
     let found: Vec<String> = sqlx::query_scalar(
         "select found.value
            from (select 'phone' as kind, value from unnest($2::text[]) as phone (value)
@@ -106,7 +157,7 @@ pub async fn among(
     .bind(emails)
     .fetch_all(c)
     .await?;
-    Ok(found.into_iter().collect())
+    Ok(found.into_iter().map(|value| readable.get(&value).cloned().unwrap_or(value)).collect())
 }
 
 /// A suppression as the API shows it.

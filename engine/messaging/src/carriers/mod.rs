@@ -98,6 +98,7 @@ pub struct CarrierAccounts {
 
 /// The clients of one tenant's carriers.
 pub(crate) struct TenantCarriers {
+    pub(crate) vault: Arc<Vault>,
     signalhouse: Option<SignalHouse>,
     twilio: Option<Twilio>,
 }
@@ -112,6 +113,11 @@ pub(crate) struct Callbacks<'a> {
 }
 
 impl CarrierAccounts {
+    /// The secrets of the installation.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     /// The process must have a default rustls provider.
     pub fn new(config: SendersConfig, vault: Arc<Vault>, timeout: Duration) -> Result<Arc<Self>, String> {
         let client = client(timeout).map_err(|error| error.to_string())?;
@@ -121,6 +127,7 @@ impl CarrierAccounts {
     pub(crate) async fn of(&self, c: &mut PgConnection, tenant: TenantId) -> Result<TenantCarriers, VaultError> {
         let CarrierAccess { signalhouse, twilio } = self.config.access(c, tenant, &self.vault).await?;
         Ok(TenantCarriers {
+            vault: Arc::clone(&self.vault),
             signalhouse: signalhouse.map(|access| SignalHouse::new(self.client.clone(), access)),
             twilio: twilio.map(|access| Twilio::new(self.client.clone(), access)),
         })

@@ -1,6 +1,6 @@
 //! The next send: limits, open zones, and what must not go any more.
 
-use luci_config::AdminError;
+use luci_config::{AdminError, vault::Vault};
 use luci_leads::store::{leads, suppressions};
 use luci_schema::{LeadId, Micros, TenantId};
 use sqlx::PgConnection;
@@ -52,7 +52,7 @@ pub(super) async fn prepare(
     let open_zones = settings.window().open_zones(now);
     'due: while let Some(due) = sends::lock_next(c, tenant, channel, &open_zones).await? {
         // Checked under the row's lock: an earlier opt-out is seen, a later one waits for this transaction.
-        if let Some(code) = must_not_go(c, tenant, &due, &settings).await? {
+        if let Some(code) = must_not_go(c, tenant, (&due, &carriers.vault), &settings).await? {
             sends::cancel(c, tenant, due.id, code).await?;
             attempts::cancelled(c, tenant, &[due.id], code).await?;
             count(channel, code);
@@ -85,10 +85,10 @@ pub(super) async fn prepare(
 async fn must_not_go(
     c: &mut PgConnection,
     tenant: TenantId,
-    due: &DueSend,
+    (due, vault): (&DueSend, &Vault),
     settings: &SendSettings,
 ) -> Result<Option<&'static str>, sqlx::Error> {
-    if !suppressions::among(c, tenant, &[&due.to], &[]).await?.is_empty()
+    if !suppressions::among(c, tenant, vault, &[&due.to], &[]).await?.is_empty()
         || !contactable(c, tenant, due.lead_id).await?
     {
         return Ok(Some("suppressed"));

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use luci_config::AdminError;
+use luci_config::{AdminError, vault::Vault};
 use luci_leads::{
     Lead,
     store::{leads, suppressions},
@@ -57,7 +57,7 @@ impl Sender {
                 break;
             }
             let due = retargets_due::claim_due(&mut tx, tenant, BATCH).await?;
-            let drafted = draft(&mut tx, tenant, &due).await?;
+            let drafted = draft(&mut tx, (tenant, self.accounts.vault()), &due).await?;
             tx.commit().await?;
             metrics::counter!("luci_retargets_total").increment(drafted as u64);
         }
@@ -65,7 +65,11 @@ impl Sender {
     }
 }
 
-async fn draft(c: &mut PgConnection, tenant: TenantId, due: &[DueRetarget]) -> Result<usize, sqlx::Error> {
+async fn draft(
+    c: &mut PgConnection,
+    (tenant, vault): (TenantId, &Vault),
+    due: &[DueRetarget],
+) -> Result<usize, sqlx::Error> {
     // One retarget a lead and campaign, even when several of its attempts are due at once.
     let mut seen = HashSet::new();
     let silent: Vec<&DueRetarget> =
@@ -73,7 +77,7 @@ async fn draft(c: &mut PgConnection, tenant: TenantId, due: &[DueRetarget]) -> R
     if silent.is_empty() {
         return Ok(0);
     }
-    let leads = RetargetLeads::load(c, tenant, &silent).await?;
+    let leads = RetargetLeads::load(c, (tenant, vault), &silent).await?;
     let mut planned: BTreeMap<RetargetBatch, Vec<NewMessage>> = BTreeMap::new();
     for due in silent {
         if let Some((agent, message)) = leads.message(tenant, due) {
@@ -102,7 +106,11 @@ struct RetargetLeads {
 }
 
 impl RetargetLeads {
-    async fn load(c: &mut PgConnection, tenant: TenantId, silent: &[&DueRetarget]) -> Result<Self, sqlx::Error> {
+    async fn load(
+        c: &mut PgConnection,
+        (tenant, vault): (TenantId, &Vault),
+        silent: &[&DueRetarget],
+    ) -> Result<Self, sqlx::Error> {
         let ids: Vec<LeadId> = silent.iter().map(|due| due.lead_id).collect();
         let messages: Vec<MessageId> = silent.iter().map(|due| due.message).collect();
         let previous = sms_queue::previous(c, tenant, &messages).await?;
@@ -120,7 +128,7 @@ impl RetargetLeads {
         }
         Ok(Self {
             contactable: leads::contactable(c, tenant, &ids).await?,
-            suppressed: suppressions::among(c, tenant, &numbers, &[]).await?,
+            suppressed: suppressions::among(c, tenant, vault, &numbers, &[]).await?,
             leads: leads::load(c, tenant, &ids).await?,
             previous,
             histories,

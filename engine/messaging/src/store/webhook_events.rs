@@ -112,6 +112,30 @@ pub async fn set_class(
     Ok(())
 }
 
+/// The objects of deliveries that could not be understood and that nobody has resolved.
+pub async fn unresolved_paths(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<String>, sqlx::Error> {
+    let sql = "select object_path from webhook_events
+                where tenant_id = $1 and unread is not null and resolved_at is null";
+    sqlx::query_scalar(sql).bind(tenant).fetch_all(c).await
+}
+
+/// Records the digest of a body from which an erased person was removed.
+pub async fn body_erased(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: WebhookId,
+    body: &ObjectDigest,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update webhook_events set size_bytes = $3, checksum = $4 where tenant_id = $1 and id = $2")
+        .bind(tenant)
+        .bind(id)
+        .bind(i64::try_from(body.size_bytes).unwrap_or(i64::MAX))
+        .bind(&body.checksum)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
 /// Deliveries that could not be understood and that nobody has resolved, newest first, older than `before`.
 pub async fn unread(
     c: &mut PgConnection,

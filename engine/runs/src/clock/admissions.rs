@@ -1,9 +1,18 @@
 //! Tables `admissions` and `admission_limits`: the clock's saved slots.
 
-use luci_schema::{EventId, Position, RunId, TenantId};
+use std::time::Duration;
+
+use luci_schema::{
+    EventId, Position, RunId, TenantId,
+    log::{Log, LogError, follower_position},
+};
 use sqlx::{PgConnection, PgPool};
 
 use crate::clock::slots::{Admission, SlotState, Slots};
+
+/// For the clock to read to the log's end; it saves twice a second.
+const CLOCK_TRIES: u32 = 50;
+const CLOCK_WAIT: Duration = Duration::from_millis(100);
 
 pub(super) async fn load(c: &mut PgConnection) -> Result<Slots, sqlx::Error> {
     let limits: Vec<(TenantId, i32)> =
@@ -19,6 +28,42 @@ pub(super) async fn load(c: &mut PgConnection) -> Result<Slots, sqlx::Error> {
         state: if active { SlotState::Active } else { SlotState::Waiting },
     });
     Ok(Slots::restore(limits, runs.collect()))
+}
+
+/// Whether a person of the tenant is being erased: then no run starts.
+pub(super) async fn erasing(pool: &PgPool, tenant: TenantId) -> Result<bool, sqlx::Error> {
+    let sql = "select exists (select from erasures where status = 'pending' and tenant_id = $1)";
+    sqlx::query_scalar(sql).bind(tenant).fetch_one(pool).await
+}
+
+/// The tenant's runs that have a slot, as last saved.
+async fn active_of(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<RunId>, sqlx::Error> {
+    sqlx::query_scalar("select run_id from admissions where active and tenant_id = $1 order by position")
+        .bind(tenant)
+        .fetch_all(c)
+        .await
+}
+
+/// The tenant's runs that were running or paused at the log's end; `None` while the clock has not read that far.
+pub async fn active_runs(log: &Log, tenant: TenantId) -> Result<Option<Vec<RunId>>, LogError> {
+    let newest = log.newest().await?;
+    for _ in 0..CLOCK_TRIES {
+        let mut c = log.pool().acquire().await?;
+        if follower_position(&mut c, "clock").await? >= newest {
+            return Ok(Some(active_of(&mut c, tenant).await?));
+        }
+        drop(c);
+        tokio::time::sleep(CLOCK_WAIT).await;
+    }
+    Ok(None)
+}
+
+/// The tenant's runs that have not ended, as last saved: running, paused or waiting for a slot.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn open_runs(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<RunId>, sqlx::Error> {
+    sqlx::query_scalar("select run_id from admissions where tenant_id = $1").bind(tenant).fetch_all(c).await
 }
 
 /// The runs that have a slot, as last saved.

@@ -32,6 +32,7 @@ use crate::{
 };
 
 pub use self::{
+    admissions::{active_runs, open_runs},
     block_retries::BlockRetries,
     cleanup::Cleanup,
     lost_blocks::LostBlocks,

@@ -82,6 +82,17 @@ impl Reactor for RunStarts {
     fields(command = "start", tenant.id = %admission.tenant, run.id = %admission.run),
 )]
 async fn start(issuer: &Issuer, admission: &Admission) -> StartOutcome {
+    // A run that begins now would read what is being removed, and an erasure would never find the tenant at rest.
+    match admissions::erasing(issuer.log().pool(), admission.tenant).await {
+        Ok(false) => {}
+        held => {
+            if let Err(error) = held {
+                tracing::warn!(%error, "run start failed, retrying");
+            }
+            tokio::time::sleep(RETRY_AFTER).await;
+            return StartOutcome::Retry;
+        }
+    }
     let cause = cause("start", admission.tenant, admission.run, admission.event);
     match issuer.issue(admission.tenant, admission.run, &RunCommand::Start, cause).await {
         Ok(_) | Err(IssueError::AlreadyDone(_)) => StartOutcome::Decided,

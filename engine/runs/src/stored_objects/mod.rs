@@ -1,6 +1,7 @@
 //! Keeps the stored objects as the log says: the sweeper removes those of superseded or abandoned attempts, the scrub
 //! compares the others with what was recorded. One process at a time does each, by lease; both continue from a checkpoint in the log.
 
+mod needs;
 mod scrub;
 mod sweep;
 
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{lease_guard::LeaseOptions, retry_pause::RetryPause};
 
+pub use needs::{RunNeeds, needs};
 pub use scrub::{Checked, check_all, objects_of};
 pub use sweep::{Swept, sweep_run};
 

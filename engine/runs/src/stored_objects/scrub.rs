@@ -112,6 +112,9 @@ impl Scrub<'_> {
 pub struct Checked {
     pub objects: u64,
     pub bytes: u64,
+    /// Of the objects: removed by retention, or by an erasure that kept nothing of them. Neither is missing.
+    pub expired: u64,
+    pub erased: u64,
     pub faults: Vec<ObjectFault>,
 }
 
@@ -138,6 +141,13 @@ pub fn objects_of(event: &Event) -> Vec<(&str, ObjectDigest)> {
             let digest = ObjectDigest { size_bytes: import.size_bytes, checksum: import.checksum.clone() };
             vec![(import.object_path.as_str(), digest)]
         }
+        Event::Config(ConfigEvent::LeadErased(erased)) => {
+            let versions = erased.objects.iter().filter_map(|object| {
+                // What was overwritten in place is a list or a payload, which no event records.
+                object.now.as_ref().filter(|now| now.object_path != object.object_path)
+            });
+            versions.map(|now| (now.object_path.as_str(), now.digest.clone())).collect()
+        }
         event => event.artifacts().iter().map(|made| (made.object_path.as_str(), made.digest())).collect(),
     }
 }
@@ -154,6 +164,14 @@ async fn check(
     match storage.verify(object_path, digest).await {
         Err(StorageError::Integrity(fault)) => {
             found(checked, *fault);
+            Ok(())
+        }
+        Err(StorageError::Expired { .. }) => {
+            checked.expired += 1;
+            Ok(())
+        }
+        Err(StorageError::Erased { .. }) => {
+            checked.erased += 1;
             Ok(())
         }
         verified => verified,

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use futures::TryStreamExt as _;
 use luci_schema::{
     BlockEvent, BlockId, Event, Micros, Position, Recorded, RunEvent, RunId, StreamId, TenantId, Version, log::Log,
-    object_key::ObjectKey,
+    object_key::ObjectKey, object_version,
 };
 use luci_storage::Storage;
 use tokio_util::sync::CancellationToken;
@@ -155,7 +155,8 @@ pub async fn sweep_run(
     (tenant, run): (TenantId, RunId),
     before: Micros,
 ) -> Result<Swept, StoredObjectsError> {
-    let listed: Vec<_> = storage.list(&ObjectKey::artifacts_of(tenant, run)).try_collect().await?;
+    let folder = ObjectKey::artifacts_of(tenant, run);
+    let listed: Vec<_> = storage.list(&folder).try_collect().await?;
     if listed.is_empty() {
         return Ok(Swept::Done);
     }
@@ -163,7 +164,14 @@ pub async fn sweep_run(
     if !history.in_flight.is_empty() {
         return Ok(Swept::Busy);
     }
-    let unnamed = |path: &str| !history.named.contains(path) && path.parse::<ObjectKey>().is_ok();
+    // Versions without erased people: the events of the tenant name them. An erasure writes one again before it names it, so
+    // that one that is older than `before` is named here or will never be.
+    let mut c = log.pool().acquire().await?;
+    let replacements: HashSet<String> =
+        object_version::replacements(&mut c, tenant, &folder).await?.into_iter().collect();
+    drop(c);
+    let unnamed =
+        |path: &str| !history.named.contains(path) && !replacements.contains(path) && path.parse::<ObjectKey>().is_ok();
     for object in listed.iter().filter(|object| object.modified < before && unnamed(&object.path)) {
         storage.delete(&object.path).await?;
         metrics::counter!("luci_objects_swept_total").increment(1);

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use luci_config::vault::Vault;
 use luci_leads::{
     Lead,
     lead::seniority::Seniority,
@@ -93,7 +94,7 @@ fn ulid_of(task: &Task, lead: LeadId, send_key: &[u8; 32]) -> Ulid {
 
 pub(super) async fn make(
     c: &mut PgConnection,
-    task: &Task,
+    (task, vault): (&Task, &Vault),
     config: &Config,
     texts: &TextSource,
     leads: &[Lead],
@@ -106,7 +107,7 @@ pub(super) async fn make(
         config,
         texts,
         contactable: store::leads::contactable(c, task.tenant, &ids).await?,
-        suppressed: store::suppressions::among(c, task.tenant, &phones, &[]).await?,
+        suppressed: store::suppressions::among(c, task.tenant, vault, &phones, &[]).await?,
         recent: frequency::queued_and_sent(c, task.tenant, &phones, (task.block.block_id, &campaign)).await?,
         limits: send_settings::frequency_limits(c, task.tenant).await?,
         countries: send_countries::allowed(c, task.tenant).await?,

@@ -38,7 +38,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let by = command.by(&caller);
     let receipt = |created: &CreatedLeads| command.receipt(digest, &outcome(created));
     let mut tx = app.engine_pool.begin().await?;
-    match new_leads::create(&mut tx, caller.tenant, (&app.log, &app.storage), new, &by, receipt).await {
+    match new_leads::create(&mut tx, caller.tenant, (&app.log, &app.storage, &app.vault), new, &by, receipt).await {
         Ok((created, position)) => {
             tx.commit().await?;
             app.log.wake();

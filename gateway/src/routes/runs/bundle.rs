@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, header};
+use luci_config::{Role, history_reads};
 use luci_schema::{
     RunId,
     history::{BundleReader, ExportError, Scope},
@@ -15,6 +16,10 @@ use crate::{App, caller::Caller, problem::Problem, request::Request, routes::Han
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let run: RunId = request.id(0, "run")?;
+    if caller.role == Role::Auditor {
+        let mut c = app.engine_pool.acquire().await?;
+        history_reads::add(&mut c, caller.tenant, caller.actor, run.into(), "bundle").await?;
+    }
     let scope = Scope::Stream { stream: run.into(), tenant: caller.tenant };
     let mut reader = BundleReader::open(app.log.clone(), scope).await.map_err(problem)?;
     let (sender, receiver) = mpsc::channel::<Result<String, ExportError>>(4);

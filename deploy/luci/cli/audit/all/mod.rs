@@ -102,6 +102,7 @@ async fn objects(pass: &EventPass, sources: &Sources<'_>, report: &mut Report) -
         report.objects += 1;
         match sources.storage.verify(path, digest).await {
             Ok(()) => {}
+            Err(StorageError::Expired { .. } | StorageError::Erased { .. }) => report.removed += 1,
             Err(StorageError::Integrity(fault)) => {
                 report.found("objects", format!("{path} (event {position}): {}", fault.difference()));
             }
@@ -129,11 +130,12 @@ pub async fn run(config: &Config, keys: &[String], without_broker: bool, format:
         return Err(MissingSetting { name: "LUCI_NATS_URL", remedy }.into());
     }
     let witnesses = read_witnesses(config, client.as_ref()).await?;
+    // Not through `Log`, which refuses a log that is damaged.
+    let pool = migrate::connect(&database_url(config)?, DatabaseRole::Engine, 2).await;
+    let pool = pool.context("cannot connect to the database")?;
+    let storage = storage.with_versions(pool.clone());
     let sources =
         Sources { storage: &storage, keys: &keys, witnesses: &witnesses, broker: client.as_ref(), now: Micros::now() };
-    // Not through `Log`, which refuses a log that is damaged.
-    let pool = migrate::connect(&database_url(config)?, DatabaseRole::Engine, 1).await;
-    let pool = pool.context("cannot connect to the database")?;
     let mut c = pool.acquire().await?;
     let mut snapshot = c.begin_with("begin isolation level repeatable read read only").await?;
     let report = check(&mut snapshot, &sources).await?;

@@ -27,6 +27,8 @@ pub struct Report {
     pub receipts_not_covered: u64,
     pub seals: u64,
     pub objects: u64,
+    /// Of the objects: removed by retention or by an erasure.
+    pub removed: u64,
     pub head: u64,
     /// Position of the last event.
     pub last_event: u64,
@@ -87,7 +89,7 @@ impl Report {
 
     pub fn as_json(&self) -> Value {
         json!({"events": self.events, "streams": self.streams, "receipts": self.receipts, "seals": self.seals,
-            "receiptsNotCovered": self.receipts_not_covered, "objects": self.objects, "head": self.head,
+            "receiptsNotCovered": self.receipts_not_covered, "objects": self.objects, "removed": self.removed, "head": self.head,
             "notCovered": self.not_covered().map(|(from, to)| json!({"from": from, "to": to})), "sealed": self.sealed, "proved": self.proved(), "published": self.with_evt.then(|| self.published()),
             "intact": self.is_intact(), "findings": self.findings, "more": self.more})
     }
@@ -105,6 +107,9 @@ impl Report {
         lines.push(format!(
             "{events} events, {streams} streams, {receipts} receipts, {seals} seals and {objects} objects: {findings}"
         ));
+        if self.removed > 0 {
+            lines.push(format!("removed: {} of the objects, by retention or an erasure", self.removed));
+        }
         if self.receipts_not_covered > 0 {
             lines.push(format!("not covered: {} receipts that no event vouches for", self.receipts_not_covered));
         }

@@ -167,3 +167,13 @@ pub async fn staging_removed(c: &mut PgConnection, tenant: TenantId, id: ImportI
         .await?;
     Ok(())
 }
+
+/// Clears the samples of an import whose file held data of an erased person.
+pub async fn clear_preview(c: &mut PgConnection, tenant: TenantId, id: ImportId) -> Result<(), sqlx::Error> {
+    sqlx::query("update imports set preview = null where tenant_id = $1 and id = $2")
+        .bind(tenant)
+        .bind(id)
+        .execute(c)
+        .await?;
+    Ok(())
+}

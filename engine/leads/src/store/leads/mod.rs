@@ -12,6 +12,7 @@ use sqlx::{PgConnection, Row};
 use crate::{Lead, lead::status::LeadStatus};
 
 pub mod page;
+pub mod person;
 
 /// The leads that are stored.
 pub async fn load(

@@ -22,7 +22,7 @@ impl Kind {
     }
 }
 
-/// Why a number or address is suppressed. The first three are permanent.
+/// Why a number or address is suppressed. The first three are permanent, and so is `Erased`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {
@@ -33,10 +33,13 @@ pub enum Reason {
     WrongNumber,
     InvalidPhone,
     ComplianceHold,
+    /// The person was erased: only a hash of number or address is stored. Made by an erasure, never by a call.
+    #[serde(skip)]
+    Erased,
 }
 
 impl Reason {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OptOut,
         Self::LegalDnc,
         Self::Litigator,
@@ -44,6 +47,7 @@ impl Reason {
         Self::WrongNumber,
         Self::InvalidPhone,
         Self::ComplianceHold,
+        Self::Erased,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -55,6 +59,7 @@ impl Reason {
             Self::WrongNumber => "WRONG_NUMBER",
             Self::InvalidPhone => "INVALID_PHONE",
             Self::ComplianceHold => "COMPLIANCE_HOLD",
+            Self::Erased => "ERASED",
         }
     }
 
@@ -64,7 +69,7 @@ impl Reason {
     }
 
     pub(super) const fn permanent(self) -> bool {
-        matches!(self, Self::OptOut | Self::LegalDnc | Self::Litigator)
+        matches!(self, Self::OptOut | Self::LegalDnc | Self::Litigator | Self::Erased)
     }
 }
 
@@ -115,7 +120,7 @@ pub struct MadeBy<'a> {
 pub(super) fn removable(reason: Reason, origin: Option<&str>) -> bool {
     match origin {
         Some("carrier") => false,
-        Some("rule" | "person") => !matches!(reason, Reason::LegalDnc | Reason::Litigator),
+        Some("rule" | "person") => !matches!(reason, Reason::LegalDnc | Reason::Litigator | Reason::Erased),
         _ => !reason.permanent(),
     }
 }

@@ -124,7 +124,11 @@ impl Slots {
             | ConfigEvent::WebhookResolved(_)
             | ConfigEvent::TokenCreated(_)
             | ConfigEvent::TokenRevoked(_)
-            | ConfigEvent::WebhookReceived(_) => {}
+            | ConfigEvent::WebhookReceived(_)
+            | ConfigEvent::ErasureRequested(_)
+            | ConfigEvent::LeadErased(_)
+            | ConfigEvent::RetentionUpdated(_)
+            | ConfigEvent::ObjectExpired(_) => {}
         }
     }
 

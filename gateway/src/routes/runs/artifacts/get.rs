@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use http::{HeaderValue, StatusCode, header};
 use luci_projections::artifacts::{self, Artifact};
 use luci_schema::{ArtifactId, RunId, event::ObjectDigest};
-use luci_storage::Storage;
+use luci_storage::{CurrentObject, Storage};
 use serde_json::{Value, json};
 use warp::reply::Response;
 
@@ -27,11 +27,6 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     let artifact = artifacts::get(&mut reading.tx, caller.tenant, run, id).await?;
     let artifact = artifact.ok_or_else(|| Problem::not_found("artifact"))?;
     drop(reading);
-    if artifact.expired_at.is_some() {
-        return Err(Problem::new(StatusCode::GONE, "expired", "Object expired")
-            .detail("Retention deleted the object; its metadata and checksum are kept.")
-            .into());
-    }
     match request.query_flag("preview") {
         true => preview(&app, &artifact, request.limit(50, PREVIEW_LINES)?).await,
         false => redirect(&app.storage, &artifact).await,
@@ -41,10 +36,9 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
 /// A presigned URL is answered by the store, which compares nothing: the object is verified before the URL is given out, and
 /// its digest is in the headers for a client that wants to compare what it received.
 async fn redirect(storage: &Storage, artifact: &Artifact) -> HandlerResult {
-    let digest = digest(artifact);
-    storage.verify(&artifact.object_path, &digest).await?;
-    let name = artifact.object_path.rsplit('/').next().unwrap_or("artifact.ndjson");
-    let signed = storage.download_url(&artifact.object_path, name, Storage::DOWNLOAD_VALID).await?;
+    let CurrentObject { object_path, digest } = storage.current(&artifact.object_path, &digest(artifact)).await?;
+    let name = object_path.rsplit('/').next().unwrap_or("artifact.ndjson");
+    let signed = storage.download_url(&object_path, name, Storage::DOWNLOAD_VALID).await?;
     let mut response = Response::default();
     *response.status_mut() = StatusCode::FOUND;
     let location = HeaderValue::from_str(&signed.url).map_err(|error| Problem::internal(&error))?;

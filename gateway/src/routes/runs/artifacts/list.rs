@@ -10,7 +10,7 @@ use crate::{
     caller::Caller,
     reads::{Reading, run_exists},
     request::Request,
-    routes::HandlerResult,
+    routes::{HandlerResult, runs::artifacts::removed},
 };
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
@@ -22,6 +22,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
     };
     run_exists(&app, &caller, run).await?;
     let mut reading = Reading::begin(&app, &caller, &request).await?;
-    let page = artifacts::page(&mut reading.tx, caller.tenant, run, &filter).await?;
+    let mut page = artifacts::page(&mut reading.tx, caller.tenant, run, &filter).await?;
+    removed::mark(&mut reading.tx, caller.tenant, &mut page.artifacts).await?;
     Ok(reading.respond(&page, page.position))
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use luci_schema::{Position, Recorded, RunId, Version, history::EventText};
+use luci_config::{Role, history_reads};
+use luci_schema::{Position, Recorded, RunId, StreamId, Version, history::EventText};
 use serde::Serialize;
 
 use crate::{
@@ -61,16 +62,30 @@ impl EventFilter {
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let run: RunId = request.id(0, "run")?;
-    let (filter, limit) = (EventFilter::parse(&request)?, request.limit(100, 500)? as usize);
     let newest = run_exists(&app, &caller, run).await?;
-    let mut at = start(&app, &caller, run, &request, newest).await?;
+    page(&app, &caller, &request, (run.into(), newest)).await
+}
+
+/// A page of a stream that has this version. What an auditor reads is recorded, once for all of its pages.
+pub async fn page(
+    app: &App,
+    caller: &Caller,
+    request: &Request,
+    (stream, newest): (StreamId, Version),
+) -> HandlerResult {
+    let (filter, limit) = (EventFilter::parse(request)?, request.limit(100, 500)? as usize);
+    let mut at = start(app, caller, stream, request, newest).await?;
+    if caller.role == Role::Auditor && at == Version(0) {
+        let mut c = app.engine_pool.acquire().await?;
+        history_reads::add(&mut c, caller.tenant, caller.actor, stream, "events").await?;
+    }
     let _turn = match filter.selects() {
         true => Some(app.heavy_reads.begin(caller.tenant).await?),
         false => None,
     };
     let (mut found, mut scanned, mut more) = (Vec::new(), 0, true);
     while more && found.len() < limit && scanned < MAX_SCANNED {
-        let page = app.log.read_stream(caller.tenant, run.into(), at, PAGE.min(limit.max(50))).await?;
+        let page = app.log.read_stream(caller.tenant, stream, at, PAGE.min(limit.max(50))).await?;
         more = !page.is_empty();
         for event in page {
             if found.len() == limit {
@@ -93,14 +108,20 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
 }
 
 /// The version after which the page starts: `after=90210` is a position, `after=v143` and `cursor` are versions of the run.
-async fn start(app: &App, caller: &Caller, run: RunId, request: &Request, newest: Version) -> Result<Version, Problem> {
+async fn start(
+    app: &App,
+    caller: &Caller,
+    stream: StreamId,
+    request: &Request,
+    newest: Version,
+) -> Result<Version, Problem> {
     let Some(text) = request.query("cursor").or_else(|| request.query("after")) else { return Ok(Version(0)) };
     let invalid = || Problem::invalid("after", "a position (`90210`) or a version of the run (`v143`)");
     if let Some(version) = text.strip_prefix('v') {
         return version.parse().map(Version).map_err(|_| invalid());
     }
     let position = text.trim_start_matches('p').parse().map(Position).map_err(|_| invalid())?;
-    version_at(app, caller.tenant, run, position, newest).await
+    version_at(app, caller.tenant, stream, position, newest).await
 }
 
 #[cfg(test)]

@@ -1,0 +1,82 @@
+//! `luci retention`: how long objects are kept, by domain.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{Outcome, client::Api, out};
+use crate::config::Config;
+
+#[derive(Debug, Subcommand)]
+pub enum Retention {
+    /// Show the days of each domain, and those that are suggested
+    Show {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep the objects of a domain for so many days
+    Set {
+        /// artifacts, imports, recordings, reports, sectors or webhooks
+        domain: String,
+        days: u32,
+    },
+    /// Keep the objects of a domain for ever
+    Off { domain: String },
+    /// Show what would be removed now
+    Report {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Retention {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+        let api = Api::find(config)?;
+        match self {
+            Self::Show { json } => show(&api.get("/api/retention").await?, json),
+            Self::Set { domain, days } => change(&api, &domain, Some(days)).await,
+            Self::Off { domain } => change(&api, &domain, None).await,
+            Self::Report { json } => report(&api.post("/api/retention/report", &json!({})).await?, json),
+        }
+    }
+}
+
+fn show(rules: &Value, json: bool) -> anyhow::Result<Outcome> {
+    if json {
+        out::json(rules)?;
+        return Ok(Outcome::Done);
+    }
+    for (domain, suggested) in rules["suggested"].as_object().into_iter().flatten() {
+        let kept = rules["days"][domain].as_u64().map_or("for ever".to_owned(), |days| format!("{days} days"));
+        out::line(&format!("{domain}: {kept} (suggested: {suggested} days)"))?;
+    }
+    Ok(Outcome::Done)
+}
+
+async fn change(api: &Api, domain: &str, days: Option<u32>) -> anyhow::Result<Outcome> {
+    let mut rules = api.get("/api/retention").await?["days"].clone();
+    if let Some(rules) = rules.as_object_mut() {
+        match days {
+            Some(days) => drop(rules.insert(domain.to_owned(), days.into())),
+            None => drop(rules.remove(domain)),
+        }
+    }
+    api.put("/api/retention", &json!({"days": rules})).await?;
+    out::line(&match days {
+        Some(days) => format!("{domain}: {days} days"),
+        None => format!("{domain}: for ever"),
+    })?;
+    Ok(Outcome::Done)
+}
+
+fn report(found: &Value, json: bool) -> anyhow::Result<Outcome> {
+    if json {
+        out::json(found)?;
+        return Ok(Outcome::Done);
+    }
+    for (domain, report) in found["wouldRemove"].as_object().into_iter().flatten() {
+        let number = |name: &str| report[name].as_u64().unwrap_or(0);
+        let (objects, bytes, needed) = (number("objects"), number("sizeBytes"), number("needed"));
+        out::line(&format!("{domain}: {objects} objects, {bytes} bytes; {needed} old enough are still needed"))?;
+    }
+    Ok(Outcome::Done)
+}
