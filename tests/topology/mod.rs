@@ -162,14 +162,10 @@ async fn a_run_completes_while_a_nats_node_and_an_engine_are_killed() {
     // A seal that is made while the audit reads looks like one that the database lost; a clock that stops makes the last one.
     topology.stop("clock-1");
     topology.stop("clock-2");
-    let operator = topology.compose.settings("clock");
     let audit = ["audit", "verify", "--all"].map(str::to_owned).to_vec();
-    topology.run(operator.clone(), audit).await;
-    // The user for backups reads every tenant's rows.
-    let user = |name: &str, secret: &str| format!("{name}:{}@", topology.compose.secret(secret));
-    let (login, backup) = (user("luci", "LOGIN_PASSWORD"), user("luci_backup", "BACKUP_PASSWORD"));
-    let mut settings = operator;
-    settings.entry("LUCI_DATABASE_URL".to_owned()).and_modify(|url| *url = url.replace(&login, &backup));
+    topology.run(topology.compose.settings("clock"), audit).await;
+    // The user for backups reads every tenant's rows, and changes none.
+    let backup = topology.compose.words("backup", "entrypoint")[1..].to_vec();
     let folder = topology.compose.folder.join("backup").display().to_string();
-    topology.run(settings, vec!["backup".to_owned(), folder]).await;
+    topology.run(topology.compose.settings("backup"), [backup, vec![folder]].concat()).await;
 }
