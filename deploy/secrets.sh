@@ -26,6 +26,7 @@ if [ ! -s seal.key ]; then openssl genpkey -algorithm ed25519 | put seal.key; fi
 
 text LUCI_DATABASE_URL "postgres://luci:$(cat LOGIN_PASSWORD)@postgres:5432/luci"
 text OWNER_DATABASE_URL "postgres://luci_owner:$(cat OWNER_PASSWORD)@postgres:5432/luci"
+text BACKUP_DATABASE_URL "postgres://luci_backup:$(cat BACKUP_PASSWORD)@postgres:5432/luci"
 # `nats` is any of the three nodes; a client learns the addresses of the others from the one it reached.
 text LUCI_NATS_URL "nats://luci:$(cat NATS_PASSWORD)@nats:4222"
 

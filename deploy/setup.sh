@@ -192,7 +192,9 @@ install_node() {
     has_node || fail "the installed node does not work; install node 20.19 or later by other means"
 }
 
-# What deploy/check.sh runs. Prometheus' checker is only in a package with a server that would start: its program is taken out.
+promtool() { (cd .tools/checks/prometheus && apt-get download -qq prometheus && dpkg -x prometheus_*.deb .); }
+
+# What deploy/check.sh runs, and the store of tests/topology. Prometheus' checker is only in a package with a server that would start: its program is taken out.
 checkers() {
     if cmp -s deploy/checks/requirements.txt .tools/checks/requirements.txt; then return; fi
     say "installing the checkers of the deployment files into ./.tools/checks: with pip, and promtool from the package prometheus"
@@ -200,9 +202,10 @@ checkers() {
     .tools/checks/bin/pip install --quiet --disable-pip-version-check --only-binary=:all: --require-hashes \
         -r deploy/checks/requirements.txt >&2 || fail "pip failed to install the checkers"
     mkdir .tools/checks/prometheus
-    (cd .tools/checks/prometheus && apt-get download -qq prometheus && dpkg -x prometheus_*.deb .) >"$log" 2>&1 || {
+    # The lists of packages may be old, or not there at all.
+    promtool >"$log" 2>&1 || { apt update -qq && promtool >>"$log" 2>&1; } || {
         cat "$log" >&2
-        fail "apt-get failed to download prometheus; run: apt-get update"
+        fail "apt-get failed to download prometheus"
     }
     cp .tools/checks/prometheus/usr/bin/promtool .tools/checks/bin/promtool
     rm -r .tools/checks/prometheus

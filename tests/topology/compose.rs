@@ -47,7 +47,7 @@ impl Compose {
         Self { services: file["services"].clone(), folder, replaced }
     }
 
-    /// From now on, `from` (a service's address, a folder of a container) stands for `to`. The first that fits counts.
+    /// From now on, `from` (a service's address, a folder of a container) stands for `to`; in the order of the calls.
     pub fn replace(&mut self, from: impl Into<String>, to: impl Into<String>) {
         self.replaced.push((from.into(), to.into()));
     }

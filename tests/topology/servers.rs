@@ -163,6 +163,7 @@ pub async fn s3(compose: &mut Compose) -> Child {
         format!("-filer.port={}", port()),
     ]);
     let weed = Path::new(DEPLOY).join("../.tools/checks/bin/weed");
+    assert!(weed.exists(), "no weed: run deploy/setup.sh page");
     let server = spawn(&weed, "s3", &compose.folder, |weed| {
         weed.args(command);
     });
