@@ -179,7 +179,9 @@ async fn create_role(pool: &PgPool, role: DatabaseRole) -> Result<(), sqlx::Erro
 async fn create_role_once(pool: &PgPool, role: DatabaseRole) -> Result<(), sqlx::Error> {
     let row = sqlx::query(
         "select exists (select from pg_roles where rolname = $1) as role_exists,
-                exists (select from pg_auth_members m where m.roleid = r.oid and m.member = u.oid) as granted
+                -- From PostgreSQL 16 on, who creates a role is made a member that may not `set role`.
+                exists (select from pg_auth_members m where m.roleid = r.oid and m.member = u.oid
+                           and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)) as granted
            from pg_roles u left join pg_roles r on r.rolname = $1 where u.rolname = current_user",
     )
     .bind(role.as_str())

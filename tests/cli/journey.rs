@@ -77,7 +77,7 @@ async fn drafts(system: &crate::support::System, dir: &std::path::Path, run: &st
     assert_eq!(dry["matched"].as_u64(), Some(rows as u64 - 1), "{dry}");
     let approved = luci_as(api, dir, &["message", "approve", "--run", run]).await;
     assert_eq!(approved.status.code(), Some(0), "{}", err(&approved));
-    assert!(out(&approved).contains("drafts approved"), "{}", out(&approved));
+    assert!(out(&approved).contains("approved"), "{}", out(&approved));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,6 +60,7 @@ const CRATES: &[(&str, &str, &[&str])] = &[
             "luci-sandbox",
         ],
     ),
+    ("luci-fuzz", "tests/fuzz", &["luci-leads", "luci-messaging"]),
     ("luci-s3-tests", "tests/s3", &["luci-schema", "luci-storage"]),
 ];
 

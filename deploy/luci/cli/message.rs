@@ -111,7 +111,9 @@ impl Decide {
                 return Err(UsageError(format!("{run} has no drafts")).into());
             }
             let verb = if self.dry_run { "would be decided" } else { answer["status"].as_str().unwrap_or_default() };
-            return self.format.one(&answer, || out::escaped(&format!("{matched} drafts {verb}")));
+            return self.format.one(&answer, || {
+                out::escaped(&format!("{matched} draft{} {verb}", if matched == 1 { "" } else { "s" }))
+            });
         }
     }
 }

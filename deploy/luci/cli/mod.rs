@@ -33,6 +33,7 @@ mod results;
 mod retention;
 mod run;
 mod run_list;
+mod run_options;
 pub mod sandbox;
 mod serve;
 mod storage;

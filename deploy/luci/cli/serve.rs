@@ -11,6 +11,7 @@ use luci_config::vault::Vault;
 use luci_runs::{seal_memory::SealMemory, seal_witness::SealWitness, sealer::SealerOptions};
 use luci_schema::{RunId, migrate};
 use secrecy::ExposeSecret;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Outcome, out};
 use crate::{
@@ -47,6 +48,8 @@ impl Serve {
     pub async fn run(self, config: Config) -> anyhow::Result<Outcome> {
         telemetry::init_log(&config.log, telemetry::DEFAULT_FILTER);
         let mut signals = out::StopSignals::listen()?;
+        // It asks for a look at the certificate's files, and never ends a process of several machines.
+        let _hangup = signal(SignalKind::hangup())?;
         let mut roles: Vec<ProcessRole> = self.roles.into_iter().flatten().collect();
         roles.sort_unstable();
         roles.dedup();

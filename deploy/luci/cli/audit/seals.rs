@@ -118,6 +118,9 @@ pub(super) fn own_keys(config: &Config, given: &[String]) -> anyhow::Result<Vec<
     Ok(given.iter().cloned().chain(own.map(|key| hex::encode(key.public()))).collect())
 }
 
+/// Between the clocks of the sealer and the auditor.
+const CLOCK_TOLERANCE_MS: i64 = 5_000;
+
 /// Verifies the seals of the database against events, copies and witnesses.
 pub(super) struct SealAudit<'a> {
     pub storage: &'a Storage,
@@ -152,7 +155,7 @@ impl SealAudit<'_> {
             return Ok(checked);
         }
         let next = checked.seals + 1;
-        if let Some(copy) = self.copy(next).await? {
+        if let Some(copy) = self.copy(next).await?.filter(|copy| !self.is_later(copy)) {
             let range = format!("positions {} to {}", copy.from_position, copy.to_position);
             checked.fault = Some(format!(
                 "the store has seal {next} ({range}), the database does not: the end of the log is missing"
@@ -196,7 +199,12 @@ impl SealAudit<'_> {
         })
     }
 
-    async fn copy(&self, seal_id: u64) -> anyhow::Result<Option<Seal>> {
+    /// Whether the seal was made while the audit reads: the database's seals may have been read before it.
+    pub fn is_later(&self, copy: &Seal) -> bool {
+        copy.sealed_at_micros >= self.now.plus_millis(-CLOCK_TOLERANCE_MS)
+    }
+
+    pub async fn copy(&self, seal_id: u64) -> anyhow::Result<Option<Seal>> {
         match self.storage.get(&object_path(seal_id)).await {
             Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).context("cannot parse a seal in the store")?)),
             Err(StorageError::NotFound(_)) => Ok(None),

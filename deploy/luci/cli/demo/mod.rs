@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use super::{
     Outcome,
     client::Api,
-    import, out,
-    run::{self, Options},
+    import, out, run,
+    run_options::Options,
     sandbox::SandboxServers,
     watch::{self, Detail, Show},
 };
