@@ -163,7 +163,7 @@ fn described(import: &Value) -> Vec<String> {
     };
     let mut lines =
         vec![format!("  {} {}", summary["encoding"].as_str().unwrap_or("?"), texts(&preview["encodingSamples"]))];
-    lines[0].truncate(lines[0].trim_end().len());
+    lines[0] = lines[0].trim_end().to_owned();
     for column in preview["columns"].as_array().into_iter().flatten() {
         let header = column["header"].as_str().unwrap_or_default();
         let target = column["field"].as_str().or(column["status"].as_str()).unwrap_or_default();
