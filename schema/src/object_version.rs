@@ -47,11 +47,7 @@ pub async fn among(
 }
 
 /// Paths below `prefix` that replaced a recorded object: no event of a run names them.
-pub async fn replacements(
-    c: &mut PgConnection,
-    tenant: TenantId,
-    prefix: &str,
-) -> Result<Vec<String>, sqlx::Error> {
+pub async fn replacements(c: &mut PgConnection, tenant: TenantId, prefix: &str) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar("select now_path from object_versions where tenant_id = $1 and starts_with(now_path, $2)")
         .bind(tenant)
         .bind(prefix)

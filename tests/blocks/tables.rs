@@ -82,14 +82,21 @@ async fn permanent_suppressions_stay_and_others_expire() {
         suppressions::add(&mut c, tenant, Kind::Phone, value, reason, until).await.expect("added");
     }
     suppressions::add(&mut c, tenant, Kind::Email, "a@b.co", Reason::Blacklist, None).await.expect("added");
-    let mut found: Vec<_> = suppressions::among(&mut c, tenant, &crate::support::vault(), &["+1", "+2", "+3", "+4", "a@b.co"], &["a@b.co", "+1"])
-        .await
-        .expect("read")
-        .into_iter()
-        .collect();
+    let mut found: Vec<_> = suppressions::among(
+        &mut c,
+        tenant,
+        &crate::support::vault(),
+        &["+1", "+2", "+3", "+4", "a@b.co"],
+        &["a@b.co", "+1"],
+    )
+    .await
+    .expect("read")
+    .into_iter()
+    .collect();
     found.sort();
     assert_eq!(found, ["+1", "+3", "+4", "a@b.co"]);
-    let none = suppressions::among(&mut c, TenantId::generate(), &crate::support::vault(), &["+1"], &[]).await.expect("read");
+    let none =
+        suppressions::among(&mut c, TenantId::generate(), &crate::support::vault(), &["+1"], &[]).await.expect("read");
     assert!(none.is_empty());
 }
 

@@ -53,9 +53,13 @@ pub async fn whole() -> Whole {
 pub fn file() -> String {
     let mut text = String::from("Company,First Name,Last Name,Cell,Email,Address,City,State,Zip\n");
     for n in 0..6 {
-        text.push_str(&format!("Firm {n},Ada,L{n},(917) 555-02{n:02},ada{n}@firm{n}.example,{n} Oak St,New York,NY,10001\n"));
+        text.push_str(&format!(
+            "Firm {n},Ada,L{n},(917) 555-02{n:02},ada{n}@firm{n}.example,{n} Oak St,New York,NY,10001\n"
+        ));
     }
-    text.push_str("Quill Works,Zenobia,Quillfeather,(917) 555-0142,Zenobia@Quillfeather.example,9 Elm St,New York,NY,10001\n");
+    text.push_str(
+        "Quill Works,Zenobia,Quillfeather,(917) 555-0142,Zenobia@Quillfeather.example,9 Elm St,New York,NY,10001\n",
+    );
     text.push_str("Firm 7,Ada,L7,917-555-0207,ada7@firm7.example,7 Oak St,New York,NY,10001\n");
     text.push_str("\"Quill, Works\",Zenobia,Quillfeather,1.917.555.0142,,9 Elm St,New York,NY,10001\n");
     text
@@ -154,7 +158,10 @@ pub async fn traces_in_database(system: &System) -> Vec<String> {
     let dump = dump.expect("pg_dump runs");
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     let text = String::from_utf8_lossy(&dump.stdout).into_owned();
-    text.lines().filter(|line| !traces(line.as_bytes()).is_empty()).map(|line| line.chars().take(300).collect()).collect()
+    text.lines()
+        .filter(|line| !traces(line.as_bytes()).is_empty())
+        .map(|line| line.chars().take(300).collect())
+        .collect()
 }
 
 /// The data of everybody else.

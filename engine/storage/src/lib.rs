@@ -87,10 +87,7 @@ impl From<object_store::Error> for StorageError {
 impl StorageError {
     /// Whether the store is to blame and not the object: the same can succeed when the store is back.
     pub const fn is_unavailable(&self) -> bool {
-        matches!(
-            self,
-            Self::Unusable(_) | Self::Folder(..) | Self::Setup(_) | Self::Store(_) | Self::Versions(_)
-        )
+        matches!(self, Self::Unusable(_) | Self::Folder(..) | Self::Setup(_) | Self::Store(_) | Self::Versions(_))
     }
 }
 

@@ -110,9 +110,7 @@ pub static ROUTES: &[Route] = &[
     // people
     read("/api/erasures", "listErasures", |a, c, r| Box::pin(people::erasures::handle(a, c, r))),
     post("/api/erasures", "erasePerson", Right::Own, |a, c, r| Box::pin(people::erase::handle(a, c, r))),
-    get("/api/people/export", "exportPerson", Right::Administer, |a, c, r| {
-        Box::pin(people::export::handle(a, c, r))
-    }),
+    get("/api/people/export", "exportPerson", Right::Administer, |a, c, r| Box::pin(people::export::handle(a, c, r))),
     // retention
     read("/api/retention", "getRetention", |a, c, r| Box::pin(retention::get::handle(a, c, r))),
     put("/api/retention", "setRetention", Right::Own, |a, c, r| Box::pin(retention::set::handle(a, c, r))),

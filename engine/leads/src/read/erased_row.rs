@@ -108,7 +108,10 @@ mod tests {
         assert_eq!(text.len(), file.len());
         assert!(text.contains("Acme,2125550147,\"a, b\"\n") && text.ends_with("Last,2125550100,é\n"), "{text}");
         assert!(text.contains("\"~~~, \"\"~~\"\"\",~~~~~~~~~~,\"~~~\n~~~~~\"\n"), "{text}");
-        assert_eq!(erase_rows(text.as_bytes(), &layout(text.as_bytes()), |_, _| true).unwrap().map(|t| t.len()), Some(file.len()));
+        assert_eq!(
+            erase_rows(text.as_bytes(), &layout(text.as_bytes()), |_, _| true).unwrap().map(|t| t.len()),
+            Some(file.len())
+        );
     }
 
     #[test]
@@ -121,7 +124,9 @@ mod tests {
 
     #[test]
     fn wide_files_are_overwritten_by_character() {
-        let wide = |text: &str| -> Vec<u8> { [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect() };
+        let wide = |text: &str| -> Vec<u8> {
+            [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+        };
         let now = erased(&wide("company,phone\r\nJosé,2125550147\r\nB,2125550148\r\n"), "José");
         assert_eq!(now, wide("company,phone\r\n~~~~,~~~~~~~~~~\r\nB,2125550148\r\n"));
     }

@@ -170,9 +170,8 @@ pub async fn sweep_run(
     let replacements: HashSet<String> =
         object_version::replacements(&mut c, tenant, &folder).await?.into_iter().collect();
     drop(c);
-    let unnamed = |path: &str| {
-        !history.named.contains(path) && !replacements.contains(path) && path.parse::<ObjectKey>().is_ok()
-    };
+    let unnamed =
+        |path: &str| !history.named.contains(path) && !replacements.contains(path) && path.parse::<ObjectKey>().is_ok();
     for object in listed.iter().filter(|object| object.modified < before && unnamed(&object.path)) {
         storage.delete(&object.path).await?;
         metrics::counter!("luci_objects_swept_total").increment(1);

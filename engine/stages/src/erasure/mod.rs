@@ -14,19 +14,18 @@ mod work;
 use std::collections::BTreeMap;
 
 use luci_config::{
-    AdminError, By, tenants,
+    AdminError, By,
     change::{Change, record},
+    tenants,
     vault::{Vault, VaultError},
 };
 use luci_leads::{
     read::erased_row::NotInPlace,
-    store::{
-        leads,
-        suppressions,
-    },
+    store::{leads, suppressions},
 };
 use luci_schema::{
-    ConfigEvent, ErasureId, LeadId, Position, TenantId, event::ErasureRequested,
+    ConfigEvent, ErasureId, LeadId, Position, TenantId,
+    event::ErasureRequested,
     log::{Log, LogError, NewReceipt},
 };
 use luci_storage::{Storage, StorageError};
@@ -135,12 +134,7 @@ pub async fn request(
 ///
 /// # Errors
 /// `NotFound` for a lead that the tenant does not have.
-pub async fn export(
-    pool: &PgPool,
-    storage: &Storage,
-    tenant: TenantId,
-    named: &Named,
-) -> Result<Value, ErasureError> {
+pub async fn export(pool: &PgPool, storage: &Storage, tenant: TenantId, named: &Named) -> Result<Value, ErasureError> {
     let mut c = pool.acquire().await?;
     let person = resolve(&mut c, tenant, named).await?;
     let rows = table::rows(&mut c, tenant, &person).await?;

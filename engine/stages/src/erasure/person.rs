@@ -104,9 +104,10 @@ impl Person {
     fn add(&mut self, lead: &Lead) {
         self.leads.insert(lead.lead_id);
         let who = &lead.who;
-        let whole = who.contact_name.clone().or_else(|| {
-            Some(format!("{} {}", who.first_name.as_deref()?, who.last_name.as_deref()?))
-        });
+        let whole = who
+            .contact_name
+            .clone()
+            .or_else(|| Some(format!("{} {}", who.first_name.as_deref()?, who.last_name.as_deref()?)));
         let words: Vec<String> =
             whole.unwrap_or_default().to_lowercase().split_whitespace().map(str::to_owned).collect();
         if let [first, .., last] = words.as_slice() {

@@ -189,9 +189,7 @@ fn read(row: &PgRow) -> Result<Erasure, sqlx::Error> {
         waiting_for: row.try_get("waiting_for")?,
         objects: row.try_get("objects")?,
         rows: row.try_get("rows")?,
-        completed_at: row
-            .try_get::<Option<OffsetDateTime>, _>("completed_at")?
-            .map(|at| Micros::from(at).rfc3339()),
+        completed_at: row.try_get::<Option<OffsetDateTime>, _>("completed_at")?.map(|at| Micros::from(at).rfc3339()),
         error: row.try_get("error")?,
     })
 }
@@ -229,11 +227,7 @@ pub(super) async fn sends_in_flight(
     tenant: TenantId,
     person: &Person,
 ) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select person_sends_in_flight($1, $2)")
-        .bind(tenant)
-        .bind(person.lead_ids())
-        .fetch_one(c)
-        .await
+    sqlx::query_scalar("select person_sends_in_flight($1, $2)").bind(tenant).bind(person.lead_ids()).fetch_one(c).await
 }
 
 /// The person's rows of every table, as JSON by table.

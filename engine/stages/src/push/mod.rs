@@ -70,7 +70,8 @@ async fn push(task: &Task, tools: &Tools) -> Result<BlockReport, BlockFault> {
     let leads = outcome::leads(task, tools).await?;
     let mut tx = tools.pool.begin().await.map_err(database_failed)?;
     let texts = text_source(&mut tx, task, tools, &config).await?;
-    let plans = plan::make(&mut tx, (task, tools.providers.vault()), &config, &texts, &leads).await.map_err(database_failed)?;
+    let plans =
+        plan::make(&mut tx, (task, tools.providers.vault()), &config, &texts, &leads).await.map_err(database_failed)?;
     let queued = queue(&mut tx, task, &config, &plans).await.map_err(database_failed)?;
     tx.commit().await.map_err(database_failed)?;
     for (lead, plan) in leads.iter().zip(&plans) {

@@ -12,12 +12,12 @@ use luci_config::{
     change::{Change, record},
     tenants,
 };
+use luci_runs::stored_objects::StoredObjectsError;
 use luci_schema::{
     ConfigEvent, Micros, Position, TenantId,
     event::RetentionUpdated,
     log::{Log, LogError, NewReceipt},
 };
-use luci_runs::stored_objects::StoredObjectsError;
 use luci_storage::{Storage, StorageError};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -25,14 +25,8 @@ use sqlx::PgConnection;
 pub use self::work::{RetentionOptions, apply, run};
 
 /// The domains that can have days, with the days that are suggested.
-pub const DOMAINS: [(&str, u32); 6] = [
-    ("artifacts", 30),
-    ("imports", 365),
-    ("recordings", 365),
-    ("reports", 730),
-    ("sectors", 365),
-    ("webhooks", 90),
-];
+pub const DOMAINS: [(&str, u32); 6] =
+    [("artifacts", 30), ("imports", 365), ("recordings", 365), ("reports", 730), ("sectors", 365), ("webhooks", 90)];
 const MAX_DAYS: u32 = 36_500;
 
 #[derive(Debug, thiserror::Error)]

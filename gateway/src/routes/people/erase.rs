@@ -33,8 +33,9 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let outcome = |id| json!({"erasureId": id, "status": "pending"});
     let mut tx = app.engine_pool.begin().await?;
     let receipt = |id| command.receipt(digest, &outcome(id));
-    let (id, position) =
-        erasure::request(&mut tx, caller.tenant, (&app.log, &app.vault), &named, &by, receipt).await.map_err(problem)?;
+    let (id, position) = erasure::request(&mut tx, caller.tenant, (&app.log, &app.vault), &named, &by, receipt)
+        .await
+        .map_err(problem)?;
     tx.commit().await?;
     app.log.wake();
     Ok(idempotency::accepted(&outcome(id), position))

@@ -17,9 +17,9 @@ fn named(lead: Option<&str>, phone: Option<&str>, email: Option<&str>) -> Result
             .parse::<LeadId>()
             .map(Named::Lead)
             .map_err(|error| Problem::invalid("leadId", format!("the id of a lead: {error}"))),
-        (None, Some(phone), None) => phone::normalise(phone).map(Named::Phone).ok_or_else(|| {
-            Problem::invalid("phone", "one phone number, with + and its country code if it is foreign")
-        }),
+        (None, Some(phone), None) => phone::normalise(phone)
+            .map(Named::Phone)
+            .ok_or_else(|| Problem::invalid("phone", "one phone number, with + and its country code if it is foreign")),
         (None, None, Some(email)) => {
             email::normalise(email).map(Named::Email).ok_or_else(|| Problem::invalid("email", "an e-mail address"))
         }

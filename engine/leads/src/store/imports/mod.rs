@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     queries::{StagedUpload, get, layout, list, staged},
     writes::{
-        begin, clear_preview, complete, complete_counted, correct_layout, expire_staged, fix_layout, lock_pending, reject,
-        staging_removed,
+        begin, clear_preview, complete, complete_counted, correct_layout, expire_staged, fix_layout, lock_pending,
+        reject, staging_removed,
     },
 };
 use crate::read::{
