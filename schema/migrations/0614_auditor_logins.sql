@@ -110,14 +110,10 @@ begin
     revoke create on schema audit from luci_engine;
 end $$;
 
--- A login that is a member of nothing must find nothing: neither functions nor temporary tables.
+-- A login that is a member of nothing must find nothing. What rights on the database itself everybody has is taken away when a login
+-- is made: a restored or copied database has them again.
 revoke usage on schema public from public;
 grant usage on schema public to luci_engine, luci_projector, luci_gateway, luci_auditor;
-do $$
-begin
-    execute format('revoke temporary on database %I from public', current_database());
-    execute format('grant temporary on database %I to luci_engine, luci_projector, luci_gateway', current_database());
-end $$;
 
 -- Makes a login, or gives one that there is another password. Only the database's owner can.
 create function audit.create_login(of_tenant text, new_login text, new_password text) returns void language plpgsql as
@@ -139,6 +135,8 @@ begin
     end if;
     insert into audit.logins (login, tenant_id) values (new_login, of_tenant) on conflict do nothing;
     execute format('grant luci_sql_auditor to %I', new_login);
+    execute format('revoke temporary, create on database %I from public', current_database());
+    execute format('grant temporary on database %I to luci_engine, luci_projector, luci_gateway', current_database());
     execute format('alter role %I set default_transaction_read_only = on', new_login);
     execute format('alter role %I set statement_timeout = ''60s''', new_login);
     execute format('alter role %I set search_path = audit', new_login);

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use self::fixture::{
-    EMAIL, OURS, PHONE, all_sent, blueprint, checks, completed, erase, file, others, run, traces_below,
+    EMAIL, OURS, PHONE, Whole, all_sent, blueprint, checks, completed, erase, file, others, run, traces_below,
     traces_in_database, whole,
 };
 use crate::{
@@ -17,21 +17,11 @@ use crate::{
         deliveries::{Sent, deliver, token},
         fixture::send_csv,
     },
-    support::eventually,
+    support::{Api, eventually},
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_erased_person_is_nowhere_and_the_others_are_unchanged() {
-    let whole = whole().await;
-    let (system, api) = (&whole.system, &whole.system.api);
-    let pool = system.database.pool().await;
-    let blueprint = blueprint(api).await;
-    let (status, import) = send_csv(api, file()).await;
-    assert_eq!(status, 201, "{import}");
-    let first = run(api, &import["importId"], &blueprint).await;
-    all_sent(&pool).await;
-    assert!(whole.carriers.taken().iter().any(|taken| taken.to == PHONE), "the person was sent a text");
-
+/// Deliveries about the person and others, and a copy of all that is stored.
+async fn replies_and_a_copy(api: &Api) {
     // A reply that only a person can judge, and a list of events about several people.
     let path = token(api, &json!({"source": "signalhouse"})).await;
     let body = json!({"event": "message.received", "message_id": "in1", "from": PHONE, "to": OURS,
@@ -49,6 +39,57 @@ async fn an_erased_person_is_nowhere_and_the_others_are_unchanged() {
     assert_eq!(copy["rows"]["sms_queue"][0]["to_number"], PHONE);
     assert!(copy["objects"].as_array().expect("objects").len() > 6, "{copy}");
     assert!(!copy.to_string().contains("ada1@"), "{copy}");
+}
+
+/// Results, a replay and a retry from a stage.
+async fn readers_get_versions(api: &Api, first: &str) {
+    let (_, page) = api.get(&format!("/api/pipelines/{first}/artifacts?limit=100")).await;
+    let artifacts = page["artifacts"].as_array().expect("artifacts");
+    assert!(artifacts.iter().any(|artifact| artifact["metadata"]["erased"]["checksum"].is_string()), "{page}");
+    for artifact in artifacts {
+        let id = artifact["artifactId"].as_str().expect("an id");
+        let (status, preview) = api.get(&format!("/api/pipelines/{first}/artifacts/{id}?preview")).await;
+        assert_eq!(status, 200, "{preview}");
+        assert_eq!(
+            preview["rows"].as_array().map(Vec::len),
+            artifact["metadata"]["leads"].as_u64().map(|n| n as usize)
+        );
+    }
+    for (road, body) in [("replay", json!({})), ("retry", json!({"fromStage": "score"}))] {
+        let (status, again) = api.post(&format!("/api/pipelines/{first}/{road}"), &body).await;
+        assert_eq!(status, 202, "{again}");
+        let ended = api.run_ended(again["runId"].as_str().expect("an id")).await;
+        assert_eq!(ended["run"]["status"], "completed", "{road}: {ended}");
+    }
+}
+
+/// The same person comes in again: stored, but never sent anything.
+async fn comes_in_again(whole: &Whole, blueprint: &Value) {
+    let (api, pool) = (&whole.system.api, whole.system.database.pool().await);
+    let sent = whole.carriers.taken().len();
+    let (_, import) = send_csv(api, file()).await;
+    let second = run(api, &import["importId"], blueprint).await;
+    let (_, page) = api.get(&format!("/api/messages?runId={second}")).await;
+    assert!(!page.to_string().contains(PHONE), "{page}");
+    let skipped = "select count(*) from sms_queue where to_number = '+19175550142'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(skipped).fetch_one(&pool).await.expect("a count"), 0);
+    all_sent(&pool).await;
+    assert!(whole.carriers.taken()[sent..].iter().all(|taken| taken.to != PHONE));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_person_is_nowhere_and_the_others_are_unchanged() {
+    let whole = whole().await;
+    let (system, api) = (&whole.system, &whole.system.api);
+    let pool = system.database.pool().await;
+    let blueprint = blueprint(api).await;
+    let (status, import) = send_csv(api, file()).await;
+    assert_eq!(status, 201, "{import}");
+    let first = run(api, &import["importId"], &blueprint).await;
+    all_sent(&pool).await;
+    assert!(whole.carriers.taken().iter().any(|taken| taken.to == PHONE), "the person was sent a text");
+
+    replies_and_a_copy(api).await;
 
     let before = others(&pool, system.tenant).await;
     let events_before = events_of(system).await;
@@ -71,37 +112,9 @@ async fn an_erased_person_is_nowhere_and_the_others_are_unchanged() {
     })
     .await;
 
-    // Readers get the versions without the person: results, a replay, a retry from a stage.
-    let (_, page) = api.get(&format!("/api/pipelines/{first}/artifacts?limit=100")).await;
-    let artifacts = page["artifacts"].as_array().expect("artifacts");
-    assert!(artifacts.iter().any(|artifact| artifact["metadata"]["erased"]["checksum"].is_string()), "{page}");
-    for artifact in artifacts {
-        let id = artifact["artifactId"].as_str().expect("an id");
-        let (status, preview) = api.get(&format!("/api/pipelines/{first}/artifacts/{id}?preview")).await;
-        assert_eq!(status, 200, "{preview}");
-        assert_eq!(
-            preview["rows"].as_array().map(Vec::len),
-            artifact["metadata"]["leads"].as_u64().map(|n| n as usize)
-        );
-    }
-    for (road, body) in [("replay", json!({})), ("retry", json!({"fromStage": "score"}))] {
-        let (status, again) = api.post(&format!("/api/pipelines/{first}/{road}"), &body).await;
-        assert_eq!(status, 202, "{again}");
-        let ended = api.run_ended(again["runId"].as_str().expect("an id")).await;
-        assert_eq!(ended["run"]["status"], "completed", "{road}: {ended}");
-    }
+    readers_get_versions(api, &first).await;
     assert_eq!(traces_in_database(system).await, Vec::<String>::new());
-
-    // The same person comes in again: stored, but never sent anything.
-    let sent = whole.carriers.taken().len();
-    let (_, import) = send_csv(api, file()).await;
-    let second = run(api, &import["importId"], &blueprint).await;
-    let (_, page) = api.get(&format!("/api/messages?runId={second}")).await;
-    assert!(!page.to_string().contains(PHONE), "{page}");
-    let skipped = "select count(*) from sms_queue where to_number = '+19175550142'";
-    assert_eq!(sqlx::query_scalar::<_, i64>(skipped).fetch_one(&pool).await.expect("a count"), 0);
-    all_sent(&pool).await;
-    assert!(whole.carriers.taken()[sent..].iter().all(|taken| taken.to != PHONE));
+    comes_in_again(&whole, &blueprint).await;
 
     // A second erasure is no error, whoever names the person and however.
     erase(api, &json!({"email": EMAIL})).await;
@@ -112,7 +125,7 @@ async fn an_erased_person_is_nowhere_and_the_others_are_unchanged() {
 
 /// Position, data and hash of every event.
 async fn events_of(system: &crate::support::System) -> Vec<(i64, String, Vec<u8>)> {
-    sqlx::query_as("select position, data, hash from log.events order by position")
+    sqlx::query_as("select position, data::text, hash from log.events order by position")
         .fetch_all(&system.database.pool().await)
         .await
         .expect("events")

@@ -26,6 +26,39 @@ async fn first_artifact(api: &Api, run: &str) -> Value {
     page["artifacts"][0].clone()
 }
 
+/// Off by default; then as the owner says.
+async fn set_rules(system: &System) {
+    let api = &system.api;
+    let (_, rules) = api.get("/api/retention").await;
+    assert_eq!((&rules["days"], &rules["suggested"]["webhooks"]), (&json!({}), &json!(90)), "off by default");
+    assert_eq!(in_days(system, 10_000).await, 0, "off by default");
+    for (days, field) in [(json!({"leads": 3}), "days.leads"), (json!({"imports": 0}), "days.imports")] {
+        let wrong = api.request(Method::PUT, "/api/retention").json(&json!({"days": days})).send().await;
+        let wrong = wrong.expect("an answer");
+        assert_eq!(wrong.status(), 422);
+        assert_eq!(wrong.json::<Value>().await.expect("JSON")["errors"][0]["field"], field);
+    }
+    let days = json!({"days": {"artifacts": 30, "imports": 365, "webhooks": 90}});
+    let set = api.request(Method::PUT, "/api/retention").json(&days).send().await.expect("an answer");
+    assert_eq!(set.status(), 202);
+}
+
+/// The artifact is gone, its row is not, and every check knows it.
+async fn is_gone(system: &System, run: &str, before: &Value) {
+    let api = &system.api;
+    let gone = first_artifact(api, run).await;
+    assert!(gone["expiredAt"].is_string(), "{gone}");
+    assert_eq!((&gone["checksum"], &gone["sizeBytes"]), (&before["checksum"], &before["sizeBytes"]));
+    for query in ["", "?preview"] {
+        let id = gone["artifactId"].as_str().expect("an id");
+        let (status, problem) = api.get(&format!("/api/pipelines/{run}/artifacts/{id}{query}")).await;
+        assert_eq!((status.as_u16(), &problem["type"]), (410, &json!("urn:luci:problem:expired")), "{problem}");
+        assert!(problem["expiredAt"].is_string(), "{problem}");
+    }
+    let said = checks(system).await;
+    assert!(said.contains("removed by retention") && said.contains("all match"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_old_goes_unless_a_run_may_read_it() {
     let (system, _sandbox) = whole().await;
@@ -39,18 +72,7 @@ async fn what_is_old_goes_unless_a_run_may_read_it() {
     let (status, _) = api.post(&format!("/api/pipelines/{paused}/pause"), &json!({})).await;
     let waits = status == 202;
 
-    let (_, rules) = api.get("/api/retention").await;
-    assert_eq!((&rules["days"], &rules["suggested"]["webhooks"]), (&json!({}), &json!(90)), "off by default");
-    assert_eq!(in_days(&system, 10_000).await, 0, "off by default");
-    for (days, field) in [(json!({"leads": 3}), "days.leads"), (json!({"imports": 0}), "days.imports")] {
-        let wrong = api.request(Method::PUT, "/api/retention").json(&json!({"days": days})).send().await;
-        let wrong = wrong.expect("an answer");
-        assert_eq!(wrong.status(), 422);
-        assert_eq!(wrong.json::<Value>().await.expect("JSON")["errors"][0]["field"], field);
-    }
-    let days = json!({"days": {"artifacts": 30, "imports": 365, "webhooks": 90}});
-    let set = api.request(Method::PUT, "/api/retention").json(&days).send().await.expect("an answer");
-    assert_eq!(set.status(), 202);
+    set_rules(&system).await;
 
     assert_eq!(in_days(&system, 29).await, 0, "too young");
     let (status, would) = api.post("/api/retention/report", &json!({})).await;
@@ -61,17 +83,7 @@ async fn what_is_old_goes_unless_a_run_may_read_it() {
     assert!(removed >= 6, "{removed}");
     assert_eq!(in_days(&system, 31).await, 0, "once");
 
-    let gone = first_artifact(api, &done).await;
-    assert!(gone["expiredAt"].is_string(), "{gone}");
-    assert_eq!((&gone["checksum"], &gone["sizeBytes"]), (&before["checksum"], &before["sizeBytes"]));
-    for query in ["", "?preview"] {
-        let id = gone["artifactId"].as_str().expect("an id");
-        let (status, problem) = api.get(&format!("/api/pipelines/{done}/artifacts/{id}{query}")).await;
-        assert_eq!((status.as_u16(), &problem["code"]), (410, &json!("expired")), "{problem}");
-        assert!(problem["expiredAt"].is_string(), "{problem}");
-    }
-    let said = checks(&system).await;
-    assert!(said.contains("removed by retention") && said.contains("all match"), "{said}");
+    is_gone(&system, &done, &before).await;
     // A run on a stage's output is refused with the reason; a replay reads the file, which is kept longer.
     let (status, problem) = api.post(&format!("/api/pipelines/{done}/retry"), &json!({"fromStage": "score"})).await;
     assert_eq!(status, 410, "{problem}");

@@ -14,6 +14,8 @@ const MENTIONS: [&str; 8] =
 const NOT_WRITTEN_ONCE: &[(&str, &str)] = &[
     ("epochs", "an operator begins one, by an SQL function"),
     ("legacy_objects", "nothing records legacy objects yet"),
+    ("logins", "an operator makes one, by an SQL function"),
+    ("personal_data", "a migration that adds a column says what an erasure does with it"),
     ("provider_prices", "prices are facts of the providers: migrations write them"),
     ("provider_waiting", "written by the SQL function that grants a provider's quota"),
     ("read_tables", "a projection's migration adds its row"),
@@ -48,6 +50,7 @@ const READ_ELSEWHERE: &[(&str, &str, &str)] = &[
         "engine/messaging/src/store/number_holds.rs",
         "a hold says how many sends wait for its number, in one statement",
     ),
+    ("erasures", "engine/runs/src/clock/admissions.rs", "no run starts while a person is erased"),
     (
         "leads",
         "engine/leads/src/store/contacts.rs",
@@ -90,7 +93,7 @@ fn plain(statement: &str) -> String {
 /// The table at the start of `rest`, without its schema; `{name}` where it is a placeholder.
 fn table(rest: &str) -> String {
     let mut rest = rest;
-    for word in ["if not exists ", "only ", "table ", "public.", "log."] {
+    for word in ["if not exists ", "only ", "table ", "public.", "log.", "audit."] {
         rest = rest.strip_prefix(word).unwrap_or(rest);
     }
     rest.split(|c: char| !(c.is_alphanumeric() || "_{}%".contains(c))).next().unwrap_or_default().to_owned()

@@ -5,6 +5,7 @@ mod forward;
 pub mod from_config;
 pub mod keys;
 mod roles;
+mod stored_data;
 mod system;
 pub mod telemetry;
 

@@ -22,7 +22,6 @@ use luci_runs::{
     seal_stream::SealStream,
     sealer::{self, SealerOptions},
     store_claim::{self, StoreClaimError},
-    stored_objects::{self, StoredObjectsOptions},
     worker::{self, WorkerOptions},
 };
 use luci_schema::{
@@ -30,11 +29,7 @@ use luci_schema::{
     log::{Log, LogOptions, Snapshots},
     migrate::{self, DatabaseRole},
 };
-use luci_stages::{
-    Tools,
-    erasure::{self, ErasureOptions},
-    retention::{self, RetentionOptions},
-};
+use luci_stages::Tools;
 use luci_storage::Storage;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
@@ -46,6 +41,7 @@ use super::{
     broker_client::{client_access, connected},
     forward::forward,
     roles::{DegradedRoles, ProcessRole, Roles},
+    stored_data::StoredData,
 };
 use crate::broker::{BrokerAccess, BrokerUser};
 
@@ -244,13 +240,8 @@ impl System {
             ..clock::ClockOptions::owned_by(&setup.instance)
         };
         let (issuer, log, mut sealing) = (issuer.clone(), self.log.clone(), setup.sealing.clone());
-        let (storage, vault) = (setup.storage.clone(), Arc::clone(&setup.vault));
-        let erasures = ErasureOptions::owned_by(&setup.instance);
-        let retained = RetentionOptions::owned_by(&setup.instance);
-        let objects = StoredObjectsOptions {
-            cleanups: vec![luci_stages::OLD_UPLOADS],
-            ..StoredObjectsOptions::owned_by(&setup.instance)
-        };
+        let storage = setup.storage.clone();
+        let stored = StoredData::of(&setup.instance, storage.clone(), Arc::clone(&setup.vault));
         match &mut sealing {
             Some(options) => options.memory.broker = Some(SealStream::on(&nats)),
             None => tracing::warn!(instance = setup.instance, "log is not sealed: LUCI_SEAL_KEY is not set"),
@@ -262,13 +253,10 @@ impl System {
             let clock = clock::run(options.clone(), reactors, log.clone(), stop);
             let sealer =
                 sealing.clone().map(|options| sealer::run(options, log.clone(), storage.clone(), side_stop.clone()));
-            let keeper = stored_objects::run(objects.clone(), log.clone(), storage.clone(), side_stop.clone());
-            let remover = retention::run(retained.clone(), log.clone(), storage.clone(), side_stop.clone());
-            let eraser =
-                erasure::run(erasures.clone(), (log.clone(), storage.clone()), Arc::clone(&vault), side_stop.clone());
+            let keeper = stored.clone().keep(log.clone(), side_stop.clone());
             // When the clock fails, all are restarted.
             let clock = clock.inspect(move |_| side_stop.cancel());
-            async move { tokio::join!(clock, OptionFuture::from(sealer), keeper, eraser, remover).0 }
+            async move { tokio::join!(clock, OptionFuture::from(sealer), keeper).0 }
         });
         Ok(())
     }

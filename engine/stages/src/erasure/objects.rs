@@ -227,11 +227,18 @@ pub(super) async fn records(
     Ok(found)
 }
 
-/// Lines about the person; JSON as JSON.
+/// What lines say of the person; JSON as JSON, and of lists and payloads only the items about the person.
 fn lines(person: &Person, bytes: &[u8]) -> Vec<Value> {
     let text = String::from_utf8_lossy(bytes);
-    let is_of =
-        |value: &Value| person.is_in(&redact::text_of(value)) || person.is_in(&decoded(&redact::text_of(value)));
-    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| Value::from(line));
-    text.lines().filter(|line| !line.is_empty()).map(read).filter(is_of).collect()
+    let of_line = |line: &str| match serde_json::from_str::<Value>(line) {
+        Ok(value) => match value["body"].as_str().map(|body| (serde_json::from_str::<Value>(body), body)) {
+            Some((Ok(body), _)) => redact::about(person, &body),
+            Some((Err(_), body)) if person.is_in(&decoded(body)) || person.is_in(body) => vec![Value::from(body)],
+            Some((Err(_), _)) => Vec::new(),
+            None => redact::about(person, &value),
+        },
+        Err(_) if person.is_in(line) => vec![Value::from(line)],
+        Err(_) => Vec::new(),
+    };
+    text.lines().filter(|line| !line.is_empty()).flat_map(of_line).collect()
 }

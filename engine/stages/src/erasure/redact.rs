@@ -67,6 +67,23 @@ fn is_left(person: &Person, value: &mut Value) -> bool {
     !person.is_in(&text_of(value))
 }
 
+/// What a document says of the person: the innermost items of its lists that are about the person, else all of it.
+pub(super) fn about(person: &Person, value: &Value) -> Vec<Value> {
+    if !person.is_in(&text_of(value)) {
+        return Vec::new();
+    }
+    let within: Vec<Value> = match value {
+        Value::Array(items) => return items.iter().flat_map(|item| about(person, item)).collect(),
+        Value::Object(fields) => {
+            fields.values().filter(|field| field.is_array()).flat_map(|list| about(person, list)).collect()
+        }
+        _ => Vec::new(),
+    };
+    // A lead's own list of numbers is part of the lead.
+    let is_record = within.iter().all(|item| !item.is_object()) || value.get("leadId").is_some();
+    if within.is_empty() || is_record { vec![value.clone()] } else { within }
+}
+
 /// Any other text: lines about the person are left out. What is not text is removed as a whole.
 pub(super) fn text(person: &Person, bytes: &[u8]) -> Left {
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -146,6 +163,15 @@ mod tests {
         assert_eq!(document(&person(), br#"{"a":1}"#), Left::Same);
         assert_eq!(document(&person(), b"From=%2B12125550142&Body=x"), Left::Nothing);
         assert_eq!(left(text(&person(), b"a,b\nann@acme.co,x\nc,d\n")), "a,b\nc,d\n");
+    }
+
+    #[test]
+    fn a_copy_has_nothing_of_others() {
+        let events = json!([{"email": "ann@acme.co", "id": 1}, {"email": "b@c.co"}]);
+        assert_eq!(about(&person(), &events), [json!({"email": "ann@acme.co", "id": 1})]);
+        let list = json!({"leads": [{"leadId": "x", "phones": [{"number": "+12125550142"}]}, {"leadId": "y"}]});
+        assert_eq!(about(&person(), &list), [json!({"leadId": "x", "phones": [{"number": "+12125550142"}]})]);
+        assert_eq!(about(&person(), &json!({"id": 1})), Vec::<Value>::new());
     }
 
     #[test]

@@ -62,8 +62,12 @@ impl Files {
         digest: &ObjectDigest,
     ) -> Result<CsvFile, BlockFault> {
         let key = (object_path.to_owned(), digest.clone());
-        if let Some(file) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(file.clone());
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        // An erasure replaces the object, and what was verified is no longer there.
+        if let Some(file) = cached
+            && tools.storage.head(file.verified.object_path()).await.map_err(storage_failed)?.is_some()
+        {
+            return Ok(file);
         }
         let verified = tools.storage.verify_whole(object_path, digest).await.map_err(storage_failed)?;
         let layout = match stored_layout(task, tools).await? {
