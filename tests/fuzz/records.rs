@@ -30,7 +30,7 @@ fuzz_target!(|input: (u8, u8, &[u8])| {
     }
     for row in &read {
         assert!(row.next_offset <= file.len() as u64);
-        let Some(numbers) = row.numbers.as_ref().filter(|_| counted.layout.encoding == TextEncoding::Utf8) else {
+        let Some(numbers) = row.numbers.as_ref().filter(|_| counted.layout.encoding == TextEncoding::UTF_8) else {
             continue;
         };
         assert!(row.fault.is_none() || numbers.is_empty(), "a faulty row is no lead");
