@@ -8,6 +8,8 @@ create role luci_engine nologin;
 create role luci_projector nologin;
 create role luci_gateway nologin;
 create role luci_auditor nologin;
+-- What the logins of `luci auditor create` have in common; that command needs a user that may create roles.
+create role luci_sql_auditor nologin;
 
 -- `luci migrate`: owns the database. It reads which session blocks the log, for a function that the processes call.
 create role luci_owner login password :'owner_password';
