@@ -55,6 +55,12 @@ fn national(digits: &str, country: Country) -> Result<String, Reason> {
 }
 
 fn possible(text: &str, country: Option<Country>) -> Result<String, Reason> {
+    let number = parsed(text, country)?;
+    // Of some numbers that begin with zeros, libphonenumber drops one more each time: they are another number when stored.
+    if parsed(&number, None).as_ref() != Ok(&number) { Err(Reason::Unclear) } else { Ok(number) }
+}
+
+fn parsed(text: &str, country: Option<Country>) -> Result<String, Reason> {
     let region = country.and_then(Country::region);
     let number = PHONE_NUMBER_UTIL.parse(text, region).map_err(|_| Reason::NoSuchCountry)?;
     match PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number) {

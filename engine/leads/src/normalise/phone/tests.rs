@@ -24,6 +24,11 @@ fn check(cases: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_number_that_would_be_read_as_another_is_not_read() {
+    check(&[("00200000000000", "!unclear"), ("+20 0 2 2576 5555", "+20225765555")]);
+}
+
+#[test]
 fn north_american_numbers() {
     check(&[
         ("(212) 555-0147", "+12125550147"),
