@@ -16,7 +16,7 @@ use luci_runs::{
 use luci_schema::{Stage, subject::work_filter};
 
 use super::fixture::{chatter, log, quick, relay, relayed};
-use crate::support::{self, Nats, eventually};
+use crate::support::{self, Nats, eventually, found};
 
 /// Looks for old messages all the time, and may remove what was just published.
 fn limited(max_age: Option<Duration>, max_bytes: Option<u64>) -> RelayOptions {
@@ -24,8 +24,10 @@ fn limited(max_age: Option<Duration>, max_bytes: Option<u64>) -> RelayOptions {
     RelayOptions { evt, prune_every: Duration::from_millis(50), ..quick("one") }
 }
 
+/// Once the relay has made it.
 async fn stream(nats: &Nats) -> Stream {
-    jetstream::new(nats.client().await).get_stream("EVT").await.expect("EVT")
+    let jetstream = jetstream::new(nats.client().await);
+    found("stream EVT", async || jetstream.get_stream("EVT").await.ok()).await
 }
 
 async fn first(stream: &Stream) -> u64 {

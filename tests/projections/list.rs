@@ -156,10 +156,6 @@ fn every_kind_of_filter() -> Vec<RunFilter> {
         RunFilter { status: vec![RunStatus::Running], ..RunFilter::default() },
         RunFilter { status: vec![RunStatus::Failed, RunStatus::Running], ..RunFilter::default() },
         RunFilter { sector_id: format!("sector_01{:024}", 7).parse().ok(), ..RunFilter::default() },
-        RunFilter {
-            exclude_sector_id: format!("sector_01{:024}", 7).parse().into_iter().collect(),
-            ..RunFilter::default()
-        },
         RunFilter { q: Some("pipeline 42".into()), ..RunFilter::default() },
         RunFilter { q: Some("sector 999".into()), ..RunFilter::default() },
         RunFilter { q: Some(format!("run_01{:020}", 12)), ..RunFilter::default() },

@@ -118,9 +118,6 @@ pub(super) fn own_keys(config: &Config, given: &[String]) -> anyhow::Result<Vec<
     Ok(given.iter().cloned().chain(own.map(|key| hex::encode(key.public()))).collect())
 }
 
-/// Between the clocks of the sealer and the auditor.
-const CLOCK_TOLERANCE_MS: i64 = 5_000;
-
 /// Verifies the seals of the database against events, copies and witnesses.
 pub(super) struct SealAudit<'a> {
     pub storage: &'a Storage,
@@ -201,7 +198,7 @@ impl SealAudit<'_> {
 
     /// Whether the seal was made while the audit reads: the database's seals may have been read before it.
     pub fn is_later(&self, copy: &Seal) -> bool {
-        copy.sealed_at_micros >= self.now.plus_millis(-CLOCK_TOLERANCE_MS)
+        copy.sealed_at_micros > self.now
     }
 
     pub async fn copy(&self, seal_id: u64) -> anyhow::Result<Option<Seal>> {
