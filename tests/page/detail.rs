@@ -58,7 +58,11 @@ async fn every_block_file_and_moment_of_a_run_is_reachable() {
 /// The file of the proof is the one that `luci audit verify` reads.
 async fn proof(page: &mut Page) {
     page.browser.eval("HTMLAnchorElement.prototype.click = function () { window.asked = this.href }").await;
-    page.click("[aria-label='More actions']").await;
+    // A menu opens by key.
+    let menu = "document.querySelector(\"[aria-label='More actions']\")";
+    page.browser.until(&format!("{menu} && !{menu}.disabled")).await;
+    page.browser.eval(&format!("{menu}.focus()")).await;
+    page.browser.key("Enter").await;
     page.click_text("Download the proof").await;
     page.browser.until("window.asked").await;
     page.browser.eval("fetch(window.asked).then((file) => file.text()).then((text) => (window.file = text))").await;
