@@ -1,7 +1,6 @@
 #!/bin/sh
 # Runs each fuzz target for some seconds: `tests/fuzz/run.sh 20 [SEED]`; without a seed, with other inputs each time. Inputs that
-# reach new code are kept in target/fuzz/TARGET, so the
-# next run goes on from there; an input that fails is written beside them and printed.
+# reach new code are kept in target/fuzz/TARGET, so the next run goes on from there; one that fails is written beside them.
 set -eu
 cd "$(dirname "$0")/../.."
 

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use url::Url;
 
-use super::{Outcome, migrate::database_url, out};
+use super::{Outcome, migrate::database_url, out::Format};
 use crate::{config::Config, process::telemetry};
 
 #[derive(Debug, Subcommand)]
@@ -21,15 +21,14 @@ pub enum Auditor {
         /// Only a-z, 0-9 and `_`; the login is `luci_auditor_NAME`
         #[arg(long, default_value = "default")]
         name: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
 }
 
 impl Auditor {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
-        let Self::Create { tenant, name, json } = self;
+        let Self::Create { tenant, name, format } = self;
         let url = database_url(config)?;
         let pool = migrate::connect_owner(&url).await.context("cannot connect to the database")?;
         let login = format!("luci_auditor_{name}");
@@ -45,12 +44,11 @@ impl Auditor {
         let mut address = Url::parse(&url).context("cannot parse the database URL")?;
         let set = address.set_username(&login).and_then(|()| address.set_password(Some(password.expose_secret())));
         set.map_err(|()| anyhow::anyhow!("the database URL cannot hold a login"))?;
-        if json {
-            out::json(&json!({"login": login, "tenantId": tenant, "url": address.as_str()}))?;
-            return Ok(Outcome::Done);
+        let created = json!({"login": login, "tenantId": tenant, "url": address.as_str()});
+        let outcome = format.one(&created, || format!("login   {login}\nurl     {address}"))?;
+        if format.is_text() {
+            telemetry::notice("The password is shown only once. What it may read: deploy/docs/auditor-sql.md");
         }
-        out::line(&format!("login   {login}\nurl     {address}"))?;
-        telemetry::notice("The password is shown only once. What it may read: deploy/docs/auditor-sql.md");
-        Ok(Outcome::Done)
+        Ok(outcome)
     }
 }

@@ -3,12 +3,14 @@
 use std::{net::TcpStream, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use clap::Args;
-use luci_schema::migrate;
+use luci_schema::{Micros, Position, log::last_seal, migrate};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use sqlx::PgPool;
 
 use super::{
     Outcome,
+    audit::seals::not_sealed,
     client::Api,
     migrate::database_url,
     out::{Format, table::Column},
@@ -63,7 +65,7 @@ impl Doctor {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let mut findings = programs(config);
         findings.extend(folder(config));
-        findings.push(database(config).await);
+        findings.extend(database(config).await);
         findings.push(broker(config).await);
         findings.push(store(config));
         findings.extend(gateway(config).await);
@@ -132,25 +134,43 @@ fn mode(path: &Path) -> Option<u32> {
     Some(std::fs::metadata(path).ok()?.permissions().mode() & 0o777)
 }
 
-async fn database(config: &Config) -> Finding {
+async fn database(config: &Config) -> Vec<Finding> {
     let remedy = "start it, or correct LUCI_DATABASE_URL; `luci up` starts a private one";
     let Ok(url) = database_url(config) else {
-        return Finding::broken("database", "none is named, and none was started in the data folder", remedy);
+        return vec![Finding::broken("database", "none is named, and none was started in the data folder", remedy)];
     };
     let connected = tokio::time::timeout(TIMEOUT, migrate::connect_owner(&url)).await;
     let pool = match connected {
-        Err(_) => return Finding::broken("database", "does not answer within 5 s", remedy),
-        Ok(Err(error)) => return Finding::broken("database", error.to_string(), remedy),
+        Err(_) => return vec![Finding::broken("database", "does not answer within 5 s", remedy)],
+        Ok(Err(error)) => return vec![Finding::broken("database", error.to_string(), remedy)],
         Ok(Ok(pool)) => pool,
     };
-    let pending = migrate::pending(&pool).await;
-    pool.close().await;
-    match pending {
-        Ok(pending) if pending.is_empty() => Finding::ok("database", "its tables are those of this version"),
-        Ok(pending) => {
-            Finding::broken("database", format!("{} migrations are not applied", pending.len()), "run `luci migrate`")
+    let findings = match migrate::pending(&pool).await {
+        Ok(pending) if pending.is_empty() => {
+            vec![Finding::ok("database", "its tables are those of this version"), seals(&pool).await]
         }
-        Err(error) => Finding::broken("database", error.to_string(), remedy),
+        Ok(pending) => {
+            let found = format!("{} migrations are not applied", pending.len());
+            vec![Finding::broken("database", found, "run `luci migrate`")]
+        }
+        Err(error) => vec![Finding::broken("database", error.to_string(), remedy)],
+    };
+    pool.close().await;
+    findings
+}
+
+/// Whether the log is sealed up to its last two minutes. `luci audit seals` verifies the seals.
+async fn seals(pool: &PgPool) -> Finding {
+    let found = async {
+        let mut c = pool.acquire().await?;
+        let sealed = last_seal(&mut c).await?.map_or(Position(0), |seal| seal.to_position);
+        anyhow::Ok((sealed, not_sealed(&mut c, sealed, Micros::now()).await?))
+    };
+    let remedy = "run a clock that has LUCI_SEAL_KEY; `luci audit seals` says more";
+    match found.await {
+        Ok((sealed, None)) => Finding::ok("seals", format!("up to position {sealed}")),
+        Ok((_, Some(fault))) => Finding::broken("seals", fault, remedy),
+        Err(error) => Finding::broken("seals", error.to_string(), remedy),
     }
 }
 

@@ -5,7 +5,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Outcome, client::Api, out};
+use super::{
+    Outcome,
+    client::Api,
+    out::{self, Format},
+};
 use crate::config::Config;
 
 /// The person, named by one of these.
@@ -44,8 +48,8 @@ pub struct Erase {
     /// Do not wait until the data is removed
     #[arg(long)]
     no_wait: bool,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// Between two looks at a pending erasure.
@@ -67,23 +71,19 @@ impl Erase {
             let all = page["erasures"].as_array().into_iter().flatten();
             erasure = all.into_iter().find(|one| one["erasureId"] == id).cloned().unwrap_or(erasure);
         }
-        if self.json {
-            out::json(&erasure)?;
-        } else {
+        self.format.one(&erasure, || {
             let count = |name: &str| erasure[name].as_i64().unwrap_or(0);
             let done = match erasure["status"].as_str() {
                 Some("completed") => format!("completed: {} objects, {} rows", count("objects"), count("rows")),
                 _ => "pending".to_owned(),
             };
-            out::line(&format!("{id} {done}"))?;
-        }
-        Ok(Outcome::Done)
+            format!("{id} {done}")
+        })
     }
 
     fn would_remove(&self, found: &Value) -> anyhow::Result<Outcome> {
-        if self.json {
-            out::json(found)?;
-            return Ok(Outcome::Done);
+        if !self.format.is_text() {
+            return self.format.one(found, String::new);
         }
         for (table, rows) in found["rows"].as_object().into_iter().flatten() {
             out::line(&format!("{rows} rows of {table}"))?;

@@ -24,31 +24,26 @@ pub async fn run(api: &Api, text: &str) -> anyhow::Result<String> {
 
 /// The id of an import.
 pub async fn import(api: &Api, text: &str) -> anyhow::Result<String> {
-    let prefix = parsed("import", text)?;
-    if prefix.len() == "import_".len() + ULID {
-        return Ok(prefix);
-    }
-    one(text, "import", listed(api, "/api/imports", ("imports", "importId"), &prefix).await?)
+    in_list(api, "import", text, "/api/imports", ("imports", "importId")).await
 }
 
 /// The id of an artifact of a run.
 pub async fn artifact(api: &Api, run: &str, text: &str) -> anyhow::Result<String> {
-    let prefix = parsed("art", text)?;
-    if prefix.len() == "art_".len() + ULID {
-        return Ok(prefix);
-    }
-    let path = format!("/api/pipelines/{run}/artifacts");
-    one(text, "artifact", listed(api, &path, ("artifacts", "artifactId"), &prefix).await?)
+    in_list(api, "art", text, &format!("/api/pipelines/{run}/artifacts"), ("artifacts", "artifactId")).await
 }
 
 /// The id of a block of a run.
 pub async fn block(api: &Api, run: &str, text: &str) -> anyhow::Result<String> {
-    let prefix = parsed("block", text)?;
-    if prefix.len() == "block_".len() + ULID {
+    in_list(api, "block", text, &format!("/api/pipelines/{run}/blocks"), ("blocks", "blockId")).await
+}
+
+/// A whole id as it is; the beginning of one is looked for in a list, whose items and ids have these names.
+async fn in_list(api: &Api, kind: &str, text: &str, path: &str, names: (&str, &str)) -> anyhow::Result<String> {
+    let prefix = parsed(kind, text)?;
+    if prefix.len() == kind.len() + 1 + ULID {
         return Ok(prefix);
     }
-    let path = format!("/api/pipelines/{run}/blocks");
-    one(text, "block", listed(api, &path, ("blocks", "blockId"), &prefix).await?)
+    one(text, names.0.trim_end_matches('s'), listed(api, path, names, &prefix).await?)
 }
 
 /// Characters of a ULID.

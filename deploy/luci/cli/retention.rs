@@ -3,15 +3,19 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Outcome, client::Api, out};
+use super::{
+    Outcome,
+    client::Api,
+    out::{self, Format},
+};
 use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub enum Retention {
     /// Show the days of each domain, and those that are suggested
     Show {
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Keep the objects of a domain for so many days
     Set {
@@ -23,8 +27,8 @@ pub enum Retention {
     Off { domain: String },
     /// Show what would be removed now
     Report {
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        format: Format,
     },
 }
 
@@ -32,18 +36,17 @@ impl Retention {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
         match self {
-            Self::Show { json } => show(&api.get("/api/retention").await?, json),
+            Self::Show { format } => show(&api.get("/api/retention").await?, format),
             Self::Set { domain, days } => change(&api, &domain, Some(days)).await,
             Self::Off { domain } => change(&api, &domain, None).await,
-            Self::Report { json } => report(&api.post("/api/retention/report", &json!({})).await?, json),
+            Self::Report { format } => report(&api.post("/api/retention/report", &json!({})).await?, format),
         }
     }
 }
 
-fn show(rules: &Value, json: bool) -> anyhow::Result<Outcome> {
-    if json {
-        out::json(rules)?;
-        return Ok(Outcome::Done);
+fn show(rules: &Value, format: Format) -> anyhow::Result<Outcome> {
+    if !format.is_text() {
+        return format.one(rules, String::new);
     }
     for (domain, suggested) in rules["suggested"].as_object().into_iter().flatten() {
         let kept = rules["days"][domain].as_u64().map_or("for ever".to_owned(), |days| format!("{days} days"));
@@ -68,10 +71,9 @@ async fn change(api: &Api, domain: &str, days: Option<u32>) -> anyhow::Result<Ou
     Ok(Outcome::Done)
 }
 
-fn report(found: &Value, json: bool) -> anyhow::Result<Outcome> {
-    if json {
-        out::json(found)?;
-        return Ok(Outcome::Done);
+fn report(found: &Value, format: Format) -> anyhow::Result<Outcome> {
+    if !format.is_text() {
+        return format.one(found, String::new);
     }
     for (domain, report) in found["wouldRemove"].as_object().into_iter().flatten() {
         let number = |name: &str| report[name].as_u64().unwrap_or(0);

@@ -1,6 +1,7 @@
 //! `luci suppression`: numbers and addresses that are never contacted.
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
+use luci_leads::store::suppressions::Reason;
 use serde_json::json;
 
 use super::{
@@ -19,29 +20,12 @@ const COLUMNS: [Column; 6] = [
     Column::time("UNTIL", "expiresAt"),
 ];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Reason {
-    OptOut,
-    LegalDnc,
-    Litigator,
-    Blacklist,
-    WrongNumber,
-    InvalidPhone,
-    ComplianceHold,
-}
-
-impl Reason {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::OptOut => "OPT_OUT",
-            Self::LegalDnc => "LEGAL_DNC",
-            Self::Litigator => "LITIGATOR",
-            Self::Blacklist => "BLACKLIST",
-            Self::WrongNumber => "WRONG_NUMBER",
-            Self::InvalidPhone => "INVALID_PHONE",
-            Self::ComplianceHold => "COMPLIANCE_HOLD",
-        }
-    }
+/// The reasons that a caller may give, as flags: `opt-out` for `OPT_OUT`. Only an erasure makes `ERASED`.
+fn reason(text: &str) -> Result<&'static str, String> {
+    let flag = |reason: &Reason| reason.as_str().to_lowercase().replace('_', "-");
+    let given: Vec<Reason> = Reason::ALL.into_iter().filter(|reason| *reason != Reason::Erased).collect();
+    let found = given.iter().find(|reason| flag(reason) == text).map(|reason| reason.as_str());
+    found.ok_or_else(|| format!("possible values: {}", given.iter().map(flag).collect::<Vec<_>>().join(", ")))
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,8 +41,8 @@ pub enum Suppression {
     Add {
         #[arg(value_name = "PHONE or EMAIL", allow_hyphen_values = true)]
         value: String,
-        #[arg(long, value_enum, default_value = "opt-out")]
-        reason: Reason,
+        #[arg(long, default_value = "opt-out", value_parser = reason)]
+        reason: &'static str,
     },
     /// Lift a suppression that a person or a rule made; one of a carrier or a keyword stays
     Remove {
@@ -77,7 +61,7 @@ impl Suppression {
                 return format.pages(&api, list, limit as usize).await;
             }
             Self::Add { value, reason } => {
-                let body = json!({"kind": kind(&value), "value": value, "reason": reason.as_str()});
+                let body = json!({"kind": kind(&value), "value": value, "reason": reason});
                 api.post("/api/suppressions", &body).await?;
                 out::line(&format!("{value} suppressed"))?;
             }

@@ -51,7 +51,8 @@ impl Drift {
         }
         if !self.format.is_text() {
             let repaired = repaired.as_ref().map(|r| json!({"tables": r.differed, "position": r.position}));
-            out::json(&json!({"position": found.position, "rows": found.rows, "differences": found.differences,
+            self.format
+                .document(&json!({"position": found.position, "rows": found.rows, "differences": found.differences,
                 "repaired": repaired}))?;
         } else {
             print(&found)?;

@@ -84,7 +84,7 @@ impl Seals {
 }
 
 /// Why events that should have been sealed are not; `None` while the newest are younger than two intervals.
-pub(super) async fn not_sealed(c: &mut PgConnection, sealed: Position, now: Micros) -> anyhow::Result<Option<String>> {
+pub async fn not_sealed(c: &mut PgConnection, sealed: Position, now: Micros) -> anyhow::Result<Option<String>> {
     let first = stored_events(c, sealed.0 as i64, 1).await?.pop();
     let Some(StoredEvent { position, event: Ok(first) }) = first else { return Ok(None) };
     let age = Duration::from_micros(u64::try_from(now.0 - first.recorded_at.0).unwrap_or(0));

@@ -37,8 +37,6 @@ pub struct Format {
 }
 
 impl Format {
-    pub const TABLE: Self = Self { output: None, json: false };
-
     fn output(self) -> Output {
         if self.json { Output::Json } else { self.output.unwrap_or_default() }
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, header};
 use luci_config::{Role, history_reads};
 use luci_schema::{
     RunId,
@@ -10,9 +9,8 @@ use luci_schema::{
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use warp::{Reply, reply::Response};
 
-use crate::{App, caller::Caller, problem::Problem, request::Request, routes::HandlerResult};
+use crate::{App, caller::Caller, problem::Problem, reply, request::Request, routes::HandlerResult};
 
 pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerResult {
     let run: RunId = request.id(0, "run")?;
@@ -38,14 +36,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
             }
         }
     });
-    let mut response: Response = warp::reply::stream(ReceiverStream::new(receiver)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{run}.history.ndjson\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
-    }
-    Ok(response)
+    let name = format!("{run}.history.ndjson");
+    Ok(reply::file(ReceiverStream::new(receiver), "application/x-ndjson", &name))
 }
 
 fn problem(error: ExportError) -> Problem {

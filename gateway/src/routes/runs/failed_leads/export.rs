@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::TryStreamExt;
-use http::{HeaderValue, header};
 use luci_leads::{
     Field,
     failed_leads::{self, FailedLeadSource},
@@ -13,13 +12,13 @@ use luci_leads::{
 use luci_schema::RunId;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use warp::{Reply, reply::Response};
 
 use crate::{
     App,
     caller::Caller,
     problem::Problem,
     reads::run_exists,
+    reply,
     request::Request,
     routes::{HandlerResult, runs::lead_csv},
 };
@@ -44,14 +43,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, request: Request) -> HandlerR
             let _ = sender.send(Err(Interrupted)).await;
         }
     });
-    let mut response: Response = warp::reply::stream(ReceiverStream::new(receiver)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"failed-leads-{run}.csv\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
-    }
-    Ok(response)
+    let name = format!("failed-leads-{run}.csv");
+    Ok(reply::file(ReceiverStream::new(receiver), "text/csv; charset=utf-8", &name))
 }
 
 /// The rows could not be read to the end.

@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use http::{HeaderValue, header};
 use luci_leads::{
     failed_leads::{self, FailedLeadSource},
     lead::line,
@@ -13,13 +12,13 @@ use luci_schema::{RunId, event::Artifact};
 use luci_storage::{Storage, StorageError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use warp::{Reply, reply::Response};
 
 use crate::{
     App,
     caller::Caller,
     problem::Problem,
     reads::run_exists,
+    reply,
     request::Request,
     routes::{
         HandlerResult,
@@ -82,14 +81,7 @@ async fn handle(app: Arc<App>, caller: Caller, request: Request, format: Format)
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
         Format::Ndjson => ("application/x-ndjson", "ndjson"),
     };
-    let mut response: Response = warp::reply::stream(ReceiverStream::new(receiver)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"results-{run}.{ending}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
-    }
-    Ok(response)
+    Ok(reply::file(ReceiverStream::new(receiver), media_type, &format!("results-{run}.{ending}")))
 }
 
 /// The rows could not be read to the end.
