@@ -23,6 +23,7 @@ mod follow;
 /// How often the connection is cut.
 const A_DOZEN: usize = 12;
 const A_HUNDRED: usize = 100;
+const NO_RUN: &str = "run_00000000000000000000000000";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rust_client_sees_every_event_through_a_dozen_cuts() {
@@ -58,18 +59,19 @@ async fn rust(cuts: usize) {
         let mut follower = follow::Follower::new(&url, &key, &name, |event: follow::Event| {
             seen.push(json!({"version": event.version, "id": event.id, "type": event.kind}));
         });
-        follower.follow().await;
+        follower.follow().await.expect("the gateway answers");
         drop(follower);
         seen
     });
     cut_and_end(&system, &run, cuts).await;
     let seen = tokio::time::timeout(DEADLINE, following).await.expect("it ends").expect("it follows");
     compare(&system, &run, &seen).await;
+    let mut lost = follow::Follower::new(&system.api.url, &system.api.key, NO_RUN, |_| {});
+    lost.follow().await.expect_err("refused");
 }
 
 async fn javascript(cuts: usize) {
     let client = docs().join("clients/javascript/follow.mjs");
-    // As `make test` finds it: on PATH, else where setup.sh has installed it.
     program("node", client, cuts).await;
 }
 
@@ -85,15 +87,24 @@ fn docs() -> PathBuf {
 
 async fn program(program: &str, client: PathBuf, cuts: usize) {
     let (system, run) = running().await;
-    let mut command = Command::new(program);
-    command.arg(client).arg(&run).env("LUCI_URL", &system.api.url).env("LUCI_API_KEY", &system.api.key);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().expect("it starts");
-    cut_and_end(&system, &run, cuts).await;
-    let output = tokio::time::timeout(DEADLINE, child.wait_with_output()).await.expect("it ends").expect("it ran");
+    let follow = |run: &str| {
+        let mut command = Command::new(program);
+        command.arg(&client).arg(run).env("LUCI_URL", &system.api.url).env("LUCI_API_KEY", &system.api.key);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().expect("it starts")
+    };
+    let child = follow(&run);
+    let mut output = std::pin::pin!(child.wait_with_output());
+    let output = tokio::select! {
+        () = cut_and_end(&system, &run, cuts) => tokio::time::timeout(DEADLINE, output).await.expect("it ends"),
+        output = &mut output => output,
+    };
+    let output = output.expect("it ran");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).expect("text");
     let seen: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     compare(&system, &run, &seen).await;
+    let lost = tokio::time::timeout(DEADLINE, follow(NO_RUN).wait_with_output()).await.expect("it ends").expect("it ran");
+    assert!(!lost.status.success(), "a request that is refused is not repeated for ever");
 }
 
 /// A started run that no worker executes: its events are those that the test makes.

@@ -1,18 +1,22 @@
 // Follows the events of a run on NATS: every event once, in order, whatever happens to the connection.
 //   LUCI_URL=… LUCI_API_KEY=… node follow.mjs RUN
+import { setTimeout as pause } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { connect } from "@nats-io/transport-node";
 
 const ENDED = ["run:completed", "run:failed", "run:cancelled", "run:deleted"];
 
+/** The gateway refuses the request: another try gets the same answer. */
+export class Refused extends Error {}
+
 /** Calls `handle({version, id, type, data})` for each event of the run, until it has ended. */
 export async function follow(luci, key, run, handle) {
   const call = async (path, options = {}) => {
     const answer = await fetch(luci + path, { ...options, headers: { authorization: `Bearer ${key}` } });
-    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-    return answer.json();
+    if (answer.ok) return answer.json();
+    const again = answer.status >= 500 || answer.status === 429;
+    throw new (again ? Error : Refused)(`${path}: ${answer.status} ${await answer.text()}`);
   };
-  const renew = () => call("/api/nats-credentials", { method: "POST" });
 
   let last = 0; // The version of the last event that was handled.
   let ended = false;
@@ -30,40 +34,48 @@ export async function follow(luci, key, run, handle) {
     }
   };
 
-  let credential = await renew();
-  const connection = await connect({
-    servers: credential.url,
-    inboxPrefix: credential.inboxPrefix,
-    // Asked at each connection: it has the newest credential.
-    authenticator: () => ({ auth_token: credential.credential.token }),
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 100,
-    ignoreAuthErrorAbort: true,
-  });
-  const renewing = setInterval(async () => (credential = await renew().catch(() => credential)), 300_000);
-  try {
-    const tenant = credential.subjects[0].split(".")[1];
-    const messages = connection.subscribe(`luci.${tenant}.${run}.>`)[Symbol.asyncIterator]();
-    await connection.flush();
-    await refill(); // What was before the subscription.
-    let next = messages.next();
-    while (!ended) {
-      // Core NATS does not say what was lost at the end: after a quiet second, the log is asked.
-      const message = await Promise.race([next, new Promise((quiet) => setTimeout(quiet, 1_000))]);
-      if (!message) {
-        await refill().catch(() => {});
-        continue;
+  /** One connection with a credential of its own: when it ends, the next begins, and fills the hole. */
+  const session = async () => {
+    const credential = await call("/api/nats-credentials", { method: "POST" });
+    const connection = await connect({
+      servers: credential.url,
+      token: credential.credential.token,
+      inboxPrefix: credential.inboxPrefix,
+      reconnect: false,
+    });
+    try {
+      const tenant = credential.subjects[0].split(".")[1];
+      const messages = connection.subscribe(`luci.${tenant}.${run}.>`)[Symbol.asyncIterator]();
+      await connection.flush();
+      await refill(); // What was before the subscription.
+      let next = messages.next();
+      while (!ended) {
+        // Core NATS does not say what was lost at the end: after a quiet second, the log is asked.
+        const message = await Promise.race([next, pause(1_000)]);
+        if (connection.isClosed() || message?.done) throw new Error("the connection is closed");
+        if (!message) {
+          await refill();
+          continue;
+        }
+        next = messages.next();
+        const version = Number(message.value.headers.get("Luci-Version"));
+        if (version > last + 1) await refill(); // A hole.
+        const { id, type, data } = message.value.json();
+        deliver({ version, id, type: type.split(".").slice(1, 3).join(":"), data });
       }
-      if (message.done) throw new Error("the connection is closed");
-      next = messages.next();
-      const version = Number(message.value.headers.get("Luci-Version"));
-      if (version > last + 1) await refill(); // A hole.
-      const { id, type, data } = message.value.json();
-      deliver({ version, id, type: type.split(".").slice(1, 3).join(":"), data });
+    } finally {
+      await connection.close();
     }
-  } finally {
-    clearInterval(renewing);
-    await connection.close();
+  };
+
+  while (!ended) {
+    try {
+      await session();
+    } catch (error) {
+      if (error instanceof Refused) throw error;
+      console.error(`reconnecting: ${error.message}`);
+      await pause(100);
+    }
   }
 }
 

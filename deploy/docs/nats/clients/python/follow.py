@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import http.client
 import json
 import os
 import sys
@@ -44,11 +45,13 @@ class Follower:
             more = page["hasMore"]
 
     async def follow(self):
-        """Returns when the run has ended, or the connection is closed."""
+        """Returns when the run has ended; a request that the gateway refuses is raised."""
         while not self.ended:
             try:
                 await self.session()
-            except (nats.errors.Error, OSError, urllib.error.URLError) as error:
+            except (nats.errors.Error, OSError, http.client.HTTPException) as error:
+                if isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 429:
+                    raise  # The gateway refuses the request: another try gets the same answer.
                 print(f"reconnecting: {error!r}", file=sys.stderr)
                 await asyncio.sleep(0.1)
 

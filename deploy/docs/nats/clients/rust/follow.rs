@@ -68,13 +68,20 @@ impl<H: FnMut(Event)> Follower<H> {
     }
 
     /// Returns when the run has ended.
-    pub async fn follow(&mut self) {
+    ///
+    /// # Errors
+    /// When the gateway refuses a request: another try gets the same answer.
+    pub async fn follow(&mut self) -> Result<(), Error> {
         while !self.ended {
             if let Err(error) = self.session().await {
+                if refused(error.as_ref()) {
+                    return Err(error);
+                }
                 eprintln!("reconnecting: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+        Ok(())
     }
 
     /// One connection with a credential of its own: when it ends, the next begins, and fills the hole.
@@ -111,6 +118,11 @@ impl<H: FnMut(Event)> Follower<H> {
         self.deliver(Event { version, id, kind, data });
         Ok(())
     }
+}
+
+fn refused(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let status = error.downcast_ref::<reqwest::Error>().and_then(reqwest::Error::status);
+    status.is_some_and(|status| status.is_client_error() && status.as_u16() != 429)
 }
 
 fn text(value: &Value) -> String {
