@@ -43,9 +43,9 @@ if [ "${1:-}" = fuzz ]; then
     # No 5xx, and every answer as the document says. What a schema cannot say (a name that is taken, a stage out of order) is a
     # 422 to a request that the schema allows, so that is not a finding; nor is a null where a field may be left out. The secrets
     # of webhooks and presigned URLs cannot be generated, streams do not end, and a revoked key or session would end the check. It cannot
-    # generate the bodies of createLeads (a limit of its own).
+    # generate the bodies of createLeads (a limit of its own). One worker: CPython 3.11 loses count of its parser's recursion in threads.
     .tools/api/bin/schemathesis run "$LUCI_URL/api/openapi.json" --header "Authorization: Bearer $LUCI_API_KEY" \
-        --phases coverage --workers 2 --continue-on-failure --exclude-path-regex 'stream|/ws/|/session|/keys/|/webhooks/' \
+        --phases coverage --workers 1 --continue-on-failure --exclude-path-regex 'stream|/ws/|/session|/keys/|/webhooks/' \
         --exclude-operation-id createLeads --checks not_a_server_error,status_code_conformance,content_type_conformance \
         --checks response_schema_conformance,response_headers_conformance,unsupported_method
 fi
