@@ -93,6 +93,7 @@ def check_rules() -> None:
             need(rule["annotations"]["runbook_url"] == f"deploy/docs/runbook.md#{name.lower()}", f"{name}: runbook_url")
             need(f"alertname: {name}\n" in tests, f"{name}: no test")
     for name in METRICS:
+        need(not re.search(r"_(ms|us|millis|minutes|kib|mib)(_total)?$", name), f"{name}: not in a base unit")
         need(f"`{name}`" in runbook, f"{name}: not in deploy/docs/runbook.md")
     for name in set(re.findall(r"`(luci_[a-z_]+)`", runbook)):
         need(name in METRICS, f"runbook: no metric {name}")

@@ -107,6 +107,10 @@ async fn health_readiness_metrics_and_the_api_document_need_no_key() {
     assert!(ready["followers"].as_array().is_some_and(|all| all.iter().any(|f| f["name"] == "projector")), "{ready}");
     let (_, figures) = get("/metrics").await;
     assert!(figures.contains("luci_http_requests_total{operation=\"getReadiness\""), "{figures}");
+    let kinds = figures.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    for name in kinds {
+        assert!(figures.contains(&format!("# HELP {name} ")), "{name} has no HELP");
+    }
     let (_, document) = get("/api/openapi.json").await;
     let document: Value = serde_json::from_str(&document).expect("JSON");
     assert_eq!(document["openapi"], "3.1.0");

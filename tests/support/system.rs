@@ -20,7 +20,7 @@ use luci_runs::{sealer::SealerOptions, worker::WorkerOptions};
 use luci_sandbox::Carriers;
 use luci_schema::{RunId, TenantId, seal::SealKey};
 use luci_storage::Storage;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret;
 
 use super::{
@@ -159,5 +159,5 @@ impl System {
 /// One recorder a process, as in production; the metrics of all its systems go there.
 fn figures() -> PrometheusHandle {
     static FIGURES: OnceLock<PrometheusHandle> = OnceLock::new();
-    FIGURES.get_or_init(|| PrometheusBuilder::new().install_recorder().expect("the first recorder")).clone()
+    FIGURES.get_or_init(|| luci::process::telemetry::init_metrics().expect("the first recorder")).clone()
 }

@@ -4,6 +4,7 @@ mod broker_client;
 mod forward;
 pub mod from_config;
 pub mod keys;
+mod metric_help;
 mod roles;
 mod stored_data;
 mod system;

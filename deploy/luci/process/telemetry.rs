@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write as _};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+use super::metric_help::describe_metrics;
 use crate::config::{LogConfig, LogFormat};
 
 /// The default of `LUCI_LOG`. The NATS client repeats events that our own lines report with identifiers, and notices of
@@ -49,5 +50,7 @@ const SECONDS: &[f64] =
 pub fn init_metrics() -> Result<PrometheusHandle, BuildError> {
     use metrics_exporter_prometheus::Matcher;
     let seconds = Matcher::Suffix("_seconds".to_owned());
-    PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS)?.install_recorder()
+    let handle = PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS)?.install_recorder()?;
+    describe_metrics();
+    Ok(handle)
 }
