@@ -49,8 +49,9 @@ step fuzz    tests/fuzz/run.sh 20 1
 step api     deploy/api/check.sh
 # The example clients of NATS, and their page, which the page tests open.
 step nats    deploy/docs/nats/install.sh
-step clients cargo test -p luci --test main --quiet -- --ignored nats::clients::the_
+# Of the same packages as above: with another choice, cargo compiles shared crates again, with other features.
+step clients cargo test $ours --test main --quiet -- --ignored nats::clients::the_
 # Thirteen processes: by itself, on a machine that runs nothing else.
-step chaos   cargo test -p luci --test main --quiet -- --ignored --exact chaos::short
-step page    cargo test -p luci --test main --quiet -- --ignored page::
+step chaos   cargo test $ours --test main --quiet -- --ignored --exact chaos::short
+step page    cargo test $ours --test main --quiet -- --ignored page::
 finish 0
