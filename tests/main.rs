@@ -11,6 +11,7 @@ mod docs;
 mod erasure;
 mod evidence;
 mod flow;
+mod frames;
 mod gateway;
 mod issuer;
 mod log;

@@ -1,5 +1,5 @@
 //! Half an hour of mixed calls by 50 tenants beside a run of a million leads: no answer of class 5xx, flat memory, no lease lost.
-//! `LUCI_SOAK_MINUTES` and `LUCI_SOAK_LEADS` make it shorter.
+//! `SOAK_MINUTES` and `SOAK_LEADS` make it shorter.
 
 use std::{
     path::Path,
@@ -41,8 +41,8 @@ struct Seen {
 }
 
 pub async fn bench(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
-    let minutes = number("LUCI_SOAK_MINUTES", 30);
-    let leads = number("LUCI_SOAK_LEADS", 1_000_000);
+    let minutes = number("SOAK_MINUTES", 30);
+    let leads = number("SOAK_LEADS", 1_000_000);
     let sandbox = Sandbox::start(([127, 0, 0, 1], 0).into(), SandboxOptions::default()).await?;
     let mut variables = providers_of(&sandbox);
     variables.push(("LUCI_UPLOAD_MAX_BYTES".into(), "2000000000".into()));

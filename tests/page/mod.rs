@@ -61,14 +61,14 @@ async fn start(api: &Api, leads: u64, options: Value) -> String {
 }
 
 /// A system with sandbox providers, and a browser that is signed in.
-struct Page {
-    system: System,
+pub(crate) struct Page {
+    pub system: System,
     sandbox: Sandbox,
-    browser: Browser,
+    pub browser: Browser,
 }
 
 impl Page {
-    async fn signed_in() -> Self {
+    pub async fn signed_in() -> Self {
         let mut page = Self::opened(browser().await).await;
         page.sign_in().await;
         page.browser.until("document.querySelector('#connection')?.dataset.state === 'live'").await;
@@ -139,12 +139,12 @@ impl Page {
     }
 
     /// Opens a page of the dashboard and waits for its heading.
-    async fn open(&mut self, path: &str) {
+    pub async fn open(&mut self, path: &str) {
         self.browser.open(&format!("{}/admin/{path}", self.system.api.url)).await;
         self.browser.until("document.querySelector('main h1') && !document.querySelector('[aria-busy=true]')").await;
     }
 
-    async fn start(&self, leads: u64, options: Value) -> String {
+    pub async fn start(&self, leads: u64, options: Value) -> String {
         start(&self.system.api, leads, options).await
     }
 
@@ -168,7 +168,7 @@ impl Page {
         assert!(self.browser.errors.is_empty(), "{what}: {:?}", self.browser.errors);
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         drop(self.browser);
         self.system.stop().await;
         self.sandbox.stop().await;

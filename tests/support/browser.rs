@@ -172,6 +172,39 @@ impl Browser {
         std::fs::write(path, BASE64_STANDARD.decode(data).expect("base64")).expect("written");
     }
 
+    /// Records what the page's threads do, until `trace_end`.
+    pub async fn trace_start(&mut self) {
+        let categories = "devtools.timeline,disabled-by-default-devtools.timeline.frame,blink.user_timing,v8.execute";
+        self.send("Tracing.start", json!({"categories": categories, "transferMode": "ReturnAsStream"})).await;
+    }
+
+    /// Writes the trace as a file that Chromium's performance panel opens.
+    pub async fn trace_end(&mut self, path: &Path) {
+        self.send("Tracing.end", json!({})).await;
+        let stream = loop {
+            let message = self.tab.next().await.expect("the tab is open").expect("a message");
+            let event: Value =
+                message.to_text().ok().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            if event["method"] == "Tracing.tracingComplete" {
+                break event["params"]["stream"].clone();
+            }
+            self.record(&event);
+        };
+        let mut trace = Vec::new();
+        loop {
+            let part = self.send("IO.read", json!({"handle": stream})).await;
+            let data = part["data"].as_str().expect("data");
+            match part["base64Encoded"] == true {
+                true => trace.extend(BASE64_STANDARD.decode(data).expect("base64")),
+                false => trace.extend_from_slice(data.as_bytes()),
+            }
+            if part["eof"] == true {
+                break;
+            }
+        }
+        std::fs::write(path, trace).expect("written");
+    }
+
     async fn send(&mut self, method: &str, parameters: Value) -> Value {
         self.sent += 1;
         let message = json!({"id": self.sent, "method": method, "params": parameters}).to_string();
