@@ -1,6 +1,7 @@
 //! NATS as clients see it: credentials of tenants, what they allow, when they end, and the users of LUCI's own processes.
 
 mod clients;
+mod cluster;
 mod credentials;
 mod ended;
 mod hostile;

@@ -123,7 +123,7 @@ impl Config {
             listen: reader.parsed("LUCI_LISTEN", "an address like 127.0.0.1:8080"),
             public_url: web_url(&mut reader, "LUCI_PUBLIC_URL"),
             database_url: reader.secret_url("LUCI_DATABASE_URL", &["postgres", "postgresql"]),
-            nats_url: reader.secret_url("LUCI_NATS_URL", &["nats", "tls"]),
+            nats_url: reader.secret_urls("LUCI_NATS_URL", &["nats", "tls"]),
             nats: nats::read(&mut reader),
             store: StoreAddress::of_objects(&mut reader),
             master_key: master_key(&mut reader),

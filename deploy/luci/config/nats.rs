@@ -14,7 +14,7 @@ use crate::broker::{BrokerAccess, BrokerUser, ClientAccess};
 pub struct NatsConfig {
     /// `LUCI_NATS_RELAY_URL` and the like.
     users: BTreeMap<BrokerUser, SecretString>,
-    /// `LUCI_NATS_PUBLIC_URL`: default host and port of `LUCI_NATS_URL`.
+    /// `LUCI_NATS_PUBLIC_URL`: default host and port of the first `LUCI_NATS_URL`.
     public_url: Option<String>,
     /// `LUCI_NATS_WEBSOCKET_URL`: no default.
     web_socket_url: Option<String>,
@@ -33,7 +33,7 @@ const USERS: [(BrokerUser, &str); 5] = [
 pub(super) fn read(reader: &mut VariableReader) -> NatsConfig {
     let mut users = BTreeMap::new();
     for (user, name) in USERS {
-        users.extend(reader.secret_url(name, &["nats", "tls"]).map(|url| (user, url)));
+        users.extend(reader.secret_urls(name, &["nats", "tls"]).map(|url| (user, url)));
     }
     NatsConfig {
         evt: evt(reader),
@@ -117,8 +117,10 @@ impl NatsConfig {
     }
 }
 
-fn without_credential(url: &SecretString) -> String {
-    let Ok(parsed) = Url::parse(url.expose_secret()) else { return String::new() };
+/// The first address.
+fn without_credential(urls: &SecretString) -> String {
+    let first = urls.expose_secret().split(',').next().unwrap_or_default();
+    let Ok(parsed) = Url::parse(first.trim()) else { return String::new() };
     let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}", parsed.scheme(), parsed.host_str().unwrap_or_default())
 }
@@ -161,6 +163,18 @@ mod tests {
         assert_eq!(access.url(BrokerUser::Relay).expose_secret(), relay.1);
         assert_eq!(access.url(BrokerUser::Engine).expose_secret(), SHARED);
         assert_eq!(access.clients.expect("clients").url, "nats://nats:4222", "without the credential");
+    }
+
+    #[test]
+    fn a_url_may_be_several_addresses_and_clients_get_the_first() {
+        let relay = ("LUCI_NATS_RELAY_URL", "nats://relay:r@one:4222, nats://relay:r@two:4222");
+        let callout = ("LUCI_NATS_CALLOUT_URL", "nats://c:c@one:4222,nats://c:c@two:4222");
+        let access = config(&[relay, callout]).expect("right");
+        let shared = "nats://luci:secret@one:4222,nats://luci:secret@two:4222";
+        let access = access.access(Some(shared.into()), &[]).expect("URLs");
+        assert_eq!(access.clients.expect("clients").url, "nats://one:4222");
+        let error = config(&[("LUCI_NATS_RELAY_URL", "nats://one:4222,http://two")]).expect_err("another scheme");
+        assert!(error.to_string().contains("commas"), "{error}");
     }
 
     #[test]

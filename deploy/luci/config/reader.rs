@@ -77,6 +77,18 @@ impl VariableReader {
         }
     }
 
+    /// Several of them with commas between.
+    pub fn secret_urls(&mut self, name: &'static str, schemes: &[&str]) -> Option<SecretString> {
+        let text = self.text(name)?;
+        let fits = |one: &str| url::Url::parse(one.trim()).is_ok_and(|url| schemes.contains(&url.scheme()));
+        if text.split(',').all(fits) {
+            return Some(SecretString::from(text));
+        }
+        let starts = schemes.join(":// or ");
+        self.error(name, format!("is not a URL that starts with {starts}://, or several with commas between them"));
+        None
+    }
+
     pub fn error(&mut self, variable: &str, problem: impl Into<String>) {
         self.errors.push(ConfigError { variable: variable.to_owned(), problem: problem.into() });
     }
