@@ -33,6 +33,8 @@ pub enum BrokerError {
     Foreign { found: Vec<String> },
     #[error("JetStream is not available: {0}")]
     Stream(String),
+    #[error("the relay has not made EVT yet")]
+    NotMade,
     #[error("cannot read the NATS credentials in {path}: {source}")]
     Credentials { path: String, source: std::io::Error },
     #[error("not connected to NATS")]
@@ -65,8 +67,11 @@ impl EvtOptions {
 }
 
 /// Connects in the background and retries forever: a server that is down is not an error, an invalid address is.
+///
+/// `url` may be several addresses with commas between them. The client tries them in turn, with the first one's credential.
 pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
-    let options = connect_options(url).await?;
+    let addresses: Vec<&str> = url.split(',').map(str::trim).collect();
+    let options = connect_options(addresses[0]).await?;
     let client = options
         .name(name)
         .retry_on_initial_connect()
@@ -74,7 +79,7 @@ pub async fn connect(url: &str, name: &str) -> Result<Client, BrokerError> {
         .ping_interval(Duration::from_secs(5))
         .reconnect_delay_callback(|tries| Duration::from_millis(50 << tries.min(5)))
         .event_callback(|event| async move { report(&event) })
-        .connect(url)
+        .connect(addresses)
         .await?;
     Ok(client)
 }

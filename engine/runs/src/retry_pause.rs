@@ -25,6 +25,11 @@ impl RetryPause {
         Self { first, max, retries: 0 }
     }
 
+    /// Whether fewer than five retries were made: by default, some three seconds at most.
+    pub(crate) fn is_short(&self) -> bool {
+        self.retries < 5
+    }
+
     /// The next pause.
     pub(crate) fn next(&mut self) -> Duration {
         let nominal = self.first.saturating_mul(1 << self.retries.min(20)).min(self.max);

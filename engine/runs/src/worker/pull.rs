@@ -50,6 +50,8 @@ pub(super) async fn pull(
             () = stop.cancelled() => break,
             opened = open(&worker) => opened,
         };
+        // At a first start, the relay makes EVT a moment after the workers have looked for it.
+        let early = matches!(opened, Err(BrokerError::NotMade)) && pause.is_short();
         let why = match opened {
             Ok(consumer) => {
                 pause = RetryPause::default();
@@ -61,7 +63,11 @@ pub(super) async fn pull(
             Err(error @ (BrokerError::TooOld { .. } | BrokerError::Foreign { .. })) => return Err(error),
             Err(error) => error.to_string(),
         };
-        tracing::warn!(stage = %worker.stage(), error = why, "consumer lost, recreating");
+        if early {
+            tracing::debug!(stage = %worker.stage(), "waiting for the relay to make EVT");
+        } else {
+            tracing::warn!(stage = %worker.stage(), error = why, "consumer lost, recreating");
+        }
         tokio::select! {
             () = stop.cancelled() => break,
             () = broker::pause(&worker.client, pause.next()) => {}
@@ -74,7 +80,7 @@ async fn open(worker: &Worker) -> Result<Consumer<pull::Config>, BrokerError> {
     broker::check_version(&worker.client)?;
     let context = broker::jetstream(&worker.client);
     let stream = broker::find_stream(&context, EVENT_STREAM).await?;
-    let stream = broker::adopt(stream.ok_or_else(|| BrokerError::Stream("the relay has not made EVT yet".into()))?)?;
+    let stream = broker::adopt(stream.ok_or(BrokerError::NotMade)?)?;
     let config = config(worker.stage(), worker.options.ack_wait);
     stream.create_consumer(config).await.map_err(|e| BrokerError::Stream(e.to_string()))
 }
