@@ -53,11 +53,46 @@ async fn reply(luci: &Luci, path: &str, id: &str, (from, text): (&str, &str)) {
     assert_eq!(status, 200, "{taken}");
 }
 
+/// A person suppresses a number, or lifts the suppression; the position of the event.
+async fn suppress(luci: &Luci, path: &str, number: &str) -> u64 {
+    let mut body = json!({"kind": "phone", "value": number});
+    if path == "/api/suppressions" {
+        body["reason"] = "BLACKLIST".into();
+    }
+    let (status, done) = luci.api().post(path, &body).await;
+    assert_eq!(status, 202, "{done}");
+    done["position"].as_u64().expect("a position")
+}
+
+/// A person suppresses two strangers, and lets the second be contacted again.
+async fn suppress_one_of_two(luci: &Luci, nats: &Nats) -> u64 {
+    let [stranger, friend] = [to(EARLY + LATE + 1), to(EARLY + LATE + 2)];
+    suppress(luci, "/api/suppressions", &stranger).await;
+    suppress(luci, "/api/suppressions", &friend).await;
+    let last = suppress(luci, "/api/suppressions/remove", &friend).await;
+    eventually("all is published", async || in_stream(nats).await == last).await;
+    last
+}
+
+/// Of the two strangers only one gets a text.
+async fn the_other_gets_a_text(carriers: &Carriers, luci: &Luci, database: &support::Database, blueprint: &str) {
+    let run = start(&luci.api(), blueprint, EARLY + LATE + 1..=EARLY + LATE + 2).await;
+    luci.api().run_ended(&run).await;
+    let sent_to = |number: u64| carriers.taken().iter().any(|text| text.to == to(number));
+    eventually("the friend gets a text", async || {
+        at_noon(&database.pool().await).await;
+        sent_to(EARLY + LATE + 2)
+    })
+    .await;
+    assert!(!sent_to(EARLY + LATE + 1), "suppressed before the restore");
+}
+
 /// The numbers that opted out.
 async fn opted_out(luci: &Luci) -> BTreeSet<String> {
     let (_, page) = luci.api().get("/api/suppressions").await;
     let suppressions = page["suppressions"].as_array().cloned().unwrap_or_default();
-    suppressions.iter().filter_map(|one| one["value"].as_str().map(str::to_owned)).collect()
+    let numbers = suppressions.iter().filter_map(|one| one["value"].as_str().map(str::to_owned));
+    numbers.filter(|number| number.starts_with('+')).collect()
 }
 
 async fn in_stream(nats: &Nats) -> u64 {
@@ -123,7 +158,7 @@ async fn what_was_sent_after_a_backup_is_not_sent_again_when_it_is_restored() {
     reply(&luci, &address, "m4", (&to(EARLY + 1), "STOP")).await;
     let left = BTreeSet::from([to(EARLY + 1)]);
     assert_eq!(opted_out(&luci).await, left);
-    let published = in_stream(&nats).await;
+    let published = suppress_one_of_two(&luci, &nats).await;
     luci.stop().await;
 
     let restored = run(&luci.data_dir, &urls, &["restore", "load", folder, "--json"]).await;
@@ -132,6 +167,7 @@ async fn what_was_sent_after_a_backup_is_not_sent_again_when_it_is_restored() {
     refused(&luci).await;
     let plan = run(&luci.data_dir, &urls, &["restore", "plan", "--json"]).await;
     assert_eq!((&plan["sends"]["count"], &plan["deliveries"]), (&json!(LATE), &json!(3)), "{plan}");
+    assert_eq!(plan["suppressions"], 1, "{plan}");
     assert_eq!(opted_out(&luci).await, BTreeSet::from([to(1)]), "as in the backup");
     let lost = published - backup["position"].as_u64().expect("a position");
     assert_eq!(plan["lostEvents"]["count"], lost, "{plan}");
@@ -140,13 +176,14 @@ async fn what_was_sent_after_a_backup_is_not_sent_again_when_it_is_restored() {
     let file = file.to_str().expect("UTF-8");
     let accepted = run(&luci.data_dir, &urls, &["restore", "accept", "--lost-events", file, "--json"]).await;
     assert_eq!((&accepted["sends"], &accepted["deliveries"]), (&json!(LATE), &json!(3)), "{accepted}");
-    assert_eq!(accepted["position"], backup["position"]);
+    assert_eq!((&accepted["position"], &accepted["suppressions"]), (&backup["position"], &json!(1)));
     assert_eq!(std::fs::read_to_string(file).expect("saved").lines().count() as u64, lost);
 
     luci.stop().await;
     luci.start().await;
     assert_eq!(opted_out(&luci).await, left, "as before the restore");
     nobody_is_sent_a_text_again(&carriers, &luci, &database, &blueprint).await;
+    the_other_gets_a_text(&carriers, &luci, &database, &blueprint).await;
     eventually("EVT is the log's again", async || in_stream(&nats).await > backup["position"].as_u64().unwrap_or(0))
         .await;
 }

@@ -123,6 +123,11 @@ pub fn master_key(data_dir: &Path) -> io::Result<SecretString> {
     }
 }
 
+/// The folder's master key, if it has one.
+pub fn existing_master_key(data_dir: &Path) -> io::Result<Option<SecretString>> {
+    if data_dir.join("master.key").exists() { master_key(data_dir).map(Some) } else { Ok(None) }
+}
+
 /// A folder with credentials was started before: then it had this key, which is lost.
 fn refuse_lost(data_dir: &Path, path: &Path, why: &str) -> io::Result<()> {
     if !data_dir.join("credentials.json").exists() {

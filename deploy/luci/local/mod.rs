@@ -17,7 +17,7 @@ use std::{io, path::PathBuf};
 pub use binaries::{MIN_NATS, MIN_POSTGRES};
 pub use folder::{Folder, write_private};
 pub use instance::LocalInstance;
-pub use instance_file::{Credentials, InstanceFile, PrivateServers};
+pub use instance_file::{Credentials, InstanceFile, PrivateServers, existing_master_key};
 pub use nats::Nats;
 pub use postgres::{Durability, Postgres};
 pub use server_process::{Account, Lifetime, random_hex};

@@ -1,5 +1,6 @@
 //! Messages and calls: pure rules (`rules`), tables (`store`), what happens to a number (`recipients`) and to a send that was
-//! reported on (`reports`), outside carriers (`carriers`), the sender (`sender`), and provider callbacks (`webhooks`).
+//! reported on (`reports`), outside carriers (`carriers`), the sender (`sender`), provider callbacks (`webhooks`), and
+//! what people suppress, outside the database (`suppression_journal`).
 
 pub mod carriers;
 pub mod recipients;
@@ -7,4 +8,5 @@ mod reports;
 pub mod rules;
 pub mod sender;
 pub mod store;
+pub mod suppression_journal;
 pub mod webhooks;

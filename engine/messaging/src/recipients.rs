@@ -2,7 +2,7 @@
 //!
 //! Every function runs inside the caller's transaction.
 
-use luci_config::{AdminError, By};
+use luci_config::{AdminError, By, vault::Vault};
 use luci_leads::{
     store::{
         lead_keys, leads,
@@ -107,14 +107,24 @@ async fn cancel_queued(
     attempts::cancelled(c, tenant, &ids, code).await
 }
 
-/// A person lifts a suppression. Leads that an opt-out made `dnc` can be contacted again.
+/// A person lifts a suppression, also one that a restore brought in as a hash. Leads that an opt-out made `dnc` can be contacted
+/// again. That a person was erased is not told: theirs is `Absent`.
 pub async fn lift(
     c: &mut PgConnection,
+    vault: &Vault,
     tenant: TenantId,
     kind: Kind,
     value: &str,
 ) -> Result<(Removed, String), sqlx::Error> {
-    let (removed, reason) = suppressions::remove(c, tenant, kind, value).await?;
+    let (mut removed, mut reason) = suppressions::remove(c, tenant, kind, value).await?;
+    if removed == Removed::Absent
+        && let Some(hash) = suppressions::hashes(vault, tenant, kind, &[value]).first()
+    {
+        (removed, reason) = suppressions::remove(c, tenant, kind, hash).await?;
+        if reason == Reason::Erased.as_str() {
+            return Ok((Removed::Absent, String::new()));
+        }
+    }
     if removed == Removed::Done && kind == Kind::Phone && reason == Reason::OptOut.as_str() {
         let leads = leads_of(c, tenant, value).await?;
         leads::clear_dnc(c, tenant, &leads).await?;

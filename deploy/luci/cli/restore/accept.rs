@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use luci_messaging::{
     sender::journal,
+    suppression_journal,
     webhooks::restored::{self, StoredDelivery},
 };
 use luci_runs::{seal_history, seal_memory::SealMemory, seal_stream::SealStream};
@@ -51,7 +52,7 @@ impl Accept {
                 "NATS cannot be asked for the events after the restored state: {error}; start it, or use --without-nats"
             ),
         };
-        let unknown = found.seals + found.sends.len() + found.deliveries.len();
+        let unknown = found.seals + found.sends.len() + found.suppressions.len() + found.deliveries.len();
         let nothing = found.halted.is_none() && lost.is_empty() && unknown == 0;
         ensure!(!nothing || self.force, "nothing to accept: the log is not halted, and nothing happened after its end");
         let file = self.lost_events.unwrap_or_else(|| format!("lost-events-{}.ndjson", log.epoch()).into());
@@ -61,6 +62,7 @@ impl Accept {
         // Before appends are allowed again.
         let mut tx = log.pool().begin().await?;
         journal::bring_in(&mut tx, &found.sends).await?;
+        suppression_journal::bring_in(&mut tx, &found.suppressions).await?;
         tx.commit().await?;
         let broker = found.broker.as_ref().map(SealStream::on);
         let memory = SealMemory { file: Some(seal_witness(config)), broker, bucket: seal_bucket(config)? };
@@ -69,17 +71,18 @@ impl Accept {
         let (position, epoch) = begin_epoch(&mut *owner.acquire().await?).await?;
         owner.close().await;
         let deliveries = bring_in(config, &found.storage, &found.deliveries).await?;
-        let (events, sends) = (lost.len(), found.sends.len());
+        let (events, sends, suppressions) = (lost.len(), found.sends.len(), found.suppressions.len());
         if !self.format.is_text() {
             self.format
                 .document(&json!({"position": position, "epoch": epoch, "lostEvents": events, "sends": sends,
-                "deliveries": deliveries, "file": (events > 0).then_some(&file)}))?;
+                "suppressions": suppressions, "deliveries": deliveries, "file": (events > 0).then_some(&file)}))?;
             return Ok(Outcome::Done);
         }
         if events > 0 {
             out::line(&format!("{events} events that the log does not have were saved to {}", file.display()))?;
         }
         out::line(&format!("{sends} sends were brought in and are not sent again"))?;
+        out::line(&format!("{suppressions} numbers and addresses that people suppressed are suppressed again"))?;
         out::line(&format!("{deliveries} replies and reports that arrived after the restored state were recorded"))?;
         out::line(&format!("epoch {epoch} begins after position {position}. Restart every LUCI process now."))?;
         Ok(Outcome::Done)

@@ -1,8 +1,9 @@
 //! What happened after the state that the database was restored to, as broker and store know it.
 
-use luci_config::tenants;
+use luci_config::{tenants, vault::Vault};
 use luci_messaging::{
     sender::journal::{self, JournalEntry},
+    suppression_journal::{self, SuppressionEntry},
     webhooks::restored::{self, StoredDelivery},
 };
 use luci_runs::{
@@ -24,6 +25,7 @@ use crate::{
         projections::OperatorAccess,
     },
     config::{Config, MissingSetting},
+    local::existing_master_key,
     process::from_config::seal_witness,
 };
 
@@ -45,6 +47,8 @@ pub struct Findings {
     pub seals: usize,
     /// Entries of the send journal, with their objects' paths.
     pub sends: Vec<(String, JournalEntry)>,
+    /// Numbers and addresses that people suppressed or had erased.
+    pub suppressions: Vec<SuppressionEntry>,
     /// Replies and reports whose objects are stored.
     pub deliveries: Vec<StoredDelivery>,
 }
@@ -61,6 +65,8 @@ impl Findings {
         let last = last_seal(&mut c).await?.map_or(0, |seal| seal.seal_id);
         let seals = seal_witness(config).read()?.iter().filter(|seal| seal.seal_id > last).count();
         let sends = journal::unknown(&mut c, &storage, since).await?;
+        let vault = vault(config)?;
+        let suppressions = suppression_journal::unknown(&mut c, (&storage, vault.as_ref()), since).await?;
         let tenants = tenants::all(&mut c).await?;
         let deliveries = restored::unknown(&mut c, &storage, &tenants, since).await?;
         drop(c);
@@ -68,8 +74,17 @@ impl Findings {
             Ok((client, lost)) => (Some(client), Ok(lost)),
             Err(error) => (None, Err(format!("{error:#}"))),
         };
-        Ok(Self { access, storage, head, halted, broker, lost, seals, sends, deliveries })
+        Ok(Self { access, storage, head, halted, broker, lost, seals, sends, suppressions, deliveries })
     }
+}
+
+/// `LUCI_MASTER_KEY`, or that of the data folder: without it, suppressions that are not lost may be listed too.
+fn vault(config: &Config) -> anyhow::Result<Option<Vault>> {
+    let key = match &config.master_key {
+        Some(key) => Some(key.clone()),
+        None => existing_master_key(&config.data_dir)?,
+    };
+    Ok(key.as_ref().map(Vault::new).transpose()?)
 }
 
 async fn lost(config: &Config, access: &OperatorAccess) -> anyhow::Result<(async_nats::Client, Vec<LostEvent>)> {

@@ -37,7 +37,7 @@ impl Plan {
                 &json!({"head": found.head, "epoch": found.access.log.epoch(), "halted": found.halted,
                 "lostEvents": {"count": lost.map(<[_]>::len).ok(), "byType": by_type, "error": lost.err()},
                 "seals": found.seals, "sends": {"count": found.sends.len(), "byTenant": by_tenant},
-                "deliveries": found.deliveries.len()}),
+                "suppressions": found.suppressions.len(), "deliveries": found.deliveries.len()}),
             )?;
             return Ok(Outcome::Done);
         }
@@ -71,6 +71,10 @@ impl Plan {
         for (tenant, count) in &by_tenant {
             out::line(&format!("  {count:>8}  {tenant}"))?;
         }
+        let suppressions = found.suppressions.len();
+        out::line(&format!(
+            "suppressions by people that the database does not know: {suppressions}; accepting adds them, as hashes"
+        ))?;
         let deliveries = found.deliveries.len();
         out::line(&format!(
             "replies and reports that the database does not know: {deliveries}; accepting records them, and with them opt-outs"

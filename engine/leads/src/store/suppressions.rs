@@ -1,19 +1,22 @@
 //! Table `suppressions`: phone numbers and e-mail addresses that the tenant must not contact.
 
+mod hashed;
 mod reason;
 
 use std::collections::{HashMap, HashSet};
 
-use luci_config::vault::Vault;
+use luci_config::vault::{ERASED, Vault};
 use luci_schema::{Micros, TenantId};
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
 
-use self::reason::removable;
-use crate::normalise::email;
+use self::{hashed::Hashes, reason::removable};
 
-pub use self::reason::{Kind, MadeBy, Origin, Reason};
+pub use self::{
+    hashed::hashes,
+    reason::{Kind, MadeBy, Origin, Reason},
+};
 
 /// Suppresses a number or address and records what made the suppression. One that is permanent is not replaced, but what a rule
 /// made becomes the carrier's or the keyword's.
@@ -110,22 +113,44 @@ pub async fn add_erased(
     Ok(())
 }
 
-/// The hashes of contacts, in their order.
-struct Hashes {
-    phones: Vec<String>,
-    emails: Vec<String>,
+/// The hashes of all that the tenant has suppressed; without the vault, of what is stored as a hash.
+pub async fn known_hashes(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    vault: Option<&Vault>,
+) -> Result<Vec<String>, sqlx::Error> {
+    let sql = "select kind = 'phone', value from suppressions
+                where tenant_id = $1 and (expires_at is null or expires_at > now())";
+    let rows: Vec<(bool, String)> = sqlx::query_as(sql).bind(tenant).fetch_all(c).await?;
+    let (hashed, readable): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, value)| value.starts_with(ERASED));
+    let mut known: Vec<String> = hashed.into_iter().map(|(_, value)| value).collect();
+    if let Some(vault) = vault {
+        let of =
+            |phones: bool| readable.iter().filter(move |(phone, _)| *phone == phones).map(|(_, value)| value.as_str());
+        known.extend(hashes(vault, tenant, Kind::Phone, &of(true).collect::<Vec<_>>()));
+        known.extend(hashes(vault, tenant, Kind::Email, &of(false).collect::<Vec<_>>()));
+    }
+    Ok(known)
 }
 
-impl Hashes {
-    /// Of addresses that reach one mailbox the hash is the same.
-    fn of(vault: &Vault, tenant: TenantId, (phones, emails): (&[&str], &[&str])) -> Self {
-        let mailboxes: Vec<String> = emails.iter().map(|address| email::key(address)).collect();
-        let mailboxes: Vec<&str> = mailboxes.iter().map(String::as_str).collect();
-        Self {
-            phones: vault.erased_contacts(tenant, "phone", phones),
-            emails: vault.erased_contacts(tenant, "email", &mailboxes),
-        }
-    }
+/// Suppresses what only a hash is known of.
+pub async fn add_hash(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    (kind, hash, reason, expires_at): (Kind, &str, &str, Option<Micros>),
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into suppressions (tenant_id, kind, value, reason, expires_at, source, origin)
+         values ($1, $2, $3, $4, $5, 'person', 'person') on conflict do nothing",
+    )
+    .bind(tenant)
+    .bind(kind.as_str())
+    .bind(hash)
+    .bind(Reason::parse(reason)?.as_str())
+    .bind(expires_at.map(Micros::date_time))
+    .execute(c)
+    .await?;
+    Ok(())
 }
 
 /// The numbers and addresses that are suppressed now, those of erased people among them.

@@ -21,8 +21,12 @@ use luci_config::{
 };
 use luci_leads::{
     read::erased_row::NotInPlace,
-    store::{leads, suppressions},
+    store::{
+        leads,
+        suppressions::{self, Kind, Reason},
+    },
 };
+use luci_messaging::suppression_journal::{self, Decided};
 use luci_schema::{
     ConfigEvent, ErasureId, LeadId, Position, TenantId,
     event::ErasureRequested,
@@ -114,7 +118,7 @@ pub async fn preview(
 pub async fn request(
     c: &mut PgConnection,
     tenant: TenantId,
-    (log, vault): (&Log, &Vault),
+    (log, vault, storage): (&Log, &Vault, &Storage),
     named: &Named,
     by: &By,
     receipt: impl FnOnce(ErasureId) -> Option<NewReceipt>,
@@ -125,6 +129,10 @@ pub async fn request(
     leads::mark_dnc(c, tenant, &person.lead_ids()).await?;
     table::insert(c, tenant, vault, (id, named, &person), &by.actor.to_string()).await?;
     let event = ConfigEvent::ErasureRequested(ErasureRequested { erasure_id: id }).into();
+    for (kind, contacts) in [(Kind::Phone, person.all_phones()), (Kind::Email, person.all_emails())] {
+        let erased = Decided::Suppressed(Reason::Erased, None);
+        suppression_journal::write((storage, vault), tenant, (kind, &contacts), erased).await;
+    }
     let version = tenants::lock(c, tenant).await?;
     let change = Change::after(tenant, version, vec![event]).with_receipt(receipt(id));
     Ok((id, record(log, c, tenant, change, by).await?))

@@ -33,9 +33,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let outcome = |id| json!({"erasureId": id, "status": "pending"});
     let mut tx = app.engine_pool.begin().await?;
     let receipt = |id| command.receipt(digest, &outcome(id));
-    let (id, position) = erasure::request(&mut tx, caller.tenant, (&app.log, &app.vault), &named, &by, receipt)
-        .await
-        .map_err(problem)?;
+    let with = (&app.log, &*app.vault, &app.storage);
+    let (id, position) = erasure::request(&mut tx, caller.tenant, with, &named, &by, receipt).await.map_err(problem)?;
     tx.commit().await?;
     app.log.wake();
     Ok(idempotency::accepted(&outcome(id), position))

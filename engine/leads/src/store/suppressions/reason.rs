@@ -1,10 +1,10 @@
 //! Why a number or address is suppressed, who decided it, and what a person may lift.
 
 use luci_schema::WebhookId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What is suppressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// E.164

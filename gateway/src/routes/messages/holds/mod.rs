@@ -6,7 +6,13 @@ pub mod suppress;
 
 use std::sync::Arc;
 
-use luci_messaging::{recipients, rules::party, store::number_holds::HoldDecision};
+use luci_leads::store::suppressions::{Kind, Reason};
+use luci_messaging::{
+    recipients,
+    rules::party,
+    store::number_holds::HoldDecision,
+    suppression_journal::{self, Decided},
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -28,6 +34,11 @@ async fn decide(app: Arc<App>, caller: Caller, mut request: Request, decision: H
     let mut tx = app.engine_pool.begin().await?;
     let decided = (number.as_str(), decision);
     let position = recipients::decide_hold(&mut tx, caller.tenant, &app.log, decided, &by, receipt).await?;
+    if decision == HoldDecision::Suppressed {
+        let suppressed = Decided::Suppressed(Reason::OptOut, None);
+        let journal = (&app.storage, &*app.vault);
+        suppression_journal::write(journal, caller.tenant, (Kind::Phone, &[&number]), suppressed).await;
+    }
     tx.commit().await?;
     app.log.wake();
     Ok(idempotency::accepted(&outcome, position))

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use luci_leads::store::suppressions::{self, Kind, Reason};
-use luci_messaging::store::send_settings;
+use luci_messaging::{
+    store::send_settings,
+    suppression_journal::{self, Decided},
+};
 use luci_schema::{ConfigEvent, Micros, event::SuppressionChanged};
 use serde::Deserialize;
 use serde_json::json;
@@ -40,6 +43,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let outcome = json!({"status": "suppressed"});
     let changed = SuppressionChanged { reason: body.reason.as_str().into(), rule: None, webhook_id: None };
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
+    let decided = Decided::Suppressed(body.reason, expires_at);
+    suppression_journal::write((&app.storage, &app.vault), caller.tenant, (body.kind, &[&value]), decided).await;
     let mut tx = app.engine_pool.begin().await?;
     suppressions::add(&mut tx, caller.tenant, body.kind, &value, body.reason, expires_at).await?;
     let event = ConfigEvent::SuppressionAdded(changed).into();

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use luci_leads::store::suppressions::{Kind, Removed};
-use luci_messaging::{recipients, store::send_settings};
+use luci_messaging::{
+    recipients,
+    store::send_settings,
+    suppression_journal::{self, Decided},
+};
 use luci_schema::{ConfigEvent, event::SuppressionChanged};
 use serde::Deserialize;
 use serde_json::json;
@@ -25,7 +29,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let outcome = json!({"status": "removed"});
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
     let mut tx = app.engine_pool.begin().await?;
-    let (removed, reason) = recipients::lift(&mut tx, caller.tenant, body.kind, &value).await?;
+    let (removed, reason) = recipients::lift(&mut tx, &app.vault, caller.tenant, body.kind, &value).await?;
     match removed {
         Removed::Absent => return Err(Problem::not_found("suppression").into()),
         Removed::Permanent(reason) => {
@@ -36,6 +40,8 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         }
         Removed::Done => {}
     }
+    let journal = (&app.storage, &*app.vault);
+    suppression_journal::write(journal, caller.tenant, (body.kind, &[&value]), Decided::Lifted).await;
     let event = ConfigEvent::SuppressionRemoved(SuppressionChanged { reason, rule: None, webhook_id: None }).into();
     let position = send_settings::append_to_tenant(&mut tx, caller.tenant, &app.log, event, &by, receipt).await?;
     tx.commit().await?;
