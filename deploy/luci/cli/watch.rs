@@ -1,5 +1,7 @@
 //! Follows a run: progress bars on a terminal, a line for each change elsewhere, or lines of JSON; and a summary at the end.
 
+mod bars;
+
 use std::{
     collections::BTreeMap,
     io::IsTerminal,
@@ -7,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::bars::Bars;
 use super::{
     client::{Api, ApiError},
     out,
@@ -197,62 +199,6 @@ impl Lines {
             elapsed.as_secs()
         ));
         self.last = Some(now);
-    }
-}
-
-/// One bar for each stage, and a line for the run.
-struct Bars {
-    all: MultiProgress,
-    run: ProgressBar,
-    bars: std::cell::RefCell<Vec<ProgressBar>>,
-}
-
-impl Bars {
-    fn new() -> Self {
-        let all = MultiProgress::new();
-        let run = all.add(ProgressBar::new_spinner());
-        let style = ProgressStyle::with_template("{elapsed:>11} {wide_msg}");
-        run.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Self { all, run, bars: std::cell::RefCell::default() }
-    }
-
-    fn show(&self, detail: &Detail) {
-        let mut bars = self.bars.borrow_mut();
-        while bars.len() < detail.stages.len() {
-            let name = detail.stages[bars.len()].name.clone();
-            let style = ProgressStyle::with_template("{prefix:>11} {bar:32} {pos:>8}/{len} {msg}");
-            let bar = self.all.add(ProgressBar::new(0));
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.set_prefix(name);
-            bars.push(bar);
-        }
-        for (bar, stage) in bars.iter().zip(&detail.stages) {
-            let done = stage.metrics.input_count;
-            bar.set_length(detail.run.total_leads.max(done));
-            bar.set_position(done);
-            bar.set_message(stage.message());
-        }
-        let run = &detail.run;
-        let waiting = run.waiting_for.as_ref().map_or_else(String::new, |waiting| format!(", {}", waiting.message));
-        self.run.set_message(format!("{}, ${:.2}{waiting}", run.status, run.cost_micros as f64 / 1e6));
-        if run.ended() {
-            self.run.abandon();
-            bars.iter().for_each(ProgressBar::abandon);
-        }
-    }
-}
-
-impl Stage {
-    fn message(&self) -> String {
-        let total = self.total_blocks.map_or_else(|| "?".to_owned(), |total| total.to_string());
-        let mut message = format!("{}/{total} blocks", self.blocks.completed);
-        if self.metrics.failed_count > 0 {
-            message.push_str(&format!(", {} leads failed", self.metrics.failed_count));
-        }
-        if self.blocks.failed > 0 {
-            message.push_str(&format!(", {} blocks failed", self.blocks.failed));
-        }
-        message
     }
 }
 
