@@ -26,9 +26,9 @@ async fn main() {
             });
         }
     };
-    let mut input = Vec::new();
+    let (mut stdin, mut input) = (tokio::io::stdin(), Vec::new());
     tokio::select! {
         () = accept => {}
-        _ = tokio::io::stdin().read_to_end(&mut input) => {}
+        _ = stdin.read_to_end(&mut input) => {}
     }
 }
