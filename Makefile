@@ -19,9 +19,10 @@ test:
 	@deploy/setup.sh page
 	@deploy/test.sh
 
-# Tests of the object store with a real S3 server inside the test process.
+# Tests of the object store and of uploads with a real S3 server; `make test` runs them too.
 test-s3: setup
-	cargo test -p luci-s3-tests
+	cargo build -p luci-s3-server
+	cargo test -p luci --test main -- --ignored s3::
 
 # Clients generated from the API document, and generated requests (schemathesis), against a sandbox instance.
 api-check:

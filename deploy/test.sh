@@ -38,18 +38,21 @@ command -v node >/dev/null || PATH="$PWD/.tools/node/bin:$PATH"
 step format  cargo fmt --all --check
 # Images, units, manifests, alerts, server configurations, scripts.
 step deploy  deploy/check.sh
-# luci-s3-tests enables features that compile shared crates a second time; `make test-s3` runs it.
-ours="--workspace --exclude luci-s3-tests"
+# With the S3 server, cargo would choose other features of shared crates and compile these a second time.
+ours="--workspace --exclude luci-s3-server"
 step lints   cargo clippy $ours --all-targets --quiet -- -D warnings
 step docs    env RUSTDOCFLAGS="-D warnings" cargo doc $ours --no-deps --quiet
 step tests   cargo test $ours --quiet
+# Of the same packages as above: with another choice, cargo compiles shared crates again, with other features.
+# A bucket of a real S3 server, which is a program of its own.
+step server  cargo build -p luci-s3-server --quiet
+step s3      cargo test $ours --test main --quiet -- --ignored s3::
 # Numbers, records and replies, guided by coverage; a seed, so that one change is judged like another.
 step fuzz    tests/fuzz/run.sh 20 1
 # The clients that the API document gives; the tests have built the program.
 step api     deploy/api/check.sh
 # The example clients of NATS, and their page, which the page tests open.
 step nats    deploy/docs/nats/install.sh
-# Of the same packages as above: with another choice, cargo compiles shared crates again, with other features.
 step clients cargo test $ours --test main --quiet -- --ignored nats::clients::the_
 # Thirteen processes: by itself, on a machine that runs nothing else.
 step chaos   cargo test $ours --test main --quiet -- --ignored --exact chaos::short

@@ -19,6 +19,7 @@ mod nats;
 mod page;
 mod projections;
 mod providers;
+mod s3;
 mod sender;
 mod start;
 mod support;

@@ -3,3 +3,4 @@
 mod instances;
 mod journey;
 mod mistakes;
+mod uploads;

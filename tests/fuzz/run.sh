@@ -10,7 +10,7 @@ for target in numbers records replies; do
     kept=target/fuzz/$target
     mkdir -p "$kept"
     # All packages are named, so that shared crates have the features of the other tests and are not compiled again.
-    cargo test --workspace --exclude luci-s3-tests --quiet --test "fuzz_$target" -- \
+    cargo test --workspace --exclude luci-s3-server --quiet --test "fuzz_$target" -- \
         -max_total_time="$seconds" -seed="$seed" -max_len=2000 -timeout=10 -print_final_stats=1 -verbosity=0 \
         -artifact_prefix="$PWD/$kept-failed-" -dict="$PWD/tests/fuzz/$target.dict" "$PWD/$kept"
 done

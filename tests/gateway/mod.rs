@@ -41,5 +41,6 @@ mod tenancy;
 mod tls;
 mod transport;
 mod triggers;
+pub mod upload_parts;
 mod views;
 mod webhooks;

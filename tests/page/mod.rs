@@ -11,6 +11,7 @@ mod looks;
 mod messy;
 mod restarts;
 mod run;
+mod uploads;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 

@@ -10,6 +10,7 @@
 mod api;
 mod binary;
 mod browser;
+mod bucket;
 mod database;
 mod document;
 mod nats;
@@ -21,6 +22,7 @@ mod wait;
 pub use api::Api;
 pub use binary::{Luci, Servers, command, luci, luci_in, luci_with, output, process, processes_in, signal};
 pub use browser::{Browser, Look, browser};
+pub use bucket::Bucket;
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
 pub use servers::{on_server_thread, search, temp_dir};

@@ -44,6 +44,8 @@ pub struct SystemOptions {
     pub seal_every: Duration,
     /// The broker, if not one of the system's own.
     pub broker: Option<BrokerAccess>,
+    /// The store, if not a folder of the system's own.
+    pub storage: Option<Storage>,
 }
 
 impl Default for SystemOptions {
@@ -59,6 +61,7 @@ impl Default for SystemOptions {
             sandbox_accounts: true,
             seal_every: Duration::from_secs(60),
             broker: None,
+            storage: None,
         }
     }
 }
@@ -100,8 +103,8 @@ pub async fn system_with(mut options: SystemOptions) -> System {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let objects = temp_dir("objects");
-    let storage =
-        Storage::local(objects.clone(), "signing key of a test".to_owned().into(), url.clone()).expect("a store");
+    let folder = || Storage::local(objects.clone(), "signing key of a test".to_owned().into(), url.clone());
+    let storage = options.storage.take().unwrap_or_else(|| folder().expect("a store"));
     let instance = RunId::generate().to_string();
     let sealing = SealerOptions { every: options.seal_every, ..SealerOptions::owned_by(&instance, seal_key()) };
     let setup = Setup {

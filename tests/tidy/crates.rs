@@ -61,7 +61,7 @@ const CRATES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("luci-fuzz", "tests/fuzz", &["luci-leads", "luci-messaging"]),
-    ("luci-s3-tests", "tests/s3", &["luci-schema", "luci-storage"]),
+    ("luci-s3-server", "tests/s3_server", &[]),
 ];
 
 /// The run core: plain functions over plain data.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use bytes::Bytes;
 use futures::TryStreamExt;
 use reqwest::{Method, Response, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +14,9 @@ use crate::{
     config::{Config, MissingSetting},
     local::{Credentials, InstanceFile},
 };
+
+/// What is read or sent at once of an upload.
+const PIECE: usize = 256 << 10;
 
 /// The gateway's URL and an API key.
 #[derive(Debug, Clone)]
@@ -31,6 +35,11 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    /// The problem's machine-readable kind, like `parts-missing`; `None` when the response has no problem document.
+    pub fn kind(&self) -> Option<&str> {
+        self.problem["type"].as_str()?.rsplit(':').next()
+    }
+
     /// With the problem's detail: `409 Conflict: the run is paused`.
     pub fn detailed(&self) -> String {
         match self.problem["detail"].as_str() {
@@ -143,15 +152,41 @@ impl Api {
         let file_handle =
             tokio::fs::File::open(file).await.with_context(|| format!("cannot read {}", file.display()))?;
         let size = file_handle.metadata().await?.len();
-        let bytes = ReaderStream::with_capacity(file_handle, 256 * 1024);
+        let bytes = ReaderStream::with_capacity(file_handle, PIECE);
         let bytes = bytes.inspect_ok(move |chunk| on_bytes(u64::try_from(chunk.len()).unwrap_or(u64::MAX)));
+        self.put_signed(url, &[("content-type", content_type)], size, reqwest::Body::wrap_stream(bytes)).await
+    }
+
+    /// Sends a part to its signed URL; `on_bytes` is called with the size of each piece that was sent.
+    pub async fn put_part(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        part: Bytes,
+        on_bytes: impl Fn(u64) + Send + Sync + 'static,
+    ) -> anyhow::Result<()> {
+        let size = part.len() as u64;
+        let pieces = (0..part.len()).step_by(PIECE).map(move |at| part.slice(at..part.len().min(at + PIECE)));
+        let pieces = pieces.map(move |piece| {
+            on_bytes(piece.len() as u64);
+            Ok::<_, std::io::Error>(piece)
+        });
+        self.put_signed(url, headers, size, reqwest::Body::wrap_stream(futures::stream::iter(pieces))).await
+    }
+
+    async fn put_signed(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        size: u64,
+        body: reqwest::Body,
+    ) -> anyhow::Result<()> {
         // Without our key: the store is not the gateway, and the URL is signed.
-        let request =
-            self.http.put(url).header(header::CONTENT_LENGTH, size).header(header::CONTENT_TYPE, content_type);
-        let sent = request.body(reqwest::Body::wrap_stream(bytes)).send().await;
+        let request = self.http.put(url).header(header::CONTENT_LENGTH, size);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         // Without the URL: its signature is a secret.
-        let response = sent.map_err(reqwest::Error::without_url).context("the upload to the store failed")?;
-        checked(response).await?;
+        let sent = request.body(body).send().await.map_err(reqwest::Error::without_url);
+        checked(sent.context("the upload to the store failed")?).await?;
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use super::{
     out::{self, Format},
     run,
     run_options::Options,
+    upload_parts,
 };
 use crate::{config::Config, process::telemetry};
 
@@ -177,7 +178,8 @@ fn described(import: &Value) -> Vec<String> {
     lines
 }
 
-/// Creates an upload, sends the file, and completes the upload. Returns the completed import.
+/// Creates an upload, sends the file, and completes the upload; a large file goes in parts, and continues an upload that was
+/// interrupted. Returns the completed import.
 /// `name` is the file's own by default.
 pub async fn upload(api: &Api, file: &std::path::Path, name: Option<&str>, layout: &Value) -> anyhow::Result<Value> {
     let own = file.file_name().with_context(|| format!("{} has no file name", file.display()))?.to_string_lossy();
@@ -185,12 +187,17 @@ pub async fn upload(api: &Api, file: &std::path::Path, name: Option<&str>, layou
     let metadata = tokio::fs::metadata(file).await.with_context(|| format!("cannot read {}", file.display()))?;
     anyhow::ensure!(metadata.is_file(), "{} is not a file", file.display());
     anyhow::ensure!(metadata.len() > 0, "{} is empty", file.display());
+    let bar = bar(metadata.len());
+    if metadata.len() > upload_parts::MORE_THAN {
+        let import = upload_parts::upload(api, (file, name, metadata.len()), layout, &bar).await;
+        bar.finish_and_clear();
+        return import;
+    }
     let request = json!({"fileName": name, "sizeBytes": metadata.len(), "contentType": "text/csv"});
     let upload = api.post("/api/uploads", &request).await?;
     let text = |name: &str| upload[name].as_str().map(str::to_owned);
     let import = text("importId").context("the gateway's response lacks `importId`")?;
     let url = text("url").context("the gateway's response lacks `url`")?;
-    let bar = bar(metadata.len());
     let progress = bar.clone();
     api.upload(&url, file, "text/csv", move |bytes| progress.inc(bytes)).await?;
     bar.finish_and_clear();
@@ -202,6 +209,6 @@ fn bar(bytes: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("     upload {bar:32} {bytes:>8}/{total_bytes}");
+    let style = ProgressStyle::with_template("     upload {bar:32} {bytes:>8}/{total_bytes} {eta}");
     ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -40,6 +40,7 @@ mod storage;
 mod suppression;
 mod tenant;
 mod up;
+mod upload_parts;
 mod version;
 mod watch;
 mod webhook;

@@ -160,7 +160,7 @@ impl Storage {
         }
         let bytes = match self.0.signing {
             Signing::Local { .. } => Bytes::from_static(&[0; PROBE_BYTES]),
-            Signing::S3(_) => Bytes::from_static(b"-"),
+            Signing::S3(..) => Bytes::from_static(b"-"),
         };
         let put = self.objects().put(&Path::from(PROBE), PutPayload::from_bytes(bytes)).await;
         put.map(drop).map_err(|error| fault_of(&error.into(), StoreFault::ReadOnly))

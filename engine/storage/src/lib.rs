@@ -5,6 +5,7 @@
 
 mod artifact;
 mod health;
+mod parts;
 mod presign;
 mod read;
 #[cfg(test)]
@@ -31,11 +32,13 @@ use object_store::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
+use url::Url;
 
 pub use crate::artifact::ArtifactWriter;
 pub use crate::health::StoreFault;
 use crate::health::StoreState;
-pub use crate::presign::{BlobAccess, BlobRefused, SignedUrl};
+pub use crate::parts::{ArrivedPart, PartPlan, PartedUpload, StagedPart};
+pub use crate::presign::{BlobAccess, BlobRefused, SignedUrl, checksum_header};
 pub use crate::upload::{UploadExpected, UploadRefused, media_type, same_media_type};
 pub use crate::verify::VerifiedObject;
 pub use crate::versions::CurrentObject;
@@ -132,8 +135,12 @@ struct Inner {
 }
 
 enum Signing {
-    Local { key: SecretString, public_url: String },
-    S3(Arc<AmazonS3>),
+    Local {
+        key: SecretString,
+        public_url: String,
+    },
+    /// With the endpoint's URL.
+    S3(Arc<AmazonS3>, String),
 }
 
 impl fmt::Debug for Storage {
@@ -155,6 +162,7 @@ impl Storage {
 
     /// A bucket. Connects at the first use; the process must have a default rustls provider.
     pub fn s3(config: S3Config) -> Result<Self, StorageError> {
+        let url = config.endpoint.clone().unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", config.region));
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(config.bucket)
             .with_region(config.region)
@@ -168,7 +176,18 @@ impl Storage {
             builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
         }
         let s3 = Arc::new(builder.build().map_err(|error| StorageError::Setup(error.to_string()))?);
-        Ok(Self(Arc::new(Inner { objects: s3.clone(), signing: Signing::S3(s3), state: StoreState::default() }), None))
+        Ok(Self(
+            Arc::new(Inner { objects: s3.clone(), signing: Signing::S3(s3, url), state: StoreState::default() }),
+            None,
+        ))
+    }
+
+    /// The URL of the bucket's server, without a path; `None` for the local store, whose URLs are the gateway's.
+    pub fn bucket_origin(&self) -> Option<String> {
+        match &self.0.signing {
+            Signing::Local { .. } => None,
+            Signing::S3(_, url) => Some(Url::parse(url).ok()?.origin().ascii_serialization()),
+        }
     }
 
     fn state(&self) -> &StoreState {
@@ -183,7 +202,7 @@ impl Storage {
     fn attributes(&self, content_type: &str) -> Attributes {
         match self.0.signing {
             Signing::Local { .. } => Attributes::new(),
-            Signing::S3(_) => Attributes::from_iter([(Attribute::ContentType, content_type.to_owned())]),
+            Signing::S3(..) => Attributes::from_iter([(Attribute::ContentType, content_type.to_owned())]),
         }
     }
 

@@ -3,15 +3,18 @@
 
 use std::time::Duration;
 
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
-use luci_schema::{Micros, object_key::ObjectKey};
+use luci_schema::{Micros, event::ObjectDigest, object_key::ObjectKey};
 use object_store::signer::{HeaderName, HeaderValue, Method, SignedUrlOptions, Signer};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use url::{Url, form_urlencoded};
 
-use crate::{Signing, Storage, StorageError, path};
+use crate::{Signing, StagedPart, Storage, StorageError, path};
 
+/// By which S3 compares what it is sent; a presigned URL fixes the value.
+const CHECKSUM_HEADER: &str = "x-amz-checksum-sha256";
 /// The longest validity that S3 allows.
 const MAX_VALID: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -27,8 +30,8 @@ pub struct SignedUrl {
 /// What a valid URL of the local store allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlobAccess {
-    /// PUT of a body with this content type and at most `max_bytes` bytes.
-    Upload { key: ObjectKey, content_type: String, max_bytes: u64 },
+    /// PUT of a body with this content type, at most `max_bytes` bytes, and this SHA-256 (lower hex) if there is one.
+    Upload { key: ObjectKey, content_type: String, max_bytes: u64, checksum: Option<String> },
     /// GET; `disposition` is the value of Content-Disposition.
     Download { object_path: String, disposition: String },
 }
@@ -58,21 +61,40 @@ impl Storage {
         max_bytes: u64,
         valid: Duration,
     ) -> Result<SignedUrl, StorageError> {
+        self.sign_put(key, &Grant::Upload { content_type, max_bytes, checksum: None }, valid).await
+    }
+
+    /// A URL to put this content and no other. Both stores compare its SHA-256 before they take it, so the size is fixed too; an
+    /// S3 store that does not know the header is found out when the parts are joined.
+    pub async fn part_url(
+        &self,
+        part: &StagedPart,
+        content_type: &str,
+        valid: Duration,
+    ) -> Result<SignedUrl, StorageError> {
+        let ObjectDigest { size_bytes: max_bytes, checksum } = &part.digest;
+        let grant = Grant::Upload { content_type, max_bytes: *max_bytes, checksum: Some(checksum) };
+        self.sign_put(&part.key, &grant, valid).await
+    }
+
+    async fn sign_put(&self, key: &ObjectKey, grant: &Grant<'_>, valid: Duration) -> Result<SignedUrl, StorageError> {
         let (valid, expires_at) = clamp(valid);
+        let headers = grant.headers();
         let url = match &self.0.signing {
             Signing::Local { key: secret, public_url } => {
-                let grant = Grant::Upload { content_type, max_bytes };
-                local_url(secret, public_url, &key.to_string(), expires_at, &grant)?
+                local_url(secret, public_url, &key.to_string(), expires_at, grant)?
             }
-            Signing::S3(s3) => {
-                let value = HeaderValue::from_str(content_type)
-                    .map_err(|_| StorageError::Setup("a content type is not a valid header value".into()))?;
-                let options =
-                    SignedUrlOptions::new().with_signed_header(HeaderName::from_static("content-type"), value);
+            Signing::S3(s3, _) => {
+                let mut options = SignedUrlOptions::new();
+                for (name, value) in &headers {
+                    let value = HeaderValue::from_str(value)
+                        .map_err(|_| StorageError::Setup(format!("`{name}` is not a valid header value")))?;
+                    options = options.with_signed_header(HeaderName::from_static(name), value);
+                }
                 s3.signed_url_opts(Method::PUT, &path(&key.to_string())?, valid, &options).await?.into()
             }
         };
-        let headers = vec![("content-type".into(), content_type.into())];
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Ok(SignedUrl { url, method: "PUT", expires_at, headers })
     }
 
@@ -89,7 +111,7 @@ impl Storage {
             Signing::Local { key, public_url } => {
                 local_url(key, public_url, object_path, expires_at, &Grant::Download { file_name })?
             }
-            Signing::S3(s3) => {
+            Signing::S3(s3, _) => {
                 let query = [("response-content-disposition", disposition(file_name))];
                 let options = SignedUrlOptions::new().with_query(query);
                 s3.signed_url_opts(Method::GET, &at, valid, &options).await?.into()
@@ -120,10 +142,11 @@ impl Storage {
             return Err(BlobRefused::Expired);
         }
         Ok(match grant {
-            Grant::Upload { content_type, max_bytes } => BlobAccess::Upload {
+            Grant::Upload { content_type, max_bytes, checksum } => BlobAccess::Upload {
                 key: object_path.parse().map_err(|_| BlobRefused::Signature)?,
                 content_type: content_type.into(),
                 max_bytes,
+                checksum: checksum.map(str::to_owned),
             },
             Grant::Download { file_name } => {
                 BlobAccess::Download { object_path: object_path.into(), disposition: disposition(file_name) }
@@ -133,8 +156,18 @@ impl Storage {
 }
 
 enum Grant<'a> {
-    Upload { content_type: &'a str, max_bytes: u64 },
+    Upload { content_type: &'a str, max_bytes: u64, checksum: Option<&'a str> },
     Download { file_name: &'a str },
+}
+
+impl Grant<'_> {
+    /// The headers that the request must have.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        let Grant::Upload { content_type, checksum, .. } = self else { return Vec::new() };
+        let content_type = ("content-type", (*content_type).to_owned());
+        let checksum = checksum.and_then(checksum_header).map(|value| (CHECKSUM_HEADER, value));
+        std::iter::once(content_type).chain(checksum).collect()
+    }
 }
 
 /// The query of a signed URL: known parameters, each at most once.
@@ -143,6 +176,7 @@ struct SignedQuery {
     exp: i64,
     content_type: Option<String>,
     max: Option<u64>,
+    checksum: Option<String>,
     name: Option<String>,
     sig: String,
 }
@@ -159,6 +193,7 @@ impl SignedQuery {
                 "exp" => signed.exp = value.parse().ok()?,
                 "type" => signed.content_type = Some(value.into_owned()),
                 "max" => signed.max = Some(value.parse().ok()?),
+                "sha256" => signed.checksum = Some(value.into_owned()),
                 "name" => signed.name = Some(value.into_owned()),
                 "sig" => signed.sig = value.into_owned(),
                 _ => return None,
@@ -169,9 +204,12 @@ impl SignedQuery {
     }
 
     fn grant(&self, method: &str) -> Option<Grant<'_>> {
+        let checksum = self.checksum.as_deref();
         match (method, &self.content_type, self.max, &self.name) {
-            ("PUT", Some(content_type), Some(max_bytes), None) => Some(Grant::Upload { content_type, max_bytes }),
-            ("GET" | "HEAD", None, None, Some(file_name)) => Some(Grant::Download { file_name }),
+            ("PUT", Some(content_type), Some(max_bytes), None) => {
+                Some(Grant::Upload { content_type, max_bytes, checksum })
+            }
+            ("GET" | "HEAD", None, None, Some(file_name)) if checksum.is_none() => Some(Grant::Download { file_name }),
             _ => None,
         }
     }
@@ -189,11 +227,12 @@ fn mac(key: &SecretString, object_path: &str, exp: i64, grant: &Grant<'_>) -> Hm
     // HMAC takes a key of any length.
     #[allow(clippy::expect_used)]
     let mut mac = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()).expect("any length");
-    let (verb, first, second) = match grant {
-        Grant::Upload { content_type, max_bytes } => ("PUT", *content_type, max_bytes.to_string()),
-        Grant::Download { file_name } => ("GET", *file_name, String::new()),
+    let (verb, first, second, third) = match grant {
+        Grant::Upload { content_type, max_bytes, checksum } => ("PUT", *content_type, max_bytes.to_string(), *checksum),
+        Grant::Download { file_name } => ("GET", *file_name, String::new(), None),
     };
-    for field in ["luci-blob-1", verb, object_path, &exp.to_string(), first, &second] {
+    let exp = exp.to_string();
+    for field in ["luci-blob-1", verb, object_path, &exp, first, &second].into_iter().chain(third) {
         mac.update(&(field.len() as u64).to_be_bytes());
         mac.update(field.as_bytes());
     }
@@ -219,14 +258,22 @@ fn local_url(
     let mut query = url.query_pairs_mut();
     query.append_pair("exp", &exp.to_string());
     match grant {
-        Grant::Upload { content_type, max_bytes } => {
-            query.append_pair("type", content_type).append_pair("max", &max_bytes.to_string())
+        Grant::Upload { content_type, max_bytes, checksum } => {
+            query.append_pair("type", content_type).append_pair("max", &max_bytes.to_string());
+            query.extend_pairs(checksum.map(|checksum| ("sha256", checksum)));
         }
-        Grant::Download { file_name } => query.append_pair("name", file_name),
-    };
+        Grant::Download { file_name } => {
+            query.append_pair("name", file_name);
+        }
+    }
     query.append_pair("sig", &sig);
     drop(query);
     Ok(url.into())
+}
+
+/// The value of `x-amz-checksum-sha256` for a SHA-256 in hex; `None` if it is none.
+pub fn checksum_header(checksum: &str) -> Option<String> {
+    hex::decode(checksum).ok().map(|digest| BASE64.encode(digest))
 }
 
 /// The Content-Disposition of a file name: characters with a meaning in headers or shells become `_`.

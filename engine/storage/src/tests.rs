@@ -157,7 +157,12 @@ async fn a_signed_url_allows_its_request_until_it_expires() {
     assert_eq!(path, key.to_string());
     assert_eq!(
         storage.blob_access("PUT", &path, &query),
-        Ok(BlobAccess::Upload { key: key.clone(), content_type: "text/csv; charset=utf-8".into(), max_bytes: 100 })
+        Ok(BlobAccess::Upload {
+            key: key.clone(),
+            content_type: "text/csv; charset=utf-8".into(),
+            max_bytes: 100,
+            checksum: None
+        })
     );
     assert_eq!(storage.blob_access("GET", &path, &query), Err(BlobRefused::Signature));
     assert_eq!(
@@ -200,6 +205,33 @@ async fn every_change_of_a_signed_url_is_refused() {
     let elsewhere = tempfile::tempdir().unwrap();
     let other_key = Storage::local(elsewhere.path().into(), "another key".into(), "http://127.0.0.1:1".into()).unwrap();
     assert_eq!(other_key.blob_access("PUT", &path, &query), Err(BlobRefused::Signature));
+}
+
+#[tokio::test]
+async fn the_url_of_a_part_is_bound_to_its_content() {
+    let (_dir, storage) = store();
+    let (tenant, import) = (TenantId::generate(), ImportId::generate());
+    let (checksum, other) = ("a1".repeat(32), "b2".repeat(32));
+    let digest = ObjectDigest { size_bytes: 7, checksum: checksum.clone() };
+    let part = StagedPart::new(tenant, import, 2, digest).unwrap();
+    let signed = storage.part_url(&part, "text/csv", Storage::UPLOAD_VALID).await.unwrap();
+    let sent = checksum_header(&checksum).unwrap();
+    assert_eq!(signed.headers[1], ("x-amz-checksum-sha256".to_owned(), sent));
+    let (path, query) = parts(&signed.url);
+    let access = BlobAccess::Upload {
+        key: part.key.clone(),
+        content_type: "text/csv".into(),
+        max_bytes: 7,
+        checksum: Some(checksum.clone()),
+    };
+    assert_eq!(storage.blob_access("PUT", &path, &query), Ok(access));
+    for (path, query) in [
+        (path.clone(), query.replace(&checksum, &other)),
+        (path.clone(), query.replace(&format!("&sha256={checksum}"), "")),
+        (path.replace("/2_", "/3_"), query.clone()),
+    ] {
+        assert_eq!(storage.blob_access("PUT", &path, &query), Err(BlobRefused::Signature), "{path}?{query}");
+    }
 }
 
 #[tokio::test]

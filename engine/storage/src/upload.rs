@@ -31,13 +31,17 @@ pub enum UploadRefused {
     ContentType { expected: String, found: String },
     #[error("the upload has SHA-256 {found}, {expected} was announced")]
     Checksum { expected: String, found: String },
+    #[error("{} of the parts have not arrived: {numbers:?}", .numbers.len())]
+    PartsMissing { numbers: Vec<u32> },
+    #[error("part {number} is not what was announced, and was removed; send it again")]
+    PartDiffers { number: u32 },
     #[error(transparent)]
     Store(#[from] StorageError),
 }
 
 impl UploadExpected {
     /// Compares what is known of an object without reading it.
-    fn compare(&self, size_bytes: u64, content_type: Option<String>) -> Result<(), UploadRefused> {
+    pub(crate) fn compare(&self, size_bytes: u64, content_type: Option<String>) -> Result<(), UploadRefused> {
         if size_bytes > self.max_bytes {
             return Err(UploadRefused::TooLarge { found: size_bytes, max: self.max_bytes });
         }

@@ -69,6 +69,10 @@ impl ObjectWriter {
 
     async fn send(&mut self, part: Vec<u8>) -> Result<(), StorageError> {
         self.count(&part);
+        self.put_part(part).await
+    }
+
+    async fn put_part(&mut self, part: Vec<u8>) -> Result<(), StorageError> {
         let parts = match &mut self.parts {
             Some(parts) => parts,
             none => {
@@ -88,24 +92,34 @@ impl ObjectWriter {
     }
 
     /// Makes the object visible; replaces an object of the same key.
-    pub async fn finish(mut self) -> Result<Written, StorageError> {
+    pub async fn finish(self) -> Result<Written, StorageError> {
+        Ok(self.finish_if(|_| true).await?.0)
+    }
+
+    /// Makes the object visible if it is what is wanted; else nothing is, and an object of the same key stays. Returns what was
+    /// written, and whether it is visible.
+    pub async fn finish_if(mut self, wanted: impl FnOnce(&Written) -> bool) -> Result<(Written, bool), StorageError> {
         let last = std::mem::take(&mut self.buffer);
+        self.count(&last);
+        let checksum = hex::encode(std::mem::take(&mut self.hash).finalize());
+        let written = Written { size_bytes: self.size_bytes, checksum };
+        if !wanted(&written) {
+            return Ok((written, false));
+        }
         if self.parts.is_some() {
             if !last.is_empty() {
-                self.send(last).await?;
+                self.put_part(last).await?;
             }
             if let Some(parts) = &mut self.parts {
                 parts.complete().await?;
             }
             self.parts = None;
         } else {
-            self.count(&last);
             self.storage.check_folder()?;
             let options = PutOptions { attributes: self.storage.attributes(&self.content_type), ..Default::default() };
             self.storage.objects().put_opts(&path(&self.object_path)?, PutPayload::from(last), options).await?;
         }
-        let checksum = hex::encode(std::mem::take(&mut self.hash).finalize());
-        Ok(Written { size_bytes: self.size_bytes, checksum })
+        Ok((written, true))
     }
 }
 

@@ -224,15 +224,27 @@ impl From<UploadRefused> for Problem {
         match (upload_code(&refused), refused) {
             (Some(code), _) => Self::invalid("file", reason).with("code", code),
             (None, UploadRefused::Store(error)) => error.into(),
+            (None, UploadRefused::PartsMissing { numbers }) => parts_missing(reason, numbers),
+            (None, UploadRefused::PartDiffers { number }) => parts_missing(reason, vec![number]),
             (None, _) => Self::new(StatusCode::CONFLICT, "not-uploaded", "Nothing was uploaded yet").detail(reason),
         }
     }
 }
 
+/// They may still arrive: the upload stays open.
+fn parts_missing(reason: String, numbers: Vec<u32>) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "parts-missing", "Parts of the upload are missing")
+        .detail(reason)
+        .with("missing", numbers)
+}
+
 /// The code of a file that differs from the announced one; `None` when it may still arrive.
 pub fn upload_code(refused: &UploadRefused) -> Option<&'static str> {
     match refused {
-        UploadRefused::Missing | UploadRefused::Store(_) => None,
+        UploadRefused::Missing
+        | UploadRefused::PartsMissing { .. }
+        | UploadRefused::PartDiffers { .. }
+        | UploadRefused::Store(_) => None,
         UploadRefused::TooLarge { .. } => Some("too_large"),
         UploadRefused::Size { .. } => Some("size_differs"),
         UploadRefused::ContentType { .. } => Some("content_type_differs"),

@@ -87,6 +87,17 @@ pub static ROUTES: &[Route] = &[
     post("/api/uploads", "announceUpload", Right::Operate, |a, c, r| {
         Box::pin(imports::announce_upload::handle(a, c, r))
     }),
+    read("/api/uploads", "listOpenUploads", |a, c, r| Box::pin(imports::parts::open::handle(a, c, r))),
+    post("/api/uploads/multipart", "announceUploadInParts", Right::Operate, |a, c, r| {
+        Box::pin(imports::parts::announce::handle(a, c, r))
+    }),
+    read("/api/uploads/{importId}", "getUpload", |a, c, r| Box::pin(imports::parts::status::handle(a, c, r))),
+    delete("/api/uploads/{importId}", "abortUpload", Right::Operate, |a, c, r| {
+        Box::pin(imports::parts::abort::handle(a, c, r))
+    }),
+    post("/api/uploads/{importId}/parts", "signUploadParts", Right::Operate, |a, c, r| {
+        Box::pin(imports::parts::urls::handle(a, c, r))
+    }),
     post("/api/uploads/{importId}/complete", "completeUpload", Right::Operate, |a, c, r| {
         Box::pin(imports::complete_upload::handle(a, c, r))
     }),

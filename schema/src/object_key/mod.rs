@@ -55,6 +55,9 @@ pub enum ObjectLocation {
     /// `staging/{import_id}`: where the client puts an upload. Completing it copies the object to the import's key; nothing else
     /// reads it.
     Staging { import_id: ImportId },
+    /// `staging/{import_id}/{number}_{hash}`: one part of an upload in parts, the first is 1. The hash is of its content, so that
+    /// what is at the key is what the part's URL was signed for.
+    StagedPart { import_id: ImportId, number: u32, content: ContentHash },
     /// `pipelines/{run_id}/artifacts/{type}_{unix}_{art_id}_{hash}.ndjson`; keys of older releases have no hash. Two attempts
     /// of a block have the same artifact id, so only the hash keeps one from overwriting what the other wrote.
     Artifact { run_id: RunId, artifact_type: Word, unix: u64, artifact_id: ArtifactId, content: Option<ContentHash> },
@@ -91,6 +94,16 @@ impl ObjectKey {
         Self::new(tenant_id, ObjectLocation::Staging { import_id })
     }
 
+    /// Where the client puts one part of the upload of an import.
+    pub const fn staged_part(tenant_id: TenantId, import_id: ImportId, number: u32, content: ContentHash) -> Self {
+        Self::new(tenant_id, ObjectLocation::StagedPart { import_id, number, content })
+    }
+
+    /// The folder of the parts of an upload, with a slash at the end.
+    pub fn staged_parts_of(tenant_id: TenantId, import_id: ImportId) -> String {
+        format!("{tenant_id}/staging/{import_id}/")
+    }
+
     /// The folder of a run's artifacts, with a slash at the end.
     pub fn artifacts_of(tenant_id: TenantId, run_id: RunId) -> String {
         format!("{tenant_id}/pipelines/{run_id}/artifacts/")
@@ -108,6 +121,7 @@ impl fmt::Display for ObjectLocation {
         match self {
             Self::Import { day, import_id, file } => write!(f, "imports/{day}/{import_id}_{file}"),
             Self::Staging { import_id } => write!(f, "staging/{import_id}"),
+            Self::StagedPart { import_id, number, content } => write!(f, "staging/{import_id}/{number}_{content}"),
             Self::Artifact { run_id, artifact_type, unix, artifact_id, content } => {
                 write!(f, "pipelines/{run_id}/artifacts/{artifact_type}_{unix}_{artifact_id}")?;
                 content.as_ref().map_or(Ok(()), |hash| write!(f, "_{hash}"))?;
@@ -139,6 +153,15 @@ fn strip<'a>(text: &'a str, ending: &'static str) -> Result<&'a str, KeyError> {
 
 fn cut<'a>(text: &'a str, joiner: char, expected: &'static str) -> Result<(&'a str, &'a str), KeyError> {
     text.split_once(joiner).ok_or_else(|| KeyError::part(expected, text))
+}
+
+fn staged_part(import_id: &str, name: &str) -> Result<ObjectLocation, KeyError> {
+    let (number, content) = cut(name, '_', "`{number}_{hash}`")?;
+    let number = id("the number of a part, from 1", number)?;
+    if number == 0 {
+        return Err(KeyError::part("the number of a part, from 1", name));
+    }
+    Ok(ObjectLocation::StagedPart { import_id: id("an import id", import_id)?, number, content: content.parse()? })
 }
 
 /// `import_` and 26 characters, then `_` and the file.
@@ -206,6 +229,7 @@ impl FromStr for ObjectKey {
         let place = match below {
             ["imports", day, rest] => import(day, rest)?,
             ["staging", import_id] => ObjectLocation::Staging { import_id: id("an import id", import_id)? },
+            ["staging", import_id, name] => staged_part(import_id, name)?,
             ["pipelines", run, "artifacts", name] => artifact(run, name)?,
             ["sectors", sector_id, name] => sector(sector_id, name)?,
             ["templates", channel, name] => {

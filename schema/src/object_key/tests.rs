@@ -22,6 +22,7 @@ fn golden() -> Vec<String> {
         format!("{t}/ai/gianna/sess_{U}/context.v2_final.json"),
         format!("{t}/webhooks/signalhouse/2026-11-22/wh_{U}.json"),
         format!("{t}/staging/import_{U}"),
+        format!("{t}/staging/import_{U}/12_0123456789abcdef0123456789abcdef"),
     ]
     .to_vec()
 }
@@ -56,6 +57,10 @@ fn built_keys_have_the_golden_text() {
     assert_eq!(ObjectKey::new(tenant, import).to_string(), golden()[0]);
     let staging = ObjectKey::staging(tenant, format!("import_{U}").parse().unwrap());
     assert_eq!(staging.to_string(), golden()[11]);
+    let (import, hash) = (format!("import_{U}").parse().unwrap(), "0123456789abcdef".repeat(4));
+    let part = ObjectKey::staged_part(tenant, import, 12, ContentHash::of(&hash).unwrap());
+    assert_eq!(part.to_string(), golden()[12]);
+    assert!(golden()[12].starts_with(&ObjectKey::staged_parts_of(tenant, import)));
     assert_eq!(MonthOf::of(at).to_string(), "2026-11");
 }
 
@@ -89,6 +94,9 @@ fn a_second_key_of_an_object_or_one_outside_its_tenant_is_refused() {
         format!("{t}/recordings/2026-13/call_{U}.mp3"),
         format!("tenant_{}/recordings/2026-11/call_{U}.mp3", U.to_lowercase()),
         format!("{t}/staging/import_{U}/x"),
+        format!("{t}/staging/import_{U}/0_0123456789abcdef0123456789abcdef"),
+        format!("{t}/staging/import_{U}/01_0123456789abcdef0123456789abcdef"),
+        format!("{t}/staging/import_{U}/1_0123456789abcdef"),
         format!("{t}/staging/{U}"),
         format!("{t}/secrets/2026-11/call_{U}.mp3"),
     ] {
@@ -143,6 +151,11 @@ fn place() -> impl Strategy<Value = ObjectLocation> {
             3 => ObjectLocation::Template { channel: TemplateChannel::Email, template_id: TemplateId::from_ulid(u) },
             4 => ObjectLocation::Recording { month: MonthOf::of(at), call_id: CallId::from_ulid(u) },
             5 => ObjectLocation::Report { report_type: word, day, report_id: ReportId::from_ulid(u), extension: other },
+            6 if flag => ObjectLocation::StagedPart {
+                import_id: ImportId::from_ulid(u),
+                number: u32::try_from(u.0 >> 96).unwrap_or(0).max(1),
+                content: ContentHash::of(&format!("{:032x}", u.0)).unwrap(),
+            },
             6 => ObjectLocation::Staging { import_id: ImportId::from_ulid(u) },
             7 => ObjectLocation::Ai { worker: word, session_id: SessionId::from_ulid(u), name },
             _ => ObjectLocation::Webhook { provider: word, day, webhook_id: WebhookId::from_ulid(u) },

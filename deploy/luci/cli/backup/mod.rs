@@ -129,5 +129,6 @@ async fn copy_objects(storage: &Storage, to: &std::path::Path) -> anyhow::Result
 }
 
 fn is_staging(object_path: &str) -> bool {
-    object_path.parse::<ObjectKey>().is_ok_and(|key| matches!(key.place, ObjectLocation::Staging { .. }))
+    let staged = |place| matches!(place, ObjectLocation::Staging { .. } | ObjectLocation::StagedPart { .. });
+    object_path.parse::<ObjectKey>().is_ok_and(|key| staged(key.place))
 }

@@ -76,7 +76,7 @@ pub(super) async fn rewritten(
                 Left::Same
             }
         }
-        ObjectLocation::Staging { .. } => match read().await? {
+        ObjectLocation::Staging { .. } | ObjectLocation::StagedPart { .. } => match read().await? {
             // It was copied to the import's key, or never will be.
             Some(bytes) if person.is_in(&String::from_utf8_lossy(&bytes)) => Left::Nothing,
             _ => Left::Same,
@@ -202,7 +202,7 @@ pub(super) async fn records(
     };
     let mut found = Vec::new();
     match &key.place {
-        ObjectLocation::Template { .. } | ObjectLocation::Staging { .. } => {}
+        ObjectLocation::Template { .. } | ObjectLocation::Staging { .. } | ObjectLocation::StagedPart { .. } => {}
         ObjectLocation::Recording { call_id, .. } => {
             found.extend(person.calls.contains(&call_id.to_string()).then(|| Value::from("a recorded call")));
         }

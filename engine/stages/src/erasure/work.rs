@@ -192,7 +192,9 @@ impl Eraser<'_> {
     /// Rows that repeat what their object said.
     async fn describe(&self, c: &mut PgConnection, tenant: TenantId, one: &Rewritten) -> Result<(), ErasureError> {
         match &one.key.place {
-            ObjectLocation::Import { import_id, .. } | ObjectLocation::Staging { import_id } => {
+            ObjectLocation::Import { import_id, .. }
+            | ObjectLocation::Staging { import_id }
+            | ObjectLocation::StagedPart { import_id, .. } => {
                 imports::clear_preview(c, tenant, *import_id).await?;
             }
             ObjectLocation::Webhook { webhook_id, .. } => {

@@ -62,7 +62,10 @@ fn is_older(place: &ObjectLocation, before: Micros) -> bool {
         | ObjectLocation::Report { day, .. }
         | ObjectLocation::Sector { day, .. } => *day < Day::of(before),
         ObjectLocation::Recording { month, .. } => *month < MonthOf::of(before),
-        ObjectLocation::Staging { .. } | ObjectLocation::Template { .. } | ObjectLocation::Ai { .. } => false,
+        ObjectLocation::Staging { .. }
+        | ObjectLocation::StagedPart { .. }
+        | ObjectLocation::Template { .. }
+        | ObjectLocation::Ai { .. } => false,
     }
 }
 

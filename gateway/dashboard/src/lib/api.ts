@@ -16,11 +16,14 @@ export type Session = Schemas['Session']
 export class Refused extends Error {
   readonly status: number
   readonly requestId?: string
+  /** Machine-readable, like `parts-missing`. */
+  readonly kind?: string
   readonly fields: { field?: string; reason?: string }[]
   constructor(status: number, problem: Partial<Schemas['Problem']>) {
     super(problem.detail || problem.title || `The server responded with status ${status}.`)
     this.status = status
     this.requestId = problem.requestId
+    this.kind = problem.type?.split(':').pop()
     this.fields = problem.errors ?? []
   }
 }

@@ -5,41 +5,25 @@ import { FileUp } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { Bar } from '../components/status'
 import { Button, Dialog, Field, Problem } from '../components/ui'
-import { client, command, ok, Refused, type Schemas, sentence } from '../lib/api'
+import { client, command, ok, type Schemas, sentence } from '../lib/api'
 import { parseCsv } from '../lib/csv'
 import { bytes, count, money, provider, span, title, words } from '../lib/format'
 import { useSettled } from '../lib/hooks'
 import { useSession } from '../lib/session'
 import { startedHere } from '../lib/started'
 import { toast } from '../lib/toast'
+import { type Imported, type Progress, type Summary, uploadFile } from '../lib/upload'
+import { OpenUpload } from './open-upload'
 import { useSectors } from './use-runs'
 
-type Summary = { rows: number; malformedRows: number; columns: number; mapping: Record<string, string>; encoding: string; delimiter: string; sizeBytes: number; lineageOf?: string }
-type Imported = { importId: string; fileName: string; rows: number; summary: Summary; position: number }
-type Upload = { file: File; percent: number; imported?: Imported; error?: string; head: string[]; samples: string[][] }
+type Upload = { file: File; progress: Progress; imported?: Imported; error?: string; head: string[]; samples: string[][] }
 
-/** Sends a file and reports how much of it has left. */
-function send(file: File, onProgress: (percent: number) => void, signal: AbortSignal): Promise<Imported> {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest()
-    request.open('POST', `/api/imports?fileName=${encodeURIComponent(file.name)}`)
-    request.setRequestHeader('content-type', 'text/csv')
-    request.upload.onprogress = (event) => onProgress(event.total ? (event.loaded / event.total) * 100 : 0)
-    request.onerror = () => reject(new TypeError('The upload was interrupted.'))
-    request.onload = () => {
-      let answer: unknown = {}
-      try {
-        answer = JSON.parse(request.responseText)
-      } catch {
-        // Not ours: the page of a proxy.
-      }
-      if (request.status < 300) resolve(answer as Imported)
-      else reject(new Refused(request.status, answer as Partial<Schemas['Problem']>))
-    }
-    signal.addEventListener('abort', () => request.abort())
-    request.send(file)
-  })
-}
+/** What the line below the file says. */
+const saying = ({ state, percent, continued }: Progress) =>
+  state === 'checking' ? 'checking the file…'
+    : state === 'counting' ? 'counting the rows…'
+      : state === 'waiting' ? `paused at ${Math.floor(percent)}%: no connection. It goes on by itself.`
+        : `${Math.floor(percent)}%${continued ? ', continued' : ''}`
 
 /** Header and first rows, read in the browser: which column is which is the server's answer. */
 async function samplesOf(file: File): Promise<{ head: string[]; samples: string[][] }> {
@@ -83,11 +67,11 @@ export function NewRun({ onClose, sector }: { onClose: () => void; sector?: stri
     const control = new AbortController()
     abort.current = control
     setError(undefined)
-    setUpload({ file, percent: 0, head: [], samples: [] })
+    setUpload({ file, progress: { state: 'checking', percent: 0 }, head: [], samples: [] })
     const part = (change: Partial<Upload>) => !control.signal.aborted && setUpload((old) => old && { ...old, ...change })
     try {
       part(await samplesOf(file))
-      part({ imported: await send(file, (percent) => part({ percent }), control.signal), percent: 100 })
+      part({ imported: await uploadFile(file, (progress) => part({ progress }), control.signal) })
     } catch (problem) {
       part({ error: sentence(problem) })
     }
@@ -135,7 +119,8 @@ export function NewRun({ onClose, sector }: { onClose: () => void; sector?: stri
               <span className="text-xs text-ink3">{upload ? `${bytes(upload.file.size)} · choose another` : 'UTF-8 or Windows-1252; comma, semicolon, tab or bar'}</span>
               <input id="file" type="file" accept=".csv,text/csv,.txt" className="sr-only" onChange={(e) => choose(e.target.files?.[0])} />
             </label>
-            {upload && !imported && !upload.error && <div className="mt-2 flex items-center gap-3 text-xs text-ink2"><Bar state="running" percent={upload.percent} label="Upload" className="h-1.5 flex-1" />{upload.percent < 100 ? `${Math.round(upload.percent)}%` : 'counting the rows…'}</div>}
+            {upload && !imported && !upload.error && <div className="mt-2 flex items-center gap-3 text-xs text-ink2"><Bar state={upload.progress.state === 'waiting' ? 'paused' : 'running'} percent={upload.progress.percent} label="Upload" className="h-1.5 flex-1" /><span id="upload-progress" data-state={upload.progress.state}>{saying(upload.progress)}</span></div>}
+            {!upload && <OpenUpload />}
             {upload?.error && <div role="alert" id="upload-problem" data-state-of="failed" className="state mt-2 flex items-center gap-3 rounded-lg px-3 py-2"><span className="flex-1">{upload.error}</span><Button small className="text-ink" onClick={() => choose(upload.file)}>Try again</Button></div>}
             {imported && <Mapping upload={upload} summary={imported.summary} />}
           </div>

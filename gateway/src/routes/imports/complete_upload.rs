@@ -15,7 +15,7 @@ use luci_leads::{
     },
 };
 use luci_schema::{ImportId, Micros, object_key::ObjectKey};
-use luci_storage::{UploadExpected, UploadRefused};
+use luci_storage::{StorageError, UploadExpected, UploadRefused};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
         HandlerResult,
         imports::{
             get,
+            parts::parted,
             read_options::{self, CountError, OptionsBody},
             record::record,
         },
@@ -91,7 +92,7 @@ async fn complete(
     }
     tx.commit().await?;
     app.log.wake();
-    remove(app, &staging_key(import, caller).to_string()).await;
+    remove_staged(app, caller, import).await;
     Ok(())
 }
 
@@ -164,7 +165,7 @@ async fn verify(
     }
 }
 
-/// Copies the upload from its staging key, once: later calls find the copy.
+/// Copies the upload from its staging key, or joins its parts, once: later calls find the copy.
 async fn take(
     app: &App,
     caller: &Caller,
@@ -176,7 +177,12 @@ async fn take(
     if !imports::lock_pending(&mut tx, caller.tenant, import.id).await.map_err(Problem::from)? {
         return Err(UploadFailure::Ended);
     }
-    let taken = app.storage.take_upload(&staging_key(import, caller), key, expected).await;
+    // Again, now that no other call changes it.
+    let found = imports::get(&mut tx, caller.tenant, import.id).await.map_err(Problem::from)?;
+    let taken = match parted(caller.tenant, found.as_ref().unwrap_or(import))? {
+        Some(upload) => app.storage.join_parts(&upload, key, expected).await,
+        None => app.storage.take_upload(&staging_key(import, caller), key, expected).await,
+    };
     tx.rollback().await.map_err(Problem::from)?;
     taken.map_err(upload_failure)
 }
@@ -198,8 +204,7 @@ async fn reject(app: &App, caller: &Caller, import: &Import, error: &ImportError
     let rejected = imports::reject(&mut c, caller.tenant, import.id, error, Micros::now()).await?;
     drop(c);
     if rejected {
-        remove(app, &import.object_path).await;
-        remove(app, &staging_key(import, caller).to_string()).await;
+        remove_objects(app, caller, import).await;
     }
     Ok(rejected)
 }
@@ -208,9 +213,24 @@ fn staging_key(import: &Import, caller: &Caller) -> ObjectKey {
     ObjectKey::staging(caller.tenant, import.id)
 }
 
-/// What cannot be removed now, the sweeper removes when the URL has expired.
-async fn remove(app: &App, object_path: &str) {
-    if let Err(error) = app.storage.delete(object_path).await {
+/// Removes all objects of an upload that was rejected.
+pub async fn remove_objects(app: &App, caller: &Caller, import: &Import) {
+    removed(app.storage.delete(&import.object_path).await, &import.object_path);
+    remove_staged(app, caller, import).await;
+}
+
+async fn remove_staged(app: &App, caller: &Caller, import: &Import) {
+    let staging = staging_key(import, caller).to_string();
+    let result = match import.parts {
+        Some(_) => app.storage.remove_parts(caller.tenant, import.id).await,
+        None => app.storage.delete(&staging).await,
+    };
+    removed(result, &staging);
+}
+
+/// What cannot be removed now, the sweeper removes when the upload has expired.
+fn removed(result: Result<(), StorageError>, object_path: &str) {
+    if let Err(error) = result {
         tracing::warn!(%error, object = object_path, "object of an ended upload not removed");
     }
 }

@@ -8,5 +8,7 @@ pub mod create;
 pub mod csv_file;
 pub mod get;
 pub mod list;
+pub mod new_upload;
+pub mod parts;
 pub mod read_options;
 pub mod record;

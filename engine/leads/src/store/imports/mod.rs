@@ -7,10 +7,10 @@ use luci_schema::{ImportId, Micros};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    queries::{StagedUpload, get, layout, list, staged},
+    queries::{OpenUpload, StagedUpload, get, layout, list, open_uploads, staged},
     writes::{
-        begin, clear_preview, complete, complete_counted, correct_layout, expire_staged, fix_layout, lock_pending,
-        reject, staging_removed,
+        announce_parts, begin, begin_in_parts, clear_preview, complete, complete_counted, correct_layout,
+        expire_staged, fix_layout, lock_pending, reject, staging_removed,
     },
 };
 use crate::read::{
@@ -48,6 +48,8 @@ pub struct Import {
     pub object_path: String,
     /// Whether the client puts the file to a staging key. It does not in imports of one call, nor in older ones.
     pub staged: bool,
+    /// How the client puts it; `None`: in one request.
+    pub parts: Option<UploadParts>,
     pub status: ImportStatus,
     pub content_type: String,
     pub size_bytes: Option<u64>,
@@ -63,6 +65,16 @@ pub struct Import {
     pub created_by: String,
     pub created_at: Micros,
     pub completed_at: Option<Micros>,
+}
+
+/// The parts of an upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadParts {
+    /// Size of each part but the last.
+    pub part_bytes: u64,
+    /// SHA-256 of the part that counts under each number, lower hex, beginning with number 1; shorter than the upload when no URL
+    /// was asked for the last ones.
+    pub checksums: Vec<Option<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,6 +28,48 @@ pub async fn begin(c: &mut PgConnection, tenant: TenantId, new: &NewImport) -> R
     Ok(())
 }
 
+/// Adds a pending import that the client puts in parts of this size.
+pub async fn begin_in_parts(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    new: &NewImport,
+    part_bytes: u64,
+) -> Result<(), sqlx::Error> {
+    begin(c, tenant, new).await?;
+    sqlx::query("update imports set part_bytes = $3, part_checksums = '{}' where tenant_id = $1 and id = $2")
+        .bind(tenant)
+        .bind(new.id)
+        .bind(i64::try_from(part_bytes).unwrap_or(i64::MAX))
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// Sets which content counts under these part numbers; false when the import is not pending.
+pub async fn announce_parts(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    id: ImportId,
+    parts: &[(u32, String)],
+) -> Result<bool, sqlx::Error> {
+    let number = |(number, _): &(u32, String)| i32::try_from(*number).unwrap_or(i32::MAX);
+    let (numbers, checksums): (Vec<i32>, Vec<&str>) = parts.iter().map(|part| (number(part), part.1.as_str())).unzip();
+    let done = sqlx::query(
+        "update imports set part_checksums = (
+             select array_agg(coalesce(announced.checksum, part_checksums[n]) order by n)
+               from generate_series(1, greatest(cardinality(part_checksums), (select max(a) from unnest($3::int[]) a))) n
+               left join unnest($3::int[], $4::text[]) as announced (number, checksum) on announced.number = n)
+          where tenant_id = $1 and id = $2 and status = 'pending' and part_bytes is not null",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(numbers)
+    .bind(checksums)
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Completes a pending import; false when it is not pending.
 pub async fn complete(
     c: &mut PgConnection,
@@ -145,13 +187,20 @@ pub async fn lock_pending(c: &mut PgConnection, tenant: TenantId, id: ImportId) 
     Ok(found.is_some())
 }
 
-/// Rejects the uploads that were announced before `before` and never completed; returns how many.
-pub async fn expire_staged(c: &mut PgConnection, before: Micros, error: &ImportError) -> Result<u64, sqlx::Error> {
+/// Rejects the uploads that were announced before `before`, those in parts before `parts_before`, and never completed; returns
+/// how many.
+pub async fn expire_staged(
+    c: &mut PgConnection,
+    (before, parts_before): (Micros, Micros),
+    error: &ImportError,
+) -> Result<u64, sqlx::Error> {
     let expired = sqlx::query(
-        "update imports set status = 'rejected', error = $2, completed_at = now()
-          where staged and staging_removed_at is null and status = 'pending' and created_at < $1",
+        "update imports set status = 'rejected', error = $3, completed_at = now()
+          where staged and staging_removed_at is null and status = 'pending'
+            and created_at < case when part_bytes is null then $1 else $2 end",
     )
     .bind(before.date_time())
+    .bind(parts_before.date_time())
     .bind(sqlx::types::Json(error))
     .execute(c)
     .await?;

@@ -47,8 +47,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
         Selection::OutsideObject => return Err(outside(size).into()),
     };
     let headers = response.headers_mut();
-    let kind = if object_path.ends_with(".ndjson") { "application/x-ndjson" } else { "application/octet-stream" };
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&object_path)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     headers.typed_insert(AcceptRanges::bytes());
     headers.typed_insert(LastModified::from(validators.modified));
@@ -59,6 +58,18 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
         headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
     Ok(response)
+}
+
+/// What a bucket stores with the objects; a folder has only their names.
+fn content_type(object_path: &str) -> &'static str {
+    match object_path.rsplit('.').next() {
+        Some("ndjson") => "application/x-ndjson",
+        Some("csv") => "text/csv",
+        Some("json") => "application/json",
+        Some("mp3") => "audio/mpeg",
+        Some("pdf") => "application/pdf",
+        _ => "application/octet-stream",
+    }
 }
 
 fn validators(stored: &StoredObject) -> Validators {

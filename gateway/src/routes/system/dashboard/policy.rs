@@ -1,4 +1,5 @@
-//! The content security policy of the dashboard: our own files and our own WebSocket, and nothing else.
+//! The content security policy of the dashboard: our own files, our own WebSocket, the bucket to which the page uploads, and nothing
+//! else.
 
 use url::Url;
 
@@ -11,10 +12,11 @@ pub fn policy(app: &App, request: &Request) -> String {
     let mut hosts: Vec<String> = public.into_iter().chain(request.header("host").and_then(plain)).collect();
     hosts.dedup();
     let sockets: String = hosts.iter().map(|host| format!(" {socket}://{host}")).collect();
+    let bucket = app.storage.bucket_origin().map(|origin| format!(" {origin}")).unwrap_or_default();
     let upgrade = if app.options.tls { "; upgrade-insecure-requests" } else { "" };
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-         connect-src 'self'{sockets}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'{upgrade}"
+         connect-src 'self'{sockets}{bucket}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'{upgrade}"
     )
 }
 

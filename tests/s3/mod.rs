@@ -1,16 +1,22 @@
-//! The store on S3: whole objects, parts, presigned addresses, as on a local folder.
+//! The store on S3, with a real server: whole objects, parts, presigned addresses, as on a local folder.
+//!
+//! Needs the program `luci-s3-server`, so it is left out of a plain `cargo test`; `make test` builds it.
+
+mod equal_answers;
+mod uploads;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use luci_s3_tests::Bucket;
 use luci_schema::{
     ArtifactId, ImportId, Micros, RunId, TenantId,
     object_key::{Day, FileName, ObjectKey, ObjectLocation},
 };
 use luci_storage::{BlobRefused, Storage, UploadExpected, UploadRefused};
 use sha2::{Digest, Sha256};
+
+use crate::support::{Bucket, eventually};
 
 fn import_key() -> ObjectKey {
     let day = Day::of(Micros::now());
@@ -19,6 +25,7 @@ fn import_key() -> ObjectKey {
 }
 
 #[tokio::test]
+#[ignore = "needs luci-s3-server; make test runs it"]
 async fn an_artifact_reads_back_from_s3_and_no_attempt_overwrites_another() {
     let bucket = Bucket::new().await;
     let (tenant, run, id) = (TenantId::generate(), RunId::generate(), ArtifactId::generate());
@@ -45,6 +52,7 @@ async fn an_artifact_reads_back_from_s3_and_no_attempt_overwrites_another() {
 }
 
 #[tokio::test]
+#[ignore = "needs luci-s3-server; make test runs it"]
 async fn a_large_object_goes_to_s3_in_parts_and_is_read_from_any_offset() {
     let bucket = Bucket::new().await;
     let key = import_key();
@@ -63,22 +71,14 @@ async fn a_large_object_goes_to_s3_in_parts_and_is_read_from_any_offset() {
     }
 }
 
-/// Checks until the condition holds; panics after ten seconds.
-async fn eventually(condition: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let end = std::time::Instant::now() + Duration::from_secs(10);
-    while !holds().await {
-        assert!(std::time::Instant::now() < end, "not within 10 s: {condition}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-}
-
 /// Files that the server keeps for uploads under way.
 fn parts(bucket: &Bucket) -> usize {
-    let entries = std::fs::read_dir(bucket.folder.path()).expect("the store's folder");
+    let entries = std::fs::read_dir(&bucket.folder).expect("the store's folder");
     entries.filter(|entry| entry.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().contains(".upload"))).count()
 }
 
 #[tokio::test]
+#[ignore = "needs luci-s3-server; make test runs it"]
 async fn an_abandoned_upload_leaves_no_object() {
     let bucket = Bucket::new().await;
     let key = import_key();
@@ -97,6 +97,7 @@ async fn put(url: &str, content_type: &str, body: &'static str) -> u16 {
 }
 
 #[tokio::test]
+#[ignore = "needs luci-s3-server; make test runs it"]
 async fn presigned_addresses_hold_to_key_type_and_time() {
     let bucket = Bucket::new().await;
     let (key, other) = (import_key(), import_key());
@@ -130,6 +131,7 @@ fn expected(text: &str, content_type: &str) -> UploadExpected {
 }
 
 #[tokio::test]
+#[ignore = "needs luci-s3-server; make test runs it"]
 async fn a_url_that_is_used_again_does_not_change_what_was_verified() {
     let bucket = Bucket::new().await;
     let storage = &bucket.storage;
@@ -150,6 +152,7 @@ async fn a_url_that_is_used_again_does_not_change_what_was_verified() {
 }
 
 #[tokio::test]
+#[ignore = "needs luci-s3-server; make test runs it"]
 async fn an_upload_to_s3_is_compared_with_what_was_announced() {
     let bucket = Bucket::new().await;
     let storage = &bucket.storage;
