@@ -13,6 +13,7 @@ mod evidence;
 mod flow;
 mod gateway;
 mod issuer;
+mod legacy;
 mod log;
 mod nats;
 mod page;

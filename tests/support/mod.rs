@@ -22,6 +22,7 @@ pub use api::Api;
 pub use binary::{Luci, Servers, command, luci, luci_in, luci_with, output, process, processes_in, signal};
 pub use browser::{Browser, Look, browser};
 pub use database::{Database, database, empty_database};
+pub use document::check_status;
 pub use nats::{Nats, nats};
 pub use servers::{on_server_thread, search, temp_dir};
 pub use system::{MASTER_KEY, System, SystemOptions, seal_key, system_with, vault};
