@@ -1,6 +1,7 @@
 //! The routes of the older platform as its clients call them, and its objects in the store.
 
 mod buckets;
+mod migration;
 mod objects;
 mod properties;
 mod uploads;
