@@ -43,8 +43,8 @@ ours="--workspace --exclude luci-s3-server"
 step lints   cargo clippy $ours --all-targets --quiet -- -D warnings
 step docs    env RUSTDOCFLAGS="-D warnings" cargo doc $ours --no-deps --quiet
 step tests   cargo test $ours --quiet
-# Of the same packages as above: with another choice, cargo compiles shared crates again, with other features.
-# A bucket of a real S3 server, which is a program of its own.
+# A bucket of a real S3 server, which is a program of its own. Each later step of tests is of the same packages as above: with another
+# choice, cargo compiles shared crates again, with other features.
 step server  cargo build -p luci-s3-server --quiet
 step s3      cargo test $ours --test main --quiet -- --ignored s3::
 # Numbers, records and replies, guided by coverage; a seed, so that one change is judged like another.

@@ -14,6 +14,7 @@ mod flow;
 mod frames;
 mod gateway;
 mod issuer;
+mod legacy;
 mod log;
 mod nats;
 mod page;

@@ -131,7 +131,13 @@ pub fn created(mut outcome: Value) -> Value {
     outcome
 }
 
-/// 202, or 201 for what `created` made, with the outcome and the position of its last event.
+/// The outcome of a command of the older platform: it is answered with 200, also when it is repeated.
+pub fn answered(mut outcome: Value) -> Value {
+    outcome[STATUS_FIELD] = StatusCode::OK.as_u16().into();
+    outcome
+}
+
+/// 202, 200 for what `answered` made, or 201 for what `created` made, with the outcome and the position of its last event.
 pub fn accepted(outcome: &Value, position: Position) -> Response {
     let mut body = outcome.clone();
     let mut status = StatusCode::ACCEPTED;

@@ -35,7 +35,7 @@ use luci_messaging::carriers::{CarrierAccounts, SendersConfig};
 use luci_providers::{ProviderName, descriptor::Limits};
 use luci_runs::issue::Issuer;
 use luci_schema::{
-    Micros, Position,
+    Micros, Position, TenantId,
     log::{Log, Snapshots},
 };
 use luci_storage::Storage;
@@ -87,6 +87,8 @@ pub struct Options {
     pub proxies: Proxies,
     /// The size limit of an upload, in bytes.
     pub upload_limit: u64,
+    /// The tenant that may read what the older platform left in the store (`LUCI_LEGACY_TENANT`).
+    pub legacy_tenant: Option<TenantId>,
     /// How long a read waits for the required position.
     pub read_timeout: Duration,
     /// Interval between heartbeats of a stream.
@@ -113,6 +115,7 @@ impl Default for Options {
             rate_limits: RateLimitOptions::default(),
             proxies: Proxies::None,
             upload_limit: Storage::UPLOAD_MAX_BYTES,
+            legacy_tenant: None,
             read_timeout: Duration::from_secs(2),
             heartbeat: Duration::from_secs(5),
             public_url: None,

@@ -1,7 +1,7 @@
 //! A person is erased from everything that is stored, and nobody else is.
 
 mod columns;
-mod fixture;
+pub mod fixture;
 mod killed;
 mod retention;
 

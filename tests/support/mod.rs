@@ -24,6 +24,7 @@ pub use binary::{Luci, Servers, command, luci, luci_in, luci_with, output, proce
 pub use browser::{Browser, Look, browser};
 pub use bucket::Bucket;
 pub use database::{Database, database, empty_database};
+pub use document::check_status;
 pub use nats::{Nats, nats};
 pub use servers::{on_server_thread, search, temp_dir};
 pub use system::{MASTER_KEY, System, SystemOptions, seal_key, system_with, vault};

@@ -13,7 +13,6 @@ const MENTIONS: [&str; 8] =
 /// Tables that are not written in exactly one file, and why.
 const NOT_WRITTEN_ONCE: &[(&str, &str)] = &[
     ("epochs", "an operator begins one, by an SQL function"),
-    ("legacy_objects", "nothing records legacy objects yet"),
     ("logins", "an operator makes one, by an SQL function"),
     ("personal_data", "a migration that adds a column says what an erasure does with it"),
     ("provider_prices", "prices are facts of the providers: migrations write them"),

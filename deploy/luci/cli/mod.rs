@@ -21,6 +21,7 @@ mod ids;
 mod import;
 mod key;
 mod lead;
+mod legacy_migration;
 mod message;
 mod migrate;
 mod nats;
@@ -145,7 +146,7 @@ enum Command {
     /// Show and set how long objects are kept
     #[command(subcommand)]
     Retention(retention::Retention),
-    /// Compare stored objects with what was recorded
+    /// Compare stored objects with what was recorded, and migrate those of the older platform
     #[command(subcommand)]
     Storage(storage::Storage),
     /// Print the configuration of a shared nats-server: a user for each role, and how clients get in

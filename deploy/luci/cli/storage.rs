@@ -1,5 +1,5 @@
 //! `luci storage`: compares stored objects with what was recorded of them: those of a run through the API, or all of them as
-//! operator.
+//! operator; and migrates objects of the older platform.
 
 use clap::Subcommand;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -13,6 +13,7 @@ use super::{
     Outcome,
     audit::seals::operator_store,
     client::{Api, ApiError},
+    legacy_migration::MigrateLegacy,
     out::{self, Format},
     projections::OperatorAccess,
 };
@@ -31,14 +32,16 @@ pub enum Storage {
         #[command(flatten)]
         format: Format,
     },
+    /// Copy what the older platform left in the store below its tenant, as operator; nothing is moved or deleted
+    MigrateLegacy(MigrateLegacy),
 }
 
 impl Storage {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
-        let Self::Check { run, format } = self;
-        match run {
-            Some(run) => check(&Api::find(config)?, &run, format).await,
-            None => check_everything(config, format).await,
+        match self {
+            Self::Check { run: Some(run), format } => check(&Api::find(config)?, &run, format).await,
+            Self::Check { run: None, format } => check_everything(config, format).await,
+            Self::MigrateLegacy(migrate) => migrate.run(config).await,
         }
     }
 }

@@ -18,6 +18,7 @@ use std::{
 pub use edge::EdgeConfig;
 use luci_messaging::carriers::SendersConfig;
 use luci_providers::ProvidersConfig;
+use luci_schema::TenantId;
 pub use nats::NatsConfig;
 pub use reader::{ConfigError, ConfigErrors, MissingSetting, VariableReader};
 pub use search::{Search, search, search_variables};
@@ -54,6 +55,8 @@ pub struct Config {
     pub instance: Option<String>,
     /// `LUCI_UPLOAD_MAX_BYTES`: the largest CSV that can be uploaded; default 100 MB.
     pub upload_max_bytes: Option<NonZeroU64>,
+    /// `LUCI_LEGACY_TENANT`: the tenant that owns what the older platform left in the store; default none.
+    pub legacy_tenant: Option<TenantId>,
     /// `LUCI_RATE_LIMIT_KEY`, `LUCI_PROXIES`, `LUCI_TLS_CERT` and the like: limits, proxies and TLS of the gateway.
     pub edge: EdgeConfig,
     /// `LUCI_APOLLO_KEY` and the like: outside providers.
@@ -132,6 +135,7 @@ impl Config {
             seal_bucket: StoreAddress::of_seals(&mut reader),
             instance: reader.text("LUCI_INSTANCE"),
             upload_max_bytes: reader.parsed("LUCI_UPLOAD_MAX_BYTES", "a number of bytes, 1 or more"),
+            legacy_tenant: reader.parsed("LUCI_LEGACY_TENANT", "the id of a tenant (`tenant_` and 26 characters)"),
             edge: edge::read(&mut reader),
             providers: providers::read(&mut reader),
             senders: SendersConfig::default(),
@@ -267,6 +271,14 @@ mod tests {
         ];
         assert_eq!(names, expected);
         assert!(!errors.to_string().contains("hunter2"), "{errors}");
+    }
+
+    #[test]
+    fn the_legacy_tenant_is_an_id() {
+        let id = TenantId::generate();
+        let tenant = |text: &str| read(&[("LUCI_LEGACY_TENANT", text)]).map(|config| config.legacy_tenant);
+        assert_eq!(tenant(&id.to_string()).expect("an id"), Some(id));
+        assert!(tenant("acme").expect_err("a name").to_string().contains("LUCI_LEGACY_TENANT"));
     }
 
     #[test]

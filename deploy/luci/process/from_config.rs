@@ -43,6 +43,7 @@ pub fn gateway_options(config: &Config) -> anyhow::Result<luci_gateway::Options>
         proxies: config.edge.proxies,
         senders: config.senders.clone(),
         sandbox: config.sandbox,
+        legacy_tenant: config.legacy_tenant,
         upload_limit: config.upload_max_bytes.map_or(defaults.upload_limit, NonZeroU64::get),
         ..defaults
     })

@@ -44,6 +44,18 @@ impl SectorIndex {
             .or_else(|| Some((prefix(nation, sic)?, AssignmentRule::NationPrefix)));
         found.map_or(assignment(None, AssignmentRule::Unassigned), |(id, rule)| assignment(Some(id), rule))
     }
+
+    /// The sector of a SIC code alone: a nationwide one before one of a state, the whole code before a prefix. Of several states
+    /// the first in the alphabet counts.
+    pub fn of_sic(&self, sic: &str) -> Option<SectorId> {
+        let mut states: Vec<&String> = self.by_state.keys().collect();
+        // The key of nationwide sectors is empty, and so the first.
+        states.sort_unstable();
+        let codes = |find: fn(Codes<'_>, &str) -> Option<SectorId>| {
+            states.iter().find_map(|state| find(self.by_state.get(*state), sic))
+        };
+        codes(exact).or_else(|| codes(prefix))
+    }
 }
 
 type Codes<'a> = Option<&'a HashMap<String, SectorId>>;
@@ -98,6 +110,11 @@ mod tests {
         assert_eq!(assigned("1731", "TX"), ("us-trades", AssignmentRule::NationPrefix, 60));
         assert_eq!(assigned("1521", "TX"), ("-", AssignmentRule::Unassigned, 0));
         assert_eq!(assigned("", "NY"), ("-", AssignmentRule::Unassigned, 0));
+        let of_sic =
+            |sic: &str| index.of_sic(sic).and_then(|id| sectors.iter().find(|one| one.0 == id)).map(|one| one.1.0);
+        assert_eq!(of_sic("1711"), Some("us-plumbers"));
+        assert_eq!(of_sic("1731"), Some("us-trades"), "nationwide before a longer prefix of one state");
+        assert_eq!(of_sic("1521"), None);
         let explicit = sectors[2].0;
         let assignment = index.assign(&lead("", ""), Some(explicit));
         assert_eq!((assignment.sector_id, assignment.rule), (Some(explicit), AssignmentRule::Run));

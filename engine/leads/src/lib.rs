@@ -8,6 +8,7 @@ pub mod enrich;
 pub mod failed_leads;
 pub mod ingest;
 pub mod lead;
+pub mod legacy;
 pub mod normalise;
 pub mod read;
 pub mod results;

@@ -4,6 +4,7 @@
 //! folder does not fsync each object: artifacts can be rebuilt from the inputs in the log.
 
 mod artifact;
+mod folders;
 mod health;
 mod parts;
 mod presign;

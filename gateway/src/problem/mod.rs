@@ -49,6 +49,12 @@ impl Problem {
         self
     }
 
+    /// The same with another status: routes of the older platform keep theirs.
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     pub fn status(&self) -> StatusCode {
         self.status
     }

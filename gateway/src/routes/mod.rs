@@ -5,6 +5,7 @@ mod config;
 mod dispatch;
 mod imports;
 mod leads;
+mod legacy;
 mod live;
 mod messages;
 mod path_match;
@@ -19,6 +20,7 @@ use config::{automations, blueprints, keys, providers, scoring_profiles, views, 
 use http::Method;
 use imports::blobs;
 use leads::sectors;
+use legacy::property_bucket;
 use luci_config::Right;
 use messages::{drafts, holds, sending, suppressions, templates, unread_webhooks};
 use route::{delete, get, patch, post, public, put, read};
@@ -120,6 +122,25 @@ pub static ROUTES: &[Route] = &[
     post("/api/leads", "createLeads", Right::Operate, |a, c, r| Box::pin(leads::create::handle(a, c, r))),
     read("/api/leads/{leadId}", "getLead", |a, c, r| Box::pin(leads::get::handle(a, c, r))),
     patch("/api/leads/{leadId}", "updateLead", Right::Operate, |a, c, r| Box::pin(leads::update::handle(a, c, r))),
+    // legacy
+    post("/api/datalake/import", "importDatalake", Right::Operate, |a, c, r| {
+        Box::pin(legacy::datalake_import::handle(a, c, r))
+    }),
+    read("/api/buckets/sectors/upload", "getBucket", |a, c, r| Box::pin(legacy::sector_status::handle(a, c, r))),
+    post("/api/buckets/sectors/upload", "uploadToBucket", Right::Operate, |a, c, r| {
+        Box::pin(legacy::sector_upload::handle(a, c, r))
+    }),
+    read("/api/property/bucket", "listPropertyBuckets", |a, c, r| Box::pin(property_bucket::get::handle(a, c, r))),
+    post("/api/property/bucket", "createPropertyBucket", Right::Operate, |a, c, r| {
+        Box::pin(property_bucket::create::handle(a, c, r))
+    }),
+    put("/api/property/bucket", "updatePropertyBucket", Right::Operate, |a, c, r| {
+        Box::pin(property_bucket::update::handle(a, c, r))
+    }),
+    delete("/api/property/bucket", "removePropertyBucket", Right::Administer, |a, c, r| {
+        Box::pin(property_bucket::remove::handle(a, c, r))
+    }),
+    read("/api/legacy/objects", "getLegacyObject", |a, c, r| Box::pin(legacy::get_object::handle(a, c, r))),
     // streams
     read("/api/streams/{streamId}/events", "listStreamEvents", |a, c, r| Box::pin(streams::events::handle(a, c, r))),
     // people

@@ -8,6 +8,27 @@ use crate::store::sectors::Sector;
 /// The name of the set in events.
 pub const NAME: &str = "sic-1987/1";
 
+/// The groups of sectors; a slug is `us-{group}-{trade}`.
+pub const GROUPS: [&str; 17] = [
+    "automotive",
+    "business-brokers-pe",
+    "business-services",
+    "construction-contractors",
+    "education-training",
+    "financial-services",
+    "healthcare-medical",
+    "hotels-hospitality",
+    "manufacturing",
+    "personal-services",
+    "professional-services",
+    "property-associated",
+    "real-estate",
+    "recreation-entertainment",
+    "restaurants-food",
+    "retail-stores",
+    "transportation-logistics",
+];
+
 const DATA: &[u8] = include_bytes!("../../data/sectors.csv");
 
 /// The set, with fresh ids. Invalid records are left out; a test ensures that there are none.
@@ -32,26 +53,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-
-    const GROUPS: [&str; 17] = [
-        "automotive",
-        "business-brokers-pe",
-        "business-services",
-        "construction-contractors",
-        "education-training",
-        "financial-services",
-        "healthcare-medical",
-        "hotels-hospitality",
-        "manufacturing",
-        "personal-services",
-        "professional-services",
-        "property-associated",
-        "real-estate",
-        "recreation-entertainment",
-        "restaurants-food",
-        "retail-stores",
-        "transportation-logistics",
-    ];
 
     #[test]
     fn the_set_is_complete_and_no_code_is_in_two_sectors() {

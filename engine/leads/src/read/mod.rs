@@ -1,6 +1,7 @@
 //! Reading leads: CSV bytes to rows, rows to raw leads, JSON of an API call to leads.
 
 mod address_columns;
+pub mod contact_stats;
 pub mod csv_row;
 pub mod csv_text;
 pub mod encoding;

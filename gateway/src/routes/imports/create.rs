@@ -94,7 +94,7 @@ async fn ingest(
 }
 
 /// Deletes the file unless the import exists: a commit may have succeeded although its result was lost.
-async fn delete_file(app: &App, caller: &Caller, new: &NewImport) -> Result<(), Problem> {
+pub async fn delete_file(app: &App, caller: &Caller, new: &NewImport) -> Result<(), Problem> {
     let mut c = app.engine_pool.acquire().await?;
     if imports::get(&mut c, caller.tenant, new.id).await?.is_none() {
         app.storage.delete(&new.object_path).await?;
@@ -103,7 +103,7 @@ async fn delete_file(app: &App, caller: &Caller, new: &NewImport) -> Result<(), 
 }
 
 /// Stores the file and counts it in one pass. A file that is not a CSV is not stored.
-async fn store(
+pub async fn store(
     app: &App,
     mut body: BodyStream,
     mut writer: luci_storage::ObjectWriter,
@@ -119,7 +119,8 @@ async fn store(
     Ok((writer.finish().await?, counted))
 }
 
-async fn digest_of(mut body: BodyStream) -> Result<Hash, Problem> {
+/// The SHA-256 of a body that is not stored.
+pub async fn digest_of(mut body: BodyStream) -> Result<Hash, Problem> {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     while let Some(chunk) = body.next().await {

@@ -13,6 +13,7 @@ use crate::{Lead, lead::status::LeadStatus};
 
 pub mod page;
 pub mod person;
+pub mod sector_counts;
 
 /// The leads that are stored.
 pub async fn load(
