@@ -8,5 +8,6 @@ pub mod lead_keys;
 pub mod leads;
 pub mod old_uploads;
 pub mod scoring_profiles;
+pub mod sector_lists;
 pub mod sectors;
 pub mod suppressions;
