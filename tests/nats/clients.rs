@@ -103,7 +103,8 @@ async fn program(program: &str, client: PathBuf, cuts: usize) {
     let lines = String::from_utf8(output.stdout).expect("text");
     let seen: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     compare(&system, &run, &seen).await;
-    let lost = tokio::time::timeout(DEADLINE, follow(NO_RUN).wait_with_output()).await.expect("it ends").expect("it ran");
+    let lost =
+        tokio::time::timeout(DEADLINE, follow(NO_RUN).wait_with_output()).await.expect("it ends").expect("it ran");
     assert!(!lost.status.success(), "a request that is refused is not repeated for ever");
 }
 

@@ -24,5 +24,5 @@ pub use browser::{Browser, Look, browser};
 pub use database::{Database, database, empty_database};
 pub use nats::{Nats, nats};
 pub use servers::{on_server_thread, search, temp_dir};
-pub use system::{MASTER_KEY, System, SystemOptions, seal_key, system_with, vault};
+pub use system::{MASTER_KEY, System, SystemOptions, probes, seal_key, system_with, vault};
 pub use wait::{DEADLINE, eventually, found};
