@@ -11,9 +11,11 @@ pub mod heavy_reads;
 pub mod idempotency;
 mod json_body;
 pub mod live;
+pub mod monitor;
 pub mod nats_access;
 pub mod problem;
 mod rate_limit;
+pub mod readiness;
 pub mod reads;
 mod reply;
 pub mod request;
@@ -147,7 +149,7 @@ pub struct App {
     nats_keys: nats_access::NatsKeys,
     pub metrics: PrometheusHandle,
     pub projected: Option<watch::Receiver<Position>>,
-    pub degraded_roles: watch::Receiver<Vec<(&'static str, String)>>,
+    pub readiness: readiness::Readiness,
     pub options: Options,
     pub hub: Arc<live::Hub>,
     pub callers: caller::Callers,
@@ -166,6 +168,14 @@ impl App {
         let carriers =
             CarrierAccounts::new(gateway.options.senders.clone(), Arc::clone(&gateway.vault), CARRIER_TIMEOUT)?;
         let nats_keys = nats_access::NatsKeys::new(&gateway.vault).map_err(|error| error.to_string())?;
+        let readiness = readiness::Readiness {
+            pool: gateway.engine_pool.clone(),
+            log: gateway.log.clone(),
+            storage: gateway.storage.clone(),
+            nats: gateway.nats.clone(),
+            degraded_roles: gateway.troubles,
+            stop: stop.clone(),
+        };
         Ok(Arc::new(Self {
             carriers,
             hub: live::Hub::starting_at(head),
@@ -191,7 +201,7 @@ impl App {
             nats_access: gateway.nats_access,
             metrics: gateway.metrics,
             projected: gateway.projected,
-            degraded_roles: gateway.troubles,
+            readiness,
             options: gateway.options,
         }))
     }

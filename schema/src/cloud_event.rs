@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::{Actor, CorrelationId, EventId, Recorded, StreamId, TenantId, Version, hash_text};
+use crate::{Actor, CorrelationId, EventId, Recorded, StreamId, TenantId, TraceContext, Version, hash_text};
 
 /// The body's content type.
 pub const CLOUD_EVENT_TYPE: &str = "application/cloudevents+json";
@@ -31,6 +31,9 @@ struct CloudEvent<'a> {
     correlationid: CorrelationId,
     #[serde(skip_serializing_if = "Option::is_none")]
     causationid: Option<EventId>,
+    /// The extension of that name, for distributed tracing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<TraceContext>,
     metadata: &'a str,
     previoushash: String,
     hash: String,
@@ -75,6 +78,7 @@ impl Recorded {
             commandid: self.command_id.as_str(),
             correlationid: self.correlation_id,
             causationid: self.causation_id,
+            traceparent: self.trace(),
             metadata: &self.metadata,
             previoushash: hash_text(&self.previous_hash),
             hash: hash_text(&self.hash),

@@ -24,6 +24,7 @@ pub mod sample;
 pub mod seal;
 pub mod stage;
 pub mod subject;
+pub mod trace;
 
 pub use actor::Actor;
 pub use clock::Micros;
@@ -34,3 +35,4 @@ pub use metrics::Counts;
 pub use object_digest::ObjectDigest;
 pub use recorded::{CommandId, Hash, Position, Recorded, StreamId, Version, hash_text};
 pub use stage::{BlockOrder, Stage};
+pub use trace::TraceContext;

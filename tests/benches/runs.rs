@@ -92,11 +92,12 @@ impl Engine {
         servers.forget_events().await?;
         let projector_pool = migrate::connect(&url, DatabaseRole::Projector, 4).await?;
         let storage = Storage::local(servers.dir().join("objects"), "unused".into(), String::new())?;
+        let probes = luci_providers::Probes::new(Default::default()).map_err(anyhow::Error::msg)?;
         let mut roles = JoinSet::new();
         let (a, b, c) = (stop.clone(), stop.clone(), stop.clone());
         let (relay_client, worker_client) = (servers.nats().await?, servers.nats().await?);
         let [for_relay, for_clock, for_worker, for_projector] = [(); 4].map(|()| log.clone());
-        let (issuer_of_worker, reactors) = (issuer.clone(), luci_stages::reactors(&issuer, &log, &storage));
+        let (issuer_of_worker, reactors) = (issuer.clone(), luci_stages::reactors(&issuer, &log, &storage, &probes));
         roles.spawn(async move { Ok(relay::run(RelayOptions::owned_by("bench"), for_relay, relay_client, a).await?) });
         let clock = ClockOptions::owned_by("bench");
         roles.spawn(async move { Ok(clock::run(clock, reactors, for_clock, b).await?) });

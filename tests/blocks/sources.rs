@@ -1,13 +1,13 @@
 //! Runs without a file: from the leads of a sector, and from an earlier run's artifacts.
 
-use luci_leads::store::{leads, sectors};
+use luci_leads::store::{leads, sector_lists, sectors};
 use luci_schema::{
     Actor, BlockEvent, CommandId, CorrelationId, Event, Micros, SectorId, Stage, Version,
     event::{BlockCompleted, BlockFailed, BlockSkipped, RunInput, RunTotals},
     log::Append,
 };
 
-use super::fixture::{Fixture, Pipeline, fixture};
+use super::fixture::{Fixture, Pipeline, fixture, outputs};
 
 async fn sector(fixture: &Fixture, slug: &str, state: Option<&str>, code: &str) -> SectorId {
     let sector = sectors::Sector {
@@ -71,6 +71,48 @@ async fn leads_are_assigned_and_a_run_from_the_sector_reads_them() {
     assert_eq!(read[&Stage::Assign].counts().success, 39);
     let ids: Vec<_> = fixture.leads(read[&Stage::Import].artifacts("parsed")[0]).await;
     assert!(ids.windows(2).all(|pair| pair[0].lead_id < pair[1].lead_id && pair[0].row < pair[1].row));
+}
+
+#[tokio::test]
+async fn a_sector_s_list_is_compared_with_what_was_recorded_of_it() {
+    let fixture = fixture().await;
+    let ours = sector(&fixture, "ny-plumbers", Some("NY"), "1711").await;
+    let mut run = fixture.import(plumbers(50)).await;
+    run.run.options.block_size = 20;
+    let scored = run.through(Stage::Score).await;
+    let mut inputs = outputs(&scored[&Stage::Score], Stage::Score);
+    let last = inputs.split_off(2);
+    run.stage(Stage::Assign, inputs).await;
+    let storage = &fixture.tools.storage;
+    let path = format!("{}/sectors/{ours}/leads_2026-09-21_{}.json", fixture.tenant, run.run_id);
+    let recorded = async || {
+        let mut c = fixture.tools.pool.acquire().await.expect("a connection");
+        sector_lists::digest(&mut c, fixture.tenant, &path).await.expect("read").expect("recorded")
+    };
+    storage.verify(&path, &recorded().await).await.expect("what was recorded");
+    // Somebody changes an entry and adds another.
+    let mut list: serde_json::Value = serde_json::from_slice(&storage.get(&path).await.expect("a list")).expect("json");
+    let before = list["leads"].as_array().expect("leads").clone();
+    list["leads"][0]["companyName"] = "Not Firm 1".into();
+    let mut other = before[0].clone();
+    other["leadId"] = luci_schema::LeadId::generate().to_string().into();
+    list["leads"].as_array_mut().expect("leads").push(other);
+    let changed = serde_json::to_vec(&list).expect("json");
+    storage.put(&path.parse().expect("a key"), changed.into(), "application/json").await.expect("written");
+    storage.verify(&path, &recorded().await).await.expect_err("it differs");
+
+    run.stage(Stage::Assign, last).await;
+    storage.verify(&path, &recorded().await).await.expect("what was recorded");
+    let list: serde_json::Value = serde_json::from_slice(&storage.get(&path).await.expect("a list")).expect("json");
+    let leads = list["leads"].as_array().expect("leads");
+    assert_eq!((&list["count"], leads.len()), (&40.into(), 40));
+    assert!(before.iter().all(|lead| leads.contains(lead)), "as the table of leads has them");
+    let mut c = fixture.tools.pool.acquire().await.expect("a connection");
+    let all = sector_lists::after(&mut c, "", 10).await.expect("lists");
+    assert_eq!(all.len(), 2, "the run's and the day's: {all:?}");
+    for (path, digest) in &all {
+        storage.verify(path, digest).await.expect("what storage check compares");
+    }
 }
 
 #[tokio::test]

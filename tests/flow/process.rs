@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{fixture, stages::STAGES};
-use crate::support::{self, Database, Nats};
+use crate::support::{self, Database, Nats, probes};
 
 /// Interval of the clock's sweep for lost blocks.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -88,7 +88,7 @@ async fn be(name: &'static str, role: Role, url: String, nats: String, stop: Can
             let storage = Storage::local(support::temp_dir("store"), "key".to_owned().into(), String::new());
             let storage = storage.expect("a folder");
             let issuer = Issuer::new(log.clone());
-            let mut reactors = luci_stages::reactors(&issuer, &log, &storage);
+            let mut reactors = luci_stages::reactors(&issuer, &log, &storage, &probes());
             reactors.push(Box::new(LostBlocks::new(issuer, log.clone(), client, SWEEP)));
             clock::run(options, reactors, log, stop).await.expect("the log can be followed");
         }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::fixture::{import, start, still, whole};
 use crate::{
     flow::fixture::chatter,
-    support::{Api, eventually, found},
+    support::{Api, eventually, found, probes},
 };
 
 pub async fn made(api: &Api, spec: &Value) -> String {
@@ -209,7 +209,7 @@ async fn a_due_time_missed_without_a_clock_starts_exactly_one_run() {
         let log = Log::open(engine, LogOptions::default()).await.expect("a log");
         let stop = CancellationToken::new();
         let options = ClockOptions::owned_by(format!("clock {round}"));
-        let reactors = luci_stages::reactors(&Issuer::new(log.clone()), &log, &storage);
+        let reactors = luci_stages::reactors(&Issuer::new(log.clone()), &log, &storage, &probes());
         let clock = tokio::spawn(clock::run(options, reactors, log.clone(), stop.clone()));
         after(&log, "automation:fired").await;
         // In the second round nothing is fired. The clock's checkpoint passes an event that is new only after the clock has
@@ -253,7 +253,7 @@ async fn missed_and_overlapping_times_follow_the_two_policies() {
     for round in ["of now", "after three years"] {
         let stop = CancellationToken::new();
         let options = ClockOptions::owned_by(round);
-        let reactors = luci_stages::reactors(&Issuer::new(log.clone()), log, &system.storage);
+        let reactors = luci_stages::reactors(&Issuer::new(log.clone()), log, &system.storage, &probes());
         let clock = tokio::spawn(clock::run(options, reactors, log.clone(), stop.clone()));
         if round == "after three years" {
             history(api, &allow, |recent| of(recent, "automation:fired").len() == 3).await;

@@ -252,6 +252,8 @@ async fn a_number_is_added_when_the_account_at_the_carrier_has_it() {
     };
     for (number, provider) in [
         ("+12125550101", "signalhouse"),
+        // On the third page of the account's list.
+        ("+16465550042", "signalhouse"),
         ("+12125550102", "twilio"),
         ("72345", "twilio"),
         ("MG00000000000000000000000000000001", "twilio"),

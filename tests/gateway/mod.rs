@@ -1,7 +1,7 @@
 //! The gateway's API on a whole system.
 
 mod approval;
-mod automations;
+pub mod automations;
 mod blueprints;
 mod browser_headers;
 mod bulk;

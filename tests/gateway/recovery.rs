@@ -57,6 +57,34 @@ async fn waiting_blocks_are_retried_with_the_first_answer_of_their_provider() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_only_block_is_retried_when_its_provider_answers_again() {
+    let listen = "127.0.0.1:0".parse().expect("an address");
+    let sandbox = Sandbox::start(listen, SandboxOptions::default()).await.expect("a sandbox");
+    let retry = RetryPolicy { retries: 0, ..RetryPolicy::default() };
+    // The first failure opens it, for longer than a test waits.
+    let hour = std::time::Duration::from_secs(3_600);
+    let breaker = BreakerPolicy { failures: 1, pause: hour, longest: hour };
+    let providers = ProvidersConfig { retry, breaker, ..ProvidersConfig::all_at(&sandbox.url(), sandbox.key()) };
+    let system = system_with(SystemOptions { providers, ..SystemOptions::default() }).await;
+    let api = &system.api;
+    sandbox.set_faults(Faults { unavailable: 1_000, ..Faults::default() });
+    let import = import(api, 10).await;
+    let (status, started) = api.post("/api/pipelines", &json!({"importId": import})).await;
+    assert_eq!(status, 202, "{started}");
+    let run = started["runId"].as_str().expect("an id");
+    let waits = |failed: &[Value]| failed.iter().any(|event| event["data"]["failure"]["notBeforeMicros"].is_i64());
+    eventually("the block waits for the breaker", async || waits(&events(api, run, "block:failed").await)).await;
+    sandbox.set_faults(Faults::default());
+    let ended = api.run_ended(run).await;
+    assert_eq!(ended["run"]["status"], "completed", "{ended:#}");
+    let failed = events(api, run, "block:failed").await;
+    let due = failed.iter().filter_map(|event| event["data"]["retryAtMicros"].as_i64()).max().expect("a time");
+    let retried = events(api, run, "block:retried").await;
+    let last = retried.last().and_then(|event| event["recordedAtMicros"].as_i64()).expect("a retry");
+    assert!(last < due, "retried before its pause was over");
+}
+
 #[tokio::test]
 async fn a_daily_limit_that_a_run_will_reach_is_told_when_it_starts() {
     let (system, _sandbox) = system().await;

@@ -16,7 +16,7 @@ use super::{
     deliveries::{SECRET, Sent, deliver, hex_mac, token, twilio},
     fixture::{import, issue, still, whole},
 };
-use crate::support::{Api, System, SystemOptions, system_with};
+use crate::support::{Api, System, SystemOptions, probes, system_with};
 
 const OURS: &str = "+12125550100";
 
@@ -210,7 +210,7 @@ async fn deliveries_that_came_while_no_clock_ran_start_one_run_each_when_one_doe
     for round in 0..2 {
         let stop = CancellationToken::new();
         let options = ClockOptions::owned_by(format!("clock {round}"));
-        let reactors = luci_stages::reactors(&Issuer::new(log.clone()), log, &system.storage);
+        let reactors = luci_stages::reactors(&Issuer::new(log.clone()), log, &system.storage, &probes());
         let clock = tokio::spawn(clock::run(options, reactors, log.clone(), stop.clone()));
         completed(api, &id, 2, "webhook").await;
         saved(&pool, log).await;

@@ -27,5 +27,5 @@ pub use database::{Database, database, empty_database};
 pub use document::check_status;
 pub use nats::{Nats, nats};
 pub use servers::{on_server_thread, search, temp_dir};
-pub use system::{MASTER_KEY, System, SystemOptions, seal_key, system_with, vault};
+pub use system::{MASTER_KEY, System, SystemOptions, probes, seal_key, system_with, vault};
 pub use wait::{DEADLINE, eventually, found};

@@ -15,7 +15,7 @@ use luci_config::{tenants, vault::Vault};
 use luci_leads::commands::sectors;
 use luci_messaging::carriers::SendersConfig;
 use luci_messaging::sender::SenderOptions;
-use luci_providers::ProvidersConfig;
+use luci_providers::{Probes, ProvidersConfig};
 use luci_runs::{sealer::SealerOptions, worker::WorkerOptions};
 use luci_sandbox::Carriers;
 use luci_schema::{RunId, TenantId, seal::SealKey};
@@ -117,6 +117,7 @@ pub async fn system_with(mut options: SystemOptions) -> System {
         providers: ProvidersConfig { callback_url: Some(url.clone()), ..options.providers },
         senders: options.senders,
         listener: Some(listener),
+        monitor: None,
         instance,
         roles: options.roles,
         workers: options.workers,
@@ -157,6 +158,12 @@ impl System {
         self.running.stop().await;
         (self.database, self.nats)
     }
+}
+
+/// Probes of providers that do not answer.
+pub fn probes() -> Probes {
+    let _first_wins = rustls::crypto::ring::default_provider().install_default();
+    Probes::new(SystemOptions::default().providers).expect("a client")
 }
 
 /// One recorder a process, as in production; the metrics of all its systems go there.

@@ -29,7 +29,7 @@ pub struct SandboxCommand {
 
 impl SandboxCommand {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
-        telemetry::init_log(&config.log, telemetry::DEFAULT_FILTER);
+        let _traces = telemetry::init_log(config, telemetry::DEFAULT_FILTER)?;
         let mut signals = out::StopSignals::listen()?;
         let options = SandboxOptions { key: self.key, specs: self.faults, ..SandboxOptions::default() };
         let listen = self.listen;

@@ -46,7 +46,7 @@ fn parse_roles(text: &str) -> Result<Roles, String> {
 
 impl Serve {
     pub async fn run(self, config: Config) -> anyhow::Result<Outcome> {
-        telemetry::init_log(&config.log, telemetry::DEFAULT_FILTER);
+        let _traces = telemetry::init_log(&config, telemetry::DEFAULT_FILTER)?;
         let mut signals = out::StopSignals::listen()?;
         // It asks for a look at the certificate's files, and never ends a process of several machines.
         let _hangup = signal(SignalKind::hangup())?;
@@ -59,12 +59,9 @@ impl Serve {
         let users: Vec<BrokerUser> = roles.iter().filter_map(|role| role.broker_user()).collect();
         let broker = config.nats.access(config.nats_url.clone(), &users);
         let broker = broker.ok_or(missing("LUCI_NATS_URL", "the roles need a shared NATS"))?;
-        let listener = if roles.contains(&ProcessRole::Gateway) {
-            let listen = self.listen.or(config.listen).unwrap_or((Ipv4Addr::UNSPECIFIED, 8_080).into());
-            Some(TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?)
-        } else {
-            None
-        };
+        let listen = self.listen.or(config.listen).unwrap_or((Ipv4Addr::UNSPECIFIED, 8_080).into());
+        let listener = roles.contains(&ProcessRole::Gateway).then(|| bound(listen)).transpose()?;
+        let monitor = config.metrics_listen.map(bound).transpose()?;
         let remedy = "secrets are encrypted under it; every process needs the same one";
         let master = config.master_key.as_ref().ok_or(missing("LUCI_MASTER_KEY", remedy))?;
         let vault = Arc::new(Vault::new(master)?);
@@ -89,6 +86,7 @@ impl Serve {
             providers: providers(&config, listener.as_ref()),
             senders: config.senders.clone(),
             listener,
+            monitor,
             instance: instance.clone(),
             workers: Default::default(),
             sender: Default::default(),
@@ -104,4 +102,8 @@ impl Serve {
         system.stop().await;
         Ok(Outcome::Done)
     }
+}
+
+fn bound(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))
 }

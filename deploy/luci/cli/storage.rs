@@ -3,7 +3,8 @@
 
 use clap::Subcommand;
 use futures::{StreamExt, TryStreamExt, stream};
-use luci_runs::stored_objects;
+use luci_leads::store::sector_lists;
+use luci_runs::stored_objects::{self, Checked};
 use luci_schema::ObjectFault;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,12 +22,14 @@ use crate::config::Config;
 
 /// Objects that are read at the same time.
 const CONCURRENCY: usize = 4;
+/// Lists of sectors read from their table at once.
+const LISTS: i64 = 500;
 
 #[derive(Debug, Subcommand)]
 pub enum Storage {
     /// Read stored objects and compare size and SHA-256; exit code 1 when one is missing or differs
     Check {
-        /// The run whose input and artifacts are read; without it, as operator, all imports, artifacts and copies of seals
+        /// The run whose input and artifacts are read; without it, as operator, all imports, artifacts, lists of sectors and copies of seals
         #[arg(value_name = "RUN")]
         run: Option<String>,
         #[command(flatten)]
@@ -90,7 +93,8 @@ struct Mismatch {
 async fn check_everything(config: &Config, format: Format) -> anyhow::Result<Outcome> {
     let access = OperatorAccess::open(config).await?;
     let storage = operator_store(config)?.with_versions(access.log.pool().clone());
-    let checked = stored_objects::check_all(&access.log, &storage).await?;
+    let mut checked = stored_objects::check_all(&access.log, &storage).await?;
+    check_sector_lists(&access, &storage, &mut checked).await?;
     let (objects, bytes) = (checked.objects, checked.bytes);
     if !format.is_text() {
         format.document(
@@ -105,6 +109,25 @@ async fn check_everything(config: &Config, format: Format) -> anyhow::Result<Out
         out::line(&format!("{objects} objects, {bytes} bytes{removed}: {}", outcome_of(checked.faults.len())))?;
     }
     Ok(if checked.faults.is_empty() { Outcome::Done } else { Outcome::Failed })
+}
+
+/// The lists of sectors, which no event names.
+async fn check_sector_lists(
+    access: &OperatorAccess,
+    storage: &luci_storage::Storage,
+    checked: &mut Checked,
+) -> anyhow::Result<()> {
+    let mut after = String::new();
+    loop {
+        let mut c = access.log.pool().acquire().await?;
+        let lists = sector_lists::after(&mut c, &after, LISTS).await?;
+        drop(c);
+        let Some((last, _)) = lists.last() else { return Ok(()) };
+        after.clone_from(last);
+        for (path, digest) in &lists {
+            checked.object(storage, path, digest).await?;
+        }
+    }
 }
 
 /// Of the objects, those that are gone for a reason.

@@ -34,7 +34,7 @@ pub struct Up {
 
 impl Up {
     pub async fn run(self, mut config: Config) -> anyhow::Result<Outcome> {
-        telemetry::init_log(&config.log, telemetry::DEFAULT_FILTER);
+        let _traces = telemetry::init_log(&config, telemetry::DEFAULT_FILTER)?;
         config.listen = self.listen.or(config.listen);
         let (started, mut signals) = (std::time::Instant::now(), out::StopSignals::listen()?);
         let sandbox = match self.sandbox {

@@ -7,6 +7,7 @@ mod reader;
 mod search;
 mod senders;
 mod store;
+mod traces;
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +25,7 @@ pub use reader::{ConfigError, ConfigErrors, MissingSetting, VariableReader};
 pub use search::{Search, search, search_variables};
 use secrecy::SecretString;
 pub use store::StoreAddress;
+pub use traces::TracesConfig;
 
 /// The settings of the environment. A command-line flag takes precedence over its variable.
 #[derive(Debug, Clone)]
@@ -33,6 +35,8 @@ pub struct Config {
     data_dir_origin: Origin,
     /// `LUCI_LISTEN`, default `127.0.0.1:8080` or, when that is taken, a free port.
     pub listen: Option<SocketAddr>,
+    /// `LUCI_METRICS_LISTEN`: where `luci serve` answers probes and Prometheus besides the gateway; default nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// `LUCI_PUBLIC_URL`: the gateway's URL as callers see it, without a trailing slash; default `http://` + listen.
     pub public_url: Option<String>,
     /// `LUCI_DATABASE_URL`: a Postgres that LUCI does not start itself.
@@ -66,6 +70,8 @@ pub struct Config {
     /// Set by `luci demo` and `luci up --sandbox`: providers and carriers are simulated.
     pub sandbox: bool,
     pub log: LogConfig,
+    /// `LUCI_OTLP_URL` and the like: the collector of traces.
+    pub traces: Option<TracesConfig>,
     /// `LUCI_URL` and `LUCI_API_KEY`: the gateway that the client commands call.
     pub url: Option<String>,
     pub api_key: Option<SecretString>,
@@ -124,6 +130,7 @@ impl Config {
             data_dir_origin: if data_dir.is_some() { Origin::Environment } else { Origin::Default },
             data_dir: PathBuf::from(data_dir.as_deref().unwrap_or(DATA_DIR)),
             listen: reader.parsed("LUCI_LISTEN", "an address like 127.0.0.1:8080"),
+            metrics_listen: reader.parsed("LUCI_METRICS_LISTEN", "an address like 127.0.0.1:9090"),
             public_url: web_url(&mut reader, "LUCI_PUBLIC_URL"),
             database_url: reader.secret_url("LUCI_DATABASE_URL", &["postgres", "postgresql"]),
             nats_url: reader.secret_urls("LUCI_NATS_URL", &["nats", "tls"]),
@@ -144,6 +151,7 @@ impl Config {
                 filter: log_filter(&mut reader),
                 format: reader.parsed("LUCI_LOG_FORMAT", "`json` or `pretty`"),
             },
+            traces: traces::read(&mut reader),
             url: web_url(&mut reader, "LUCI_URL"),
             api_key: reader.secret("LUCI_API_KEY"),
             ca_cert: reader.text("LUCI_CA_CERT").map(PathBuf::from),

@@ -106,6 +106,7 @@ impl LocalInstance {
             providers: providers(config, Some(&listener)),
             senders: config.senders.clone(),
             listener: Some(listener),
+            monitor: None,
             instance,
             roles: ProcessRole::ALL.to_vec(),
             workers: Default::default(),

@@ -3,17 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::OptionFuture};
-use luci_config::{
-    installation_key::{self, InstallationKeyError},
-    vault::Vault,
-};
-use luci_gateway::{Gateway, Options};
+use luci_config::{installation_key, vault::Vault};
+use luci_gateway::{Gateway, Options, monitor::Monitor, readiness::Readiness};
 use luci_messaging::{
     carriers::{CarrierAccounts, SendersConfig},
     sender::{self, SenderOptions},
 };
 use luci_projections::Projector;
-use luci_providers::{Providers, ProvidersConfig};
+use luci_providers::{Probes, Providers, ProvidersConfig};
 use luci_runs::{
     broker::{BrokerError, EvtOptions},
     clock::{self, LostBlocks},
@@ -21,7 +18,7 @@ use luci_runs::{
     relay::{self, RelayOptions},
     seal_stream::SealStream,
     sealer::{self, SealerOptions},
-    store_claim::{self, StoreClaimError},
+    store_claim,
     worker::{self, WorkerOptions},
 };
 use luci_schema::{
@@ -40,8 +37,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     broker_client::{client_access, connected},
     forward::forward,
+    monitored,
     roles::{DegradedRoles, ProcessRole, Roles},
     stored_data::StoredData,
+    system_error::SystemError,
 };
 use crate::broker::{BrokerAccess, BrokerUser};
 
@@ -60,6 +59,8 @@ pub struct Setup {
     pub senders: SendersConfig,
     /// The gateway's socket; bound by the caller, which can explain a port that is in use.
     pub listener: Option<std::net::TcpListener>,
+    /// A socket for probes and Prometheus alone.
+    pub monitor: Option<std::net::TcpListener>,
     /// The name under which this process holds leases. A restarted process with the same name takes its leases over at
     /// once, so two processes that run at the same time need different names.
     pub instance: String,
@@ -78,26 +79,13 @@ pub struct System {
     pub degraded_roles: DegradedRoles,
     roles: Roles,
     stop: CancellationToken,
+    /// Cancelled after the drain: a process that stops says so.
+    monitor_stop: CancellationToken,
+    /// A connection of one of the roles, whose state stands for all of them.
+    nats: Option<async_nats::Client>,
     write_pool: PgPool,
     read_pool: PgPool,
     fold_pool: PgPool,
-}
-
-/// Why a process cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum SystemError {
-    #[error("cannot connect to the database: {0}")]
-    Database(#[from] sqlx::Error),
-    #[error("cannot open the log: {0}")]
-    Log(#[from] luci_schema::log::LogError),
-    #[error("cannot set up the providers: {0}")]
-    Providers(String),
-    #[error(transparent)]
-    Broker(#[from] BrokerError),
-    #[error(transparent)]
-    MasterKey(#[from] InstallationKeyError),
-    #[error(transparent)]
-    Store(#[from] StoreClaimError),
 }
 
 /// Connections of one process: a Postgres with 100 connections serves three processes.
@@ -110,7 +98,6 @@ const FOLD_CONNECTIONS: u32 = 3;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Interval of looking for blocks that the broker lost.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 impl System {
     /// Connects, opens the log and starts the roles. The caller has migrated the database.
@@ -128,7 +115,9 @@ impl System {
         setup.storage = setup.storage.with_versions(pool.clone());
         let (stop, roles) = (CancellationToken::new(), Roles::default());
         let degraded_roles = roles.degraded.clone();
-        let mut system = Self { log, pool, degraded_roles, roles, stop, write_pool, read_pool, fold_pool };
+        let (nats, monitor_stop) = (None, CancellationToken::new());
+        let mut system =
+            Self { log, pool, degraded_roles, roles, stop, monitor_stop, nats, write_pool, read_pool, fold_pool };
         let snapshots = Snapshots::new(setup.vault.snapshot_key().expose_secret());
         let issuer = Issuer::new(system.log.clone()).with_snapshots(snapshots);
         let projected = watch::Sender::new(Position(0));
@@ -142,7 +131,8 @@ impl System {
                 ProcessRole::Sender => system.sender(&setup)?,
             }
         }
-        system.metrics_upkeep(setup.metrics);
+        system.monitor(&setup)?;
+        monitored::metrics_upkeep(setup.metrics, system.stop.clone());
         Ok(system)
     }
 
@@ -154,7 +144,7 @@ impl System {
     ) -> Result<(), SystemError> {
         let Some(listener) = setup.listener.as_ref().map(std::net::TcpListener::try_clone) else { return Ok(()) };
         let listener = Arc::new(listener.map_err(sqlx::Error::Io)?);
-        let nats = connected(&setup.broker, BrokerUser::Gateway).await?;
+        let nats = self.connected(setup, BrokerUser::Gateway).await?;
         let nats_access = client_access(&setup.broker).await?;
         let projected = setup.roles.contains(&ProcessRole::Projections).then(|| projected.subscribe());
         let log = self.log.with_pool(self.write_pool.clone());
@@ -192,8 +182,14 @@ impl System {
         Ok(())
     }
 
+    async fn connected(&mut self, setup: &Setup, user: BrokerUser) -> Result<async_nats::Client, BrokerError> {
+        let client = connected(&setup.broker, user).await?;
+        self.nats.get_or_insert_with(|| client.clone());
+        Ok(client)
+    }
+
     async fn engine(&mut self, setup: &Setup, issuer: &Issuer) -> Result<(), SystemError> {
-        let nats = connected(&setup.broker, BrokerUser::Engine).await?;
+        let nats = self.connected(setup, BrokerUser::Engine).await?;
         let tools = Tools {
             pool: self.pool.clone(),
             log: self.log.clone(),
@@ -224,7 +220,7 @@ impl System {
     }
 
     async fn relay(&mut self, setup: &Setup) -> Result<(), SystemError> {
-        let nats = connected(&setup.broker, BrokerUser::Relay).await?;
+        let nats = self.connected(setup, BrokerUser::Relay).await?;
         let options = RelayOptions { evt: setup.evt.clone(), ..RelayOptions::owned_by(&setup.instance) };
         let log = self.log.clone();
         self.roles.start(ProcessRole::Relay, self.stop.clone(), move |stop| {
@@ -234,13 +230,14 @@ impl System {
     }
 
     async fn clock(&mut self, setup: &Setup, issuer: &Issuer) -> Result<(), SystemError> {
-        let nats = connected(&setup.broker, BrokerUser::Clock).await?;
+        let nats = self.connected(setup, BrokerUser::Clock).await?;
         let options = clock::ClockOptions {
             cleanups: vec![luci_stages::PROVIDER_UPLOADS],
             ..clock::ClockOptions::owned_by(&setup.instance)
         };
         let (issuer, log, mut sealing) = (issuer.clone(), self.log.clone(), setup.sealing.clone());
         let storage = setup.storage.clone();
+        let probes = Probes::new(setup.providers.clone()).map_err(SystemError::Providers)?;
         let stored = StoredData::of(&setup.instance, storage.clone(), Arc::clone(&setup.vault));
         match &mut sealing {
             Some(options) => options.memory.broker = Some(SealStream::on(&nats)),
@@ -248,7 +245,7 @@ impl System {
         }
         self.roles.start(ProcessRole::Clock, self.stop.clone(), move |stop| {
             let side_stop = stop.child_token();
-            let mut reactors = luci_stages::reactors(&issuer, &log, &storage);
+            let mut reactors = luci_stages::reactors(&issuer, &log, &storage, &probes);
             reactors.push(Box::new(LostBlocks::new(issuer.clone(), log.clone(), nats.clone(), SWEEP_INTERVAL)));
             let clock = clock::run(options.clone(), reactors, log.clone(), stop);
             let sealer =
@@ -272,24 +269,25 @@ impl System {
         Ok(())
     }
 
-    /// Drops old samples: the exporter does so by itself only with an HTTP listener of its own.
-    fn metrics_upkeep(&self, metrics: PrometheusHandle) {
-        let stop = self.stop.clone();
-        tokio::spawn(async move {
-            while !stop.is_cancelled() {
-                metrics.run_upkeep();
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = tokio::time::sleep(METRICS_UPKEEP) => {}
-                }
-            }
-        });
+    fn monitor(&self, setup: &Setup) -> Result<(), SystemError> {
+        let Some(listener) = &setup.monitor else { return Ok(()) };
+        let readiness = Readiness {
+            pool: self.pool.clone(),
+            log: self.log.clone(),
+            storage: setup.storage.clone(),
+            nats: self.nats.clone(),
+            degraded_roles: self.degraded_roles.subscribe(),
+            stop: self.stop.clone(),
+        };
+        let monitor = Monitor { readiness, metrics: setup.metrics.clone() };
+        monitored::serve(listener, monitor, self.monitor_stop.clone()).map_err(|error| sqlx::Error::Io(error).into())
     }
 
     /// Drains every role, then closes the pools.
     pub async fn stop(self) {
         self.stop.cancel();
         self.roles.drain(DRAIN_TIMEOUT).await;
+        self.monitor_stop.cancel();
         for pool in [&self.read_pool, &self.write_pool, &self.fold_pool, &self.pool] {
             // A connection that hangs must not keep the process alive.
             let _ = tokio::time::timeout(Duration::from_secs(2), pool.close()).await;

@@ -1,12 +1,12 @@
-//! Log lines without personal data, and metrics for Prometheus.
+//! Log lines without personal data, metrics for Prometheus, and traces for a collector.
 
 use std::io::{IsTerminal, Write as _};
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::metric_help::describe_metrics;
-use crate::config::{LogConfig, LogFormat};
+use super::{Traces, metric_help::describe_metrics};
+use crate::config::{Config, LogFormat};
 
 /// The default of `LUCI_LOG`. The NATS client repeats events that our own lines report with identifiers, and notices of
 /// Postgres report migration steps that were already applied.
@@ -19,27 +19,35 @@ pub fn notice(line: impl std::fmt::Display) {
 
 /// Sends log lines to standard error; standard output is for the result of a command.
 ///
-/// `default_filter` applies when `LUCI_LOG` is not set: `luci demo` shows progress bars and no lines.
-pub fn init_log(config: &LogConfig, default_filter: &str) {
+/// `default_filter` applies when `LUCI_LOG` is not set: `luci demo` shows progress bars and no lines. With a collector, spans
+/// are sent to it until the value is dropped.
+///
+/// # Errors
+/// As `Traces::start`.
+pub fn init_log(config: &Config, default_filter: &str) -> anyhow::Result<Option<Traces>> {
+    let traces = config.traces.as_ref().map(Traces::start).transpose()?;
+    let config = &config.log;
     let filter = config.filter.as_deref().unwrap_or(default_filter);
     // The filter was validated with the configuration.
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = std::io::stderr().is_terminal();
     let format = config.format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
-    let lines = tracing_subscriber::registry().with(filter);
-    let installed = match format {
+    let lines = match format {
         LogFormat::Json => {
             let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(true);
-            lines.with(json.with_writer(std::io::stderr)).try_init()
+            json.with_writer(std::io::stderr).boxed()
         }
         LogFormat::Pretty => {
-            let pretty = fmt::layer().compact().with_ansi(terminal).with_target(false);
-            lines.with(pretty.with_writer(std::io::stderr)).try_init()
+            fmt::layer().compact().with_ansi(terminal).with_target(false).with_writer(std::io::stderr).boxed()
         }
     };
+    // A filter of the lines alone: spans are sent whatever is logged.
+    let lines = tracing_subscriber::registry().with(lines.with_filter(filter));
+    let installed = lines.with(traces.as_ref().map(Traces::layer)).try_init();
     if installed.is_err() {
         tracing::debug!("log subscriber was already installed");
     }
+    Ok(traces)
 }
 
 /// Bucket bounds of every `_seconds` histogram.

@@ -134,6 +134,11 @@ impl Plan {
         plan
     }
 
+    /// Whether every call to the provider is answered with 503: then all that it has is down.
+    pub fn is_down(&self, provider: &str) -> bool {
+        self.of.get(provider).unwrap_or(&self.all).unavailable == 1_000
+    }
+
     /// The fault that this call meets, if any, and the provider's faults.
     pub fn take(&mut self, provider: &'static str) -> (Option<Fault>, Faults) {
         let faults = self.of.get(provider).unwrap_or(&self.all).clone();

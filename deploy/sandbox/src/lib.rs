@@ -16,6 +16,7 @@ mod server;
 mod webhooks;
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -75,7 +76,11 @@ struct State {
     ledger: Mutex<Ledger>,
     queues: Mutex<queues::Queues>,
     webhooks: webhooks::Webhooks,
+    traces: Mutex<BTreeSet<String>>,
 }
+
+/// Trace contexts that are remembered.
+const TRACES: usize = 10_000;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -88,6 +93,13 @@ impl State {
 
     fn faults(&self) -> MutexGuard<'_, faults::Plan> {
         lock(&self.faults)
+    }
+
+    fn remember_trace(&self, trace: &str) {
+        let mut traces = lock(&self.traces);
+        if traces.len() < TRACES {
+            traces.insert(trace.to_owned());
+        }
     }
 
     /// Executes a request.
@@ -120,6 +132,7 @@ impl Sandbox {
             ledger: Mutex::new(Ledger::new(options.ledger_people)),
             queues: Mutex::default(),
             webhooks: webhooks::Webhooks::default(),
+            traces: Mutex::default(),
             options,
         });
         let stop = CancellationToken::new();
@@ -169,6 +182,11 @@ impl Sandbox {
     /// Calls a webhook, as often as this is called.
     pub async fn post(&self, post: &Post) -> reqwest::Result<reqwest::Response> {
         webhooks::deliver(&reqwest::Client::new(), post, self.key()).await
+    }
+
+    /// The `traceparent` headers of the calls so far.
+    pub fn traces(&self) -> BTreeSet<String> {
+        lock(&self.state.traces).clone()
     }
 
     /// A copy of the ledger.

@@ -61,7 +61,7 @@ pub(crate) struct Route {
 pub(crate) enum RouteKind {
     /// Needs the key, can meet a fault, and is counted in the ledger.
     Billed,
-    /// A health check: answered to every caller, without delay, fault or ledger entry.
+    /// A health check: answered to every caller, without delay, fault or ledger entry, unless the provider is down.
     Health,
 }
 

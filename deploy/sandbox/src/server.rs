@@ -56,7 +56,11 @@ async fn answer(
         let ledger = state.ledger().clone();
         return reply(200, &json!(ledger));
     }
-    let Some((provider, route, tail)) = find(path) else { return problem(404, "no such call") };
+    let Some((provider, route, tail)) = find(path) else {
+        // Any provider may have been meant.
+        let down = PROVIDERS.iter().all(|provider| state.faults().is_down(provider.name));
+        return if down { problem(503, "unavailable") } else { problem(404, "no such call") };
+    };
     if route.method != *method {
         return problem(405, "another method is needed");
     }
@@ -69,7 +73,11 @@ async fn answer(
         authorised: provider.auth.accepts(&state.options.key, headers),
         fault: None,
     };
+    if let Some(trace) = headers.get("traceparent").and_then(|value| value.to_str().ok()) {
+        state.remember_trace(trace);
+    }
     match route.kind {
+        RouteKind::Health if state.faults().is_down(provider.name) => problem(503, "unavailable"),
         RouteKind::Health => answered(state.run(route, &request)),
         RouteKind::Billed if !request.authorised => problem(401, "invalid api key"),
         RouteKind::Billed => billed(state, provider, route, request).await,

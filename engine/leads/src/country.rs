@@ -9,6 +9,29 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country([u8; 2]);
 
+/// What a text in the place of a country says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Named {
+    /// Nothing: empty, or a word for that.
+    #[default]
+    Nothing,
+    Country(Country),
+    /// Some country, but not which.
+    Unknown,
+}
+
+impl Named {
+    pub fn known(self) -> Option<Country> {
+        match self {
+            Self::Country(country) => Some(country),
+            Self::Nothing | Self::Unknown => None,
+        }
+    }
+}
+
+/// Words by which a cell says that it has no value.
+const NO_VALUE: &[&str] = &["", "n a", "none", "null", "nil", "unknown", "not available", "undefined", "0"];
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a country: expected a code like US")]
 pub struct UnknownCountry(pub String);
@@ -87,6 +110,93 @@ const NAMES: &[(&str, &str)] = &[
     ("jamaica", "JM"),
     ("dominican republic", "DO"),
     ("bahamas", "BS"),
+    ("greece", "GR"),
+    ("hungary", "HU"),
+    ("romania", "RO"),
+    ("bulgaria", "BG"),
+    ("croatia", "HR"),
+    ("slovakia", "SK"),
+    ("slovenia", "SI"),
+    ("serbia", "RS"),
+    ("estonia", "EE"),
+    ("latvia", "LV"),
+    ("lithuania", "LT"),
+    ("iceland", "IS"),
+    ("malta", "MT"),
+    ("cyprus", "CY"),
+    ("northern ireland", "GB"),
+    ("morocco", "MA"),
+    ("ghana", "GH"),
+    ("qatar", "QA"),
+    ("kuwait", "KW"),
+    ("bangladesh", "BD"),
+    ("sri lanka", "LK"),
+    ("venezuela", "VE"),
+    ("ecuador", "EC"),
+    ("costa rica", "CR"),
+    ("panama", "PA"),
+    ("guatemala", "GT"),
+];
+
+/// The other codes of ISO 3166, of the same countries.
+const CODES: &[(&str, &str)] = &[
+    ("gbr", "GB"),
+    ("can", "CA"),
+    ("deu", "DE"),
+    ("fra", "FR"),
+    ("irl", "IE"),
+    ("aus", "AU"),
+    ("nzl", "NZ"),
+    ("aut", "AT"),
+    ("che", "CH"),
+    ("bel", "BE"),
+    ("nld", "NL"),
+    ("lux", "LU"),
+    ("esp", "ES"),
+    ("prt", "PT"),
+    ("ita", "IT"),
+    ("dnk", "DK"),
+    ("nor", "NO"),
+    ("swe", "SE"),
+    ("fin", "FI"),
+    ("pol", "PL"),
+    ("cze", "CZ"),
+    ("rus", "RU"),
+    ("ukr", "UA"),
+    ("tur", "TR"),
+    ("isr", "IL"),
+    ("ind", "IN"),
+    ("pak", "PK"),
+    ("chn", "CN"),
+    ("hkg", "HK"),
+    ("twn", "TW"),
+    ("jpn", "JP"),
+    ("kor", "KR"),
+    ("sgp", "SG"),
+    ("mys", "MY"),
+    ("phl", "PH"),
+    ("idn", "ID"),
+    ("tha", "TH"),
+    ("vnm", "VN"),
+    ("are", "AE"),
+    ("sau", "SA"),
+    ("zaf", "ZA"),
+    ("nga", "NG"),
+    ("ken", "KE"),
+    ("egy", "EG"),
+    ("mex", "MX"),
+    ("bra", "BR"),
+    ("arg", "AR"),
+    ("chl", "CL"),
+    ("col", "CO"),
+    ("per", "PE"),
+    ("jam", "JM"),
+    ("dom", "DO"),
+    ("bhs", "BS"),
+    ("grc", "GR"),
+    ("hun", "HU"),
+    ("rou", "RO"),
+    ("pri", "US"),
 ];
 
 /// Lower-case words: `U.S.A.` is `usa`.
@@ -101,14 +211,32 @@ impl Country {
     pub const US: Self = Self(*b"US");
     pub const CA: Self = Self(*b"CA");
 
-    /// A code or an English name; `None` for what is neither.
+    /// A code, an English name or a calling code; `None` for what is none of them.
     pub fn of_text(text: &str) -> Option<Self> {
+        Self::named(text).known()
+    }
+
+    /// As `of_text`, and whether a country is named that is not known: its numbers are not those of the United States.
+    pub fn named(text: &str) -> Named {
         let key = fold(text);
-        if let Some((_, code)) = NAMES.iter().find(|(name, _)| *name == key) {
-            return code.parse().ok();
+        if NO_VALUE.contains(&key.as_str()) {
+            return Named::Nothing;
         }
-        // Three letters are the other code of ISO 3166; only the one that is common is known.
-        text.trim().parse().ok()
+        if let Some((_, code)) = NAMES.iter().chain(CODES).find(|(name, _)| *name == key) {
+            return code.parse().map_or(Named::Unknown, Named::Country);
+        }
+        let words = || key.split(' ');
+        // `US - United States`, `United States (USA)`
+        if key.contains("united states") || words().all(|word| matches!(word, "us" | "usa")) {
+            return Named::Country(Self::US);
+        }
+        Self::of_calling_code(&key).or_else(|| key.parse().ok()).map_or(Named::Unknown, Named::Country)
+    }
+
+    /// `44` → `GB`; `1` is North America.
+    fn of_calling_code(digits: &str) -> Option<Self> {
+        let code: i32 = digits.parse().ok().filter(|code| *code > 0)?;
+        Self::of_region(PHONE_NUMBER_UTIL.get_region_for_country_code(code)?)
     }
 
     pub fn as_str(&self) -> &str {
@@ -215,11 +343,24 @@ mod tests {
             ("Singapore", Some("SG")),
             ("GB", Some("GB")),
             ("UK", Some("GB")),
+            ("GBR", Some("GB")),
+            ("DEU", Some("DE")),
+            ("Greece", Some("GR")),
+            ("1", Some("US")),
+            ("+44", Some("GB")),
+            ("US - United States", Some("US")),
+            ("USA (US)", Some("US")),
             ("XX", None),
             ("Narnia", None),
             ("", None),
         ] {
             assert_eq!(Country::of_text(text).map(|c| c.to_string()).as_deref(), code, "{text}");
+        }
+        for nothing in ["", " ", "-", "N/A", "none", "NULL", "unknown"] {
+            assert_eq!(Country::named(nothing), Named::Nothing, "{nothing}");
+        }
+        for unknown in ["Narnia", "XX", "ZZZ", "999"] {
+            assert_eq!(Country::named(unknown), Named::Unknown, "{unknown}");
         }
         assert_eq!(serde_json::to_string(&Country::CA).unwrap(), "\"CA\"");
         assert!(serde_json::from_str::<Country>("\"ZZ\"").is_err());

@@ -38,15 +38,20 @@ enum State {
     },
 }
 
+/// Between two probes of an account, in milliseconds.
+const PROBE_EVERY_MS: i64 = 2_000;
+
 #[derive(Debug)]
 pub struct Breaker {
     policy: BreakerPolicy,
     state: Mutex<State>,
+    /// When the provider may be probed again.
+    probe: Mutex<Micros>,
 }
 
 impl Breaker {
     pub fn new(policy: BreakerPolicy) -> Self {
-        Self { policy, state: Mutex::new(State::Closed { failures: 0 }) }
+        Self { policy, state: Mutex::new(State::Closed { failures: 0 }), probe: Mutex::default() }
     }
 
     /// Whether a call may be made now; the error is the time of the next one.
@@ -60,6 +65,26 @@ impl Breaker {
                 *state = State::HalfOpen { until: self.pause(now, times), times };
                 Ok(())
             }
+        }
+    }
+
+    /// Whether a caller that was refused may ask the provider now whether it answers; true for one of them in two seconds, and
+    /// not while a trial call runs.
+    pub fn may_probe(&self, now: Micros) -> bool {
+        let open = matches!(*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Open { .. });
+        let mut next = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = open && *next <= now;
+        if may {
+            *next = now.plus_millis(PROBE_EVERY_MS);
+        }
+        may
+    }
+
+    /// The provider answers: the next call is the trial, whatever is left of the pause.
+    pub fn answered_probe(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Open { times, .. } = *state {
+            *state = State::Open { until: Micros(0), times };
         }
     }
 
@@ -125,6 +150,25 @@ mod tests {
         breaker.record(CallResult::NoAnswer, Micros(0));
         assert_eq!(breaker.record(CallResult::NoAnswer, Micros(0)), Some(StateChange::OpenUntil(Micros(10 * SECOND))));
         assert_eq!(breaker.check(Micros(9 * SECOND)), Err(Micros(10 * SECOND)));
+    }
+
+    #[test]
+    fn an_answered_probe_lets_one_call_try_before_the_pause_is_over() {
+        let breaker = breaker();
+        assert!(!breaker.may_probe(Micros(0)), "closed");
+        for _ in 0..3 {
+            breaker.record(CallResult::NoAnswer, Micros(0));
+        }
+        assert!(breaker.may_probe(Micros(SECOND)));
+        assert!(!breaker.may_probe(Micros(2 * SECOND)), "seldom");
+        assert!(breaker.may_probe(Micros(3 * SECOND)));
+        breaker.answered_probe();
+        assert_eq!(breaker.check(Micros(3 * SECOND)), Ok(()));
+        assert!(breaker.check(Micros(3 * SECOND)).is_err(), "one trial");
+        assert!(!breaker.may_probe(Micros(9 * SECOND)), "a trial runs");
+        let until = Micros(23 * SECOND);
+        assert_eq!(breaker.record(CallResult::NoAnswer, Micros(3 * SECOND)), Some(StateChange::OpenUntil(until)));
+        assert_eq!(breaker.check(Micros(4 * SECOND)), Err(until), "it had not recovered");
     }
 
     #[test]

@@ -13,12 +13,14 @@ pub struct Descriptor {
     pub default_limits: Limits,
     /// The HTTP status by which it says that the account's credits are used up.
     pub out_of_credits: Option<u16>,
+    /// A path below the address that is asked without a key whether the provider answers.
+    pub probe: &'static str,
 }
 
 impl Descriptor {
     /// A provider that takes only a key and has no limits.
     pub const fn new(name: &'static str, env: EnvNames, default_url: &'static str) -> Self {
-        Self { name, env, default_url, account: None, default_limits: Limits::NONE, out_of_credits: None }
+        Self { name, env, default_url, account: None, default_limits: Limits::NONE, out_of_credits: None, probe: "/" }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use luci_schema::{FailureCode, Micros};
+use luci_schema::{FailureCode, Micros, TraceContext, trace::TRACEPARENT};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
@@ -33,6 +33,14 @@ pub fn check_url(provider: ProviderName, base_url: &str) -> Result<(), String> {
 pub(super) fn with_headers(request: RequestBuilder, correlation: &str) -> RequestBuilder {
     let request = request.header("x-correlation-id", correlation).header("x-client", "luci");
     request.header(header::ACCEPT, "application/json")
+}
+
+/// Names the trace that the call belongs to, by which a provider that is traced too continues it.
+pub(super) fn traced(request: RequestBuilder) -> RequestBuilder {
+    match TraceContext::current() {
+        Some(trace) => request.header(TRACEPARENT, trace.to_string()),
+        None => request,
+    }
 }
 
 /// The body, up to `max_bytes`.

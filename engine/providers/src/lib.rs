@@ -29,6 +29,7 @@ mod pending_lookups;
 mod phone_facts;
 mod price;
 pub mod prices;
+mod probe;
 pub mod provider;
 mod reason;
 pub mod registry;
@@ -71,6 +72,7 @@ pub use crate::{
     organization::OrganizationQuery,
     phone_facts::{MAX_NUMBERS, PhoneFacts, PhoneQuery, PhoneSubject},
     price::Price,
+    probe::Probes,
     provider::PhoneSource,
     reason::Reason,
     registry::UnknownProvider,

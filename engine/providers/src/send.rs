@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use crate::{
     error::ProviderError,
-    http::{parse_retry_after, read_at_most, refusal},
+    http::{parse_retry_after, read_at_most, refusal, traced},
     reason::Reason,
 };
 
@@ -56,7 +56,7 @@ pub async fn exchange(provider: &'static str, request: RequestBuilder) -> Result
 /// As `exchange`, without span and metric.
 pub(super) async fn once(provider: &'static str, request: RequestBuilder) -> Result<Value, SendError> {
     let error = |code, reason| ProviderError::of(provider, code, reason);
-    let response = request.send().await.map_err(|broken| {
+    let response = traced(request).send().await.map_err(|broken| {
         if broken.is_connect() || broken.is_builder() {
             // No byte of the request was sent.
             SendError::Refused(error(FailureCode::ApiError, Reason::Connection))

@@ -7,8 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt as _};
 use luci_schema::{
-    Actor, CommandId, CorrelationId, EventId, Hash, Micros, Position, Recorded, RunId, StreamId, TenantId, Version,
+    Actor, CommandId, CorrelationId, EventId, Hash, Micros, Position, Recorded, RunId, StreamId, TenantId,
+    TraceContext, Version,
     log::{Append, AppendError, Log, LogError, NewReceipt, Receipt, Snapshots},
+    trace,
 };
 use serde_json::Value;
 
@@ -102,11 +104,6 @@ impl Issuer {
     /// # Errors
     /// See `IssueError`. A command with a receipt that was executed before is always `AlreadyDone`, whatever the run's
     /// state is now.
-    #[tracing::instrument(
-        name = "command",
-        skip_all,
-        fields(tenant.id = %tenant, run.id = %run, command = command.name()),
-    )]
     pub async fn issue(
         &self,
         tenant: TenantId,
@@ -116,7 +113,17 @@ impl Issuer {
     ) -> Result<Issued, IssueError> {
         let cached = self.runs.get((tenant, run));
         let mut folded = cached.lock().await;
-        let issued = self.decide_and_append((tenant, run), &mut folded, command, &by).await;
+        let loaded = match folded.exists() || matches!(command, RunCommand::Queue(_)) {
+            true => Ok(false),
+            false => self.catch_up((tenant, run), &mut folded).await,
+        };
+        let issued = match loaded {
+            Ok(_) => {
+                let at = (tenant, run);
+                trace::continued(own_trace(&folded), self.decide_and_append(at, &mut folded, command, &by)).await
+            }
+            Err(error) => Err(error.into()),
+        };
         let outcome = match &issued {
             Ok(issued) if issued.events.is_empty() => "unchanged",
             Ok(_) => "issued",
@@ -155,6 +162,11 @@ impl Issuer {
         self.load_past(tenant, run, Version(u64::MAX)).await
     }
 
+    #[tracing::instrument(
+        name = "command",
+        skip_all,
+        fields(tenant.id = %at.0, run.id = %at.1, command = command.name()),
+    )]
     async fn decide_and_append(
         &self,
         at: (TenantId, RunId),
@@ -162,9 +174,6 @@ impl Issuer {
         command: &RunCommand,
         by: &Cause,
     ) -> Result<Issued, IssueError> {
-        if !folded.exists() && !matches!(command, RunCommand::Queue(_)) {
-            self.catch_up(at, folded).await?;
-        }
         let mut pause = None;
         for _ in 0..MAX_TRIES {
             let decided = self.decided(folded, command, by);
@@ -240,6 +249,11 @@ impl Issuer {
     ) -> BoxFuture<'a, Result<bool, LogError>> {
         self.runs.catch_up(&self.log, at, folded).boxed()
     }
+}
+
+/// The trace of the run, for a command that belongs to none: the clock's.
+fn own_trace(run: &Run) -> Option<TraceContext> {
+    TraceContext::current().map_or_else(|| run.trace(), |_| None)
 }
 
 /// Returns immediately after the first conflict.

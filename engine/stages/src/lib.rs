@@ -29,7 +29,7 @@ use std::sync::{Arc, LazyLock};
 
 use futures::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use luci_leads::store::old_uploads::{self, OldUploadsError};
-use luci_providers::ProviderName;
+use luci_providers::{Probes, ProviderName};
 use luci_runs::{
     block::BlockKind,
     clock::{BlockRetries, Cleanup, Reactor, RunStarts},
@@ -69,11 +69,16 @@ pub fn bound(tools: &Tools) -> Vec<Arc<dyn BlockKind>> {
     KINDS.iter().cloned().map(bind).collect()
 }
 
-/// What the clock runs.
-pub fn reactors(issuer: &Issuer, log: &Log, storage: &Storage) -> Vec<Box<dyn Reactor>> {
+/// What the clock runs. `probes` asks providers that blocks wait for.
+pub fn reactors(issuer: &Issuer, log: &Log, storage: &Storage, probes: &Probes) -> Vec<Box<dyn Reactor>> {
+    let probes = probes.clone();
+    let probe = move |provider: Arc<str>| {
+        let probes = probes.clone();
+        async move { probes.answers(&provider).await }.boxed()
+    };
     vec![
         Box::new(RunStarts::new(issuer.clone())),
-        Box::new(BlockRetries::new(issuer.clone())),
+        Box::new(BlockRetries::new(issuer.clone(), Arc::new(probe))),
         Box::new(automations::AutomationRuns::new(issuer.clone(), log.clone(), storage.clone())),
     ]
 }

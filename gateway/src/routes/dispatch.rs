@@ -13,7 +13,10 @@ use bytes::Buf;
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use luci_schema::{BlockId, EventId, RunId};
+use luci_schema::{
+    BlockId, EventId, RunId, TraceContext,
+    trace::{self, TRACEPARENT},
+};
 use tracing::{Instrument, Span, field};
 use warp::{Filter, filters::BoxedFilter, path::FullPath, reply::Response};
 
@@ -48,7 +51,7 @@ pub fn filter(app: Arc<App>) -> BoxedFilter<(Response,)> {
             let app = Arc::clone(&app);
             let (body, drain) = body_drain::drained(chunks(body));
             let body = Mutex::new(body);
-            let request_id = request_id(&headers);
+            let (request_id, trace) = (request_id(&headers), trace_of(&headers));
             let path = path.as_str().to_owned();
             let params = Vec::new();
             let (checked_digest, body_timeout) = (Arc::default(), app.options.body_timeout);
@@ -65,8 +68,10 @@ pub fn filter(app: Arc<App>) -> BoxedFilter<(Response,)> {
                 request_id,
                 checked_digest,
             };
-            let span = span(&request.request_id);
-            respond(app, request, drain).instrument(span)
+            trace::continued(trace, async move {
+                let span = span(&request.request_id);
+                respond(app, request, drain).instrument(span).await
+            })
         })
         .boxed()
 }
@@ -98,6 +103,12 @@ fn request_id(headers: &HeaderMap) -> String {
     let sent = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
     let valid = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
     sent.filter(valid).map_or_else(|| EventId::generate().ulid().to_string(), str::to_owned)
+}
+
+/// The trace that the caller says the request belongs to. `tracestate` is not kept.
+fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    // What is no text is no context either, and counts as a second one.
+    TraceContext::of_header(headers.get_all(TRACEPARENT).iter().map(|value| value.to_str().unwrap_or_default()))
 }
 
 async fn respond(app: Arc<App>, request: Request, drain: BodyDrain) -> Response {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Actor, CommandId, CorrelationId, Event, EventId, Hash, Micros, Position, Recorded, StreamId, TenantId, Version,
-    hash_text, json, recorded::GENESIS,
+    Actor, CommandId, CorrelationId, Event, EventId, Hash, Micros, Position, Recorded, StreamId, TenantId,
+    TraceContext, Version, hash_text, json, recorded::GENESIS,
 };
 
 /// Largest append, in bytes of event data. Leads belong in artifacts, not in events.
@@ -51,6 +51,18 @@ pub struct EventMetadata {
     /// Of the last event of a command from outside: `receipt_digest` of its receipt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
+    /// The trace that the command belongs to, if any: work that the event begins continues it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+impl EventMetadata {
+    fn text(&self) -> Result<String, AppendError> {
+        if *self == Self::default() {
+            return Ok("{}".into());
+        }
+        json::canonical(self).map_err(|e| AppendError::Invalid(e.to_string()))
+    }
 }
 
 /// SHA-256 over a receipt's body digest and the bytes of its outcome, in lower hex.
@@ -151,14 +163,18 @@ impl Prepared {
             bytes: receipt.as_ref().map_or(0, |(_, text)| text.len()),
             receipt,
         };
+        let traceparent = TraceContext::current().map(|trace| trace.to_string());
+        let metadata = EventMetadata { receipt: None, traceparent };
+        let text = metadata.text()?;
         for event in append.events {
-            let recorded = prepared.record(event, append.actor, append.correlation, append.causation)?;
+            let mut recorded = prepared.record(event, append.actor, append.correlation, append.causation)?;
+            recorded.metadata.clone_from(&text);
             prepared.bytes += recorded.data.len() + 400;
             prepared.events.push(recorded);
         }
         if let (Some((receipt, outcome)), Some(last)) = (&prepared.receipt, prepared.events.last_mut()) {
-            let metadata = EventMetadata { receipt: Some(receipt_digest(&receipt.body_digest, outcome)) };
-            last.metadata = json::canonical(&metadata).map_err(|e| AppendError::Invalid(e.to_string()))?;
+            let receipt = Some(receipt_digest(&receipt.body_digest, outcome));
+            last.metadata = EventMetadata { receipt, ..metadata }.text()?;
         }
         if prepared.bytes > MAX_APPEND_BYTES {
             return Err(AppendError::TooLarge { event_type: None, bytes: prepared.bytes, most: MAX_APPEND_BYTES });

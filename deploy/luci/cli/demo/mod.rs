@@ -63,7 +63,7 @@ pub struct Demo {
 
 impl Demo {
     pub async fn run(self, mut config: Config) -> anyhow::Result<Outcome> {
-        telemetry::init_log(&config.log, "warn,sqlx=error,async_nats=error");
+        let _traces = telemetry::init_log(&config, "warn,sqlx=error,async_nats=error")?;
         let mut signals = out::StopSignals::listen()?;
         config.listen = self.listen.or(config.listen);
         config.set_default_data_dir(self.data_dir.as_deref(), DEMO_DIR);

@@ -15,10 +15,7 @@ fn answer(request: &CarrierRequest<'_>, outbox: &Outbox) -> Reply {
         ("POST", "/message/sendSMS") => send(request, outbox, "sms"),
         ("POST", "/message/sendMMS") => send(request, outbox, "mms"),
         ("GET", "/message/logs") => logs(request, outbox),
-        ("GET", "/phoneNumber/myPhoneNumbers") => {
-            let entry = |number: String| json!({"phoneNumber": number, "status": "active"});
-            (200, numbers().map(entry).collect())
-        }
+        ("GET", "/phoneNumber/myPhoneNumbers") => (200, owned(request)),
         _ => (404, json!({"success": false, "error": "no such call"})),
     }
 }
@@ -51,6 +48,21 @@ fn send(request: &CarrierRequest<'_>, outbox: &Outbox, channel: &'static str) ->
     };
     let taken = outbox.take(taken);
     (200, json!({"success": true, "messageId": taken.id, "status": "queued", "segments": 1}))
+}
+
+/// A page of the account's numbers: `page` from 1, `limit` of at most 100.
+fn owned(request: &CarrierRequest<'_>) -> Value {
+    let number = |name: &str, usual: usize| {
+        let mut pairs = url::form_urlencoded::parse(request.query.as_bytes());
+        let value = pairs.find(|(key, _)| key == name).and_then(|(_, value)| value.parse().ok());
+        value.filter(|value| *value > 0).unwrap_or(usual)
+    };
+    let (page, limit) = (number("page", 1), number("limit", 20).min(100));
+    let total = numbers().count();
+    let entry = |number: String| json!({"phoneNumber": number, "status": "active"});
+    let entries: Vec<Value> = numbers().skip((page - 1) * limit).take(limit).map(entry).collect();
+    json!({"data": entries, "pagination": {"page": page, "limit": limit, "total": total,
+        "totalPages": total.div_ceil(limit)}})
 }
 
 fn logs(request: &CarrierRequest<'_>, outbox: &Outbox) -> Reply {

@@ -4,7 +4,11 @@ use crate::{
     Address, Lead, Phone, PhoneKind, Range,
     enrich::found::{FoundOrganization, FoundPhone, PersonMatch, TraceMatch},
     lead::parts::Company,
-    normalise::{address, amount, email, phone, title},
+    normalise::{
+        address, amount, email,
+        phone::{self, Hints, Named},
+        title,
+    },
 };
 
 /// Merges the answer of Apollo.
@@ -145,13 +149,24 @@ fn add_phones(lead: &mut Lead, found: &[FoundPhone], source: &str) {
 
 /// Adds the numbers that a provider wrote in one text.
 fn add_numbers(lead: &mut Lead, text: &str, kind: PhoneKind, source: &str, (dnc, connected): (bool, Option<bool>)) {
-    for one in phone::read(text).numbers {
+    // A number without country code of somebody abroad is one of there, or was found at home by mistake.
+    let country = if is_abroad(lead) { Named::Unknown } else { Named::Nothing };
+    for one in phone::read_with(text, Hints { country, area: None }).numbers {
         let kind = match one.kind {
             PhoneKind::TollFree => PhoneKind::TollFree,
             label if kind == PhoneKind::Unknown => label,
             _ => kind,
         };
         lead.add_phone(Phone { dnc, connected, extension: one.extension, ..Phone::new(one.number, kind, source) });
+    }
+}
+
+/// Whether the lead is in a country with other numbers than North America: by its address, or by all numbers that it has.
+fn is_abroad(lead: &Lead) -> bool {
+    let named = [&lead.address, &lead.mailing].into_iter().flatten().find_map(|address| address.country);
+    match named {
+        Some(country) => !country.north_american(),
+        None => !lead.phones.is_empty() && lead.phones.iter().all(|phone| !phone.number.starts_with("+1")),
     }
 }
 
@@ -174,6 +189,32 @@ mod tests {
 
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
+    }
+
+    #[test]
+    fn a_number_without_country_code_of_somebody_abroad_is_not_north_american() {
+        let found = |number: &str| TraceMatch {
+            phones: vec![FoundPhone {
+                number: number.into(),
+                kind: PhoneKind::Mobile,
+                do_not_call: false,
+                connected: None,
+            }],
+            ..TraceMatch::default()
+        };
+        let numbers = |mut lead: Lead, number: &str| {
+            trace(&mut lead, &found(number), "tracerfy");
+            lead.phones.iter().map(|phone| phone.number.clone()).collect::<Vec<_>>()
+        };
+        let bare = || Lead::bare(lead_id("import_x", 1), 1, 2);
+        let mut british = bare();
+        british.address = Some(Address { country: Some("GB".parse().unwrap()), ..Address::default() });
+        assert!(numbers(british.clone(), "(797) 555-0147").is_empty());
+        assert_eq!(numbers(british, "+44 7975 550147"), ["+447975550147"]);
+        let mut by_number = bare();
+        by_number.add_phone(Phone::new("+442079460958".into(), PhoneKind::Unknown, "file"));
+        assert_eq!(numbers(by_number, "797-555-0147"), ["+442079460958"]);
+        assert_eq!(numbers(bare(), "917-555-0147"), ["+19175550147"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     lead::rejection::Rejection,
     normalise::{
         amount,
-        phone::{Country, Hints},
+        phone::{Country, Hints, Named},
         text::nfc,
     },
     validate::{contact, row},
@@ -93,7 +93,9 @@ pub fn read(bare: Lead, json: &Value) -> Result<Lead, FieldErrors> {
         return Err(errors);
     }
     let mut numbers = Lead::bare(lead.lead_id, lead.row, lead.line);
-    let country = lead.raw.get(&Field::Country).and_then(|text| Country::of_text(text));
+    let named = lead.raw.get(&Field::Country).map_or(Named::Nothing, |text| Country::named(text));
+    let texts: Vec<&str> = phones.iter().map(|(number, _)| number.as_str()).collect();
+    let country = contact::country_of(named, &lead.raw, &texts);
     let hints = Hints { country, area: None };
     for (number, kind) in phones {
         contact::add_phones(&mut numbers, Field::DirectPhone, &number, (kind, "api"), hints);

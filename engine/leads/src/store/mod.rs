@@ -11,5 +11,6 @@ pub mod legacy_uploads;
 pub mod old_uploads;
 pub mod property_buckets;
 pub mod scoring_profiles;
+pub mod sector_lists;
 pub mod sectors;
 pub mod suppressions;

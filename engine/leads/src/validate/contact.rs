@@ -1,11 +1,13 @@
 //! The phone numbers and e-mail addresses of a row: all that its cells hold, and what could not be read.
 
+use std::collections::BTreeMap;
+
 use crate::{
     Field, Lead, Phone, PhoneKind,
     lead::Warning,
     normalise::{
-        email,
-        phone::{self, Country, Hints, Unread},
+        address, email,
+        phone::{self, Hints, Named, Unread},
         text,
     },
     validate::row::RawCells,
@@ -18,14 +20,36 @@ const COLUMNS: [(Field, PhoneKind); 3] = [
     (Field::Phone, PhoneKind::Unknown),
 ];
 
-pub(super) fn phones(lead: &mut Lead, cells: &mut RawCells, country: Option<Country>) {
+pub(super) fn phones(lead: &mut Lead, cells: &mut RawCells, named: Named) {
     let area = cells.remove(&Field::AreaCode);
     let area = area.as_deref().and_then(area_code);
+    let texts: Vec<&str> = COLUMNS.iter().filter_map(|(field, _)| cells.get(field)).map(String::as_str).collect();
+    let country = if area.is_some() { named } else { country_of(named, cells, &texts) };
     let hints = Hints { area: area.as_deref(), country };
     for (field, kind) in COLUMNS {
         let Some(text) = cells.remove(&field) else { continue };
         add_phones(lead, field, &text, (kind, "file"), hints);
     }
+}
+
+/// The country of a row's numbers without country code. Of a row that names none it is not known where another number has the
+/// code of another country than those of +1, and nothing says that the row is of North America.
+pub fn country_of(named: Named, cells: &BTreeMap<Field, String>, numbers: &[&str]) -> Named {
+    if named != Named::Nothing || !numbers.iter().any(|text| text.contains('+')) {
+        return named;
+    }
+    let with_code = numbers.iter().flat_map(|text| phone::read(text).numbers.into_iter().map(move |one| (text, one)));
+    let with_code = with_code.filter(|(text, one)| says_code(text, &one.number));
+    let (home, abroad): (Vec<_>, Vec<_>) = with_code.partition(|(_, one)| one.number.starts_with("+1"));
+    let mut states = [Field::State, Field::MailingState].iter().filter_map(|field| cells.get(field));
+    let at_home = !home.is_empty() || states.any(|text| address::state(text).is_some());
+    if abroad.is_empty() || at_home { Named::Nothing } else { Named::Unknown }
+}
+
+/// Whether the number is written with `+` and its country code.
+fn says_code(text: &str, number: &str) -> bool {
+    let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+    digits.contains(number)
 }
 
 /// Adds the numbers of a text; keeps what is none, with its reason.

@@ -11,7 +11,7 @@ use crate::{
     },
     normalise::{
         address, amount, email, name,
-        phone::Country,
+        phone::{Country, Named},
         postcode::{self, Postcode},
         title,
     },
@@ -34,11 +34,11 @@ pub fn normalise(raw: Lead) -> Result<Lead, Box<(Lead, Rejection)>> {
     let mut lead = raw.clone();
     lead.raw.clear();
     person(&mut lead, &mut cells);
-    let country = cells.remove(&Field::Country).as_deref().and_then(Country::of_text);
-    contact::phones(&mut lead, &mut cells, country);
+    let named = cells.remove(&Field::Country).as_deref().map_or(Named::Nothing, Country::named);
+    contact::phones(&mut lead, &mut cells, named);
     contact::emails(&mut lead, cells.remove(&Field::Email).as_deref());
-    lead.address = postal_address(&mut lead, &mut cells, country, ADDRESS);
-    lead.mailing = postal_address(&mut lead, &mut cells, country, MAILING);
+    lead.address = postal_address(&mut lead, &mut cells, named, ADDRESS);
+    lead.mailing = postal_address(&mut lead, &mut cells, named, MAILING);
     firm(&mut lead, &mut cells);
     household(&mut lead, &mut cells);
     match check::rejection(&lead) {
@@ -83,15 +83,11 @@ const MAILING: AddressFields = [
     None,
 ];
 
-fn postal_address(
-    lead: &mut Lead,
-    cells: &mut RawCells,
-    country: Option<Country>,
-    fields: AddressFields,
-) -> Option<Address> {
+fn postal_address(lead: &mut Lead, cells: &mut RawCells, named: Named, fields: AddressFields) -> Option<Address> {
     let [street, street2, city, state, zip, county] = fields.map(|field| cells.remove(&field?));
     let code = state.as_deref().and_then(address::state);
-    let foreign = country.is_some_and(|country| country != Country::US);
+    let country = named.known();
+    let foreign = named == Named::Unknown || country.is_some_and(|country| country != Country::US);
     if let (Some(text), None, Some(field)) = (&state, code, fields[3]) {
         lead.keep_unread(field, text, Warning::UnknownState.as_str());
         lead.warn(Warning::UnknownState);

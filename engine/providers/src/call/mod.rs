@@ -17,8 +17,9 @@ use crate::{
     config::RetryPolicy,
     error::ProviderError,
     health::{Counted, HealthRecorder, Outage},
-    http::{parse_retry_after, read_at_most, refusal, with_headers},
+    http::{parse_retry_after, read_at_most, refusal, traced, with_headers},
     name::ProviderName,
+    probe,
     reason::Reason,
 };
 
@@ -99,9 +100,7 @@ impl Caller {
                 self.take_quota(charge).await?;
             }
             quota = Quota::Due;
-            if let Err(until) = self.account.breaker.check(Micros::now()) {
-                return Err(self.breaker_open(until));
-            }
+            self.admitted().await?;
             let began = Micros::now();
             let call = self.once(&charge, &correlation, request(&self.client));
             let outcome = call.instrument(self.span(charge.stage, retries)).await;
@@ -121,7 +120,13 @@ impl Caller {
         tracing::info_span!("provider_call", provider, tenant.id = %self.tenant, stage = stage.as_str(), attempt)
     }
 
-    pub(crate) fn breaker_open(&self, until: Micros) -> ProviderError {
+    /// Fails while the circuit breaker is open, unless the provider answers again.
+    pub(crate) async fn admitted(&self) -> Result<(), ProviderError> {
+        let admitted = probe::admit(&self.account.breaker, &self.client, &self.account.base_url, self.provider).await;
+        admitted.map_err(|until| self.breaker_open(until))
+    }
+
+    fn breaker_open(&self, until: Micros) -> ProviderError {
         let wait = Duration::from_micros(u64::try_from(until.0 - Micros::now().0).unwrap_or(0));
         let error = self.error(FailureCode::ApiError, Reason::ProviderDown).not_made();
         ProviderError { retry_after: Some(wait), ..error }
@@ -178,7 +183,7 @@ impl Caller {
         correlation: &str,
         request: RequestBuilder,
     ) -> Result<Value, ProviderError> {
-        let response = with_headers(request, correlation).send().await.map_err(|error| {
+        let response = traced(with_headers(request, correlation)).send().await.map_err(|error| {
             // Without a connection, no byte of it was sent.
             if !error.is_connect() && !error.is_builder() {
                 charge.count_unanswered();

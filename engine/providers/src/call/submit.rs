@@ -24,9 +24,7 @@ impl Caller {
                 self.take_quota(charge).await.map_err(SendError::Refused)?;
             }
             quota = Quota::Due;
-            if let Err(until) = self.account.breaker.check(Micros::now()) {
-                return Err(SendError::Refused(self.breaker_open(until)));
-            }
+            self.admitted().await.map_err(SendError::Refused)?;
             let began = Micros::now();
             let request = with_headers(request(&self.client), &correlation);
             let outcome =

@@ -21,14 +21,19 @@ use crate::{
 /// Milliseconds before a retry that was not decided is issued again.
 const RETRY_AFTER_MS: i64 = 1_000;
 
+/// Whether a provider answers, by its name.
+pub type ProviderProbe = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, bool> + Send + Sync>;
+
 pub struct BlockRetries {
     issuer: Issuer,
     timers: Arc<Mutex<RetryTimers>>,
+    /// Asked while blocks wait for a provider.
+    probe: ProviderProbe,
 }
 
 impl BlockRetries {
-    pub fn new(issuer: Issuer) -> Self {
-        Self { issuer, timers: Arc::default() }
+    pub fn new(issuer: Issuer, probe: ProviderProbe) -> Self {
+        Self { issuer, timers: Arc::default(), probe }
     }
 
     fn timers(&self) -> MutexGuard<'_, RetryTimers> {
@@ -54,7 +59,10 @@ impl Reactor for BlockRetries {
     }
 
     fn take(&mut self, now: Micros) -> Vec<Command> {
-        let taken = self.timers().take(now);
+        let (taken, probed) = {
+            let mut timers = self.timers();
+            (timers.take(now), timers.take_probes(now))
+        };
         let retry = |timer: RetryTimer| {
             let (issuer, timers) = (self.issuer.clone(), Arc::clone(&self.timers));
             async move {
@@ -68,7 +76,19 @@ impl Reactor for BlockRetries {
             }
             .boxed()
         };
-        taken.into_iter().map(retry).collect()
+        let probe = |provider: Arc<str>| {
+            let (answers, timers) = ((self.probe)(Arc::clone(&provider)), Arc::clone(&self.timers));
+            async move {
+                let answered = answers.await;
+                if answered {
+                    tracing::info!(%provider, "provider answers again, its blocks are retried");
+                }
+                timers.lock().unwrap_or_else(PoisonError::into_inner).probed(&provider, answered, Micros::now());
+            }
+            .boxed()
+        };
+        let probes: Vec<Command> = probed.into_iter().map(probe).collect();
+        taken.into_iter().map(retry).chain(probes).collect()
     }
 
     fn save<'a>(&'a mut self, c: &'a mut PgConnection) -> BoxFuture<'a, Result<(), sqlx::Error>> {

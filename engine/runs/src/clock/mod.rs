@@ -8,6 +8,7 @@ mod admissions;
 mod block_retries;
 mod cleanup;
 mod lost_blocks;
+mod provider_probes;
 mod reactor;
 mod retry_timers;
 mod run_starts;
@@ -33,7 +34,7 @@ use crate::{
 
 pub use self::{
     admissions::{active_runs, open_runs},
-    block_retries::BlockRetries,
+    block_retries::{BlockRetries, ProviderProbe},
     cleanup::Cleanup,
     lost_blocks::LostBlocks,
     reactor::{Command, Reactor},

@@ -1,7 +1,7 @@
 //! When failed blocks are due for their automatic retry. Pure.
 //!
-//! Blocks that a provider's outage failed wait for that provider: the first block that it completes makes all of them due, so
-//! that none waits out a pause that was chosen while the provider did not answer.
+//! Blocks that a provider's outage failed wait for that provider: the first block that it completes, and a probe that it answers,
+//! makes all of them due, so that none waits out a pause that was chosen while the provider did not answer.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -12,6 +12,8 @@ use luci_schema::{
     BlockEvent, BlockId, Event, EventId, FailureCode, Micros, Recorded, RunEvent, RunId, StreamId, TenantId,
     event::{BlockCompleted, BlockFailed},
 };
+
+use super::provider_probes::ProviderProbes;
 
 /// One block's retry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,7 @@ pub(super) struct RetryTimers {
     /// Blocks that were due before their time once: when they fail again, the next retry has its whole pause, unless the
     /// provider's circuit breaker is why.
     hastened: HashSet<BlockId>,
+    probes: ProviderProbes,
     /// Timers that are neither parked nor taken.
     order: BTreeSet<(Micros, BlockId)>,
     pub changed: HashSet<(RunId, BlockId)>,
@@ -99,7 +102,25 @@ impl RetryTimers {
         if counts.success + counts.no_match == 0 {
             return;
         }
-        for block in self.by_provider.remove(completed.provider.as_str()).unwrap_or_default() {
+        self.probes.recovered(&completed.provider);
+        self.hasten(&completed.provider, at);
+    }
+
+    /// The providers to be asked now whether they answer again, each once until `probed`.
+    pub(super) fn take_probes(&mut self, now: Micros) -> Vec<Arc<str>> {
+        self.probes.take(self.by_provider.keys().cloned(), now)
+    }
+
+    /// The result of a probe: what waits for a provider that answers is due now.
+    pub(super) fn probed(&mut self, provider: &str, answered: bool, now: Micros) {
+        self.probes.ended(provider, answered, now);
+        if answered {
+            self.hasten(provider, now);
+        }
+    }
+
+    fn hasten(&mut self, provider: &str, at: Micros) {
+        for block in self.by_provider.remove(provider).unwrap_or_default() {
             let Some(timer) = self.timers.get(&block).filter(|timer| timer.due > at).cloned() else { continue };
             self.hastened.insert(block);
             self.put(RetryTimer { due: at, waits_for: None, ..timer });
@@ -149,7 +170,8 @@ impl RetryTimers {
     }
 
     pub(super) fn next(&self) -> Option<Micros> {
-        self.order.first().map(|(due, _)| *due)
+        let retry = self.order.first().map(|(due, _)| *due);
+        retry.into_iter().chain(self.probes.next(self.by_provider.keys())).min()
     }
 
     /// Sets a taken timer again, unless an event changed it meanwhile.
@@ -247,6 +269,24 @@ mod tests {
         assert_eq!(taken, HashSet::from([one.block, two.block]));
         assert_eq!(timers.next(), Some(Micros(400)), "what waits for another provider, or for a limit, keeps its time");
         assert!(!timers.by_provider.contains_key("apollo") && timers.by_provider.contains_key("trestle"));
+    }
+
+    #[test]
+    fn a_probe_that_is_answered_makes_due_what_waits_for_the_provider() {
+        let (one, other) = (waiting(500_000_000, "apollo"), waiting(400_000_000, "trestle"));
+        let mut timers = RetryTimers::restore(vec![one.clone(), other]);
+        assert!(timers.take_probes(Micros(0)).is_empty());
+        let first = timers.next().expect("a probe");
+        assert!(first < Micros(400_000_000));
+        let mut asked = timers.take_probes(first);
+        asked.sort();
+        assert_eq!(asked, ["apollo".into(), "trestle".into()] as [Arc<str>; 2]);
+        timers.probed("apollo", false, first);
+        timers.probed("trestle", false, first);
+        assert_eq!(timers.take(first), []);
+        timers.probed("apollo", true, first);
+        let due: Vec<BlockId> = timers.take(first).iter().map(|timer| timer.block).collect();
+        assert_eq!(due, [one.block], "what waits for another provider keeps its time");
     }
 
     #[test]

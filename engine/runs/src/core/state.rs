@@ -9,7 +9,7 @@ use std::{
 };
 
 use luci_schema::{
-    Actor, BlockId, CorrelationId, Counts, Failure, Micros, Position, Recorded, Stage, Version,
+    Actor, BlockId, CorrelationId, Counts, Failure, Micros, Position, Recorded, Stage, TraceContext, Version,
     event::{BlockInput, Cursor, Event, PauseReason, RunError, RunEvent, RunQueued, RunTotals, StageSpec},
 };
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub struct Run {
 pub(super) struct Envelope {
     pub position: Position,
     pub correlation: Option<CorrelationId>,
+    /// Of `run:queued`: commands that come from no request belong to the trace of the one that queued the run.
+    pub trace: Option<TraceContext>,
     pub queued_at: Micros,
     pub started_at: Option<Micros>,
     pub paused_by: Option<Actor>,
@@ -179,7 +181,9 @@ impl Run {
         envelope.position = recorded.position;
         envelope.correlation.get_or_insert(recorded.correlation_id);
         match &recorded.event {
-            Event::Run(RunEvent::Queued(_)) => envelope.queued_at = recorded.recorded_at,
+            Event::Run(RunEvent::Queued(_)) => {
+                (envelope.queued_at, envelope.trace) = (recorded.recorded_at, recorded.trace());
+            }
             Event::Run(RunEvent::Started(_)) => envelope.started_at = Some(recorded.recorded_at),
             Event::Run(RunEvent::Paused(_)) => envelope.paused_by = Some(recorded.actor),
             Event::Run(_) | Event::Block(_) | Event::Artifact(_) | Event::Config(_) | Event::Unknown(_) => {}
@@ -239,6 +243,11 @@ impl Run {
 
     pub const fn correlation(&self) -> Option<CorrelationId> {
         self.envelope.correlation
+    }
+
+    /// The trace of the command that queued it.
+    pub const fn trace(&self) -> Option<TraceContext> {
+        self.envelope.trace
     }
 
     /// In blueprint order.

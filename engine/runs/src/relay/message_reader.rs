@@ -10,6 +10,7 @@ use luci_schema::{
     cloud_event::CLOUD_EVENT_TYPE,
     hash_text,
     log::{Log, LogError},
+    trace,
 };
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -28,7 +29,6 @@ const EXPECTED: HeaderName = HeaderName::from_static("Nats-Expected-Last-Sequenc
 const STREAM: HeaderName = HeaderName::from_static("Luci-Stream");
 const VERSION: HeaderName = HeaderName::from_static("Luci-Version");
 const POSITION: HeaderName = HeaderName::from_static("Luci-Position");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("Content-Type");
 
 /// One encoded message of EVT.
@@ -100,8 +100,8 @@ fn headers(event: &Recorded) -> HeaderMap {
 pub(super) fn watch_headers(event: &Recorded) -> HeaderMap {
     let mut headers = facts(event);
     headers.insert(POSITION, event.position.to_string());
-    if let Some(trace) = traceparent(&event.metadata) {
-        headers.insert(TRACEPARENT, trace);
+    if let Some(trace) = event.trace() {
+        headers.insert(trace::TRACEPARENT, trace.to_string());
     }
     headers
 }
@@ -115,18 +115,6 @@ fn facts(event: &Recorded) -> HeaderMap {
     headers
 }
 
-/// The W3C trace context in an event's metadata, if the command had one.
-fn traceparent(metadata: &str) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Metadata {
-        traceparent: Option<String>,
-    }
-    // Most metadata is `{}`.
-    let found = metadata.contains("\"traceparent\"").then(|| serde_json::from_str::<Metadata>(metadata).ok()).flatten();
-    // A header is one line of printable ASCII.
-    found?.traceparent.filter(|trace| trace.bytes().all(|byte| byte.is_ascii_graphic()))
-}
-
 #[cfg(test)]
 mod tests {
     use luci_schema::{RunId, TenantId, event::RunDeleted, sample};
@@ -137,14 +125,20 @@ mod tests {
     fn a_watcher_gets_what_a_hole_is_found_by_and_the_trace() {
         let event =
             sample::recorded(TenantId::generate(), RunId::generate(), luci_schema::RunEvent::Deleted(RunDeleted {}));
-        let event = Recorded { position: Position(7), metadata: r#"{"traceparent":"00-ab-cd-01"}"#.into(), ..event };
+        const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let metadata = format!(r#"{{"receipt":"5a","traceparent":"{TRACE}"}}"#);
+        let event = Recorded { position: Position(7), metadata, ..event };
         let headers = watch_headers(&event);
         let value = |name: &str| headers.get(name).map(ToString::to_string).unwrap_or_default();
         assert_eq!((value("Luci-Position"), value("Luci-Version")), ("7".into(), event.version.to_string()));
         assert_eq!((value("Luci-Hash"), value("Luci-Stream")), (hash_text(&event.hash), event.stream_id.to_string()));
-        assert_eq!((value("Content-Type"), value("traceparent")), (CLOUD_EVENT_TYPE.into(), "00-ab-cd-01".into()));
+        assert_eq!((value("Content-Type"), value("traceparent")), (CLOUD_EVENT_TYPE.into(), TRACE.into()));
+        let body: serde_json::Value = serde_json::from_str(&event.cloud_event()).expect("JSON");
+        assert_eq!(body["traceparent"], TRACE);
         for without in ["{}", r#"{"traceparent":"a\r\nb: c"}"#, r#"{"traceparent":1}"#] {
-            assert_eq!(traceparent(without), None, "{without}");
+            let event = Recorded { metadata: without.into(), ..event.clone() };
+            assert!(watch_headers(&event).get("traceparent").is_none(), "{without}");
+            assert!(!event.cloud_event().contains(r#""traceparent":"#), "{without}");
         }
     }
 

@@ -19,8 +19,10 @@ use futures::{
 use luci_schema::{
     Position, Recorded,
     log::{Log, LogError},
+    trace,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{Span, debug_span};
 
 use crate::{
     broker,
@@ -57,8 +59,22 @@ pub(super) struct Session<'a> {
 
 /// A published batch and the ack of its last message.
 struct SentBatch {
-    messages: Vec<(Arc<Recorded>, Bytes)>,
+    messages: Vec<SentMessage>,
     ack: Result<PublishAck, PublishError>,
+}
+
+struct SentMessage {
+    event: Arc<Recorded>,
+    body: Bytes,
+    /// From its publication to its ack, in the trace of the event.
+    _span: Span,
+}
+
+impl SentMessage {
+    fn of(event: Arc<Recorded>, body: Bytes) -> Self {
+        let span = || debug_span!("publish", tenant.id = %event.tenant_id, stream.id = %event.stream_id, position = event.position.0);
+        Self { _span: event.trace().map_or_else(Span::none, |trace| trace::within(trace, span)), event, body }
+    }
 }
 
 /// Batches without an ack, and how many messages they hold.
@@ -200,20 +216,20 @@ impl<'a> Session<'a> {
         let Some(last) = batch.pop() else { return Err(SessionEnd::Retry("empty batch".into())) };
         let mut messages = Vec::with_capacity(batch.len() + 1);
         for OutgoingMessage { event, subject, headers, body } in batch {
-            messages.push((event, body.clone()));
+            messages.push(SentMessage::of(event, body.clone()));
             let sent = self.client.publish_with_headers(subject, headers, body).await;
             sent.map_err(|e| SessionEnd::Retry(e.to_string()))?;
         }
         let OutgoingMessage { event, subject, headers, body } = last;
         tracing::debug!(position = event.position.0, "publishing up to position");
-        messages.push((event, body.clone()));
+        messages.push(SentMessage::of(event, body.clone()));
         let ack = self.context.publish_with_headers(subject, headers, body).await;
         let ack = ack.map_err(|e| SessionEnd::Retry(e.to_string()))?;
         Ok(async move { SentBatch { messages, ack: ack.await } }.boxed())
     }
 
     async fn acknowledged(&mut self, sent: SentBatch) -> Result<(), SessionEnd> {
-        let Some(last) = sent.messages.last().map(|(event, _)| event.position) else { return Ok(()) };
+        let Some(last) = sent.messages.last().map(|message| message.event.position) else { return Ok(()) };
         let ack = sent.ack.map_err(|e| SessionEnd::Retry(format!("event {last} was not acknowledged: {e}")))?;
         if ack.sequence != last.0 {
             return Err(SessionEnd::Retry(format!("event {last} was stored as message {}", ack.sequence)));
@@ -221,7 +237,7 @@ impl<'a> Session<'a> {
         self.published = last;
         metrics::counter!("luci_relay_published_total").increment(sent.messages.len() as u64);
         metrics::gauge!("luci_relay_lag_events").set(self.log.head().0.saturating_sub(last.0) as f64);
-        for (event, body) in sent.messages {
+        for SentMessage { event, body, .. } in sent.messages {
             self.notify(&event, body).await?;
         }
         Ok(())

@@ -207,6 +207,19 @@ async fn check_seals(log: &Log, storage: &Storage, checked: &mut Checked) -> Res
 }
 
 impl Checked {
+    /// Compares an object that another table than the log records.
+    ///
+    /// # Errors
+    /// When the store cannot be read; an object that is missing or differs is one of the faults.
+    pub async fn object(
+        &mut self,
+        storage: &Storage,
+        object_path: &str,
+        digest: &ObjectDigest,
+    ) -> Result<(), StorageError> {
+        check(storage, object_path, digest, self).await
+    }
+
     /// `{object path}: {what is wrong}`, one for each fault.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         self.faults.iter().map(|fault| format!("{}: {}", fault.object_path, fault.difference()))

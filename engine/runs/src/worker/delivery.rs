@@ -2,8 +2,8 @@
 
 use async_nats::jetstream::Message;
 use luci_schema::{
-    BlockEvent, Event, EventId, Position, Recorded, RunId, StreamId, TenantId, Version, event::BlockQueued, hash_text,
-    log::Log,
+    BlockEvent, Event, EventId, Position, Recorded, RunId, StreamId, TenantId, TraceContext, Version,
+    event::BlockQueued, hash_text, log::Log,
 };
 use serde::Deserialize;
 
@@ -15,6 +15,8 @@ pub(super) struct Delivery {
     pub event: EventId,
     pub queued: Version,
     pub block: BlockQueued,
+    /// The trace of the command that queued it.
+    pub trace: Option<TraceContext>,
     /// The broker's first delivery of the message; true again after the broker lost its data.
     pub first: bool,
 }
@@ -33,6 +35,8 @@ pub(super) enum DeliveryError {
 #[derive(Deserialize)]
 struct Body {
     id: EventId,
+    #[serde(default)]
+    traceparent: Option<String>,
     data: BlockQueued,
 }
 
@@ -59,19 +63,21 @@ impl Delivery {
             return None;
         }
         let (tenant, event, queued) = (recorded.tenant_id, recorded.event_id, recorded.version);
-        Some(Self { tenant, run, event, queued, block: BlockQueued::clone(block), first: false })
+        let (block, trace) = (BlockQueued::clone(block), recorded.trace());
+        Some(Self { tenant, run, event, queued, block, trace, first: false })
     }
 
     fn parse(message: &Message) -> Result<Self, DeliveryError> {
         let subject = message.subject.as_str();
         let tenant = subject.split('.').nth(1).and_then(|t| t.parse().ok());
-        let Body { id: event, data: block } = serde_json::from_slice(&message.payload)?;
+        let Body { id: event, traceparent, data: block } = serde_json::from_slice(&message.payload)?;
         Ok(Self {
             tenant: tenant.ok_or_else(|| DeliveryError::Subject(subject.into()))?,
             run: header(message, "Luci-Stream")?,
             event,
             queued: Version(header(message, "Luci-Version")?),
             block,
+            trace: traceparent.and_then(|text| text.parse().ok()),
             first: false,
         })
     }

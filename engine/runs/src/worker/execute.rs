@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use luci_schema::{BlockEvent, Event, FailureCode, Micros, event::BlockReport, log::LogError};
+use luci_schema::{BlockEvent, Event, FailureCode, Micros, event::BlockReport, log::LogError, trace};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{Instrument as _, Span};
@@ -215,7 +215,7 @@ impl RunningBlock<'_> {
         let kind = Arc::clone(&self.worker.kind);
         let progress = Progress::of(&task, self.worker.telemetry.clone());
         let work = async move { kind.run(&task, &progress).await };
-        let mut job = AbortOnDropHandle::new(tokio::spawn(work.in_current_span()));
+        let mut job = AbortOnDropHandle::new(tokio::spawn(trace::in_current(work.in_current_span())));
         let result = match tokio::time::timeout(self.worker.options.record_start_after, &mut job).await {
             Ok(result) => result,
             Err(_) => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{AckKind, Message};
+use luci_schema::trace;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument as _, Span, field};
 
@@ -35,14 +36,13 @@ pub(super) async fn handle(worker: &Worker, message: Message, pulled: Option<Own
             return reply(&message, AckDecision::RetryAfter(UNREADABLE_RETRY)).await;
         }
     };
-    let span = block_span(&delivery);
-    async {
+    trace::continued(delivery.trace, async {
+        let span = block_span(&delivery);
         // On the heap: the future of a block's work is several kB and would be copied at each move.
         let work = Box::pin(execute::execute(worker, delivery, pulled));
-        let decision = with_heartbeats(worker, &message, work).await;
-        reply(&message, decision).await;
-    }
-    .instrument(span)
+        let answered = async { reply(&message, with_heartbeats(worker, &message, work).await).await };
+        answered.instrument(span).await;
+    })
     .await;
 }
 

@@ -169,7 +169,7 @@ fn a_message_triggers_all_that_wait_and_a_webhook_the_named_one() {
         assert_eq!(taken.len(), expected, "{} for {trigger:?}", event.data);
         for launch in taken {
             let facts = serde_json::from_str(&event.data).unwrap();
-            assert_eq!(launch.cause, TriggerCause::Received { event: event.event_id, facts });
+            assert_eq!(launch.cause, TriggerCause::Received { event: event.event_id, facts, trace: None });
         }
         assert!(fixture.automations.take(Micros(7)).is_empty(), "once");
     }
@@ -220,7 +220,7 @@ fn a_list_of_pending_triggers_from_an_earlier_version_is_moved() {
     fixture.automations = Automations::restore(vec![row], vec![]);
     assert_eq!(fixture.automations.changed.len() + fixture.automations.changed_triggers.len(), 2);
     let facts = serde_json::json!({"a": 1});
-    assert_eq!(fixture.automations.take(Micros(6))[0].cause, TriggerCause::Received { event, facts });
+    assert_eq!(fixture.automations.take(Micros(6))[0].cause, TriggerCause::Received { event, facts, trace: None });
 }
 
 #[test]

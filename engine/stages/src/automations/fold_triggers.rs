@@ -12,10 +12,10 @@ use super::{fold::Automations, trigger::TriggerCause};
 impl Automations {
     pub(super) fn leads_added(&mut self, added: &LeadsCreated, recorded: &Recorded) {
         if added.leads > 0 {
-            let (event, import, leads) = (recorded.event_id, added.import_id, added.leads);
+            let (event, import, leads, trace) = (recorded.event_id, added.import_id, added.leads, recorded.trace());
             self.enqueue_all(
                 self.waiting_for_leads(recorded.tenant_id),
-                &TriggerCause::AddedLeads { event, import, leads },
+                &TriggerCause::AddedLeads { event, import, leads, trace },
             );
         }
     }
@@ -38,7 +38,8 @@ impl Automations {
             return;
         }
         let facts = serde_json::from_str(&recorded.data).unwrap_or(Value::Null);
-        self.enqueue_all(waiting, &TriggerCause::Received { event: recorded.event_id, facts });
+        let (event, trace) = (recorded.event_id, recorded.trace());
+        self.enqueue_all(waiting, &TriggerCause::Received { event, facts, trace });
     }
 
     pub(super) fn fold_block(&mut self, event: &BlockEvent, run: RunId, recorded: &Recorded) {
@@ -68,7 +69,8 @@ impl Automations {
         }
         let output = block.stage.artifact_type();
         if let Some(made) = block.report.artifacts.iter().find(|a| a.artifact_type == output && a.leads > 0) {
-            let cause = TriggerCause::Leads { event: recorded.event_id, run, artifact: Box::new(made.clone()) };
+            let (event, artifact, trace) = (recorded.event_id, Box::new(made.clone()), recorded.trace());
+            let cause = TriggerCause::Leads { event, run, artifact, trace };
             self.enqueue_all(waiting, &cause);
         }
     }

@@ -12,6 +12,7 @@ use luci_schema::{
     Actor, CommandId, ConfigEvent, CorrelationId, RunId, StreamId, Version,
     event::{AutomationFired, AutomationSkipped, ObjectDigest, RunInput, RunOptions, TriggerType},
     log::{Append, AppendError, Log, NewReceipt},
+    trace,
 };
 use luci_storage::{Storage, StorageError};
 use serde_json::{Value, json};
@@ -36,7 +37,7 @@ pub(super) enum Launched {
 }
 
 pub(super) async fn launch(issuer: &Issuer, (log, storage): (&Log, &Storage), launch: &Launch) -> Launched {
-    match attempt(issuer, (log, storage), launch).await {
+    match trace::continued(launch.cause.trace(), attempt(issuer, (log, storage), launch)).await {
         Ok(launched) => launched,
         Err(error) => {
             tracing::warn!(tenant.id = %launch.tenant, automation.id = %launch.automation, %error, "automation launch failed, retrying");

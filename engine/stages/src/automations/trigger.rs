@@ -1,7 +1,7 @@
 //! A trigger: why an automation is to start a run, and the launch that follows.
 
 use luci_schema::{
-    AutomationId, EventId, ImportId, Micros, RunId, TenantId,
+    AutomationId, EventId, ImportId, Micros, RunId, TenantId, TraceContext,
     event::{Artifact, AutomationSpec},
 };
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,30 @@ use serde_json::Value;
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub(super) enum TriggerCause {
     /// A VALIDATE block wrote new leads.
-    Leads { event: EventId, run: RunId, artifact: Box<Artifact> },
+    Leads {
+        event: EventId,
+        run: RunId,
+        artifact: Box<Artifact>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<TraceContext>,
+    },
     /// An API call added leads.
     #[serde(rename = "brought")]
-    AddedLeads { event: EventId, import: ImportId, leads: u64 },
+    AddedLeads {
+        event: EventId,
+        import: ImportId,
+        leads: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<TraceContext>,
+    },
     /// A message or a webhook arrived; the event's data are the facts.
     #[serde(rename = "told")]
-    Received { event: EventId, facts: Value },
+    Received {
+        event: EventId,
+        facts: Value,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<TraceContext>,
+    },
     /// Too many triggers are pending: this one is only recorded as skipped.
     Overflow { event: EventId },
     /// The schedule was due.
@@ -45,6 +62,14 @@ impl TriggerCause {
             | Self::Received { event, .. }
             | Self::Overflow { event } => Some(*event),
             Self::Due { .. } => None,
+        }
+    }
+
+    /// The trace of that event, to which the run belongs.
+    pub(super) fn trace(&self) -> Option<TraceContext> {
+        match self {
+            Self::Leads { trace, .. } | Self::AddedLeads { trace, .. } | Self::Received { trace, .. } => *trace,
+            Self::Overflow { .. } | Self::Due { .. } => None,
         }
     }
 }

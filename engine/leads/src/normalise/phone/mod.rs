@@ -11,7 +11,7 @@ pub use self::{
     number::Hints,
 };
 use crate::PhoneKind;
-pub use crate::country::{Country, UnknownCountry, country};
+pub use crate::country::{Country, Named, UnknownCountry, country};
 
 /// A number as it was written in a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,15 +2,15 @@
 
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
-use super::{Country, Reason};
+use super::{Country, Named, Reason};
 
 /// What a row says about its numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hints<'a> {
     /// Three digits, from a column of its own.
     pub area: Option<&'a str>,
-    /// The row's country; `None`: the United States.
-    pub country: Option<Country>,
+    /// The country that the row names, whose numbers are written without its code.
+    pub country: Named,
 }
 
 /// `text` has digits and punctuation only, without an extension.
@@ -30,9 +30,11 @@ pub(super) fn parse(text: &str, hints: Hints) -> Result<String, Reason> {
     if let Some(digits) = after_international_prefix(&digits) {
         return international(digits);
     }
-    match hints.country.filter(|country| !country.north_american()) {
-        Some(country) => national(&digits, country),
-        None => north_american(text, &digits, hints.area),
+    match hints.country {
+        Named::Country(country) if !country.north_american() => national(&digits, country),
+        // `+1` would make a North American number of one that is not.
+        Named::Unknown => Err(Reason::Unclear),
+        Named::Country(_) | Named::Nothing => north_american(text, &digits, hints.area),
     }
 }
 

@@ -102,12 +102,12 @@ fn a_plus_or_a_foreign_format_keeps_its_country() {
         ("+2125550147", "!too_short"),
         ("65+82345678", "!unclear"),
     ]);
-    let singapore = Hints { country: Some("SG".parse().unwrap()), ..Hints::default() };
+    let singapore = Hints { country: Named::Country("SG".parse().unwrap()), ..Hints::default() };
     assert_eq!(shown(&read_with("8234 5678", singapore)), "+6582345678");
     assert_eq!(shown(&read_with("+1 212 555 0147", singapore)), "+12125550147");
-    let britain = Hints { country: Some("GB".parse().unwrap()), ..Hints::default() };
+    let britain = Hints { country: Named::Country("GB".parse().unwrap()), ..Hints::default() };
     assert_eq!(shown(&read_with("020 7946 0958", britain)), "+442079460958");
-    let canada = Hints { country: Some(Country::CA), ..Hints::default() };
+    let canada = Hints { country: Named::Country(Country::CA), ..Hints::default() };
     assert_eq!(shown(&read_with("416 555 0100", canada)), "+14165550100");
 }
 
@@ -213,7 +213,7 @@ proptest! {
     /// Any text is read without a panic, and what is read is E.164 of digits that stand in the text.
     #[test]
     fn any_text_is_read(text in "[-0-9 ()+.,;:/xXeE#='\"a-z\u{202a}１２]{0,40}", area in proptest::option::of("[2-9][0-9]{2}")) {
-        let cell = read_with(&text, Hints { area: area.as_deref(), country: None });
+        let cell = read_with(&text, Hints { area: area.as_deref(), country: Named::Nothing });
         let digits = format!("{}{}", area.as_deref().unwrap_or_default(), plain_digits(&text)).len();
         for one in &cell.numbers {
             prop_assert!(one.number.starts_with('+') && (8..=16).contains(&one.number.len()), "{}", one.number);

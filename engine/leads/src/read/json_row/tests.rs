@@ -47,6 +47,23 @@ fn one_valid_number_is_enough_in_any_position() {
 }
 
 #[test]
+fn numbers_without_country_code_are_of_the_country_that_the_lead_names() {
+    let numbers = |country: Option<&str>, numbers: &[&str]| {
+        let list: Vec<_> = numbers.iter().map(|number| json!({"number": number})).collect();
+        let mut lead = json!({"companyName": "Acme", "email": "a@acme.com", "phones": list});
+        if let Some(country) = country {
+            lead["address"] = json!({"city": "Leeds", "country": country});
+        }
+        let lead = read_json(lead).unwrap();
+        lead.phones.into_iter().map(|phone| phone.number).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(Some("GB"), &["797-555-0147"]), ["+447975550147"]);
+    assert_eq!(numbers(Some("Narnia"), &["797-555-0147", "+39 055 123 4567"]), ["+390551234567"]);
+    assert_eq!(numbers(None, &["+44 20 7946 0958", "797-555-0147"]), ["+442079460958"]);
+    assert_eq!(numbers(None, &["797-555-0147"]), ["+17975550147"]);
+}
+
+#[test]
 fn all_wrong_fields_are_named() {
     let acme = |more: Value| {
         let mut lead = json!({"companyName": "Acme", "phone": "2125550147"});

@@ -25,6 +25,30 @@ fn foreign_numbers_keep_their_country() {
 }
 
 #[test]
+fn ten_digits_abroad_are_never_a_north_american_number() {
+    let file = "company,phone,country\nLon,207-946-0958,GB\nMan,(797) 555-0147,GBR\nEdi,797 555 0147,+44\n\
+        Far,797-555-0147,Narnia\nFlo,+39 055 123 4567,Narnia\nNY,212-555-0147,US - United States\nLA,213-555-0147,N/A\n";
+    let expected = [
+        "Lon: +442079460958",
+        "Man: +447975550147",
+        "Edi: +447975550147",
+        "!5",
+        "Flo: +390551234567",
+        "NY: +12125550147",
+        "LA: +12135550147",
+    ];
+    assert_eq!(shown(file.as_bytes()), expected);
+    let lead = &leads(b"company,phone,email,country\nFar,797-555-0147,a@far.example,Narnia\n")[0];
+    let unread: Vec<_> = lead.unread.iter().map(|cell| (cell.text.as_str(), cell.reason.as_str())).collect();
+    assert_eq!(unread, [("797-555-0147", "unclear")]);
+    // No country is named, but the row's other number has the code of one.
+    let other = "company,phone,mobile,state\nLon,+44 20 7946 0958,797-555-0147,\nNY,+44 20 7946 0958,917-555-0147,NY\n\
+        Two,+1 212 555 0147,917-555-0147,\n";
+    let expected = ["Lon: +442079460958", "NY: +19175550147, +442079460958", "Two: +19175550147, +12125550147"];
+    assert_eq!(shown(other.as_bytes()), expected);
+}
+
+#[test]
 fn extensions_area_codes_and_several_numbers() {
     let file = "company,area code,phone\nAcme,212,655-2147 x212\nBolt,,Home: 212-555-0147 x12\nCork,,tel:+1-212-555-0148;ext=136\nDune,,Office (212) 555-0149 ext. 9\nElm,,\"212-555-0150 / 917-555-0101\"\nFir,212.0,555-0151\nGum,(212),555-0152\nHop,1-212,555-0153\n";
     let expected = [

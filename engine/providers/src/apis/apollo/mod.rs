@@ -28,7 +28,8 @@ const NAME: &str = "apollo";
 /// Nothing is billed without a match.
 const PERSON_PRICE: Price = Price { provider: NAME, unit: "person_match", micros: 100_000 };
 
-static DESCRIPTOR: Descriptor = Descriptor::new(NAME, env_names!("APOLLO"), "https://api.apollo.io");
+static DESCRIPTOR: Descriptor =
+    Descriptor { probe: "/v1/auth/health", ..Descriptor::new(NAME, env_names!("APOLLO"), "https://api.apollo.io") };
 
 impl ProviderName {
     pub const APOLLO: Self = Self::new(&DESCRIPTOR);
