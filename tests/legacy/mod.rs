@@ -80,6 +80,7 @@ async fn gateway_of_owner(system: &System) -> (String, Running) {
         providers: Default::default(),
         senders: Default::default(),
         listener: Some(listener),
+        monitor: None,
         instance: RunId::generate().to_string(),
         roles: vec![ProcessRole::Gateway],
         workers: Default::default(),

@@ -203,7 +203,7 @@ mod tests {
             ..TraceMatch::default()
         };
         let numbers = |mut lead: Lead, number: &str| {
-            trace(&mut lead, &found(number), "tracerfy");
+            trace(&mut lead, "tracerfy", &found(number));
             lead.phones.iter().map(|phone| phone.number.clone()).collect::<Vec<_>>()
         };
         let bare = || Lead::bare(lead_id("import_x", 1), 1, 2);

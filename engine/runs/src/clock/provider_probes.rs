@@ -64,7 +64,7 @@ mod tests {
     fn a_provider_is_asked_every_five_seconds_and_more_seldom_after_false_answers() {
         let (apollo, mut probes): (Arc<str>, _) = ("apollo".into(), ProviderProbes::default());
         let waited_for = || std::iter::once(Arc::clone(&apollo));
-        let mut take =
+        let take =
             |probes: &mut ProviderProbes, second: i64| probes.take(waited_for(), Micros(second * SECOND)).len() == 1;
         assert!(!take(&mut probes, 0), "the blocks have just failed");
         assert_eq!(probes.next([&apollo].into_iter()), Some(Micros(5 * SECOND)));
