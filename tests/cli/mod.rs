@@ -3,4 +3,5 @@
 mod instances;
 mod journey;
 mod mistakes;
+mod picture;
 mod uploads;
