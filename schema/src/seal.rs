@@ -118,9 +118,10 @@ impl Sealed {
         let (from, to) = (self.seal.from_position.0, self.seal.to_position.0);
         let path = self.path.iter().map(|text| {
             let mut hash = GENESIS;
-            hex::decode_to_slice(text, &mut hash).map(|()| hash)
+            let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+            hex::decode_to_slice(text, &mut hash).ok().filter(|()| lower).map(|()| hash)
         });
-        let path: Vec<Hash> = path.collect::<Result<_, _>>().map_err(|_| SealError::Path)?;
+        let path: Vec<Hash> = path.collect::<Option<_>>().ok_or(SealError::Path)?;
         // The file is not trusted: larger trees are never created.
         let span = to.checked_sub(from).and_then(|span| usize::try_from(span).ok()).filter(|span| *span < MAX_EVENTS);
         let index = self.position.0.checked_sub(from).and_then(|index| usize::try_from(index).ok());
@@ -228,6 +229,7 @@ mod tests {
             Sealed { position: Position(16), ..sealed.clone() },
             Sealed { position: Position(22), ..sealed.clone() },
             Sealed { path: vec!["zz".into()], ..sealed.clone() },
+            Sealed { path: sealed.path.iter().map(|hash| hash.to_uppercase()).collect(), ..sealed.clone() },
         ] {
             assert_eq!(other.check(), Err(SealError::Path), "{other:?}");
         }

@@ -68,9 +68,13 @@ impl Header {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SealLine {
     pub seal: Seal,
-    /// `merkle::nodes`, in hex.
-    nodes: Vec<String>,
+    /// `merkle::nodes`
+    nodes: Vec<Node>,
 }
+
+/// As lower-case hex: `strict` refuses any other spelling, since it is written differently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Node(#[serde(with = "hex::serde")] Hash);
 
 impl SealLine {
     /// `hashes` are those of all events that the seal covers, `own` the rising positions of those in the bundle.
@@ -78,18 +82,14 @@ impl SealLine {
         let from = seal.from_position.0;
         let leaves: Vec<Hash> = (from..).zip(hashes).map(|(at, hash)| merkle::leaf(Position(at), hash)).collect();
         let own: Vec<usize> = own.iter().map(|at| index(*at, from)).collect();
-        let nodes = merkle::nodes(&leaves, &own).iter().map(hex::encode).collect();
+        let nodes = merkle::nodes(&leaves, &own).into_iter().map(Node).collect();
         Self { seal, nodes }
     }
 
     /// Whether these events, with rising positions within the seal's range, lead to its root.
     pub fn covers(&self, own: &[(u64, Hash)]) -> bool {
         let (from, to) = (self.seal.from_position.0, self.seal.to_position.0);
-        let nodes = self.nodes.iter().map(|text| {
-            let mut hash = [0; 32];
-            hex::decode_to_slice(text, &mut hash).map(|()| hash)
-        });
-        let Ok(nodes) = nodes.collect::<Result<Vec<Hash>, _>>() else { return false };
+        let nodes: Vec<Hash> = self.nodes.iter().map(|node| node.0).collect();
         // Trees beyond this are never made, and the file is not trusted.
         let Some(leaves) = to.checked_sub(from).filter(|span| *span < crate::seal::MAX_EVENTS as u64) else {
             return false;
@@ -149,4 +149,16 @@ pub(super) fn strict<T: Serialize + DeserializeOwned>(line: &[u8]) -> Result<T, 
     let value: T = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let written = serde_json::to_vec(&value).map_err(|error| error.to_string())?;
     if written == line { Ok(value) } else { Err("it has bytes that do not belong there".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_one_spelling() {
+        let node = format!("\"{}\"", "ab".repeat(32));
+        assert!(strict::<Node>(node.as_bytes()).is_ok());
+        assert!(strict::<Node>(node.to_uppercase().as_bytes()).is_err());
+    }
 }
