@@ -1,7 +1,5 @@
 //! The clock: the limit of active runs, retries when they are due, and failover to another clock.
 
-use std::sync::Arc;
-
 use futures::FutureExt as _;
 use luci_runs::block::BlockFault;
 use luci_schema::{Event, FailureCode, RunEvent, RunId, Stage};
@@ -26,13 +24,13 @@ async fn started(caller: &Caller) -> Vec<RunId> {
 async fn the_oldest_runs_start_first_and_never_more_than_the_limit() {
     let (database, nats) = (support::database().await, support::nats().await);
     let caller = Caller::new(&database).await;
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let opened = Arc::clone(&gate);
+    // The runs whose blocks may pass.
+    let (opened, gate) = tokio::sync::watch::channel(Vec::<RunId>::new());
     let kinds = acting(move |called| {
-        let gate = Arc::clone(&gate);
+        let mut gate = gate.clone();
         async move {
             if called.stage == Stage::Enrich {
-                gate.acquire().await.expect("open").forget();
+                gate.wait_for(|runs| runs.contains(&called.run)).await.expect("open");
             }
             Ok(())
         }
@@ -51,12 +49,12 @@ async fn the_oldest_runs_start_first_and_never_more_than_the_limit() {
     later.comes(run, "run:started").await;
     assert_eq!(started(&caller).await, runs[..2], "no more than two");
     clock.kill();
-    opened.add_permits(1);
+    opened.send_replace(vec![runs[0]]);
     let clock = Process::start("second", &database, &nats, &[Role::Clock]);
     eventually("the third starts", async || started(&caller).await == runs[..3]).await;
     clock.end().await;
     let clock = Process::start("third", &database, &nats, &[Role::Clock]);
-    opened.add_permits(100);
+    opened.send_replace(runs.iter().copied().chain([run]).collect());
     for run in &runs {
         caller.comes(*run, "run:completed").await;
         caller.assert_completed(*run).await;

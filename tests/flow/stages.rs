@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use futures::future::{BoxFuture, FutureExt as _};
 use luci_runs::block::{BlockFault, BlockKind, Progress, Task};
 use luci_schema::{
-    Counts, Stage,
+    Counts, RunId, Stage,
     event::{Artifact, BlockReport},
 };
 use tokio::sync::Semaphore;
@@ -18,6 +18,7 @@ pub type Act = Arc<dyn Fn(Called) -> BoxFuture<'static, Result<(), BlockFault>> 
 
 /// One call of a kind.
 pub struct Called {
+    pub run: RunId,
     pub stage: Stage,
     /// Calls of this stage before this one, of all runs.
     pub before: usize,
@@ -85,7 +86,7 @@ impl BlockKind for Kind {
             calls.iter().filter(|s| **s == self.stage).count() - 1
         };
         async move {
-            (self.act)(Called { stage: self.stage, before, stop: task.stop.clone() }).await?;
+            (self.act)(Called { run: task.run_id, stage: self.stage, before, stop: task.stop.clone() }).await?;
             progress.set(10, 10);
             Ok(report(task))
         }
