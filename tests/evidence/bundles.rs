@@ -7,7 +7,7 @@ use luci_schema::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::fixture::{Chooser, bundle, sealed_system};
+use super::fixture::{Chooser, bundle, seal, sealed_system};
 use crate::support::{seal_key, temp_dir};
 
 const MUTATIONS: usize = 10_000;
@@ -38,6 +38,10 @@ impl Received {
 async fn no_changed_bundle_is_proved() {
     let dir = temp_dir("bundles");
     let fixture = sealed_system(&dir).await;
+    // Another event of the run, and others, under a later seal.
+    assert_eq!(fixture.system.api.delete(&format!("/api/pipelines/{}", fixture.run)).await.0, 202);
+    fixture.import(&dir, 5).await;
+    seal(&fixture).await;
     let log = fixture.system.running.log.clone();
     let stream = fixture.run.parse().expect("a run");
     let tenant = fixture.system.tenant;

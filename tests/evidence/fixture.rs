@@ -34,13 +34,18 @@ pub async fn sealed_system(dir: &Path) -> Fixture {
     let fixture = Fixture::new(dir).await;
     fixture.import(dir, 25).await;
     fixture.system.other_tenant("other").await;
-    let log = fixture.system.running.log.clone();
+    seal(&fixture).await;
+    fixture
+}
+
+/// Waits until the log is sealed to its head.
+pub async fn seal(fixture: &Fixture) {
+    let log = &fixture.system.running.log;
     eventually("the log is sealed to its head", async || {
         let head = log.newest().await.expect("the head");
-        sealed_to(&log).await == head
+        sealed_to(log).await == head
     })
     .await;
-    fixture
 }
 
 pub async fn sealed_to(log: &Log) -> Position {
