@@ -43,15 +43,19 @@ export async function follow(luci, key, run, handle) {
       inboxPrefix: credential.inboxPrefix,
       reconnect: false,
     });
+    const cut = connection.closed().then(() => Promise.reject(new Error("the connection is closed")));
+    cut.catch(() => {}); // It ends each session; the races below report it.
     try {
       const tenant = credential.subjects[0].split(".")[1];
       const messages = connection.subscribe(`luci.${tenant}.${run}.>`)[Symbol.asyncIterator]();
-      await connection.flush();
+      // A flush may never end when the connection is cut.
+      const late = pause(5_000).then(() => Promise.reject(new Error("the server does not answer")));
+      await Promise.race([connection.flush(), cut, late]);
       await refill(); // What was before the subscription.
       let next = messages.next();
       while (!ended) {
         // Core NATS does not say what was lost at the end: after a quiet second, the log is asked.
-        const message = await Promise.race([next, pause(1_000)]);
+        const message = await Promise.race([next, cut, pause(1_000)]);
         if (connection.isClosed() || message?.done) throw new Error("the connection is closed");
         if (!message) {
           await refill();
@@ -64,7 +68,7 @@ export async function follow(luci, key, run, handle) {
         deliver({ version, id, type: type.split(".").slice(1, 3).join(":"), data });
       }
     } finally {
-      await connection.close();
+      await Promise.race([connection.close(), pause(1_000)]);
     }
   };
 
