@@ -3,16 +3,19 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use luci_leads::normalise::{
-    phone::{self, Hints},
-    text,
+use luci_leads::{
+    country::Named,
+    normalise::{
+        phone::{self, Hints},
+        text,
+    },
 };
 
 fuzz_target!(|input: (Option<u16>, &str)| {
     let (area, cell) = input;
     // An area code, as a column of its own would give it.
     let area = area.map(|area| format!("{:03}", area % 1000));
-    let read = phone::read_with(cell, Hints { area: area.as_deref(), country: None });
+    let read = phone::read_with(cell, Hints { area: area.as_deref(), country: Named::Nothing });
     let written: String = text::plain(cell).chars().filter(char::is_ascii_digit).collect();
     // The letters of a vanity number (1-800-FLOWERS) are digits too.
     let signs = text::plain(cell).chars().filter(char::is_ascii_alphanumeric).count();
