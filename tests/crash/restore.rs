@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use luci_sandbox::{Carriers, KEY, TOKEN};
+use luci_schema::Micros;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -54,11 +55,7 @@ async fn reply(luci: &Luci, path: &str, id: &str, (from, text): (&str, &str)) {
 }
 
 /// A person suppresses a number, or lifts the suppression; the position of the event.
-async fn suppress(luci: &Luci, path: &str, number: &str) -> u64 {
-    let mut body = json!({"kind": "phone", "value": number});
-    if path == "/api/suppressions" {
-        body["reason"] = "BLACKLIST".into();
-    }
+async fn suppression(luci: &Luci, path: &str, body: Value) -> u64 {
     let (status, done) = luci.api().post(path, &body).await;
     assert_eq!(status, 202, "{done}");
     done["position"].as_u64().expect("a position")
@@ -67,9 +64,13 @@ async fn suppress(luci: &Luci, path: &str, number: &str) -> u64 {
 /// A person suppresses two strangers, and lets the second be contacted again.
 async fn suppress_one_of_two(luci: &Luci, nats: &Nats) -> u64 {
     let [stranger, friend] = [to(EARLY + LATE + 1), to(EARLY + LATE + 2)];
-    suppress(luci, "/api/suppressions", &stranger).await;
-    suppress(luci, "/api/suppressions", &friend).await;
-    let last = suppress(luci, "/api/suppressions/remove", &friend).await;
+    // An opt-out never expires, whatever the request says.
+    let ended = Micros::now().rfc3339();
+    let stranger = json!({"kind": "phone", "value": stranger, "reason": "OPT_OUT", "expiresAt": ended});
+    suppression(luci, "/api/suppressions", stranger).await;
+    suppression(luci, "/api/suppressions", json!({"kind": "phone", "value": friend, "reason": "BLACKLIST"})).await;
+    let friend = json!({"kind": "phone", "value": friend});
+    let last = suppression(luci, "/api/suppressions/remove", friend).await;
     eventually("all is published", async || in_stream(nats).await == last).await;
     last
 }

@@ -13,11 +13,9 @@ pub fn describe_metrics() {
 /// Names and texts: of `| name | labels | counts or measures |`, the first and the last cell.
 fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
     RUNBOOK.lines().filter_map(|line| {
-        let (name, cells) = line.strip_prefix("| `luci_")?.split_once("` |")?;
-        let help = cells.trim_end().strip_suffix('|')?.rsplit_once('|')?.1.trim();
-        // The name with its prefix is a part of the same line.
-        let name = line.get("| `".len().."| `luci_".len() + name.len())?;
-        Some((name, help))
+        let (name, cells) = line.strip_prefix("| `")?.split_once("` |")?;
+        let (_, help) = cells.trim_end().strip_suffix('|')?.rsplit_once('|')?;
+        name.starts_with("luci_").then(|| (name, help.trim()))
     })
 }
 

@@ -74,7 +74,7 @@ impl Traces {
         let tracer: SdkTracer = self.0.tracer("luci");
         let layer = tracing_opentelemetry::layer().with_tracer(tracer);
         let layer = layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false);
-        // Asked anew for each span: a library that asks whether a line is enabled and writes none (sqlx, for each statement)
+        // Asked again for each span: a library that asks whether a line is enabled and writes none (sqlx, for each statement)
         // would otherwise leave "disabled" behind for the thread's next span.
         let filter = DynFilterFn::new(|metadata: &Metadata<'_>, _: &Context<'_, S>| is_sent(metadata));
         layer.with_filter(filter.with_callsite_filter(|metadata| match is_sent(metadata) {

@@ -1,4 +1,4 @@
-//! The journal of suppressions: what people suppress, lift and have erased, as objects, before it is committed. A database that
+//! The journal of suppressions: what people suppress, lift and have erased, as objects. A database that
 //! is restored to the past has forgotten what came later; the journal has not, and `luci restore accept` brings it in.
 //!
 //! An entry has a keyed hash of the number or address, as suppressions of erased people have. What messages and carriers cause
@@ -35,8 +35,10 @@ pub struct SuppressionEntry {
 /// What a person decided about some numbers or addresses.
 #[derive(Debug, Clone, Copy)]
 pub enum Decided {
+    /// Written before the commit: if that fails, the contact is suppressed after a restore, which harms nobody.
     Suppressed(Reason, Option<Micros>),
-    Lifted,
+    /// Written after the commit, with the time of the request: no failure in between may end a suppression.
+    Lifted(Micros),
 }
 
 /// Writes an entry for each contact. A store that is away stops nothing: the suppression counts, and is only not in the journal.
@@ -46,12 +48,12 @@ pub async fn write(
     (kind, values): (Kind, &[&str]),
     decided: Decided,
 ) {
-    let (reason, expires_at) = match decided {
-        Decided::Suppressed(reason, until) => (Some(reason.as_str().to_owned()), until),
-        Decided::Lifted => (None, None),
+    let (reason, expires_at, at) = match decided {
+        Decided::Suppressed(reason, until) => (Some(reason), until.filter(|_| !reason.permanent()), Micros::now()),
+        Decided::Lifted(at) => (None, None, at),
     };
+    let reason = reason.map(|reason| reason.as_str().to_owned());
     for hash in suppressions::hashes(vault, tenant, kind, values) {
-        let at = Micros::now();
         let path = path(&hash, at);
         let entry =
             SuppressionEntry { tenant_id: tenant, kind, hash, reason: reason.clone(), expires_at, at_micros: at };

@@ -1,4 +1,4 @@
-//! What the older platform left: its object keys and where their objects go, its buckets, and what its clients are told of a file.
+//! What the older platform left: its object keys and where their objects go, its buckets, and the answers to uploads of its clients.
 
 mod bucket_sectors;
 pub mod key;

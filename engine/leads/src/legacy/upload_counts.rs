@@ -1,4 +1,4 @@
-//! What clients of the older platform are told of a file: how many rows can become leads, how they can be contacted, and what is
+//! What uploads of the older platform's clients are answered: how many rows can become leads, how they can be contacted, and what is
 //! wrong with the others. Rows are read as IMPORT and VALIDATE read them.
 
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ use crate::{
 
 /// Refused rows that are described.
 const ERRORS: usize = 5;
-/// Names of one kind that are told apart; more are counted as this many.
+/// Different names of one kind that are counted; further ones are not.
 const NAMES: usize = 100_000;
 
 /// What a file holds.

@@ -68,7 +68,8 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.as_str() == stored).ok_or_else(unknown)
     }
 
-    pub(super) const fn permanent(self) -> bool {
+    /// Whether it never expires.
+    pub const fn permanent(self) -> bool {
         matches!(self, Self::OptOut | Self::LegalDnc | Self::Litigator | Self::Erased)
     }
 }

@@ -9,7 +9,7 @@ use luci_messaging::{
     store::send_settings,
     suppression_journal::{self, Decided},
 };
-use luci_schema::{ConfigEvent, event::SuppressionChanged};
+use luci_schema::{ConfigEvent, Micros, event::SuppressionChanged};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -28,6 +28,7 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
     let command = idempotency::check(&app, &caller, &request, digest).await?;
     let outcome = json!({"status": "removed"});
     let (by, receipt) = (command.by(&caller), command.receipt(digest, &outcome));
+    let lifted = Decided::Lifted(Micros::now());
     let mut tx = app.engine_pool.begin().await?;
     let (removed, reason) = recipients::lift(&mut tx, &app.vault, caller.tenant, body.kind, &value).await?;
     match removed {
@@ -40,11 +41,11 @@ pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> Hand
         }
         Removed::Done => {}
     }
-    let journal = (&app.storage, &*app.vault);
-    suppression_journal::write(journal, caller.tenant, (body.kind, &[&value]), Decided::Lifted).await;
     let event = ConfigEvent::SuppressionRemoved(SuppressionChanged { reason, rule: None, webhook_id: None }).into();
     let position = send_settings::append_to_tenant(&mut tx, caller.tenant, &app.log, event, &by, receipt).await?;
     tx.commit().await?;
     app.log.wake();
+    let journal = (&app.storage, &*app.vault);
+    suppression_journal::write(journal, caller.tenant, (body.kind, &[&value]), lifted).await;
     Ok(idempotency::accepted(&outcome, position))
 }
