@@ -1,5 +1,7 @@
 //! One written number to E.164: North American numbers by their own plan, all others by libphonenumber's *possible*.
 
+use std::ops::RangeInclusive;
+
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
 use super::{Country, Named, Reason};
@@ -12,6 +14,10 @@ pub struct Hints<'a> {
     /// The country that the row names, whose numbers are written without its code.
     pub country: Named,
 }
+
+/// Digits of a number with its country code: at most those of E.164, at least those of the shortest that people have (+683 4002 of
+/// Niue). libphonenumber's *possible* also lets through what is dialled within a town only (+43 5678), and longer ones.
+const DIGITS: RangeInclusive<usize> = 7..=15;
 
 /// `text` has digits and punctuation only, without an extension.
 pub(super) fn parse(text: &str, hints: Hints) -> Result<String, Reason> {
@@ -58,6 +64,10 @@ fn national(digits: &str, country: Country) -> Result<String, Reason> {
 
 fn possible(text: &str, country: Option<Country>) -> Result<String, Reason> {
     let number = parsed(text, country)?;
+    let digits = number.len() - "+".len();
+    if !DIGITS.contains(&digits) {
+        return Err(if digits < *DIGITS.start() { Reason::TooShort } else { Reason::TooLong });
+    }
     // Of some numbers that begin with zeros, libphonenumber drops one more each time: they are another number when stored.
     if parsed(&number, None).as_ref() != Ok(&number) { Err(Reason::Unclear) } else { Ok(number) }
 }

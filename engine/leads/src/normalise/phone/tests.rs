@@ -99,6 +99,11 @@ fn a_plus_or_a_foreign_format_keeps_its_country() {
         ("532 423 45 67", "!unclear"),
         ("+999 123456", "!no_such_country"),
         ("+44 20", "!too_short"),
+        ("+683 4002", "+6834002"),
+        ("+43 5678", "!too_short"),
+        ("+62 234 5403 4540 1178", "!too_long"),
+        ("00430 5678", "!too_short"),
+        ("011 43 05678", "!too_short"),
         ("+2125550147", "!too_short"),
         ("65+82345678", "!unclear"),
     ]);
