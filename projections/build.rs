@@ -1,34 +1,9 @@
 //! Names the fold by its sources: a rebuild that was cut off is continued only by the fold that began it, and a stored state is
 //! used only by the fold that stored it.
 
-use std::{
-    fs,
-    hash::{DefaultHasher, Hash, Hasher},
-    io,
-    path::{Path, PathBuf},
-};
+#[path = "../schema/fold_name.rs"]
+mod fold_name;
 
-fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    // The events are decoded by the schema.
-    for folder in ["src", "../schema/src"] {
-        println!("cargo::rerun-if-changed={folder}");
-        list(&root.join(folder), &mut files)?;
-    }
-    files.sort();
-    let mut hasher = DefaultHasher::new();
-    for file in files {
-        fs::read(file)?.hash(&mut hasher);
-    }
-    println!("cargo::rustc-env=LUCI_FOLD={:016x}", hasher.finish());
-    Ok(())
-}
-
-fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() { list(&path, files)? } else { files.push(path) }
-    }
-    Ok(())
+fn main() -> std::io::Result<()> {
+    fold_name::set("LUCI_FOLD", ["src", "../schema/src"])
 }

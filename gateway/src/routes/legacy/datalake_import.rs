@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{
-    bad_fields,
-    form::{self, FileUse, Form},
-    stored_upload::{StoredUpload, repeat},
-};
+use super::{bad_fields, form::Form, receive::receive, stored_upload::StoredUpload};
 use crate::{
     App,
     caller::Caller,
@@ -21,19 +17,9 @@ use crate::{
 const FIELDS: [&str; 2] = ["type", "batchSize"];
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
-    let command = Command::identify(&caller, &request)?;
-    let receipt = command.find_receipt(&app, &caller).await?;
-    let file_use = if receipt.is_some() { FileUse::Compare } else { FileUse::Store };
-    let form = form::read(&app, &caller, &mut request, &FIELDS, file_use).await?;
-    let digest = form.digest()?;
-    let _set_once = request.checked_digest.set(digest);
-    if let Some(receipt) = receipt {
-        return Ok(repeat(&app, &caller, &receipt, digest).await?);
-    }
-    match import(&app, &caller, &command, &form).await {
-        Ok(response) => Ok(response),
-        Err(problem) => Err(form.discarded(&app, &caller, problem).await.into()),
-    }
+    let (command, form) = receive(&app, &caller, &mut request, &FIELDS).await?;
+    let answer = import(&app, &caller, &command, &form).await;
+    form.kept_if_imported(&app, &caller, answer).await
 }
 
 async fn import(app: &App, caller: &Caller, command: &Command, form: &Form) -> Result<warp::reply::Response, Problem> {

@@ -11,6 +11,7 @@ use luci_schema::{Hash, ImportId, Micros, object_key::ObjectKey};
 use luci_storage::Written;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use sha2::{Digest, Sha256};
+use warp::reply::Response;
 
 use super::{bad_field, with_old_status};
 use crate::{
@@ -18,10 +19,13 @@ use crate::{
     caller::Caller,
     problem::Problem,
     request::{BodyStream, Request},
-    routes::imports::{
-        create::{digest_of, store},
-        csv_file::{file_name_error, import_key},
-        read_options,
+    routes::{
+        HandlerResult,
+        imports::{
+            create::{digest_of, store},
+            csv_file::{file_name_error, import_key},
+            read_options,
+        },
     },
 };
 
@@ -85,20 +89,26 @@ impl Form {
         Ok(hash.finalize().into())
     }
 
-    /// The same problem; the stored file is deleted, unless an import names it.
-    pub async fn discarded(&self, app: &App, caller: &Caller, problem: Problem) -> Problem {
-        let Some(file) = self.stored() else { return problem };
-        let named = async {
-            let mut c = app.engine_pool.acquire().await?;
-            imports::get(&mut c, caller.tenant, file.import_id).await
-        };
-        // When nobody can say, the file stays.
-        if let Ok(None) = named.await
-            && let Err(error) = app.storage.delete(&file.key.to_string()).await
-        {
-            tracing::warn!(%error, object = %file.key, "object of a refused upload not removed");
+    /// The same answer. After a problem the stored file is deleted, unless an import names it.
+    pub async fn kept_if_imported(
+        &self,
+        app: &App,
+        caller: &Caller,
+        answer: Result<Response, Problem>,
+    ) -> HandlerResult {
+        if let (Err(_), Some(file)) = (&answer, self.stored()) {
+            let named = async {
+                let mut c = app.engine_pool.acquire().await?;
+                imports::get(&mut c, caller.tenant, file.import_id).await
+            };
+            // When nobody can say, the file stays.
+            if let Ok(None) = named.await
+                && let Err(error) = app.storage.delete(&file.key.to_string()).await
+            {
+                tracing::warn!(%error, object = %file.key, "object of a refused upload not removed");
+            }
         }
-        problem
+        Ok(answer?)
     }
 
     pub fn stored(&self) -> Option<&StoredFile> {

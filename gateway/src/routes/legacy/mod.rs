@@ -5,6 +5,7 @@ pub mod datalake_import;
 mod form;
 pub mod get_object;
 pub mod property_bucket;
+mod receive;
 mod sector_of;
 pub mod sector_status;
 pub mod sector_upload;

@@ -8,9 +8,10 @@ use warp::reply::Response;
 
 use super::{
     bad_field,
-    form::{self, FileUse, Form, StoredFile},
+    form::{Form, StoredFile},
+    receive::receive,
     sector_of::{self, bucket_id},
-    stored_upload::{StoredUpload, repeat},
+    stored_upload::StoredUpload,
 };
 use crate::{
     App,
@@ -26,19 +27,9 @@ const FIELDS: [&str; 3] = ["bucketId", "sicCode", "description"];
 const DESCRIPTION: usize = 2_000;
 
 pub async fn handle(app: Arc<App>, caller: Caller, mut request: Request) -> HandlerResult {
-    let command = Command::identify(&caller, &request)?;
-    let receipt = command.find_receipt(&app, &caller).await?;
-    let file_use = if receipt.is_some() { FileUse::Compare } else { FileUse::Store };
-    let form = form::read(&app, &caller, &mut request, &FIELDS, file_use).await?;
-    let digest = form.digest()?;
-    let _set_once = request.checked_digest.set(digest);
-    if let Some(receipt) = receipt {
-        return Ok(repeat(&app, &caller, &receipt, digest).await?);
-    }
-    match upload(&app, &caller, &command, &form).await {
-        Ok(response) => Ok(response),
-        Err(problem) => Err(form.discarded(&app, &caller, problem).await.into()),
-    }
+    let (command, form) = receive(&app, &caller, &mut request, &FIELDS).await?;
+    let answer = upload(&app, &caller, &command, &form).await;
+    form.kept_if_imported(&app, &caller, answer).await
 }
 
 async fn upload(app: &App, caller: &Caller, command: &Command, form: &Form) -> Result<Response, Problem> {
