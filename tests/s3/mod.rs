@@ -3,6 +3,7 @@
 //! Needs the program `luci-s3-server`, so it is left out of a plain `cargo test`; `make test` builds it.
 
 mod equal_answers;
+mod retention;
 mod uploads;
 
 use std::time::Duration;
