@@ -20,7 +20,10 @@ test:
 	@deploy/test.sh
 
 # Tests of the object store and of uploads with a real S3 server; `make test` runs them too.
-test-s3: setup
+test-s3:
+	@deploy/setup.sh page
+	@deploy/dashboard.sh
+	@tests/s3/boto3/install.sh
 	cargo build -p luci-s3-server
 	cargo test -p luci --test main -- --ignored s3::
 

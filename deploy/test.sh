@@ -46,6 +46,7 @@ step tests   cargo test $ours --quiet
 # A bucket of a real S3 server, which is a program of its own. Each later step of tests is of the same packages as above: with another
 # choice, cargo compiles shared crates again, with other features.
 step server  cargo build -p luci-s3-server --quiet
+step boto3   tests/s3/boto3/install.sh
 step s3      cargo test $ours --test main --quiet -- --ignored s3::
 # Numbers, records and replies, guided by coverage; a seed, so that one change is judged like another.
 step fuzz    tests/fuzz/run.sh 20 1

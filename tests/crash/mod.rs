@@ -9,5 +9,5 @@ mod fixture;
 mod objects;
 mod payments;
 mod restore;
-mod sends;
+pub mod sends;
 mod store;

@@ -14,7 +14,7 @@ use crate::{
 const LEADS: u64 = 300;
 
 /// Opens the sending window and publishes a blueprint that sends a text to each lead; returns its id.
-pub(super) async fn sending(api: &Api) -> String {
+pub async fn sending(api: &Api) -> String {
     let window = json!({"timeZone": noon(), "windowFrom": "08:00", "windowTo": "21:00", "days": [1, 2, 3, 4, 5, 6, 7],
         "pauseMs": 0});
     assert_eq!(api.post("/api/sending", &window).await.0, 202);
@@ -29,7 +29,7 @@ pub(super) async fn sending(api: &Api) -> String {
 }
 
 /// Uploads leads with the numbers of these rows, and starts a run on them; returns its id.
-pub(super) async fn start(api: &Api, blueprint: &str, rows: RangeInclusive<u64>) -> String {
+pub async fn start(api: &Api, blueprint: &str, rows: RangeInclusive<u64>) -> String {
     let mut csv = String::from("Company,First Name,Cell\n");
     rows.for_each(|row| csv.push_str(&format!("Firm {row},Ann,{}\n", to(row))));
     let request = api.request(Method::POST, "/api/imports?fileName=leads.csv").header("content-type", "text/csv");

@@ -177,15 +177,17 @@ pub async fn others(pool: &PgPool, tenant: TenantId) -> Vec<String> {
     sqlx::query_scalar(sql).bind(tenant).bind(PHONE).fetch_all(pool).await.expect("rows")
 }
 
-/// The checks of an operator, with the real binary.
+/// The checks of an operator, with the real binary and the local store.
 pub async fn checks(system: &System) -> String {
+    checks_of(system, &[("LUCI_STORE_URL", format!("file://{}", system.objects.display()))]).await
+}
+
+/// The same with the settings of a store.
+pub async fn checks_of(system: &System, store: &[(&str, String)]) -> String {
     let folder = temp_dir("auditor");
-    let variables = [
-        ("LUCI_DATABASE_URL", system.database.url().to_owned()),
-        ("LUCI_NATS_URL", system.nats.url().to_owned()),
-        ("LUCI_STORE_URL", format!("file://{}", system.objects.display())),
-    ];
-    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let servers = [("LUCI_DATABASE_URL", system.database.url()), ("LUCI_NATS_URL", system.nats.url())];
+    let store = store.iter().map(|(name, value)| (*name, value.as_str()));
+    let variables: Vec<(&str, &str)> = servers.into_iter().chain(store).collect();
     let mut said = String::new();
     for arguments in [&["audit", "verify", "--all"][..], &["storage", "check"]] {
         let done = output(&folder, arguments, &variables).await;

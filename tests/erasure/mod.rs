@@ -3,7 +3,8 @@
 mod columns;
 pub mod fixture;
 mod killed;
-mod retention;
+mod restored;
+pub mod retention;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use luci_stages::retention;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::fixture::checks;
+use super::fixture::checks_of;
 use crate::{
     gateway::fixture::{send_csv, start, whole},
     support::{Api, System},
@@ -44,7 +44,7 @@ async fn set_rules(system: &System) {
 }
 
 /// The artifact is gone, its row is not, and every check knows it.
-async fn is_gone(system: &System, run: &str, before: &Value) {
+async fn is_gone(system: &System, store: Store<'_>, run: &str, before: &Value) {
     let api = &system.api;
     let gone = first_artifact(api, run).await;
     assert!(gone["expiredAt"].is_string(), "{gone}");
@@ -55,13 +55,24 @@ async fn is_gone(system: &System, run: &str, before: &Value) {
         assert_eq!((status.as_u16(), &problem["type"]), (410, &json!("urn:luci:problem:expired")), "{problem}");
         assert!(problem["expiredAt"].is_string(), "{problem}");
     }
-    let said = checks(system).await;
+    let path = before["objectPath"].as_str().expect("a key");
+    assert_eq!(system.storage.head(path).await.expect("answered"), None);
+    let said = checks_of(system, store).await;
     assert!(said.contains("removed by retention") && said.contains("all match"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_old_goes_unless_a_run_may_read_it() {
     let (system, _sandbox) = whole().await;
+    let store = [("LUCI_STORE_URL", format!("file://{}", system.objects.display()))];
+    old_objects_go(&system, &store).await;
+}
+
+/// The settings of a store.
+type Store<'a> = &'a [(&'a str, String)];
+
+/// Runs, rules and time that passes, on any store.
+pub async fn old_objects_go(system: &System, store: Store<'_>) {
     let api = &system.api;
     let (done, _) = start(api, 3).await;
     assert_eq!(api.run_ended(&done).await["run"]["status"], "completed");
@@ -72,18 +83,18 @@ async fn what_is_old_goes_unless_a_run_may_read_it() {
     let (status, _) = api.post(&format!("/api/pipelines/{paused}/pause"), &json!({})).await;
     let waits = status == 202;
 
-    set_rules(&system).await;
+    set_rules(system).await;
 
-    assert_eq!(in_days(&system, 29).await, 0, "too young");
+    assert_eq!(in_days(system, 29).await, 0, "too young");
     let (status, would) = api.post("/api/retention/report", &json!({})).await;
     assert_eq!((status.as_u16(), &would["wouldRemove"]["artifacts"]["objects"]), (200, &json!(0)), "{would}");
     let before = first_artifact(api, &done).await;
     assert_eq!(before["expiredAt"], Value::Null);
-    let removed = in_days(&system, 31).await;
+    let removed = in_days(system, 31).await;
     assert!(removed >= 6, "{removed}");
-    assert_eq!(in_days(&system, 31).await, 0, "once");
+    assert_eq!(in_days(system, 31).await, 0, "once");
 
-    is_gone(&system, &done, &before).await;
+    is_gone(system, store, &done, &before).await;
     // A run on a stage's output is refused with the reason; a replay reads the file, which is kept longer.
     let (status, problem) = api.post(&format!("/api/pipelines/{done}/retry"), &json!({"fromStage": "score"})).await;
     assert_eq!(status, 410, "{problem}");
@@ -94,19 +105,19 @@ async fn what_is_old_goes_unless_a_run_may_read_it() {
 
     if waits {
         let kept = system.storage.clone();
-        in_days(&system, 400).await;
+        in_days(system, 400).await;
         let path = import["key"].as_str().expect("a key");
         assert!(kept.head(path).await.expect("read").is_some(), "a paused run reads its file");
         let (status, _) = api.post(&format!("/api/pipelines/{paused}/resume"), &json!({})).await;
         assert_eq!(status, 202);
         assert_eq!(api.run_ended(&paused).await["run"]["status"], "completed");
     }
-    in_days(&system, 400).await;
+    in_days(system, 400).await;
     let (status, problem) = api.post(&format!("/api/pipelines/{done}/replay"), &json!({})).await;
     assert_eq!(status, 410, "{problem}");
     let events =
         "select count(*) from log.events where event_type = 'object:expired' and data::text like '%artifacts%'";
     let pool = system.database.pool().await;
     assert!(sqlx::query_scalar::<_, i64>(events).fetch_one(&pool).await.expect("a count") >= 1);
-    checks(&system).await;
+    checks_of(system, store).await;
 }

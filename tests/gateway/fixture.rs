@@ -3,6 +3,7 @@
 use luci::process::ProcessRole;
 use luci_providers::ProvidersConfig;
 use luci_sandbox::{Sandbox, SandboxOptions};
+use luci_storage::Storage;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -16,10 +17,15 @@ pub async fn still() -> System {
 
 /// Every role, with sandbox providers that answer at once; the sandbox ends with its value.
 pub async fn whole() -> (System, Sandbox) {
+    whole_on(None).await
+}
+
+/// The same with a store of its own.
+pub async fn whole_on(storage: Option<Storage>) -> (System, Sandbox) {
     let listen = "127.0.0.1:0".parse().expect("an address");
     let sandbox = Sandbox::start(listen, SandboxOptions::default()).await.expect("a sandbox");
     let providers = ProvidersConfig::all_at(&sandbox.url(), sandbox.key());
-    let system = system_with(SystemOptions { providers, ..SystemOptions::default() }).await;
+    let system = system_with(SystemOptions { providers, storage, ..SystemOptions::default() }).await;
     (system, sandbox)
 }
 

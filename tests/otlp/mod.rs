@@ -2,4 +2,5 @@
 
 mod collector;
 mod context;
+mod sends;
 mod whole;

@@ -2,7 +2,9 @@
 //!
 //! Needs the program `luci-s3-server`, so it is left out of a plain `cargo test`; `make test` builds it.
 
+mod clients;
 mod equal_answers;
+mod retention;
 mod uploads;
 
 use std::time::Duration;

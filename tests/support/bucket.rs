@@ -11,9 +11,13 @@ use luci_storage::{S3Config, Storage};
 use super::servers::{on_server_thread, temp_dir};
 
 const BUCKET: &str = "outreachglobal-dev";
+const REGION: &str = "us-east-1";
+const KEY_ID: &str = "an-access-key";
+const SECRET: &str = "a secret key";
 
 pub struct Bucket {
     pub storage: Storage,
+    pub endpoint: String,
     /// Where the server keeps its buckets.
     pub folder: PathBuf,
     server: Child,
@@ -30,12 +34,23 @@ impl Bucket {
         let (server, endpoint) = tokio::task::spawn_blocking(move || start(&of)).await.expect("it starts");
         let storage = Storage::s3(S3Config {
             bucket: BUCKET.into(),
-            region: "us-east-1".into(),
-            endpoint: Some(endpoint),
-            access_key_id: "an-access-key".into(),
-            secret_access_key: "a secret key".into(),
+            region: REGION.into(),
+            endpoint: Some(endpoint.clone()),
+            access_key_id: KEY_ID.into(),
+            secret_access_key: SECRET.into(),
         });
-        Self { storage: storage.expect("a store"), folder, server }
+        Self { storage: storage.expect("a store"), endpoint, folder, server }
+    }
+
+    /// What a process needs to use the bucket.
+    pub fn settings(&self) -> [(&'static str, String); 5] {
+        [
+            ("LUCI_STORE_URL", format!("s3://{BUCKET}")),
+            ("LUCI_STORE_REGION", REGION.to_owned()),
+            ("LUCI_STORE_ENDPOINT", self.endpoint.clone()),
+            ("LUCI_STORE_KEY_ID", KEY_ID.to_owned()),
+            ("LUCI_STORE_SECRET", SECRET.to_owned()),
+        ]
     }
 }
 

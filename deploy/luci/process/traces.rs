@@ -34,12 +34,13 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The spans that are sent, and their kinds. No span has personal data; the others are of work that belongs to no trace.
-const SPANS: [(&str, SpanKind); 6] = [
+const SPANS: [(&str, SpanKind); 7] = [
     ("request", SpanKind::Server),
     ("command", SpanKind::Internal),
     ("append", SpanKind::Internal),
     ("publish", SpanKind::Producer),
     ("block", SpanKind::Consumer),
+    ("send", SpanKind::Consumer),
     ("provider_call", SpanKind::Client),
 ];
 

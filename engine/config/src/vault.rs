@@ -122,7 +122,7 @@ impl Vault {
     }
 
     /// Numbers or addresses of erased people as they are kept: comparable, and useless without the master key. `kind` is
-    /// `phone` or `email`; one result for each value, in their order.
+    /// `phone`, `digits` (what every spelling of a number has) or `email`; one result for each value, in their order.
     pub fn erased_contacts(&self, tenant: TenantId, kind: &str, values: &[&str]) -> Vec<String> {
         if values.is_empty() {
             return Vec::new();

@@ -11,6 +11,9 @@ use crate::{ErasureId, LeadId, ObjectDigest};
 #[serde(rename_all = "camelCase")]
 pub struct ErasureRequested {
     pub erasure_id: ErasureId,
+    /// The erasure is carried out again, under its id: the database was restored to a state that does not have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_restore: bool,
 }
 
 /// Data of a person was removed: objects were rewritten without it, rows deleted. A large erasure appends several.
@@ -25,6 +28,9 @@ pub struct LeadErased {
     /// Rows deleted or cleared, by table.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rows: BTreeMap<String, u64>,
+    /// The erasure is carried out again after a restore.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_restore: bool,
 }
 
 /// An object that held data of the person, and the version without it.

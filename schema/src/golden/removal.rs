@@ -20,6 +20,7 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
             ErasedObject { object_path: "tenant/webhooks/twilio/2024-12-05/wh.json".into(), now: None },
         ],
         rows: BTreeMap::from([("leads".into(), 1), ("sms_queue".into(), 2)]),
+        after_restore: false,
     };
     let days = BTreeMap::from([("artifacts".into(), 30), ("webhooks".into(), 90)]);
     let expired = ObjectExpired {
@@ -29,7 +30,7 @@ pub(super) fn all(tenant: TenantId) -> Vec<(StreamId, Event)> {
         object_paths: vec!["tenant/webhooks/twilio/2024-12-05/wh.json".into()],
     };
     vec![
-        (tenant.into(), ConfigEvent::ErasureRequested(ErasureRequested { erasure_id }).into()),
+        (tenant.into(), ConfigEvent::ErasureRequested(ErasureRequested { erasure_id, after_restore: false }).into()),
         (tenant.into(), ConfigEvent::LeadErased(Box::new(erased)).into()),
         (tenant.into(), ConfigEvent::RetentionUpdated(RetentionUpdated { days }).into()),
         (tenant.into(), ConfigEvent::ObjectExpired(Box::new(expired)).into()),

@@ -11,6 +11,7 @@ use luci_messaging::{
 };
 use luci_runs::{seal_history, seal_memory::SealMemory, seal_stream::SealStream};
 use luci_schema::{log::begin_epoch, migrate};
+use luci_stages::erasure;
 use luci_storage::Storage;
 use serde_json::json;
 
@@ -52,7 +53,8 @@ impl Accept {
                 "NATS cannot be asked for the events after the restored state: {error}; start it, or use --without-nats"
             ),
         };
-        let unknown = found.seals + found.sends.len() + found.suppressions.len() + found.deliveries.len();
+        let unknown =
+            found.seals + found.sends.len() + found.suppressions.len() + found.erasures.len() + found.deliveries.len();
         let nothing = found.halted.is_none() && lost.is_empty() && unknown == 0;
         ensure!(!nothing || self.force, "nothing to accept: the log is not halted, and nothing happened after its end");
         let file = self.lost_events.unwrap_or_else(|| format!("lost-events-{}.ndjson", log.epoch()).into());
@@ -63,6 +65,15 @@ impl Accept {
         let mut tx = log.pool().begin().await?;
         journal::bring_in(&mut tx, &found.sends).await?;
         suppression_journal::bring_in(&mut tx, &found.suppressions).await?;
+        match &found.vault {
+            Some(vault) => erasure::journal::repeat(&mut tx, (&found.storage, vault), &found.erasures).await?,
+            None => ensure!(
+                found.erasures.is_empty(),
+                "{} people were erased after the restored state, and are not recognised without the master key: \
+                 set LUCI_MASTER_KEY, or choose the --data-dir that has master.key",
+                found.erasures.len()
+            ),
+        }
         tx.commit().await?;
         let broker = found.broker.as_ref().map(SealStream::on);
         let memory = SealMemory { file: Some(seal_witness(config)), broker, bucket: seal_bucket(config)? };
@@ -72,10 +83,11 @@ impl Accept {
         owner.close().await;
         let deliveries = bring_in(config, &found.storage, &found.deliveries).await?;
         let (events, sends, suppressions) = (lost.len(), found.sends.len(), found.suppressions.len());
+        let erasures = found.erasures.len();
         if !self.format.is_text() {
             self.format
                 .document(&json!({"position": position, "epoch": epoch, "lostEvents": events, "sends": sends,
-                "suppressions": suppressions, "deliveries": deliveries, "file": (events > 0).then_some(&file)}))?;
+                "suppressions": suppressions, "erasures": erasures, "deliveries": deliveries, "file": (events > 0).then_some(&file)}))?;
             return Ok(Outcome::Done);
         }
         if events > 0 {
@@ -83,6 +95,11 @@ impl Accept {
         }
         out::line(&format!("{sends} sends were brought in and are not sent again"))?;
         out::line(&format!("{suppressions} numbers and addresses that people suppressed are suppressed again"))?;
+        if erasures > 0 {
+            out::line(&format!(
+                "{erasures} erasures are carried out again by the clock role: see `GET /api/erasures`"
+            ))?;
+        }
         out::line(&format!("{deliveries} replies and reports that arrived after the restored state were recorded"))?;
         out::line(&format!("epoch {epoch} begins after position {position}. Restart every LUCI process now."))?;
         Ok(Outcome::Done)

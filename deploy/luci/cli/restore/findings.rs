@@ -14,6 +14,7 @@ use luci_schema::{
     Micros, Position,
     log::{halted, last_seal},
 };
+use luci_stages::erasure::journal::{self as erasure_journal, ErasureEntry};
 use luci_storage::Storage;
 
 use crate::{
@@ -49,6 +50,12 @@ pub struct Findings {
     pub sends: Vec<(String, JournalEntry)>,
     /// Numbers and addresses that people suppressed or had erased.
     pub suppressions: Vec<SuppressionEntry>,
+    /// Erasures of people whose data the restore brought back.
+    pub erasures: Vec<ErasureEntry>,
+    /// How many leads of them the database has; `None` without the master key.
+    pub leads_back: Option<usize>,
+    /// The master key's; `None` when neither the settings nor the data folder have it.
+    pub vault: Option<Vault>,
     /// Replies and reports whose objects are stored.
     pub deliveries: Vec<StoredDelivery>,
 }
@@ -68,13 +75,32 @@ impl Findings {
         let vault = vault(config)?;
         let suppressions = suppression_journal::unknown(&mut c, (&storage, vault.as_ref()), since).await?;
         let tenants = tenants::all(&mut c).await?;
+        let erasures = erasure_journal::unknown(&mut c, &storage, &tenants).await?;
+        let leads_back = match &vault {
+            Some(vault) => Some(erasure_journal::leads_back(&mut c, vault, &erasures).await?),
+            None => None,
+        };
         let deliveries = restored::unknown(&mut c, &storage, &tenants, since).await?;
         drop(c);
         let (broker, lost) = match lost(config, &access).await {
             Ok((client, lost)) => (Some(client), Ok(lost)),
             Err(error) => (None, Err(format!("{error:#}"))),
         };
-        Ok(Self { access, storage, head, halted, broker, lost, seals, sends, suppressions, deliveries })
+        Ok(Self {
+            access,
+            storage,
+            head,
+            halted,
+            broker,
+            lost,
+            seals,
+            sends,
+            suppressions,
+            erasures,
+            leads_back,
+            vault,
+            deliveries,
+        })
     }
 }
 

@@ -33,12 +33,19 @@ impl Restore {
     }
 }
 
-/// One CloudEvent per line, as it was published; the file must not exist.
+/// One CloudEvent per line, as it was published. The file must not exist, unless the same was saved before: `accept` was cut off.
 pub fn save_lost(file: &Path, lost: &[LostEvent]) -> std::io::Result<()> {
-    let mut lines = std::io::BufWriter::new(std::fs::File::create_new(file)?);
+    let partial = file.with_added_extension("partial");
+    let mut lines = std::io::BufWriter::new(std::fs::File::create(&partial)?);
     for event in lost {
         lines.write_all(&event.body)?;
         lines.write_all(b"\n")?;
     }
-    lines.into_inner()?.sync_all()
+    lines.into_inner()?.sync_all()?;
+    if std::fs::exists(file)? {
+        let same = std::fs::read(file)? == std::fs::read(&partial)?;
+        std::fs::remove_file(&partial)?;
+        return if same { Ok(()) } else { Err(std::io::ErrorKind::AlreadyExists.into()) };
+    }
+    std::fs::rename(&partial, file)
 }

@@ -32,12 +32,18 @@ impl Plan {
         for (_, entry) in &found.sends {
             *by_tenant.entry(entry.tenant_id.to_string()).or_default() += 1;
         }
+        let mut erasures_by_tenant: BTreeMap<String, u64> = BTreeMap::new();
+        for entry in &found.erasures {
+            *erasures_by_tenant.entry(entry.tenant_id.to_string()).or_default() += 1;
+        }
+        let (erasures, leads_back) = (found.erasures.len(), found.leads_back);
         if !self.format.is_text() {
             self.format.document(
                 &json!({"head": found.head, "epoch": found.access.log.epoch(), "halted": found.halted,
                 "lostEvents": {"count": lost.map(<[_]>::len).ok(), "byType": by_type, "error": lost.err()},
                 "seals": found.seals, "sends": {"count": found.sends.len(), "byTenant": by_tenant},
-                "suppressions": found.suppressions.len(), "deliveries": found.deliveries.len()}),
+                "suppressions": found.suppressions.len(), "deliveries": found.deliveries.len(),
+                "erasures": {"count": erasures, "byTenant": erasures_by_tenant, "leads": leads_back}}),
             )?;
             return Ok(Outcome::Done);
         }
@@ -75,6 +81,13 @@ impl Plan {
         out::line(&format!(
             "suppressions by people that the database does not know: {suppressions}; accepting adds them, as hashes"
         ))?;
+        let leads = leads_back.map_or("an unknown number of (no master key)".to_owned(), |leads| leads.to_string());
+        out::line(&format!(
+            "people who were erased and are back: {erasures} erasures, {leads} leads; accepting has them erased again"
+        ))?;
+        for (tenant, count) in &erasures_by_tenant {
+            out::line(&format!("  {count:>8}  {tenant}"))?;
+        }
         let deliveries = found.deliveries.len();
         out::line(&format!(
             "replies and reports that the database does not know: {deliveries}; accepting records them, and with them opt-outs"

@@ -113,6 +113,12 @@ pub async fn add_erased(
     Ok(())
 }
 
+/// What is stored readable, of either kind, also what no longer holds.
+pub async fn readable(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<String>, sqlx::Error> {
+    let sql = "select value from suppressions where tenant_id = $1 and not starts_with(value, $2)";
+    sqlx::query_scalar(sql).bind(tenant).bind(ERASED).fetch_all(c).await
+}
+
 /// The hashes of all that the tenant has suppressed; without the vault, of what is stored as a hash.
 pub async fn known_hashes(
     c: &mut PgConnection,

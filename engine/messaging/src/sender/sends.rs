@@ -6,7 +6,7 @@ use std::time::Duration;
 use luci_config::{AdminError, By};
 use luci_leads::store::leads;
 use luci_providers::{Accepted, ProviderError, SendError};
-use luci_schema::{Event, FailureCode, Micros, TenantId, log::halted};
+use luci_schema::{Event, FailureCode, Micros, TenantId, TraceContext, Version, log::halted, trace};
 use sqlx::PgConnection;
 use tracing::{Instrument, Span, info_span};
 
@@ -40,10 +40,23 @@ impl Sender {
     pub(super) async fn step(&self, tenant: TenantId, channel: Channel) -> Result<TurnStep, AdminError> {
         let carriers = self.carriers(tenant).await?;
         let Some((send, guard)) = self.claim(tenant, channel, &carriers).await? else { return Ok(TurnStep::Idle) };
-        let span = span(tenant, &send.claimed);
-        let step = self.attempt(tenant, &carriers, &send, guard).instrument(span).await?;
+        let of_run = self.trace(tenant, &send.claimed).await;
+        let step = trace::continued(of_run, async {
+            // Made within the trace, so that it is a part of it.
+            let span = span(tenant, &send.claimed);
+            self.attempt(tenant, &carriers, &send, guard).instrument(span).await
+        });
+        let step = step.await?;
         self.pause(send.pause_ms).await;
         Ok(step)
+    }
+
+    /// The trace of the request that queued the run, however long ago; the log keeps it.
+    async fn trace(&self, tenant: TenantId, claimed: &ClaimedSend) -> Option<TraceContext> {
+        let first = self.log.read_stream(tenant, claimed.run_id.into(), Version(0), 1).await;
+        let first =
+            first.inspect_err(|error| tracing::debug!(send.id = %claimed.id, %error, "trace of a send not read"));
+        first.ok()?.first()?.trace()
     }
 
     /// Calls the carrier and records the outcome.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use luci_schema::{LeadId, Micros, TenantId};
+use luci_schema::{LeadId, Micros, RunId, TenantId};
 use sqlx::{Row, postgres::PgRow};
 use time::OffsetDateTime;
 
@@ -12,6 +12,8 @@ use crate::rules::{carrier::Carrier, channel::SendKeys, send_id::SendId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedSend {
     pub id: SendId,
+    /// The run that queued it.
+    pub run_id: RunId,
     pub lead_id: LeadId,
     pub to: String,
     pub from: String,
@@ -44,6 +46,7 @@ impl ClaimedSend {
         let keys = SendKeys::of(tenant, id.channel(), send_key, &number, row.try_get("attempt_number")?);
         Ok(Self {
             id,
+            run_id: row.try_get("run_id")?,
             lead_id: row.try_get("lead_id")?,
             to: number,
             keys,

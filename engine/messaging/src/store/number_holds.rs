@@ -119,3 +119,9 @@ pub async fn decide(
     decided.sort_unstable_by(|a, b| b.cmp(a));
     Ok(decided)
 }
+
+/// The numbers of all holds, decided ones too.
+pub async fn numbers(c: &mut PgConnection, tenant: TenantId) -> Result<Vec<String>, sqlx::Error> {
+    let sql = "select distinct number from number_holds where tenant_id = $1";
+    sqlx::query_scalar(sql).bind(tenant).fetch_all(c).await
+}

@@ -5,8 +5,12 @@
 //! A request suppresses the person at once. The clock role then waits until the tenant has no running or paused run (no new one
 //! starts meanwhile), and removes the data in passes, until a whole pass finds nothing. Each pass can be killed and repeated.
 
+mod hashed;
+pub mod journal;
 mod objects;
+mod pending;
 pub mod person;
+mod recorded;
 mod redact;
 pub mod table;
 mod work;
@@ -55,6 +59,8 @@ pub enum ErasureError {
     Database(#[from] sqlx::Error),
     #[error("{object_path}: {error}")]
     File { object_path: String, error: NotInPlace },
+    #[error("the entry {object_path} of the journal of erasures cannot be read: {error}")]
+    Journal { object_path: String, error: serde_json::Error },
 }
 
 /// What an erasure would remove.
@@ -128,7 +134,7 @@ pub async fn request(
     suppressions::add_erased(c, tenant, vault, (&person.all_phones(), &person.all_emails())).await?;
     leads::mark_dnc(c, tenant, &person.lead_ids()).await?;
     table::insert(c, tenant, vault, (id, named, &person), &by.actor.to_string()).await?;
-    let event = ConfigEvent::ErasureRequested(ErasureRequested { erasure_id: id }).into();
+    let event = ConfigEvent::ErasureRequested(ErasureRequested { erasure_id: id, after_restore: false }).into();
     for (kind, contacts) in [(Kind::Phone, person.all_phones()), (Kind::Email, person.all_emails())] {
         let erased = Decided::Suppressed(Reason::Erased, None);
         suppression_journal::write((storage, vault), tenant, (kind, &contacts), erased).await;

@@ -242,3 +242,51 @@ fn lines(person: &Person, bytes: &[u8]) -> Vec<Value> {
     };
     text.lines().filter(|line| !line.is_empty()).flat_map(of_line).collect()
 }
+
+/// The texts of an object's records: decoded cells of rows, values of documents and payloads, lines.
+pub(super) async fn texts(
+    c: &mut PgConnection,
+    storage: &Storage,
+    object_path: &str,
+) -> Result<Vec<String>, ErasureError> {
+    let Ok(key) = object_path.parse::<ObjectKey>() else { return Ok(Vec::new()) };
+    let bytes = match storage.get(object_path).await {
+        Ok(bytes) => bytes,
+        Err(StorageError::NotFound(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut found = Vec::new();
+    match &key.place {
+        ObjectLocation::Template { .. } | ObjectLocation::Recording { .. } => {}
+        ObjectLocation::Import { import_id, .. } => {
+            let stored = imports::layout(c, key.tenant_id, *import_id).await?;
+            if let Some(layout) = stored.or_else(|| layout_of(&bytes)) {
+                let read = |_: u64, cells: &[String]| {
+                    found.push(cells.join("\n"));
+                    false
+                };
+                erased_row::erase_rows(&bytes, &layout, read)
+                    .map_err(|error| ErasureError::File { object_path: object_path.to_owned(), error })?;
+            } else {
+                found.extend(String::from_utf8_lossy(&bytes).lines().map(str::to_owned));
+            }
+        }
+        _ => found.extend(document_texts(&bytes)),
+    }
+    Ok(found)
+}
+
+/// Of JSON both the lines, which may be leads, and the values, which escapes do not hide; of a delivery also the body's.
+fn document_texts(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut found: Vec<String> = text.lines().map(str::to_owned).collect();
+    let whole = serde_json::from_slice::<Value>(bytes).into_iter();
+    for value in whole.chain(text.lines().filter_map(|line| serde_json::from_str(line).ok())) {
+        found.push(redact::text_of(&value));
+        if let Some(body) = value["body"].as_str() {
+            found.push(decoded(body));
+            found.extend(serde_json::from_str::<Value>(body).ok().map(|body| redact::text_of(&body)));
+        }
+    }
+    found
+}

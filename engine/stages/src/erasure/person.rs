@@ -51,6 +51,11 @@ pub struct Person {
 }
 
 impl Person {
+    /// Somebody of whom only leads are known.
+    pub(super) fn of_leads(leads: BTreeSet<LeadId>) -> Self {
+        Self { leads, ..Self::default() }
+    }
+
     /// Every number of the person.
     pub fn all_phones(&self) -> Vec<&str> {
         self.phones.iter().chain(self.shared.iter().filter(|text| text.starts_with('+'))).map(String::as_str).collect()
@@ -101,7 +106,7 @@ impl Person {
         (shared || street) && named()
     }
 
-    fn add(&mut self, lead: &Lead) {
+    pub(super) fn add(&mut self, lead: &Lead) {
         self.leads.insert(lead.lead_id);
         let who = &lead.who;
         let whole = who
@@ -119,7 +124,7 @@ impl Person {
 }
 
 /// Numbers and addresses of a lead.
-fn contacts_of(lead: &Lead) -> impl Iterator<Item = &String> {
+pub(super) fn contacts_of(lead: &Lead) -> impl Iterator<Item = &String> {
     let addresses = lead.who.email.iter().chain(&lead.who.more_emails);
     lead.phones.iter().map(|phone| &phone.number).chain(addresses)
 }
@@ -127,7 +132,7 @@ fn contacts_of(lead: &Lead) -> impl Iterator<Item = &String> {
 /// The person that a caller names: the leads, and what recognises them. Empty but for what was named when nothing is stored.
 pub async fn find(c: &mut PgConnection, tenant: TenantId, named: &Named) -> Result<Person, sqlx::Error> {
     let mut found = Person::default();
-    let mut leads: Vec<StoredLead> = match named {
+    let leads: Vec<StoredLead> = match named {
         Named::Lead(id) => {
             found.leads.insert(*id);
             person::by_ids(c, tenant, &[*id]).await?
@@ -141,7 +146,16 @@ pub async fn find(c: &mut PgConnection, tenant: TenantId, named: &Named) -> Resu
             person::holding(c, tenant, &[contact]).await?
         }
     };
-    // The same person in other inputs has the same name and one of the contacts.
+    expand(c, tenant, found, leads).await
+}
+
+/// Adds leads of the person, and those that are the same person in other inputs: with the same name and one of the contacts.
+pub(super) async fn expand(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    mut found: Person,
+    mut leads: Vec<StoredLead>,
+) -> Result<Person, sqlx::Error> {
     let mut known = BTreeSet::new();
     while leads.iter().any(|stored| !known.contains(&stored.lead.lead_id)) {
         for stored in &leads {
@@ -178,7 +192,7 @@ fn same_name(person: &Person, lead: &Lead) -> bool {
 }
 
 /// The digits of a text; what cannot stand within a number ends it.
-fn digits_of(text: &str) -> String {
+pub(super) fn digits_of(text: &str) -> String {
     let mut digits = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -192,7 +206,7 @@ fn digits_of(text: &str) -> String {
 }
 
 /// The digits of a number that every spelling has: those after the country code.
-fn national(number: &str) -> &str {
+pub(super) fn national(number: &str) -> &str {
     let digits = number.trim_start_matches('+');
     match digits.strip_prefix('1') {
         Some(national) if national.len() == 10 => national,

@@ -1,15 +1,19 @@
 //! Table `erasures`, and the SQL functions that know every table with data of people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use luci_config::vault::{Purpose, Sealed, Vault, VaultError};
-use luci_schema::{ErasureId, LeadId, Micros, RunId, TenantId};
+use luci_schema::{ErasureId, LeadId, Micros, RunId, TenantId, event::ErasedObject};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use time::OffsetDateTime;
 
-use super::person::{Named, Person};
+use super::{
+    journal::ErasureEntry,
+    pending::{PendingErasure, Repeated, Who},
+    person::{Named, Person},
+};
 
 /// An erasure as the API shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -30,14 +34,8 @@ pub struct Erasure {
     pub completed_at: Option<String>,
     /// Why the last try did not get to the end.
     pub error: Option<String>,
-}
-
-/// An erasure that is to be carried out.
-pub(super) struct PendingErasure {
-    pub tenant: TenantId,
-    pub id: ErasureId,
-    pub named: Named,
-    pub person: Person,
+    /// When it was entered again, because the database was restored to a state before it.
+    pub repeated_at: Option<String>,
 }
 
 pub(super) async fn insert(
@@ -47,7 +45,7 @@ pub(super) async fn insert(
     (id, named, person): (ErasureId, &Named, &Person),
     requested_by: &str,
 ) -> Result<(), VaultError> {
-    let Sealed { bytes, key_version } = seal(c, tenant, vault, named, person).await?;
+    let Sealed { bytes, key_version } = seal(c, tenant, vault, (&Who::Named(named.clone()), person)).await?;
     sqlx::query(
         "insert into erasures (tenant_id, id, named_by, person_sealed, person_key_version, requested_by, lead_ids)
          values ($1, $2, $3, $4, $5, $6, $7)",
@@ -64,20 +62,54 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Enters an erasure of which the database knows nothing any more; one that it has stays.
+pub(super) async fn insert_again(
+    c: &mut PgConnection,
+    vault: &Vault,
+    entry: &ErasureEntry,
+    objects: Vec<ErasedObject>,
+) -> Result<(), VaultError> {
+    let person = Person::of_leads(entry.person.leads.clone());
+    let who = Who::Hashed(Box::new(Repeated { person: entry.person.clone(), objects, recorded: false }));
+    let Sealed { bytes, key_version } = seal(c, entry.tenant_id, vault, (&who, &person)).await?;
+    sqlx::query(
+        "insert into erasures (tenant_id, id, named_by, person_sealed, person_key_version, requested_by, lead_ids,
+                               requested_at, repeated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, now()) on conflict do nothing",
+    )
+    .bind(entry.tenant_id)
+    .bind(entry.erasure_id)
+    .bind(&entry.named_by)
+    .bind(bytes)
+    .bind(key_version)
+    .bind(&entry.requested_by)
+    .bind(person.lead_ids())
+    .bind(entry.requested_at_micros.date_time())
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Every erasure that the database has of a tenant.
+pub(super) async fn ids(c: &mut PgConnection, tenant: TenantId) -> Result<BTreeSet<ErasureId>, sqlx::Error> {
+    let ids: Vec<ErasureId> =
+        sqlx::query_scalar("select id from erasures where tenant_id = $1").bind(tenant).fetch_all(c).await?;
+    Ok(ids.into_iter().collect())
+}
+
 async fn seal(
     c: &mut PgConnection,
     tenant: TenantId,
     vault: &Vault,
-    named: &Named,
-    person: &Person,
+    person: (&Who, &Person),
 ) -> Result<Sealed, VaultError> {
-    let text = serde_json::to_string(&(named, person)).map_err(|_| VaultError::DoesNotOpen)?;
+    let text = serde_json::to_string(&person).map_err(|_| VaultError::DoesNotOpen)?;
     vault.seal(c, tenant, Purpose::Erasure, &text.into()).await
 }
 
 /// What a later pass must know too: rows that said it are removed.
 pub(super) async fn keep(c: &mut PgConnection, vault: &Vault, erasure: &PendingErasure) -> Result<(), VaultError> {
-    let Sealed { bytes, key_version } = seal(c, erasure.tenant, vault, &erasure.named, &erasure.person).await?;
+    let Sealed { bytes, key_version } = seal(c, erasure.tenant, vault, (&erasure.who, &erasure.person)).await?;
     sqlx::query(
         "update erasures set person_sealed = $3, person_key_version = $4, lead_ids = $5 where tenant_id = $1 and id = $2",
     )
@@ -94,7 +126,7 @@ pub(super) async fn keep(c: &mut PgConnection, vault: &Vault, erasure: &PendingE
 /// The oldest pending erasures of all tenants.
 pub(super) async fn pending(c: &mut PgConnection, vault: &Vault) -> Result<Vec<PendingErasure>, VaultError> {
     let rows = sqlx::query(
-        "select tenant_id, id, person_sealed, person_key_version from erasures
+        "select tenant_id, id, named_by, requested_by, requested_at, person_sealed, person_key_version from erasures
           where status = 'pending' and person_sealed is not null order by requested_at limit 20",
     )
     .fetch_all(&mut *c)
@@ -105,8 +137,16 @@ pub(super) async fn pending(c: &mut PgConnection, vault: &Vault) -> Result<Vec<P
         let sealed = Sealed { bytes: row.try_get("person_sealed")?, key_version: row.try_get("person_key_version")? };
         let text = vault.open(c, tenant, Purpose::Erasure, &sealed).await?;
         let read = serde_json::from_str(text.expose_secret());
-        let (named, person) = read.map_err(|_| VaultError::DoesNotOpen)?;
-        found.push(PendingErasure { tenant, id, named, person });
+        let (who, person) = read.map_err(|_| VaultError::DoesNotOpen)?;
+        found.push(PendingErasure {
+            tenant,
+            id,
+            named_by: row.try_get("named_by")?,
+            requested_by: row.try_get("requested_by")?,
+            requested_at: row.try_get::<OffsetDateTime, _>("requested_at")?.into(),
+            who,
+            person,
+        });
     }
     Ok(found)
 }
@@ -168,7 +208,7 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<Erasure>, sqlx::Error> {
     let rows = sqlx::query(
-        "select id, status, named_by, requested_by, requested_at, waiting_for, objects, rows, completed_at, error
+        "select id, status, named_by, requested_by, requested_at, waiting_for, objects, rows, completed_at, error, repeated_at
            from erasures where tenant_id = $1 and ($2::text is null or id < $2) order by id desc limit $3",
     )
     .bind(tenant)
@@ -180,6 +220,9 @@ pub async fn list(
 }
 
 fn read(row: &PgRow) -> Result<Erasure, sqlx::Error> {
+    let at = |column: &str| {
+        row.try_get::<Option<OffsetDateTime>, _>(column).map(|at| at.map(|at| Micros::from(at).rfc3339()))
+    };
     Ok(Erasure {
         erasure_id: row.try_get("id")?,
         status: row.try_get("status")?,
@@ -189,8 +232,9 @@ fn read(row: &PgRow) -> Result<Erasure, sqlx::Error> {
         waiting_for: row.try_get("waiting_for")?,
         objects: row.try_get("objects")?,
         rows: row.try_get("rows")?,
-        completed_at: row.try_get::<Option<OffsetDateTime>, _>("completed_at")?.map(|at| Micros::from(at).rfc3339()),
+        completed_at: at("completed_at")?,
         error: row.try_get("error")?,
+        repeated_at: at("repeated_at")?,
     })
 }
 

@@ -1,6 +1,9 @@
 //! Carries out erasures, one after the other, in the process that holds the lease.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use luci_config::{
     By,
@@ -15,21 +18,21 @@ use luci_runs::{
     lease_guard::{LeaseGuard, LeaseOptions},
 };
 use luci_schema::{
-    ConfigEvent, LeadId, RunId, TenantId,
-    event::{ErasedObject, LeadErased},
-    log::Log,
-    object_key::ObjectLocation,
-    object_version,
+    ErasureId, LeadId, RunId, TenantId, event::ErasedObject, log::Log, object_key::ObjectLocation, object_version,
 };
 use luci_storage::Storage;
 use sqlx::PgConnection;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     ErasureError,
+    hashed::{HashedPerson, Keys},
     objects::{self, Rewritten},
+    pending::{PendingErasure, Who},
     person,
-    table::{self, PendingErasure},
+    recorded::erased_event,
+    table,
 };
 
 #[derive(Debug, Clone)]
@@ -46,7 +49,7 @@ impl ErasureOptions {
 }
 
 /// Objects of one transaction and event, and bytes that are held for it.
-const BATCH_OBJECTS: usize = 100;
+pub(super) const BATCH_OBJECTS: usize = 100;
 const BATCH_BYTES: usize = 64 << 20;
 
 /// Erases until `stop`. Errors are logged, shown by the erasure, and retried.
@@ -58,7 +61,7 @@ pub async fn run(
 ) {
     while !stop.is_cancelled() {
         let Some(lease) = LeaseGuard::acquire(log.pool(), "erasures", &options.lease, &stop).await else { break };
-        let eraser = Eraser { log: &log, storage: &storage, vault: &vault };
+        let eraser = Eraser { log: &log, storage: &storage, vault: &vault, journaled: Mutex::default() };
         let work = async {
             loop {
                 if let Err(error) = eraser.all().await {
@@ -76,10 +79,12 @@ pub async fn run(
     }
 }
 
-struct Eraser<'a> {
-    log: &'a Log,
-    storage: &'a Storage,
-    vault: &'a Vault,
+pub(super) struct Eraser<'a> {
+    pub log: &'a Log,
+    pub storage: &'a Storage,
+    pub vault: &'a Vault,
+    /// What this process wrote to the journal.
+    pub journaled: Mutex<HashMap<ErasureId, HashedPerson>>,
 }
 
 impl Eraser<'_> {
@@ -94,7 +99,9 @@ impl Eraser<'_> {
                 let mut c = self.log.pool().acquire().await?;
                 // A driver's message may quote values.
                 let shown = match &error {
-                    ErasureError::File { .. } | ErasureError::Storage(_) => error.to_string(),
+                    ErasureError::File { .. } | ErasureError::Journal { .. } | ErasureError::Storage(_) => {
+                        error.to_string()
+                    }
                     _ => "the database failed".to_owned(),
                 };
                 table::waits(&mut c, (tenant, id), &[], Some(&shown)).await?;
@@ -106,6 +113,8 @@ impl Eraser<'_> {
     /// Passes over everything, until one finds nothing while no run of the tenant is active.
     async fn erase(&self, erasure: &mut PendingErasure) -> Result<(), ErasureError> {
         let (tenant, id) = (erasure.tenant, erasure.id);
+        self.journal(erasure, &[]).await?;
+        self.record_repeated(erasure).await?;
         loop {
             if self.busy(erasure).await? {
                 return Ok(());
@@ -119,6 +128,10 @@ impl Eraser<'_> {
                 return Ok(());
             }
         }
+    }
+
+    pub(super) fn keys(&self, tenant: TenantId) -> Keys<'_> {
+        Keys { vault: self.vault, tenant }
     }
 
     /// Whether the tenant is not at rest; then the erasure says what it waits for.
@@ -137,9 +150,13 @@ impl Eraser<'_> {
         let tenant = erasure.tenant;
         let mut c = self.log.pool().acquire().await?;
         // What came in since the request belongs to the person too.
-        let found = person::find(&mut c, tenant, &erasure.named).await?;
+        let found = match &erasure.who {
+            Who::Named(named) => person::find(&mut c, tenant, named).await?,
+            Who::Hashed(repeated) => repeated.person.find(&mut c, self.storage, self.keys(tenant)).await?,
+        };
         erasure.person.merge(found);
         table::keep(&mut c, self.vault, erasure).await?;
+        self.journal(erasure, &[]).await?;
         let mut batch: Vec<Rewritten> = Vec::new();
         let mut changed = 0;
         for object in objects::all(self.storage, tenant).await? {
@@ -167,13 +184,14 @@ impl Eraser<'_> {
                 self.storage.put(&key, bytes.clone(), content_type(&one.key.place)).await?;
             }
         }
+        let objects: Vec<ErasedObject> = batch.iter().map(|one| one.object.clone()).collect();
+        self.journal(erasure, &objects).await?;
         let mut tx = self.log.pool().begin().await?;
         for one in &batch {
             object_version::erased(&mut tx, erasure.tenant, &one.object).await?;
             self.describe(&mut tx, erasure.tenant, one).await?;
         }
         table::count(&mut tx, (erasure.tenant, erasure.id), batch.len(), 0).await?;
-        let objects: Vec<ErasedObject> = batch.iter().map(|one| one.object.clone()).collect();
         self.append(&mut tx, erasure, Vec::new(), objects, BTreeMap::new()).await?;
         tx.commit().await?;
         self.log.wake();
@@ -232,8 +250,7 @@ impl Eraser<'_> {
         objects: Vec<ErasedObject>,
         rows: BTreeMap<String, u64>,
     ) -> Result<(), ErasureError> {
-        let erased = LeadErased { erasure_id: erasure.id, lead_ids, objects, rows };
-        let event = ConfigEvent::LeadErased(Box::new(erased)).into();
+        let event = erased_event(erasure, lead_ids, objects, rows);
         let version = tenants::lock(c, erasure.tenant).await?;
         let change = Change::after(erasure.tenant, version, vec![event]);
         record(self.log, c, erasure.tenant, change, &By::system()).await?;

@@ -34,6 +34,6 @@ fn problem(error: ErasureError) -> Problem {
         ErasureError::Storage(error) => error.into(),
         ErasureError::Log(error) => error.into(),
         ErasureError::Database(error) => error.into(),
-        error @ ErasureError::File { .. } => Problem::internal(&error),
+        error @ (ErasureError::File { .. } | ErasureError::Journal { .. }) => Problem::internal(&error),
     }
 }

@@ -19,6 +19,18 @@ pub async fn by_ids(c: &mut PgConnection, tenant: TenantId, ids: &[LeadId]) -> R
     stored(sqlx::query(sql).bind(tenant).bind(ids).fetch_all(c).await?)
 }
 
+/// Leads in the order of their ids, after `after`.
+pub async fn page(
+    c: &mut PgConnection,
+    tenant: TenantId,
+    after: Option<LeadId>,
+    limit: i64,
+) -> Result<Vec<StoredLead>, sqlx::Error> {
+    let sql = "select root_input_id, data::text as data from leads
+                where tenant_id = $1 and ($2::text is null or id > $2) order by id limit $3";
+    stored(sqlx::query(sql).bind(tenant).bind(after).bind(limit).fetch_all(c).await?)
+}
+
 /// The leads that hold one of these numbers (E.164) or addresses (lower case) anywhere. Reads all leads of the tenant.
 pub async fn holding(
     c: &mut PgConnection,
