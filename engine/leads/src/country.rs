@@ -1,11 +1,13 @@
 //! Countries by their ISO 3166 code, and the country of a phone number.
 
 mod names;
+mod regions;
 
 use std::{fmt, str::FromStr};
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use self::names::{CODES, NAMES, NO_VALUE};
 
@@ -140,6 +142,30 @@ pub fn country(e164: &str) -> Option<Country> {
     // Numbers kept for fiction (555) belong to no region of +1; they are dialled as in the United States.
     let region = region.or_else(|| PHONE_NUMBER_UTIL.get_region_for_country_code(number.country_code));
     Country::of_region(region?)
+}
+
+/// The country that has this name, in lower-case words.
+pub fn country_named(words: &str) -> Option<Country> {
+    NAMES.iter().find(|(name, _)| *name == words)?.1.parse().ok()
+}
+
+/// Whether a text is a province or territory of Canada, or its code.
+pub fn is_canadian(text: &str) -> bool {
+    regions::CANADA.contains(&fold_region(text).as_str())
+}
+
+/// The country outside of North America that a text in the place of a state names: by itself (`England`), or by one of its regions.
+pub fn of_region(text: &str) -> Option<Country> {
+    let key = fold_region(text);
+    let region = regions::ABROAD.iter().find(|(_, regions)| regions.contains(&key.as_str()));
+    // Codes of two letters are states and provinces more often than countries.
+    let country = region.map_or_else(|| country_named(&key), |(code, _)| code.parse().ok())?;
+    (!country.north_american()).then_some(country)
+}
+
+/// As `fold`, without accents.
+fn fold_region(text: &str) -> String {
+    fold(&text.nfkd().filter(|c| !is_combining_mark(*c)).collect::<String>())
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub(super) struct FlatLead {
     #[serde(default)]
     malformed: Option<RowFault>,
     #[serde(default)]
+    foreign_file: bool,
+    #[serde(default)]
     phones: Vec<Phone>,
     #[serde(default)]
     address: Option<Address>,
@@ -125,6 +127,7 @@ impl From<FlatLead> for Lead {
             line: flat.line,
             raw: flat.raw,
             malformed: flat.malformed,
+            foreign_file: flat.foreign_file,
             phones: flat.phones,
             address: flat.address,
             mailing: flat.mailing,

@@ -41,6 +41,9 @@ pub struct Lead {
     /// Why the row is malformed. Only between IMPORT and VALIDATE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub malformed: Option<RowFault>,
+    /// The numbers of its file with a country code are mostly of other countries. Only between IMPORT and VALIDATE.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign_file: bool,
     #[serde(flatten)]
     pub who: Person,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -113,6 +116,7 @@ impl Lead {
             line,
             raw: BTreeMap::new(),
             malformed: None,
+            foreign_file: false,
             who: Person::default(),
             phones: Vec::new(),
             address: None,

@@ -63,9 +63,83 @@ const STATES: [(&str, &str); 56] = [
 
 /// `new york`, `NY`, `N.Y.` → `NY`; `None` for what is not a state, DC or a territory.
 pub fn state(text: &str) -> Option<&'static str> {
-    let plain: String = text.chars().filter(|c| *c != '.').collect();
-    let plain = plain.trim();
-    STATES.iter().find(|(code, name)| plain.eq_ignore_ascii_case(code) || plain.eq_ignore_ascii_case(name)).map(|s| s.0)
+    let bare: String = text.chars().filter(|c| *c != '.').collect();
+    let bare = bare.trim();
+    let usual = STATES.iter().find(|(code, name)| bare.eq_ignore_ascii_case(code) || bare.eq_ignore_ascii_case(name));
+    usual.map(|state| state.0).or_else(|| by_words(text))
+}
+
+/// Abbreviations before the codes of two letters, and other names.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("AZ", "ariz"),
+    ("CA", "calif"),
+    ("CO", "colo"),
+    ("CT", "conn"),
+    ("DC", "dc"),
+    ("DC", "d c"),
+    ("DC", "washington dc"),
+    ("DC", "washington d c"),
+    ("FL", "fla"),
+    ("IL", "ill"),
+    ("KS", "kans"),
+    ("MA", "mass"),
+    ("MI", "mich"),
+    ("MN", "minn"),
+    ("MS", "miss"),
+    ("MT", "mont"),
+    ("NE", "nebr"),
+    ("OK", "okla"),
+    ("OR", "oreg"),
+    ("PA", "penn"),
+    ("PA", "penna"),
+    ("TN", "tenn"),
+    ("TX", "tex"),
+    ("WA", "wash"),
+    ("WI", "wis"),
+    ("WI", "wisc"),
+    ("WY", "wyo"),
+];
+
+/// `NY - New York`, `US-NY`, `State of New York`, `N. Carolina`, `Texas, USA`
+fn by_words(text: &str) -> Option<&'static str> {
+    let plain = text::plain(text).to_lowercase();
+    let letters: String = text::unwrapped(&plain).chars().filter(|c| !matches!(c, '\'' | '’' | 'ʻ' | '‘')).collect();
+    let mut words: Vec<&str> = letters.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    while matches!(words[..], ["us" | "usa", _, ..] | ["u", "s", _, ..]) {
+        words.remove(0);
+        if words.first() == Some(&"s") {
+            words.remove(0);
+        }
+    }
+    while let [_, .., "us" | "usa" | "state"] = words[..] {
+        words.pop();
+    }
+    if let ["state" | "commonwealth", "of", ..] = words[..] {
+        words.drain(..2);
+    }
+    let code = |word: &str| STATES.iter().find(|(code, _)| code.eq_ignore_ascii_case(word)).map(|state| state.0);
+    let named = |words: &[&str]| {
+        let compass = match words.first() {
+            Some(&("n" | "no")) => Some("north"),
+            Some(&("s" | "so")) => Some("south"),
+            Some(&("w" | "west")) => Some("west"),
+            _ => None,
+        };
+        let rest = if compass.is_some() { &words[1..] } else { words };
+        let name = compass.into_iter().chain(rest.iter().copied()).collect::<Vec<_>>().join(" ");
+        STATES.iter().chain(OTHER_NAMES).find(|(_, known)| *known == name).map(|state| state.0)
+    };
+    match &words[..] {
+        [] => None,
+        [one] => code(one).or_else(|| named(&words)),
+        // Both must be the same state.
+        [first, rest @ ..] => {
+            named(&words).or_else(|| code(first).filter(|state| named(rest) == Some(*state))).or_else(|| {
+                let (last, front) = words.split_last()?;
+                code(last).filter(|state| named(front) == Some(*state))
+            })
+        }
+    }
 }
 
 /// The codes of all states, DC and the territories.
@@ -126,6 +200,27 @@ mod tests {
             ("new York", Some("NY")),
             ("pr", Some("PR")),
             ("District of Columbia", Some("DC")),
+            ("Washington, D.C.", Some("DC")),
+            ("NY - New York", Some("NY")),
+            ("New York (NY)", Some("NY")),
+            ("US-NY", Some("NY")),
+            ("NY, USA", Some("NY")),
+            ("State of New York", Some("NY")),
+            ("NEW  YORK", Some("NY")),
+            ("'NY'", Some("NY")),
+            ("ＮＹ", Some("NY")),
+            ("N. Carolina", Some("NC")),
+            ("So. Dakota", Some("SD")),
+            ("W. Virginia", Some("WV")),
+            ("West Virginia", Some("WV")),
+            ("Calif.", Some("CA")),
+            ("U.S. Virgin Islands", Some("VI")),
+            ("Hawai’i", Some("HI")),
+            ("Kansas City", None),
+            ("NY - New Jersey", None),
+            ("York", None),
+            ("US", None),
+            ("State", None),
             ("XX", None),
             ("Ontario", None),
             ("", None),

@@ -6,8 +6,37 @@ use email_address::{EmailAddress, Options};
 
 use crate::normalise::text::{plain, unwrapped};
 
-const PLACEHOLDERS: [&str; 7] = ["test", "noemail", "none", "na", "n/a", "no-email", "noreply"];
+const PLACEHOLDERS: [&str; 13] = [
+    "test",
+    "noemail",
+    "none",
+    "na",
+    "n/a",
+    "no-email",
+    "no_email",
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "donotreply",
+    "do-not-reply",
+    "unknown",
+];
 const PLACEHOLDER_DOMAINS: [&str; 2] = ["example.com", "test.com"];
+/// Sites on which companies have a page: their hosts are not the domain of a company.
+const SHARED_SITES: [&str; 12] = [
+    "linkedin.com",
+    "facebook.com",
+    "instagram.com",
+    "twitter.com",
+    "x.com",
+    "youtube.com",
+    "tiktok.com",
+    "yelp.com",
+    "linktr.ee",
+    "sites.google.com",
+    "maps.google.com",
+    "goo.gl",
+];
 
 /// The addresses of a cell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,8 +69,8 @@ pub fn read(text: &str) -> Addresses {
     if text.contains("\"@") {
         return Addresses { invalid: true, ..found };
     }
-    let separators = |c: char| c.is_whitespace() || ",;|<>()[]\"“”«»".contains(c);
-    for word in text.split(separators).flat_map(|word| word.split(":::")) {
+    let separators = |c: char| c.is_whitespace() || ",;|<>()[]\"“”«»、".contains(c);
+    for word in text.split(separators).flat_map(|word| word.split(":::")).flat_map(joined) {
         let word = trimmed(word);
         if !word.contains('@') {
             continue;
@@ -56,13 +85,27 @@ pub fn read(text: &str) -> Addresses {
     found
 }
 
+/// `ann@acme.co/bob@acme.co`: no domain has one of these signs, while the part before the @ may.
+fn joined(word: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = word;
+    while let Some(at) = rest.find('@') {
+        let end = rest[at..].find(['/', '&', '\\', '\'']).map_or(rest.len(), |end| at + end);
+        parts.push(&rest[..end]);
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    parts
+}
+
 /// Without `mailto:`, its parameters, and punctuation around it.
 fn trimmed(word: &str) -> String {
     let lower = word.to_lowercase();
     let lower = lower.trim_matches(['\'', '’', '`', '.', ':', '*']);
-    let lower = ["mailto:", "email:", "e-mail:", "smtp:"].iter().find_map(|by| lower.strip_prefix(by)).unwrap_or(lower);
+    // `mailto:`, `work:`: no address has a colon.
+    let lower = lower.rsplit_once(':').map_or(lower, |(_, address)| address);
     let address = lower.split('?').next().unwrap_or_default();
-    address.trim_matches(['\'', '’', '`', '.', ':', '/']).to_owned()
+    let mark = |c: char| !c.is_alphanumeric();
+    address.trim_start_matches(|c| mark(c) && !"_+-".contains(c)).trim_end_matches(mark).to_owned()
 }
 
 fn address(text: &str) -> Option<String> {
@@ -94,7 +137,10 @@ pub fn domain(website: &str) -> Option<String> {
     let rest = text.split_once("://").map_or(&text[..], |(_, rest)| rest);
     let host = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
     let host = host.strip_prefix("www.").unwrap_or(host);
-    let plain = host.contains('.') && EmailAddress::from_str(&format!("a@{host}")).is_ok();
+    let shared = SHARED_SITES
+        .iter()
+        .any(|site| host.strip_suffix(site).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
+    let plain = host.contains('.') && !shared && EmailAddress::from_str(&format!("a@{host}")).is_ok();
     plain.then(|| host.to_owned())
 }
 
@@ -110,6 +156,9 @@ mod tests {
             ("noemail@acme.com", None),
             ("n/a@acme.com", None),
             ("noreply@acme.com", None),
+            ("do-not-reply@acme.com", None),
+            ("n&m@acme.com", Some("n&m@acme.com")),
+            ("a/b@acme.com", Some("a/b@acme.com")),
             ("ann@example.com", None),
             ("ann@test.com", None),
             ("ann@localhost", None),
@@ -143,6 +192,11 @@ mod tests {
             "=\"ann@acme.co\"",
             "[ann@acme.co](mailto:ann@acme.co)",
             "E-mail: ann@acme.co",
+            "work:ann@acme.co",
+            "&lt;ann@acme.co&gt;",
+            "•ann@acme.co",
+            "ann@acme.co!",
+            "ann@acme.co…",
             "ann@acme.co;",
             "ａｎｎ＠acme.co",
             "\u{202a}ann@acme.co\u{202c}",
@@ -158,6 +212,10 @@ mod tests {
         for text in [
             "ann@acme.co; bob@acme.co",
             "ann@acme.co,bob@acme.co",
+            "ann@acme.co/bob@acme.co",
+            "ann@acme.co&bob@acme.co",
+            "ann@acme.co、bob@acme.co",
+            "Work: ann@acme.co; Home: bob@acme.co",
             "ann@acme.co bob@acme.co",
             "ann@acme.co\nbob@acme.co",
             "ann@acme.co ::: bob@acme.co",
@@ -182,6 +240,8 @@ mod tests {
     fn hosts() {
         assert_eq!(domain("https://www.Acme.com/about?x=1").as_deref(), Some("acme.com"));
         assert_eq!(domain("acme.com:8080").as_deref(), Some("acme.com"));
+        assert_eq!(domain("https://www.linkedin.com/in/ann"), None);
+        assert_eq!(domain("xx.com").as_deref(), Some("xx.com"));
         assert_eq!(domain("none"), None);
         assert_eq!(domain("a b.com"), None);
     }

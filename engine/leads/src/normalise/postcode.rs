@@ -23,12 +23,14 @@ const LOWEST: u32 = 501;
 pub fn read(text: &str, abroad: bool) -> Option<Postcode> {
     let plain = plain(text);
     let text = unwrapped(&plain);
-    let text = match numeric(text, 1) {
-        Numeric::Scientific | Numeric::Fraction => return None,
-        Numeric::Whole(digits) => digits,
-        Numeric::No => text,
+    let text = text.trim_end_matches(['.', ',']);
+    let grouped = if abroad { None } else { grouped(text) };
+    let text = match (grouped.as_deref(), numeric(text, 1)) {
+        (Some(digits), _) | (None, Numeric::Whole(digits)) => digits,
+        (None, Numeric::Scientific | Numeric::Fraction) => return None,
+        (None, Numeric::No) => text,
     };
-    if !abroad && let Some((zip, plus4)) = us(without_state(text)) {
+    if !abroad && let Some((zip, plus4)) = us(without_place(text)) {
         return Some(Postcode::Us { zip, plus4 });
     }
     foreign(text).map(Postcode::Foreign)
@@ -39,12 +41,28 @@ pub fn is_us(zip: &str) -> bool {
     zip.len() == 5 && zip.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// `NY 10001` → `10001`
-fn without_state(text: &str) -> &str {
-    match text.split_once([' ', ',']) {
-        Some((state, zip)) if state.len() == 2 && address::state(state).is_some() => zip.trim(),
+/// `NY 10001`, `10001 NY`, `US-10001`, `10001, USA` → `10001`
+fn without_place(text: &str) -> &str {
+    let own = |word: &str| word.eq_ignore_ascii_case("us") || word.eq_ignore_ascii_case("usa");
+    let place = |word: &str| {
+        own(word) || word.eq_ignore_ascii_case("zip") || (word.len() == 2 && address::state(word).is_some())
+    };
+    let marks = [' ', ',', ':'];
+    match (text.split_once(marks), text.rsplit_once(marks), text.split_once('-')) {
+        (Some((first, zip)), _, _) if place(first) => zip.trim_matches(marks),
+        (_, Some((zip, last)), _) if place(last) => zip.trim_matches(marks),
+        // `DE-10115` is Berlin as often as Delaware.
+        (_, _, Some((first, zip))) if own(first) => zip.trim(),
         _ => text,
     }
+}
+
+/// `10,001` as a spreadsheet shows a number → `10001`
+fn grouped(text: &str) -> Option<String> {
+    let (thousands, rest) = text.split_once(',')?;
+    let digits =
+        |part: &str, lengths: &[usize]| lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    (digits(thousands, &[1, 2]) && digits(rest, &[3])).then(|| format!("{thousands}{rest}"))
 }
 
 /// `2139`, `10001-1234`, `94105 1234`, `100011234`
@@ -74,7 +92,7 @@ fn foreign(text: &str) -> Option<String> {
     let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let digits = || written.chars().filter(char::is_ascii_digit);
     let fits = (3..=LONGEST).contains(&written.chars().count())
-        && digits().any(|digit| digit != '0')
+        && (digits().any(|digit| digit != '0') || (digits().count() == 1 && written.len() > 5))
         && written.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-'));
     fits.then_some(written)
 }
@@ -117,6 +135,15 @@ mod tests {
             ("100011234.0", "10001+1234"),
             ("NY 10001", "10001"),
             ("MA, 02139", "02139"),
+            ("33101 FL", "33101"),
+            ("US-10001", "10001"),
+            ("10001, USA", "10001"),
+            ("USA 02139", "02139"),
+            ("ZIP: 10001", "10001"),
+            ("10,001", "10001"),
+            ("2,139", "02139"),
+            ("2139.000", "02139"),
+            ("02139.", "02139"),
         ] {
             assert_eq!(shown(text, false), expected, "{text}");
         }
@@ -138,6 +165,8 @@ mod tests {
             "110001",
             "AD500",
             "LV-1010",
+            "D-10115",
+            "DE-10115",
         ] {
             assert_eq!(shown(text, false), format!("foreign {text}"), "{text}");
         }

@@ -17,7 +17,14 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().filter(|c| !invisible(*c)).nfkc().filter(|c| !invisible(*c)).collect())
+    Cow::Owned(text.chars().filter(|c| !invisible(*c)).nfkc().filter(|c| !invisible(*c)).map(ascii_digit).collect())
+}
+
+/// Decimal digits of other scripts as those of ASCII; every other character as it is.
+fn ascii_digit(c: char) -> char {
+    let zeros = ['\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{be6}', '\u{e50}'];
+    let value = |zero: char| u32::from(c).checked_sub(u32::from(zero)).filter(|value| *value < 10);
+    zeros.into_iter().find_map(value).and_then(|value| char::from_digit(value, 10)).unwrap_or(c)
 }
 
 /// Marks of direction, zero-width characters, soft hyphens and byte order marks.
@@ -80,6 +87,7 @@ pub fn numeric(text: &str, least: usize) -> Numeric<'_> {
     }
     match (fraction.len(), fraction.bytes().all(|b| b == b'0')) {
         (1..=2, true) => Numeric::Whole(whole),
+        (3..=6, true) if unsigned.len() >= least => Numeric::Whole(whole),
         // More digits are another number.
         (1..=6, _) if unsigned.len() >= least => Numeric::Fraction,
         _ => Numeric::No,
@@ -100,8 +108,10 @@ fn scientific(text: &str) -> bool {
         && exponent.bytes().all(|c| c.is_ascii_digit())
 }
 
-/// `2,125,550,147` → its digits; `None` when the commas do not group thousands.
+/// `2,125,550,147` and `2,125,550,147.00` → its digits; `None` when the commas do not group thousands.
 pub fn ungrouped(text: &str) -> Option<String> {
+    let text =
+        text.split_once('.').filter(|(_, cents)| cents.bytes().all(|b| b == b'0')).map_or(text, |(whole, _)| whole);
     let mut groups = text.split(',');
     let first = groups.next().filter(|first| (1..=3).contains(&first.len()))?;
     let rest: Vec<&str> = groups.collect();
@@ -118,6 +128,7 @@ mod tests {
     #[test]
     fn unicode_forms() {
         assert_eq!(nfc("Jose\u{301}".into()), "José");
+        assert_eq!(plain("٢١٢ ۵۵۵ ०१४७"), "212 555 0147");
         assert_eq!(plain("\u{202a}２１２\u{a0}５５５\u{200b}\u{202c}"), "212 555");
     }
 
@@ -148,6 +159,7 @@ mod tests {
             ("-2.1E-9", Numeric::Scientific),
             ("3.1 × 10^9", Numeric::Scientific),
             ("2125550147.0", Numeric::Whole("2125550147")),
+            ("2125550147.0000", Numeric::Whole("2125550147")),
             ("2125550147,00", Numeric::Whole("2125550147")),
             ("2125550147.5", Numeric::Fraction),
             ("212.5550147", Numeric::No),
@@ -159,6 +171,7 @@ mod tests {
             assert_eq!(numeric(text, 5), kind, "{text}");
         }
         assert_eq!(ungrouped("2,125,550,147").as_deref(), Some("2125550147"));
-        assert_eq!(ungrouped("2125,550"), None);
+        assert_eq!(ungrouped("2,125,550,147.00").as_deref(), Some("2125550147"));
+        assert_eq!((ungrouped("2125,550"), ungrouped("2,125,550,147.5")), (None, None));
     }
 }

@@ -18,8 +18,8 @@ pub(super) const FIELDS: [Field; 11] = [
 ];
 
 /// What stands before the name of a part, the preferred address first.
-const MAIN: [&str; 9] =
-    ["", "property", "business", "company", "work", "office", "organization", "address1", "billing"];
+const MAIN: [&str; 10] =
+    ["", "property", "business", "company", "work", "office", "organization", "address1", "billing", "location"];
 const MAILING: [&str; 5] = ["mailing", "mail", "home", "person", "shipping"];
 
 const PLACE: [Field; 3] = [Field::City, Field::State, Field::Zip];

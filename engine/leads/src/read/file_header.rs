@@ -41,7 +41,8 @@ impl Header {
         }
         let Dialect { delimiter, .. } = self.dialect;
         let (offset, line, header_line) = (self.offset, self.next_line, self.line);
-        Ok(Layout { encoding, delimiter: char::from(delimiter), header_line, offset, line, mapping })
+        let delimiter = char::from(delimiter);
+        Ok(Layout { encoding, delimiter, header_line, offset, line, mapping, foreign_numbers: false })
     }
 }
 

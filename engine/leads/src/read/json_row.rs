@@ -95,7 +95,7 @@ pub fn read(bare: Lead, json: &Value) -> Result<Lead, FieldErrors> {
     let mut numbers = Lead::bare(lead.lead_id, lead.row, lead.line);
     let named = lead.raw.get(&Field::Country).map_or(Named::Nothing, |text| Country::named(text));
     let texts: Vec<&str> = phones.iter().map(|(number, _)| number.as_str()).collect();
-    let country = contact::country_of(named, &lead.raw, &texts);
+    let country = contact::country_of(named, &lead.raw, &texts, false);
     let hints = Hints { country, area: None };
     for (number, kind) in phones {
         contact::add_phones(&mut numbers, Field::DirectPhone, &number, (kind, "api"), hints);

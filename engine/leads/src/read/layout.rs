@@ -27,6 +27,9 @@ pub struct Layout {
     pub offset: u64,
     pub line: u64,
     pub mapping: Mapping,
+    /// The numbers with a country code are mostly of other countries: ten digits without one are not read as +1.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign_numbers: bool,
 }
 
 impl Layout {

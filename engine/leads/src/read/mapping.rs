@@ -4,19 +4,24 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
     Field,
     read::{
         address_columns,
         export_columns::{self, ExportColumn},
-        formula_guard,
+        formula_guard, header_words,
     },
 };
 
-/// Lower-case letters and digits only: `E-mail Address` and `email_address` are both `emailaddress`.
+/// Lower-case letters without accents, and digits: `E-mail Address` and `email_address` are both `emailaddress`.
 pub fn fold(header: &str) -> String {
-    header.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+    if header.is_ascii() {
+        return header.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    }
+    let letters = header.nfkd().filter(|c| c.is_alphanumeric() && !is_combining_mark(*c)).flat_map(char::to_lowercase);
+    letters.flat_map(|c| if c == 'ß' { ['s', 's'].to_vec() } else { vec![if c == 'ł' { 'l' } else { c }] }).collect()
 }
 
 /// The columns of a file in their order.
@@ -110,6 +115,7 @@ impl Mapping {
             for (field, at) in address_columns::of(&folded) {
                 assign(&mut columns, chosen, field, Some(at));
             }
+            in_other_languages(&mut columns, chosen, &folded);
             plain_name(&mut columns, chosen, &folded);
         }
         let target = |at: usize| match (columns[at], chosen[at]) {
@@ -197,6 +203,24 @@ fn by_variants(columns: &mut [Option<Field>], chosen: &[Option<Choice>], folded:
         let variants = field.variants().iter().copied().chain([own.as_str()]);
         let free = |variant: &str| (0..folded.len()).find(|at| folded[*at] == variant && chosen[*at].is_none());
         assign(columns, chosen, field, variants.filter_map(free).next());
+    }
+}
+
+fn in_other_languages(columns: &mut [Option<Field>], chosen: &[Option<Choice>], folded: &[String]) {
+    let field = |header: &String| header_words::field(header).or_else(|| header_words::field(&without_number(header)));
+    for (at, header) in folded.iter().enumerate() {
+        if let Some(field) = field(header) {
+            assign(columns, chosen, field, Some(at));
+        }
+    }
+    for (at, header) in folded.iter().enumerate() {
+        let has = |field| columns.contains(&Some(field));
+        // `Name` beside `Vorname` is the family's.
+        let german = header == "name" && folded.iter().any(|header| header == "vorname");
+        let field = header_words::name(header, has(Field::FirstName), has(Field::LastName));
+        if let Some(field) = if german { Some(Field::LastName) } else { field } {
+            assign(columns, chosen, field, Some(at));
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub fn fill(lead: &mut Lead, layout: &Layout, cells: &Cells, row: &Row) {
         return;
     }
     lead.malformed = row.fault;
+    lead.foreign_file = layout.foreign_numbers;
     if row.short {
         lead.warn(Warning::ShortRow);
     }
@@ -52,14 +53,33 @@ fn read(layout: &Layout, cell: &[u8]) -> String {
     let mut text = layout.encoding.decode(cell);
     if layout.mapping.exported() {
         text = formula_guard::unguarded(&text);
-    } else if text.starts_with("=\"") {
-        text = text::without_formula(&text).replace("\"\"", "\"");
+    } else {
+        if text.starts_with("=\"") {
+            text = text::without_formula(&text).replace("\"\"", "\"");
+        }
+        text = spreadsheet_text(text);
     }
     if text.contains('\0') {
         // Postgres and most tools that read the report reject zero bytes.
         text = text.replace('\0', "\u{fffd}");
     }
     text::nfc(text)
+}
+
+/// A text as a spreadsheet or database means it: without apostrophes around the whole and `_x000D_`, and empty for what stands for
+/// no value or for an error.
+fn spreadsheet_text(mut text: String) -> String {
+    const NOTHING: [&str; 11] =
+        ["NULL", "null", "(null)", "\\N", "#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!"];
+    if text.contains("_x000D_") {
+        text = text.replace("_x000D_", "").trim().to_owned();
+    }
+    if NOTHING.contains(&text.as_str()) {
+        return String::new();
+    }
+    let quoted = |open, close| text.strip_prefix::<char>(open)?.strip_suffix::<char>(close);
+    let inner = quoted('\'', '\'').or_else(|| quoted('“', '”')).filter(|inner| !inner.contains(['\'', '“', '”']));
+    inner.map(|inner| inner.trim().to_owned()).unwrap_or(text)
 }
 
 /// Several columns of one field are the lines of one cell.
@@ -76,6 +96,8 @@ fn add(lead: &mut Lead, field: Field, text: String) {
 
 /// `* Mobile` beside a number: `Mobile: 917…`
 fn labelled(label: &str, number: String) -> String {
-    let word: String = label.chars().filter(|c| c.is_alphabetic()).collect();
-    if word.is_empty() { number } else { format!("{word}: {number}") }
+    // A colon or slash in a label (`Work/Fax`) would end it.
+    let words: String = label.chars().map(|c| if c.is_alphabetic() { c } else { ' ' }).collect();
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.is_empty() { number } else { format!("{words}: {number}") }
 }

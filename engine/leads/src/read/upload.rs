@@ -17,6 +17,7 @@ use crate::{
         file_header::{Header, header},
         layout::{Layout, ReadOptions},
         mapping::{Mapping, MappingError, Target},
+        numbers_abroad::NumbersAbroad,
         preview::{Preview, Samples},
     },
 };
@@ -141,6 +142,7 @@ struct Counts {
     short: u64,
     detector: Detector,
     samples: Samples,
+    numbers: NumbersAbroad,
     exported_from: ExportedFrom,
 }
 
@@ -210,7 +212,8 @@ impl Counter {
             (None, true) => header.dialect.encoding,
             (None, false) => counts.detector.decide(),
         };
-        let layout = header.layout(encoding, &self.options)?;
+        let mut layout = header.layout(encoding, &self.options)?;
+        layout.foreign_numbers = counts.numbers.decide(&layout.mapping);
         if counts.rows == 0 {
             return Err(UploadError::NoRows);
         }
@@ -259,6 +262,7 @@ impl Counter {
             self.counts.add(row.line, row.fault, row.short);
             self.counts.detector.add(cells.bytes());
             self.counts.samples.add(self.counts.rows, cells);
+            self.counts.numbers.add(cells);
             if self.counts.rows > self.limits.rows {
                 return Err(UploadError::TooManyRows { limit: self.limits.rows });
             }

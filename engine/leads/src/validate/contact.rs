@@ -6,11 +6,14 @@ use crate::{
     Field, Lead, Phone, PhoneKind,
     lead::Warning,
     normalise::{
-        address, email,
+        email,
         phone::{self, Hints, Named, Unread},
         text,
     },
-    validate::row::RawCells,
+    validate::{
+        place::{self, Place},
+        row::RawCells,
+    },
 };
 
 /// In order of preference: mobile first.
@@ -20,30 +23,42 @@ const COLUMNS: [(Field, PhoneKind); 3] = [
     (Field::Phone, PhoneKind::Unknown),
 ];
 
-pub(super) fn phones(lead: &mut Lead, cells: &mut RawCells, named: Named) {
+/// Returns the country of numbers without country code.
+pub(super) fn phones(lead: &mut Lead, cells: &mut RawCells, named: Named) -> Named {
     let area = cells.remove(&Field::AreaCode);
     let area = area.as_deref().and_then(area_code);
     let texts: Vec<&str> = COLUMNS.iter().filter_map(|(field, _)| cells.get(field)).map(String::as_str).collect();
-    let country = if area.is_some() { named } else { country_of(named, cells, &texts) };
+    let country = if area.is_some() { named } else { country_of(named, cells, &texts, lead.foreign_file) };
     let hints = Hints { area: area.as_deref(), country };
     for (field, kind) in COLUMNS {
         let Some(text) = cells.remove(&field) else { continue };
         add_phones(lead, field, &text, (kind, "file"), hints);
     }
+    country
 }
 
-/// The country of a row's numbers without country code. Of a row that names none it is not known where another number has the
-/// code of another country than those of +1, and nothing says that the row is of North America.
-pub fn country_of(named: Named, cells: &BTreeMap<Field, String>, numbers: &[&str]) -> Named {
-    if named != Named::Nothing || !numbers.iter().any(|text| text.contains('+')) {
+/// The country of a row's numbers without country code. Of a row that names none it is not known where the address or another
+/// number is of another country than those of +1, and nothing says that the row is of North America. `foreign_file`: the
+/// numbers with country code of the file are mostly foreign.
+pub fn country_of(named: Named, cells: &BTreeMap<Field, String>, numbers: &[&str], foreign_file: bool) -> Named {
+    if named != Named::Nothing {
         return named;
     }
-    let with_code = numbers.iter().flat_map(|text| phone::read(text).numbers.into_iter().map(move |one| (text, one)));
+    let place = place::of(cells);
+    if place == Place::Home {
+        return Named::Nothing;
+    }
+    let written: Vec<&&str> = numbers.iter().filter(|text| text.contains('+')).collect();
+    let with_code =
+        written.into_iter().flat_map(|text| phone::read(text).numbers.into_iter().map(move |one| (text, one)));
     let with_code = with_code.filter(|(text, one)| says_code(text, &one.number));
     let (home, abroad): (Vec<_>, Vec<_>) = with_code.partition(|(_, one)| one.number.starts_with("+1"));
-    let mut states = [Field::State, Field::MailingState].iter().filter_map(|field| cells.get(field));
-    let at_home = !home.is_empty() || states.any(|text| address::state(text).is_some());
-    if abroad.is_empty() || at_home { Named::Nothing } else { Named::Unknown }
+    match place {
+        _ if !home.is_empty() => Named::Nothing,
+        Place::Abroad(country) => country,
+        Place::Home | Place::Unsaid if abroad.is_empty() && !foreign_file => Named::Nothing,
+        Place::Home | Place::Unsaid => Named::Unknown,
+    }
 }
 
 /// Whether the number is written with `+` and its country code.

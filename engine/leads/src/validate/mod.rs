@@ -4,4 +4,5 @@ pub mod check;
 pub mod contact;
 pub mod dedupe;
 pub mod keys;
+pub mod place;
 pub mod row;

@@ -35,10 +35,11 @@ pub fn normalise(raw: Lead) -> Result<Lead, Box<(Lead, Rejection)>> {
     lead.raw.clear();
     person(&mut lead, &mut cells);
     let named = cells.remove(&Field::Country).as_deref().map_or(Named::Nothing, Country::named);
-    contact::phones(&mut lead, &mut cells, named);
+    let numbers = contact::phones(&mut lead, &mut cells, named);
+    lead.foreign_file = false;
     contact::emails(&mut lead, cells.remove(&Field::Email).as_deref());
-    lead.address = postal_address(&mut lead, &mut cells, named, ADDRESS);
-    lead.mailing = postal_address(&mut lead, &mut cells, named, MAILING);
+    lead.address = postal_address(&mut lead, &mut cells, (named, numbers), ADDRESS);
+    lead.mailing = postal_address(&mut lead, &mut cells, (named, numbers), MAILING);
     firm(&mut lead, &mut cells);
     household(&mut lead, &mut cells);
     match check::rejection(&lead) {
@@ -54,6 +55,14 @@ fn person(lead: &mut Lead, cells: &mut RawCells) {
     // A cell that is no first name stays as it is; nobody is greeted by it.
     who.first_name = cells.remove(&Field::FirstName).map(|cell| name::given(&cell).unwrap_or(cell));
     who.last_name = cells.remove(&Field::LastName);
+    if let (Some(first), Some(last)) = (&mut who.first_name, &who.last_name) {
+        // `Ann Lee` beside `Lee`
+        let alone =
+            first.strip_suffix(last.as_str()).map(str::trim_end).filter(|rest| first.len() > rest.len() + last.len());
+        if let Some(alone) = alone.filter(|alone| !alone.is_empty()).map(str::to_owned) {
+            *first = alone;
+        }
+    }
     who.contact_name = cells.remove(&Field::ContactName);
     match (&who.contact_name, &who.first_name, &who.last_name) {
         (None, Some(first), Some(last)) => who.contact_name = Some(format!("{first} {last}")),
@@ -83,8 +92,14 @@ const MAILING: AddressFields = [
     None,
 ];
 
-fn postal_address(lead: &mut Lead, cells: &mut RawCells, named: Named, fields: AddressFields) -> Option<Address> {
+fn postal_address(
+    lead: &mut Lead,
+    cells: &mut RawCells,
+    (named, numbers): (Named, Named),
+    fields: AddressFields,
+) -> Option<Address> {
     let [street, street2, city, state, zip, county] = fields.map(|field| cells.remove(&field?));
+    let state = state.filter(|text| Country::named(text) != Named::Nothing);
     let code = state.as_deref().and_then(address::state);
     let country = named.known();
     let foreign = named == Named::Unknown || country.is_some_and(|country| country != Country::US);
@@ -92,8 +107,9 @@ fn postal_address(lead: &mut Lead, cells: &mut RawCells, named: Named, fields: A
         lead.keep_unread(field, text, Warning::UnknownState.as_str());
         lead.warn(Warning::UnknownState);
     }
-    // Zeros are restored for US ZIP codes only: 8001 in a row of another country or state is Zurich.
-    let abroad = foreign || (country.is_none() && state.is_some() && code.is_none());
+    // Zeros are restored for US ZIP codes only: 8001 in a row of another country, state or number is Zurich.
+    let elsewhere = code.is_none() && (state.is_some() || numbers != Named::Nothing);
+    let abroad = foreign || (country.is_none() && elsewhere);
     let (zip, zip4) = match zip.as_deref().map(|text| (text, postcode::read(text, abroad))) {
         Some((_, Some(Postcode::Us { zip, plus4 }))) => (Some(zip), plus4),
         Some((_, Some(Postcode::Foreign(text)))) => (Some(text), None),
@@ -118,7 +134,19 @@ fn amount_of(lead: &mut Lead, cells: &mut RawCells, field: Field) -> Option<crat
     amount::range(&text)
 }
 
+/// What `read` makes of a cell. A cell that it does not know is kept as it is written.
+fn read_or_keep<T>(lead: &mut Lead, cells: &mut RawCells, field: Field, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let text = cells.remove(&field)?;
+    let found = read(&text);
+    if found.is_none() {
+        lead.keep_unread(field, &text, "unknown_value");
+    }
+    found
+}
+
 fn firm(lead: &mut Lead, cells: &mut RawCells) {
+    let sic_code = read_or_keep(lead, cells, Field::SicCode, amount::sic);
+    let year_established = read_or_keep(lead, cells, Field::YearEstablished, amount::year);
     let (employees, revenue) =
         (amount_of(lead, cells, Field::EmployeeCount), amount_of(lead, cells, Field::AnnualRevenue));
     let firm = &mut lead.firm;
@@ -126,16 +154,17 @@ fn firm(lead: &mut Lead, cells: &mut RawCells) {
     firm.website = cells.remove(&Field::Website);
     firm.domain = firm.website.as_deref().and_then(email::domain);
     firm.industry = cells.remove(&Field::Industry);
-    firm.sic_code = cells.remove(&Field::SicCode).as_deref().and_then(amount::sic);
+    firm.sic_code = sic_code;
     firm.sic_description = cells.remove(&Field::SicDescription);
     firm.naics_code = cells.remove(&Field::NaicsCode);
     firm.naics_description = cells.remove(&Field::NaicsDescription);
     firm.employees = employees;
     firm.revenue = revenue;
-    firm.year_established = cells.remove(&Field::YearEstablished).as_deref().and_then(amount::year);
+    firm.year_established = year_established;
 }
 
 fn household(lead: &mut Lead, cells: &mut RawCells) {
+    let home_owner = read_or_keep(lead, cells, Field::HomeOwner, amount::home_owner);
     let mut range = |field| amount_of(lead, cells, field);
     let (home_value, income, age) = (range(Field::HomeValue), range(Field::Income), range(Field::Age));
     let (length, properties) = (range(Field::LengthOfResidence), range(Field::Properties));
@@ -147,7 +176,7 @@ fn household(lead: &mut Lead, cells: &mut RawCells) {
     home.length_of_residence = length;
     home.properties = properties.and_then(|r| u32::try_from(r.midpoint()).ok());
     home.equity = equity.map(crate::Range::midpoint);
-    home.home_owner = cells.remove(&Field::HomeOwner).as_deref().and_then(amount::home_owner);
+    home.home_owner = home_owner;
     home.opt_in_date = cells.remove(&Field::OptInDate);
     home.opt_in_source = cells.remove(&Field::OptInSource);
     home.ip_address = cells.remove(&Field::IpAddress);

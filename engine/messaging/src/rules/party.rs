@@ -14,6 +14,8 @@ pub fn number(text: &str) -> Option<String> {
     match digits.len() {
         8..=15 if written && foreign => Some(format!("+{digits}")),
         3..8 if digits == text => Some(digits),
+        // Some carriers leave the plus sign out.
+        11..=15 if digits == text && !text.starts_with(['0', '1']) => Some(format!("+{digits}")),
         _ if foreign => None,
         _ => phone::normalise(text),
     }
@@ -57,6 +59,10 @@ mod tests {
             ("+6582345678", Some("+6582345678")),
             ("+44 20 7946 0958", Some("+442079460958")),
             ("72345", Some("72345")),
+            ("447911123456", Some("+447911123456")),
+            ("8613812345678", Some("+8613812345678")),
+            ("19175550101", Some("+19175550101")),
+            ("266696687", None),
             ("", None),
             ("anonymous", None),
             ("+4420", None),

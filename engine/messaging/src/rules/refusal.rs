@@ -52,9 +52,12 @@ const FAULTS: &[(&str, Fault)] = &[
     ("21659", Fault::Sender),
     ("21660", Fault::Sender),
     ("21703", Fault::Sender),
+    ("21704", Fault::Sender),
     ("30002", Fault::Sender),
     ("30007", Fault::Sender),
+    ("30024", Fault::Sender),
     ("30032", Fault::Sender),
+    ("30033", Fault::Sender),
     ("30034", Fault::Sender),
     // Outages and limits of the carrier.
     ("14107", Fault::Outage),
@@ -65,11 +68,15 @@ const FAULTS: &[(&str, Fault)] = &[
     ("30001", Fault::Outage),
     ("30022", Fault::Outage),
     ("30023", Fault::Outage),
+    ("30027", Fault::Outage),
+    ("63038", Fault::Outage),
 ];
 
 /// The fault of a code; none for a code that is not in the table.
 pub fn fault(code: &str) -> Option<Fault> {
-    FAULTS.iter().find(|(known, _)| *known == code.trim()).map(|(_, fault)| *fault)
+    // Some carriers write words beside it: `30007 - Carrier violation`.
+    let mut codes = code.split(|c: char| !c.is_ascii_digit()).filter(|digits| (4..=6).contains(&digits.len()));
+    codes.find_map(|code| FAULTS.iter().find(|(known, _)| *known == code)).map(|(_, fault)| *fault)
 }
 
 /// The vendor's code in the body of a refusal, also where the body was cut: `{"code":21610,…`.
@@ -96,6 +103,11 @@ mod tests {
         for code in ["21606", "30007", "30034"] {
             assert_eq!(fault(code), Some(Fault::Sender), "{code}");
         }
+        let recipient = Some(Fault::Recipient(RecipientFault::OptedOut));
+        assert_eq!(
+            (fault("Error 21610"), fault("30007 - Carrier violation"), fault("21610.0")),
+            (recipient, Some(Fault::Sender), recipient)
+        );
         assert_eq!((fault("20503"), fault("30008"), fault("")), (Some(Fault::Outage), None, None));
         assert_eq!(FAULTS.iter().map(|(code, _)| code).collect::<BTreeSet<_>>().len(), FAULTS.len(), "each once");
     }

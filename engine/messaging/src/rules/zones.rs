@@ -15,6 +15,8 @@ struct Tables {
     zips: Vec<(u32, u32, Zones)>,
     states: HashMap<&'static str, Zones>,
     area_codes: HashMap<&'static str, Zones>,
+    /// By the first letter of a postal code of Canada.
+    postal: HashMap<&'static str, Zones>,
     /// Digits after the plus sign.
     countries: HashMap<&'static str, Zones>,
     /// Of the fifty states and DC: for numbers that say nothing about a place.
@@ -39,6 +41,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         zips: zips.collect(),
         states,
         area_codes: by_code(include_str!("../../data/area_code_zones.csv")),
+        postal: by_code(include_str!("../../data/postal_zones.csv")),
         countries: by_code(include_str!("../../data/country_zones.csv")),
         all_states,
     }
@@ -71,7 +74,7 @@ pub struct Place<'a> {
 /// The zones of a number (E.164) and a place; never empty.
 pub fn zones_of(number: &str, place: Place<'_>) -> Vec<&'static str> {
     let by_state = place.state.and_then(|state| TABLES.states.get(state.trim().to_ascii_uppercase().as_str()));
-    let by_zip = place.zip.and_then(of_zip);
+    let by_zip = place.zip.and_then(|zip| of_zip(zip).or_else(|| of_postal_code(zip)));
     let mut zones = match (by_zip, by_state) {
         // A ZIP of another state than the one that is named: one of them is wrong.
         (Some(zip), Some(state)) if !zip.iter().any(|zone| state.contains(zone)) => {
@@ -125,6 +128,16 @@ fn of_zip(text: &str) -> Option<Zones> {
     (!zones.is_empty()).then_some(zones)
 }
 
+/// `K1A 0B1`: of Canada.
+fn of_postal_code(text: &str) -> Option<Zones> {
+    let signs: Vec<u8> = text.bytes().filter(|b| !matches!(b, b' ' | b'-')).collect();
+    let letter = |at: usize| signs[at].is_ascii_alphabetic();
+    let digit = |at: usize| signs[at].is_ascii_digit();
+    let fits = signs.len() == 6 && [0, 2, 4].into_iter().all(letter) && [1, 3, 5].into_iter().all(digit);
+    let first = fits.then(|| char::from(signs[0].to_ascii_uppercase()).to_string())?;
+    TABLES.postal.get(first.as_str()).cloned()
+}
+
 fn of_number(number: &str) -> Zones {
     let Some(digits) = number.strip_prefix('+') else { return TABLES.all_states.clone() };
     let found = match digits.strip_prefix('1') {
@@ -149,6 +162,7 @@ mod tests {
     #[test]
     fn every_zone_of_the_tables_exists() {
         let states = TABLES.states.values().chain(TABLES.area_codes.values()).chain(TABLES.countries.values());
+        let states = states.chain(TABLES.postal.values());
         for zone in states.flatten().chain(TABLES.zips.iter().flat_map(|(_, _, zones)| zones)) {
             assert!(TimeZone::get(zone).is_ok(), "{zone}");
         }
@@ -184,6 +198,10 @@ mod tests {
             // The ZIP is of Hawaii, the state is not.
             ("+12125550100", "96813", "NY", vec![NY, "Pacific/Honolulu"]),
             ("+14165550100", "K1A 0B1", "ON", vec!["America/Toronto"]),
+            // A number of Toronto in Alberta, in Newfoundland, and with a British postcode.
+            ("+14165550100", "T2P 1J9", "", vec!["America/Edmonton"]),
+            ("+14165550100", "a1c5m4", "", vec!["America/Goose_Bay", "America/St_Johns"]),
+            ("+14165550100", "M60 1NW", "", vec!["America/Toronto"]),
             ("+6582345678", "", "", vec!["Asia/Singapore"]),
             ("+442079460958", "", "", vec!["Europe/London"]),
         ] {

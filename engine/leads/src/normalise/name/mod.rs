@@ -49,10 +49,15 @@ pub fn greeting(first: Option<&str>, full: Option<&str>) -> Option<String> {
 /// The first name in a cell for it: `Dr. Ann M.` → `Ann`; `None` for `Jr.`, `Ann & Bob`, `J.`, `Owner`.
 pub fn given(cell: &str) -> Option<String> {
     // Most cells: one word.
-    if cell.len() > 1 && cell.bytes().all(|b| b.is_ascii_alphabetic()) && !words::joins(cell) && words::ordinary(cell) {
+    if cell.len() > 1
+        && cell.bytes().all(|b| b.is_ascii_alphabetic())
+        && !words::joins(cell)
+        && words::ordinary(cell)
+        && cell.bytes().any(|b| !b.eq_ignore_ascii_case(&cell.as_bytes()[0]))
+    {
         return Some(cased(cell));
     }
-    let cell = nfc(without_nickname(cell));
+    let cell = nfc(without_nickname(&spaced(cell)));
     let (cell, rest) = cell.split_once(',').unwrap_or((&cell, ""));
     if rest.split_whitespace().any(|word| !words::suffix(word)) {
         return None;
@@ -73,6 +78,16 @@ pub fn given(cell: &str) -> Option<String> {
     };
     let whole = (1..=2).contains(&names.len()) && names.iter().all(|name| plausible(name));
     whole.then(|| names.iter().map(|name| cased(name)).collect::<Vec<_>>().join(" "))
+}
+
+/// `Mr.Bob` → `Mr. Bob`
+fn spaced(text: &str) -> String {
+    match text.split_once('.') {
+        Some((title, rest)) if words::title(title) && rest.starts_with(char::is_alphabetic) => {
+            format!("{title}. {rest}")
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// `John "Johnny"` and `John (Johnny)` → `John`
@@ -105,11 +120,18 @@ fn initial(word: &str) -> bool {
 /// Two letters or more that are no title and no suffix.
 fn plausible(name: &str) -> bool {
     let letters = name.chars().filter(|c| c.is_alphabetic()).count();
+    let lower = name.to_lowercase();
     let signs =
         name.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '’' | '.' | ' ' | '\u{300}'..='\u{36f}'));
     letters >= 2
         && name.chars().count() <= 40
         && signs
+        // `Ann's` is what is hers.
+        && !lower.ends_with("'s")
+        && !lower.ends_with("’s")
+        && !lower.starts_with("www.")
+        // `aaa`
+        && !(letters > 2 && name.chars().all(|c| Some(c) == name.chars().next()))
         && !words::title(name)
         && !words::suffix(name)
         && !words::placeholder(name)
@@ -134,7 +156,7 @@ pub fn cased(name: &str) -> String {
     let (lower, upper) = (name.chars().any(char::is_lowercase), name.chars().any(char::is_uppercase));
     let vowel = |c: char| "AEIOUYaeiouy".contains(c);
     // `TJ` and `JD` are initials that people go by.
-    let initials = name.chars().count() == 2 && upper && !name.contains(vowel);
+    let initials = name.chars().count() == 2 && upper && (!name.contains(vowel) || name.ends_with('J'));
     if (lower && upper) || initials {
         return name.to_owned();
     }

@@ -1,7 +1,7 @@
 //! A cell with phone numbers: cut into numbers, labels and extensions.
 
 use super::{
-    Number, Reason,
+    Named, Number, Reason,
     label::{self, Word},
     number::{self, Hints},
     pieces::{Piece, count, pieces},
@@ -46,7 +46,7 @@ pub fn read_with(text: &str, hints: Hints) -> Cell {
         return Cell { numbers: vec![Number { number, extension: None, kind }], unread: Vec::new() };
     }
     let plain = plain(text);
-    let text = unwrapped(&plain);
+    let text = without_function(unwrapped(&plain));
     let mut cell = Cell::default();
     if text.is_empty() {
         return cell;
@@ -61,6 +61,12 @@ pub fn read_with(text: &str, hints: Hints) -> Cell {
         cell.unread.retain(|unread| unread.text.bytes().filter(u8::is_ascii_digit).count() >= REMARK);
     }
     cell
+}
+
+/// `=TEXT(2125550147,"0")` → `(2125550147,"0")`
+fn without_function(text: &str) -> &str {
+    let inner = text.strip_prefix('=').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()));
+    inner.filter(|rest| rest.starts_with('(')).unwrap_or(text)
 }
 
 /// Splits at line ends, `|`, `:::` and semicolons; parameters of `tel:` become words.
@@ -107,10 +113,13 @@ fn read_part(part: &str, hints: Hints, cell: &mut Cell) {
     }
     // A label before it does not make a number of it.
     let value = whole.rsplit_once(':').map_or(whole, |(_, value)| value.trim());
-    let slashed =
-        matches!(count(value), 10 | 11) && value.bytes().all(|b| b.is_ascii_digit() || b" /.-()".contains(&b));
-    if slashed && value.contains('/') {
-        return add(&value.replace('/', "-"), hints, PhoneKind::Unknown, cell);
+    let written = value.bytes().all(|b| b.is_ascii_digit() || b" /,.-()".contains(&b));
+    if written && matches!(count(value), 10 | 11) && value.contains(['/', ',']) {
+        // `212/555/0147` and `212,555,0147`; in `212-555-0147/8` the slash is none of the number's.
+        let whole = value.replace(['/', ','], "-");
+        if number::parse(&whole, Hints { country: Named::Nothing, ..hints }).is_ok() {
+            return add(&whole, hints, PhoneKind::Unknown, cell);
+        }
     }
     let unread = |reason, cell: &mut Cell| cell.unread.push(Unread { text: part.to_owned(), reason });
     let pieces = match numeric(value, 7) {
@@ -125,6 +134,11 @@ fn read_part(part: &str, hints: Hints, cell: &mut Cell) {
     if pieces.iter().any(|piece| matches!(piece, Piece::Scientific)) {
         return unread(Reason::Scientific, cell);
     }
+    let words: Vec<&str> = pieces.iter().filter_map(Piece::word).collect();
+    if let Some(reason) = label::against(words.iter().copied()) {
+        return unread(reason, cell);
+    }
+    let hints = Hints { country: label::country(&words).unwrap_or(hints.country), ..hints };
     let (numbers, before) = (cell.numbers.len(), cell.unread.len());
     Part { hints, cell, label: None, labels_first: labels_first(&pieces), first: numbers }.read(&pieces);
     // A part without a number stays as it was written.
@@ -161,6 +175,8 @@ impl Part<'_, '_> {
             match piece {
                 Piece::Word(word) => match label::meaning(word) {
                     Word::Extension => at += usize::from(self.extension(pieces.get(at))),
+                    // `Phone/Fax:` is a phone, too; `Office Fax:` is none.
+                    Word::Fax if self.label.is_some() && alternative(&pieces[..at - 1]) => {}
                     label @ (Word::Kind(_) | Word::Fax) => self.labelled(label),
                     Word::Or | Word::Other => {}
                 },
@@ -209,6 +225,15 @@ impl Part<'_, '_> {
             Some(Word::Kind(kind)) => add(digits, self.hints, kind, self.cell),
             _ => add(digits, self.hints, PhoneKind::Unknown, self.cell),
         }
+    }
+}
+
+/// Whether the last of these pieces says that another label follows.
+fn alternative(before: &[Piece]) -> bool {
+    match before.last() {
+        Some(Piece::Break(mark)) => matches!(mark, '/' | '&'),
+        Some(Piece::Word(word)) => label::meaning(word) == Word::Or,
+        _ => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Words beside a number: `Home:`, `(cell)`, `ext.`
 
-use crate::PhoneKind;
+use super::{Named, Reason};
+use crate::{PhoneKind, country::country_named};
 
 /// What a word beside a number says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +26,62 @@ pub(super) fn meaning(word: &str) -> Word {
         | "phone" | "tel" | "telephone" | "ph" | "p" | "t" | "company" | "hq" | "primary" | "other" | "number"
         | "no" | "call" | "callto" | "casa" | "telefono" | "teléfono" | "dial" => Word::Kind(PhoneKind::Unknown),
         "fax" | "f" | "efax" | "telefax" | "pager" | "facsimile" => Word::Fax,
-        "x" | "ext" | "extn" | "extension" | "xt" | "extno" | "poste" | "durchwahl" => Word::Extension,
+        "x" | "ext" | "extn" | "extension" | "xt" | "extno" | "exten" | "poste" | "durchwahl" | "dw" | "nst"
+        | "anexo" | "interno" | "int" | "ramal" | "toestel" | "wew" | "доб" => Word::Extension,
         "or" | "and" | "y" | "und" => Word::Or,
         _ => Word::Other,
     }
+}
+
+/// What the words beside a number say against using it.
+const AGAINST: &[(Reason, &[&str])] = &[
+    (
+        Reason::DoNotContact,
+        &[
+            "dnc",
+            "do not call",
+            "do not text",
+            "do not sms",
+            "do not contact",
+            "do not message",
+            "do not use",
+            "dont call",
+            "dont text",
+            "dont contact",
+            "dont use",
+            "no calls",
+            "no call",
+            "no text",
+            "no texts",
+            "no texting",
+            "no sms",
+            "opted out",
+            "opt out",
+            "unsubscribed",
+        ],
+    ),
+    (
+        Reason::NotInService,
+        &["disconnected", "wrong number", "wrong person", "not in service", "out of service", "no longer in service"],
+    ),
+];
+
+/// Why the numbers beside these words are not used; `None` when nothing is said against them. In lower case.
+pub(super) fn against<'a>(words: impl Iterator<Item = &'a str>) -> Option<Reason> {
+    let text = format!(" {} ", words.collect::<Vec<_>>().join(" ")).replace(" don t ", " dont ");
+    let says = |phrases: &&[&str]| phrases.iter().any(|phrase| text.contains(&format!(" {phrase} ")));
+    AGAINST.iter().find(|(_, phrases)| says(phrases)).map(|(reason, _)| *reason)
+}
+
+/// The country that words beside a number name (`UK: 2079460958`).
+pub(super) fn country(words: &[&str]) -> Option<Named> {
+    // `New Mexico`, `Panama City`
+    let place = |at: usize| (at > 0 && words[at - 1] == "new") || words.get(at + 1) == Some(&"city");
+    let single = (0..words.len()).filter(|at| !place(*at)).map(|at| words[at].to_owned());
+    let pairs = words.windows(2).map(|pair| pair.join(" "));
+    let named = single.chain(pairs).find_map(|words| country_named(&words))?;
+    // Of which other country it is would be a guess where the words are a person's.
+    Some(if named.north_american() { Named::Country(named) } else { Named::Unknown })
 }
 
 /// `1-800-FLOWERS` → `1-800-3569377`. Only whole numbers with three letters together after the area code, and not letters that

@@ -44,6 +44,10 @@ pub enum Reason {
     Unclear,
     /// Labelled as a fax number or pager.
     Fax,
+    /// The cell says not to call or text it.
+    DoNotContact,
+    /// The cell says that it is disconnected, or somebody else's.
+    NotInService,
 }
 
 impl Reason {
@@ -59,6 +63,8 @@ impl Reason {
             Self::NoSuchCountry => "no_such_country",
             Self::Unclear => "unclear",
             Self::Fax => "fax",
+            Self::DoNotContact => "do_not_contact",
+            Self::NotInService => "not_in_service",
         }
     }
 
@@ -75,6 +81,8 @@ impl Reason {
             Self::NoSuchCountry,
             Self::Unclear,
             Self::Fax,
+            Self::DoNotContact,
+            Self::NotInService,
         ];
         all.into_iter().find(|reason| reason.as_str() == name)
     }
@@ -92,6 +100,8 @@ impl Reason {
             Self::NoSuchCountry => "a country code that exists",
             Self::Unclear => "digits grouped as 212-555-0147, or + and a country code",
             Self::Fax => "a phone, not a fax number or pager",
+            Self::DoNotContact => "a number that may be called: the cell says not to",
+            Self::NotInService => "a number in service: the cell says that it is not",
         }
     }
 }

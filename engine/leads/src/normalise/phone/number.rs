@@ -31,7 +31,8 @@ pub(super) fn parse(text: &str, hints: Hints) -> Result<String, Reason> {
         return Err(Reason::Unclear);
     }
     if plus {
-        return international(&digits);
+        // `+0044 …`: the prefix is dialled in place of the plus sign.
+        return international(after_international_prefix(&digits).unwrap_or(&digits));
     }
     if let Some(digits) = after_international_prefix(&digits) {
         return international(digits);

@@ -13,14 +13,23 @@ pub(super) enum Piece {
     Scientific,
 }
 
+impl Piece {
+    pub(super) fn word(&self) -> Option<&str> {
+        match self {
+            Self::Word(word) => Some(word),
+            Self::Digits(_) | Self::Break(_) | Self::Scientific => None,
+        }
+    }
+}
+
 /// Cuts a part into tokens.
 pub(super) fn pieces(part: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut rest = part;
     while let Some(first) = rest.chars().next() {
         let end = |inside: fn(char) -> bool| rest.find(|c| !inside(c)).unwrap_or(rest.len());
-        let taken = if first.is_ascii_digit() || matches!(first, '+' | '(') {
-            let end = end(|c| c.is_ascii_digit() || " +().-–—‐‑_·".contains(c));
+        let taken = if first.is_ascii_digit() || matches!(first, '+' | '(' | '[' | '{') {
+            let end = end(|c| c.is_ascii_digit() || " +().-_".contains(c) || punctuation(c));
             pieces.push(Piece::Digits(rest[..end].trim_end().to_owned()));
             end
         } else if first.is_alphabetic() {
@@ -47,6 +56,29 @@ pub(super) fn pieces(part: &str) -> Vec<Piece> {
         rest = &rest[taken..];
     }
     joined(pieces)
+}
+
+/// Dashes, dots and brackets that people and programs write between the groups of a number.
+const fn punctuation(c: char) -> bool {
+    matches!(
+        c,
+        '‐' | '‑'
+            | '‒'
+            | '–'
+            | '—'
+            | '―'
+            | '−'
+            | '⁃'
+            | '·'
+            | '•'
+            | '∙'
+            | '‧'
+            | '・'
+            | '['
+            | ']'
+            | '{'
+            | '}'
+    )
 }
 
 /// `212/555-0147`: a slash after an area code is punctuation.

@@ -51,6 +51,49 @@ fn parts_of_two_addresses_are_never_mixed() {
 }
 
 #[test]
+fn exports_in_other_languages_are_read() {
+    use Field::*;
+    let some = |fields: &[Field]| fields.iter().map(|field| Some(*field)).collect::<Vec<_>>();
+    let german =
+        ["Vorname", "Nachname", "Firma", "Straße geschäftlich", "Ort geschäftlich", "Postleitzahl geschäftlich"];
+    assert_eq!(fields(&german), some(&[FirstName, LastName, CompanyName, Address, City, Zip]));
+    let phones =
+        ["Telefon geschäftlich", "Telefon geschäftlich 2", "Mobiltelefon", "E-Mail-Adresse", "E-Mail 2: Adresse"];
+    assert_eq!(fields(&phones), some(&[Phone, Phone, MobilePhone, Email, Email]));
+    assert_eq!(
+        fields(&["Anrede", "Fax geschäftlich", "Name", "Vorname"]),
+        [None, None, Some(LastName), Some(FirstName)]
+    );
+    let french = ["Prénom", "Nom", "Société", "Téléphone (bureau)", "Tél. mobile", "Adresse de messagerie"];
+    assert_eq!(fields(&french), some(&[FirstName, LastName, CompanyName, Phone, MobilePhone, Email]));
+    assert_eq!(fields(&["Nom", "Société"]), some(&[ContactName, CompanyName]));
+    let spanish = ["Nombre", "Apellidos", "Empresa", "Teléfono", "Móvil", "Código postal", "País"];
+    assert_eq!(fields(&spanish), some(&[FirstName, LastName, CompanyName, Phone, MobilePhone, Zip, Country]));
+    let russian = ["Имя", "Фамилия", "Компания", "Телефон", "Мобильный телефон"];
+    assert_eq!(fields(&russian), some(&[FirstName, LastName, CompanyName, Phone, MobilePhone]));
+    assert_eq!(fields(&["公司", "手机", "邮箱"]), some(&[CompanyName, MobilePhone, Email]));
+    assert_eq!(fields(&["Ｃｏｍｐａｎｙ", "Ｐｈｏｎｅ"]), some(&[CompanyName, Phone]));
+}
+
+#[test]
+fn spellings_and_older_exports_are_read() {
+    use Field::*;
+    let some = |fields: &[Field]| fields.iter().map(|field| Some(*field)).collect::<Vec<_>>();
+    assert_eq!(fields(&["Phone No.", "Mobile No", "Email ID"]), some(&[Phone, MobilePhone, Email]));
+    assert_eq!(fields(&["Organisation", "Contact Person"]), some(&[CompanyName, ContactName]));
+    assert_eq!(fields(&["Phone (Mobile)", "Phone (Work)"]), some(&[MobilePhone, Phone]));
+    let salesforce = ["Street", "City", "State/Province (text only)", "Country (text only)"];
+    assert_eq!(fields(&salesforce), some(&[Address, City, State, Country]));
+    let pipedrive = [
+        "Organization - Address",
+        "Organization - City/town/village/locality of Address",
+        "Organization - ZIP/Postal code of Address",
+    ];
+    assert_eq!(fields(&pipedrive), some(&[Address, City, Zip]));
+    assert_eq!(fields(&["Contact Owner", "Email Opt Out", "Assistant's Phone", "Phone Extension"]), [None; 4]);
+}
+
+#[test]
 fn choices_go_before_saved_ones_and_both_before_the_table() {
     let headers: Vec<String> = ["Firma", "Company", "Memo", "Tel"].map(String::from).to_vec();
     let choose = |list: &[(&str, Choice)]| list.iter().map(|(h, c)| ((*h).to_owned(), *c)).collect::<Choices>();

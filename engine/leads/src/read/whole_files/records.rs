@@ -49,6 +49,55 @@ fn ten_digits_abroad_are_never_a_north_american_number() {
 }
 
 #[test]
+fn a_row_that_shows_another_country_has_no_north_american_number() {
+    let file = "company,phone,state,zip,city\nLon,2079460958,,SW1A 1AA,\nMum,9823456789,Maharashtra,400001,\nPun,9823456788,,411001,\n\
+        Eng,2079460959,England,,\nCit,2079460957,,,\"London, UK\"\nTor,4165550147,Ontario,,\nMon,5145550147,,H3B 1A1,\n\
+        Typ,2125550147,New Yrok,10001,\nApo,2125550148,AE,09012,\nNA,2125550149,N/A,2139,\n";
+    let expected = [
+        "Lon: +442079460958",
+        "Mum: +919823456789",
+        "!4",
+        "Eng: +442079460959",
+        "Cit: +442079460957",
+        "Tor: +14165550147",
+        "Mon: +15145550147",
+        "Typ: +12125550147",
+        "Apo: +12125550148",
+        "NA: +12125550149",
+    ];
+    assert_eq!(shown(file.as_bytes()), expected);
+    let zips = leads("company,phone,zip\nZur,+41 44 555 01 01,8001\nBos,+1 617 555 0101,2139\n".as_bytes());
+    let zips: Vec<_> = zips.into_iter().map(|lead| lead.address.unwrap().zip.unwrap()).collect();
+    assert_eq!(zips, ["8001", "02139"]);
+}
+
+#[test]
+fn ten_digits_of_a_foreign_file_are_unclear_and_those_of_a_us_file_stay() {
+    let british = "company,phone,state\nLon,+44 20 7946 0958,\nMan,7975550147,\nNY,2125550147,NY\n";
+    assert_eq!(shown(british.as_bytes()), ["Lon: +442079460958", "!3", "NY: +12125550147"]);
+    let american = "company,phone\nA,2125550147\nB,9175550101\nLon,+44 20 7946 0958\n";
+    assert_eq!(shown(american.as_bytes()), ["A: +12125550147", "B: +19175550101", "Lon: +442079460958"]);
+}
+
+#[test]
+fn words_and_wrappers_for_nothing_are_no_values() {
+    let file = "company,first name,phone,email,state\nNULL,Ann,2125550147,\\N,NULL\nAcme,NULL,2125550149,#N/A,#REF!\n\
+        'Bolt',Bob,'2125550148',,'NY'\nCork_x000D_,,2125550150,ann@acme.co_x000D_,\n'Tis Co,,2125550151,,\n";
+    let expected =
+        ["!2", "Acme: +12125550149", "Bolt: +12125550148", "Cork: +12125550150, ann@acme.co", "'Tis Co: +12125550151"];
+    assert_eq!(shown(file.as_bytes()), expected);
+    let acme = leads(b"company,phone,email,state,sic,year founded\nAcme,2125550149,#N/A,-,abc,soon\n").remove(0);
+    let unread: Vec<_> = acme.unread.iter().map(|cell| cell.text.as_str()).collect();
+    assert_eq!((unread, acme.warnings), (vec!["abc", "soon"], vec![]));
+}
+
+#[test]
+fn the_label_beside_a_number_has_several_words() {
+    let file = "Name,Phone 1 - Label,Phone 1 - Value,Phone 2 - Label,Phone 2 - Value\nAnn Lee,* Mobile,917-555-0101,Work Fax,212-555-0147\n";
+    assert_eq!(shown(file.as_bytes()), ["Ann Lee: +19175550101"]);
+}
+
+#[test]
 fn extensions_area_codes_and_several_numbers() {
     let file = "company,area code,phone\nAcme,212,655-2147 x212\nBolt,,Home: 212-555-0147 x12\nCork,,tel:+1-212-555-0148;ext=136\nDune,,Office (212) 555-0149 ext. 9\nElm,,\"212-555-0150 / 917-555-0101\"\nFir,212.0,555-0151\nGum,(212),555-0152\nHop,1-212,555-0153\n";
     let expected = [

@@ -65,6 +65,8 @@ impl Sentence {
 impl Body {
     pub fn new(text: &str) -> Self {
         // A line break ends a sentence.
+        // `lose my #`; `Stop - wrong number`
+        let text = text.replace('#', " number ").replace(" - ", ". ");
         let folded = fold(&text.lines().map(without_addresses).collect::<Vec<_>>().join(". "));
         let ends =
             |c: char| matches!(c, '.' | '!' | '?' | ';' | ',' | ':' | '…' | '–' | '—' | '(' | ')' | '。' | '、' | '؟');
@@ -95,6 +97,14 @@ impl Body {
 
     pub fn core(&self) -> Option<String> {
         self.words.core()
+    }
+
+    /// The one word of the message.
+    pub fn only_word(&self) -> Option<&str> {
+        match &self.words.0[..] {
+            [word] => Some(word),
+            _ => None,
+        }
     }
 
     pub fn first_word(&self) -> Option<&String> {

@@ -17,6 +17,8 @@ const fn letter(c: char) -> char {
         'ł' => 'l',
         'ø' => 'o',
         'đ' => 'd',
+        // `$top`
+        '$' => 's',
         other => other,
     }
 }

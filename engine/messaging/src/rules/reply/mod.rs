@@ -9,6 +9,7 @@ mod body;
 mod fold;
 mod quoted;
 mod table;
+mod typo;
 
 #[cfg(test)]
 mod corpus;
@@ -202,7 +203,14 @@ fn opt_out(body: &Body) -> Option<Reply> {
     let found = tables.anywhere.first_in(body).or_else(|| tables.request.first_in(body));
     let found = found.or_else(|| tables.may_be.first_in(body));
     let whole = || body.core().or_else(|| Some(body.text())).filter(|whole| tables.may_be_whole.has(whole));
-    found.or_else(whole).map(|word| may_be(&word))
+    found.or_else(whole).map(|word| may_be(&word)).or_else(|| {
+        // `srtop` may be meant to be one.
+        let word = body.only_word().filter(|word| !tables.not_typo.has(word))?;
+        ["stop", "unsubscribe", "cancel", "optout", "arret"]
+            .iter()
+            .find(|known| typo::one_edit(word, known))
+            .map(|_| may_be("typo"))
+    })
 }
 
 /// What has no stop word.

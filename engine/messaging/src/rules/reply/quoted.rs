@@ -22,8 +22,7 @@ pub fn reaction(text: &str) -> Option<Reaction> {
     let text = text.trim();
     let Some(opened) = text.find(OPENING) else {
         // A picture has no words to quote.
-        let folded = fold(text);
-        return (folded.ends_with(" an image") && tables().liked.has(&folded)).then_some(Reaction::Liked);
+        return without_object(text).and_then(by_verb);
     };
     let quote = text[opened..].chars().next()?;
     let quoted = text[opened + quote.len_utf8()..].trim_end();
@@ -34,6 +33,16 @@ pub fn reaction(text: &str) -> Option<Reaction> {
         return None;
     }
     by_verb(text[..opened].trim())
+}
+
+/// `Liked an image` → `Liked`
+fn without_object(text: &str) -> Option<&str> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let object = (2..words.len()).rev().chain([1]).find(|at| {
+        *at < words.len() && tables().object.has(&Sentence::new_folded(&fold(&words[*at..].join(" "))).text())
+    })?;
+    let end = words[object].as_ptr() as usize - text.as_ptr() as usize;
+    Some(text[..end].trim())
 }
 
 const fn closing(opening: char) -> char {
@@ -56,8 +65,11 @@ fn by_verb(verb: &str) -> Option<Reaction> {
     let spoken = text.join(" ");
     let is = |words: &Words| words.has(&spoken);
     let against = verb.contains(['👎', '🖕', '🛑', '😡', '🤬']);
-    let added = matches!(spoken.as_str(), "to" | "reacted to" | "a" | "zu" | "sur") && emoji;
-    if is(&tables.disliked) || (added && against) {
+    let added = emoji && is(&tables.added);
+    if emoji && is(&tables.removed) {
+        // What was taken back counts no more.
+        Some(Reaction::Liked)
+    } else if is(&tables.disliked) || (added && against) {
         Some(Reaction::Disliked)
     } else if is(&tables.questioned) {
         Some(Reaction::Questioned)

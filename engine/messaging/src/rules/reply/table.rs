@@ -105,6 +105,10 @@ pub struct Tables {
     pub liked: Words,
     pub questioned: Words,
     pub disliked: Words,
+    pub added: Words,
+    pub removed: Words,
+    pub object: Words,
+    pub not_typo: Words,
 }
 
 impl Tables {
@@ -131,6 +135,10 @@ impl Tables {
             "liked" => &mut self.liked,
             "questioned" => &mut self.questioned,
             "disliked" => &mut self.disliked,
+            "added" => &mut self.added,
+            "removed" => &mut self.removed,
+            "object" => &mut self.object,
+            "not_typo" => &mut self.not_typo,
             _ => return None,
         })
     }

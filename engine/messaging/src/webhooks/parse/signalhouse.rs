@@ -37,7 +37,8 @@ pub fn parse(body: &Value) -> Vec<ProviderEvent> {
 fn parse_one(body: &Value) -> ProviderEvent {
     let event = event(body);
     let number = |name: &str| text(body, &[name]).and_then(|number| party::number(&number));
-    if event == "message.received" || event == "mms.received" {
+    let sent_to_us = ["message.", "mms."].iter().find_map(|kind| event.strip_prefix(kind));
+    if sent_to_us.is_some_and(|way| matches!(way, "received" | "inbound" | "incoming")) {
         let media = MEDIA.iter().any(|name| !body[*name].is_null() || !body["data"][*name].is_null());
         let words = text(body, TEXTS).or_else(|| media.then(String::new));
         return match (number("from"), words) {
@@ -50,7 +51,9 @@ fn parse_one(body: &Value) -> ProviderEvent {
         return ProviderEvent::Unread("no_event");
     }
     let Some(status) = event.strip_prefix("message.").or_else(|| event.strip_prefix("mms.")) else {
-        return ProviderEvent::Other;
+        // Somebody's words under a name that is not known.
+        let words = number("from").is_some() && text(body, &TEXTS[..2]).is_some();
+        return if words { ProviderEvent::Unread("unknown_event") } else { ProviderEvent::Other };
     };
     match (delivery_status(status), text(body, IDS)) {
         (Some(known), Some(provider_id)) => {

@@ -67,6 +67,15 @@ fn texts_that_a_database_would_refuse_are_made_safe() {
 }
 
 #[test]
+fn a_reply_under_another_name_and_a_dropped_e_mail_count() {
+    let inbound = r#"{"event":"message.inbound","message_id":"m1","from":"447911123456","text":"STOP"}"#;
+    assert_eq!(parse(&delivery(WebhookSource::SignalHouse, inbound)), received("+447911123456", "STOP", None));
+    let dropped = r#"[{"event":"dropped","reason":"Unsubscribed Address","email":"ann@acme.co"},{"event":"dropped","email":"b@acme.co"}]"#;
+    let gone = ProviderEvent::Unsubscribed { email: "ann@acme.co".into() };
+    assert_eq!(parse(&delivery(WebhookSource::SendGrid, dropped)), [gone, ProviderEvent::Other]);
+}
+
+#[test]
 fn twilio_s_verdict_and_its_other_shapes_are_read() {
     let twilio = |body: &str| parse(&delivery(WebhookSource::Twilio, body));
     let stop = Some(CarrierVerdict::Stop);
@@ -94,6 +103,7 @@ fn what_is_not_understood_is_unread_and_never_nothing() {
         (SignalHouse, r#"{"event":"message.received","text":"STOP"}"#, "no_sender"),
         (SignalHouse, r#"{"event":"message.received","from":"+19175550101","content":{"body":"STOP"}}"#, "no_text"),
         (SignalHouse, r#"{"event":"message.vanished","message_id":"m1"}"#, "unknown_status"),
+        (SignalHouse, r#"{"event":"text.in","from":"+19175550101","text":"STOP"}"#, "unknown_event"),
         (SignalHouse, r#"{"event":"message.failed"}"#, "no_message_id"),
         (SignalHouse, "[]", "no_event"),
         (SignalHouse, "null", "no_event"),
