@@ -5,7 +5,7 @@ import type { RunEvent } from '../src/lib/api'
 import { csvLine, parseCsv } from '../src/lib/csv'
 import { parseFilter } from '../src/lib/event-filter'
 import { rfc3339 } from '../src/lib/fold'
-import { money, perLead, span, took } from '../src/lib/format'
+import { counted, money, perLead, span, took } from '../src/lib/format'
 import { canonical } from '../src/lib/proof'
 import { parseSearch, runSearch, runsSearch, stringifySearch } from '../src/lib/search'
 import { scaleOf } from '../src/run/waterfall'
@@ -38,7 +38,8 @@ it('reads and writes CSV as RFC 4180', () => {
 })
 
 it('shows numbers once rounded, and unknown as a dash', () => {
-  expect([money(1_250_000), money(null), money(0), money(40)]).toEqual(['$1.25', '—', '$0.00', '$0.0000'])
+  expect([money(1_250_000), money(null), money(0), money(40)]).toEqual(['$1.25', '—', '$0.00', '$0.000040'])
+  expect([counted(1, 'block'), counted(1_200, 'block')]).toEqual(['1 block', '1,200 blocks'])
   expect([perLead(31_200_000, 474), perLead(5, 0)]).toEqual(['6.6¢ / lead', '—'])
   expect([span(160_000), span(3_729_000), span(null)]).toEqual(['2:40', '1:02:09', '—'])
   expect([took(850), took(4_300), took(160_000)]).toEqual(['850 ms', '4.3 s', '2:40'])

@@ -5,10 +5,14 @@ export const DASH = '—'
 
 export const count = (n: number | null | undefined) => (n === undefined || n === null ? DASH : n.toLocaleString())
 
+/** `1 block`, `2 blocks` */
+export const counted = (n: number, noun: string) => `${count(n)} ${noun}${n === 1 ? '' : 's'}`
+
 export function money(micros: number | null | undefined): string {
   if (micros === undefined || micros === null) return DASH
   const dollars = micros / 1e6
-  const digits = dollars !== 0 && Math.abs(dollars) < 0.01 ? 4 : 2
+  // The smallest amount is a microdollar.
+  const digits = dollars === 0 || Math.abs(dollars) >= 0.01 ? 2 : Math.abs(micros) < 100 ? 6 : 4
   return dollars.toLocaleString(undefined, { style: 'currency', currency: 'USD', minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
 

@@ -34,7 +34,8 @@ export function useMedia(query: string): boolean {
     () => matchMedia(query).matches,
   )
 }
-export const usePhone = () => useMedia('(max-width: 767px)')
+/** Cards fit, and the columns of the list do not. */
+export const useCards = () => useMedia('(max-width: 1023px)')
 
 export function useTitle(title: string) {
   useEffect(() => {

@@ -3,7 +3,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { Page } from '../components/shell'
 import { Empty } from '../components/ui'
 import { request, type Schemas } from '../lib/api'
-import { clock } from '../lib/format'
+import { clock, counted } from '../lib/format'
 import { useTitle } from '../lib/hooks'
 import { usePrefs } from '../lib/prefs'
 import { Tree } from '../run/events'
@@ -25,7 +25,7 @@ export function AuditPage() {
           columns={[
             { label: 'Position', right: true, render: (e) => <span className="mono">{e.position}</span> }, { label: 'At', render: (e) => clock(e.at, zone) }, { label: 'Change', render: (e) => <b className="font-semibold">{e.type}</b> },
             { label: 'By', wide: true, render: (e) => <span className="mono break-all">{e.actor}</span> }, { label: 'Of', wide: true, render: (e) => <span className="mono break-all">{e.streamId}</span> },
-            { label: 'Data', wide: true, render: (e) => <details><summary className="min-h-6">{Object.keys(e.data as object).length} fields</summary><div className="text-left"><Tree value={e.data} open /></div></details> },
+            { label: 'Data', wide: true, render: (e) => <details><summary className="min-h-6">{counted(Object.keys(e.data as object).length, 'field')}</summary><div className="text-left"><Tree value={e.data} open /></div></details> },
           ]} />
       </section>
     </Page>

@@ -22,7 +22,7 @@ export function ImportsPage() {
   const [shown, setShown] = useState<Import | null>(null)
   useTitle('Imports')
   const start = async (i: Import) => {
-    const answer = await run<Schemas['RunAccepted']>({ method: 'POST', path: '/api/pipelines', body: { importId: i.importId, options: { maxLeads: Math.max(2000, i.rows ?? 0) } }, done: `A run on ${i.fileName}.`, stale: ['runs'],
+    const answer = await run<Schemas['RunAccepted']>({ method: 'POST', path: '/api/pipelines', body: { importId: i.importId, pipelineName: i.fileName.slice(0, 200), options: { maxLeads: Math.max(2000, i.rows ?? 0) } }, done: `A run on ${i.fileName}.`, stale: ['runs'],
       ask: { title: `Start a run on ${i.fileName}?`, action: 'Start the run', text: `${count(i.rows)} leads go through the default blueprint. New run shows what it would cost.` } })
     if (!answer) return
     startedHere.add(answer.runId)

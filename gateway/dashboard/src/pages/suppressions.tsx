@@ -37,7 +37,7 @@ export function SuppressionsPage() {
           columns={[
             { label: 'Number or address', wide: true, render: (s) => <span className="mono">{s.value}</span> }, { label: 'Kind', render: (s) => s.kind }, { label: 'Reason', render: (s) => reason(s.reason) },
             { label: 'Source', render: (s) => s.source ?? '—' }, { label: 'Since', right: true, render: (s) => clock(s.createdAt, zone) }, { label: 'Until', right: true, render: (s) => (s.expiresAt ? clock(s.expiresAt, zone) : 'forever') },
-            { label: 'Remove', right: true, render: (s) => <Button small disabled={!may || busy} onClick={() => run({ method: 'POST', path: '/api/suppressions/remove', body: { kind: s.kind, value: s.value }, done: 'Removed.', stale: ['suppressions'], ask: { title: `Contact ${s.value} again?`, action: 'Remove', danger: true, text: `It was suppressed: ${reason(s.reason)}. Contacting a person who opted out can be against the law.` } })}>Remove</Button> },
+            { label: 'Remove', right: true, render: (s) => s.removable === false ? <span className="text-ink3">permanent</span> : <Button small disabled={!may || busy} onClick={() => run({ method: 'POST', path: '/api/suppressions/remove', body: { kind: s.kind, value: s.value }, done: 'Removed.', stale: ['suppressions'], ask: { title: `Contact ${s.value} again?`, action: 'Remove', danger: true, text: `It was suppressed: ${reason(s.reason)}. Contacting a person who opted out can be against the law.` } })}>Remove</Button> },
           ]} />
       </section>
     </Page>

@@ -4,12 +4,15 @@ import { Page } from '../components/shell'
 import { Badge, Bar } from '../components/status'
 import { Card, Problem, Records, Skeleton } from '../components/ui'
 import { client, ok } from '../lib/api'
-import { clock, count, money, span, title, words } from '../lib/format'
+import { clock, count, DASH, money, span, title, words } from '../lib/format'
 import { useTitle } from '../lib/hooks'
 import { usePrefs } from '../lib/prefs'
 
 type Follower = { name: string; position: number; behind: number; held: boolean; failing: boolean; error?: string }
-const ROLE: Record<string, string> = { projector: 'keeps the read tables', relay: 'publishes the log to NATS', clock: 'starts, retries and schedules', seals: 'signs the log' }
+const ROLE: Record<string, string> = { projector: 'keeps the read tables', relay: 'publishes the log to NATS', clock: 'starts, retries and schedules', seals: 'signs the log', erasures: 'removes the data of erased people', 'object-scrub': 'compares stored objects with the log', 'object-sweep': 'removes objects that nothing names', retention: 'removes objects whose days are over' }
+// These work by the clock and read no position of the log.
+const BY_TIME = ['erasures', 'object-sweep', 'retention']
+const follows = (f: Follower) => !BY_TIME.includes(f.name)
 
 export function SystemPage() {
   const zone = usePrefs((s) => s.zone)
@@ -33,9 +36,9 @@ export function SystemPage() {
               columns={[
                 { label: 'Follower', render: (f) => <><b className="font-semibold">{title(f.name)}</b><span className="block text-2xs text-ink3">{ROLE[f.name]}</span></> },
                 { label: 'State', render: (f) => <Badge state={f.failing ? 'failed' : f.held ? 'completed' : 'paused'} size="sm">{f.failing ? 'failing' : f.held ? 'running' : 'no process has it'}</Badge> },
-                { label: 'Position', right: true, render: (f) => <>{count(f.position)} <span className="text-ink3">of {count(system.head)}</span></> },
-                { label: 'Behind', right: true, render: (f) => count(f.behind) },
-                { label: 'Progress', wide: true, render: (f) => <Bar state={f.behind > 500 ? 'paused' : 'completed'} percent={system.head ? (f.position / system.head) * 100 : 100} label={`${f.name}: ${f.behind} events behind`} className="min-w-24" /> },
+                { label: 'Position', right: true, render: (f) => follows(f) ? <>{count(f.position)} <span className="text-ink3">of {count(system.head)}</span></> : DASH },
+                { label: 'Behind', right: true, render: (f) => follows(f) ? count(f.behind) : DASH },
+                { label: 'Progress', wide: true, render: (f) => follows(f) && <Bar state={f.behind > 500 ? 'paused' : 'completed'} percent={system.head ? (f.position / system.head) * 100 : 100} label={`${f.name}: ${f.behind} events behind`} className="min-w-24" /> },
               ]} />
           </Card>
         </>

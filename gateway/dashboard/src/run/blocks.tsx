@@ -7,7 +7,7 @@ import { Badge } from '../components/status'
 import { Button, Empty } from '../components/ui'
 import type { Block, Run, StageSum } from '../lib/api'
 import type { Fold } from '../lib/fold'
-import { clock, count, money, percent, provider, title, took, words } from '../lib/format'
+import { clock, count, counted, money, percent, provider, title, took, words } from '../lib/format'
 import { useLive } from '../lib/live'
 import { usePrefs } from '../lib/prefs'
 import { useMay } from '../lib/session'
@@ -66,7 +66,7 @@ export function Blocks(props: Props) {
   return (
     <div>
       <div className="flex min-h-9 items-center gap-3 border-b border-line px-4 text-xs text-ink2">
-        <span id="block-count">{count(blocks.length)} blocks{stage ? ` · ${title(stage)} only` : ''}</span>
+        <span id="block-count">{counted(blocks.length, 'block')}{stage ? ` · ${title(stage)} only` : ''}</span>
         <label className="ml-auto flex items-center gap-2"><input type="checkbox" className="size-4" checked={hideFinished} onChange={(e) => setHideFinished(e.target.checked)} />Hide finished</label>
       </div>
       {rows.length === 0 ? <Empty title="No blocks yet">The run has not begun. Its first block appears here when a slot is free.</Empty> : (
@@ -93,7 +93,7 @@ function StageRow({ sum, blocks, open, onToggle }: { sum: StageSum; blocks: Bloc
     <button type="button" aria-expanded={open} onClick={onToggle} data-group={sum.stage} className="flex min-h-9 w-full items-center gap-2 bg-raised px-3 text-left text-xs max-md:min-h-11">
       <ChevronRight size={14} aria-hidden className={clsx('shrink-0 text-ink3 transition-transform', open && 'rotate-90')} />
       <span className="font-semibold">{title(sum.stage)}</span><span className="text-ink3">{provider(sum.provider)}</span>
-      <span className="ml-auto truncate text-ink2">{count(blocks.length)}{sum.totalBlocks ? `/${count(sum.totalBlocks)}` : ''} blocks<span className="max-sm:hidden"> · {count(m.inputCount)} in · {count(sum.outputCount)} out · {percent(m.hitRate)} hit · {money(sum.costMicros)}</span></span>
+      <span className="ml-auto truncate text-ink2">{sum.totalBlocks ? `${count(blocks.length)}/${counted(sum.totalBlocks, 'block')}` : counted(blocks.length, 'block')}<span className="max-sm:hidden"> · {count(m.inputCount)} in · {count(sum.outputCount)} out · {percent(m.hitRate)} hit · {money(sum.costMicros)}</span></span>
     </button>
   )
 }

@@ -44,7 +44,7 @@ export function Flow({ run, stages, selected, past, onSelect }: Props) {
         return (
           <Fragment key={s.stage}>
             {before && (
-              <li aria-hidden className="hidden min-w-3 flex-1 self-stretch md:block" data-edge={s.stage} data-share={share.toFixed(3)}>
+              <li aria-hidden className="hidden min-w-1.5 flex-1 self-stretch md:block lg:min-w-3" data-edge={s.stage} data-share={share.toFixed(3)}>
                 <svg className="size-full" preserveAspectRatio="none" viewBox="0 0 100 100">
                   {share > 0 ? (
                     <>
@@ -55,9 +55,9 @@ export function Flow({ run, stages, selected, past, onSelect }: Props) {
                 </svg>
               </li>
             )}
-            <li className="relative md:w-[92px] md:shrink-0 xl:w-[132px]">
+            <li className="relative md:w-0 md:min-w-[76px] md:grow-[8] lg:w-[92px] lg:shrink-0 lg:grow-0 xl:w-[132px]">
               <button type="button" title={hint} aria-pressed={selected === s.stage} data-stage={s.stage} data-state={state} onClick={() => onSelect(selected === s.stage ? undefined : s.stage)}
-                className={clsx('grid min-h-11 w-full grid-cols-[20px_1fr_auto] items-center gap-x-3 rounded-none border-line px-1 py-2 text-left transition-colors hover:bg-raised max-md:border-b md:block md:rounded-lg md:border md:bg-surface md:px-2 xl:px-3', selected === s.stage && 'ring-2 ring-accent')}>
+                className={clsx('grid min-h-11 w-full grid-cols-[20px_1fr_auto] items-center gap-x-3 rounded-none border-line px-1 py-2 text-left transition-colors hover:bg-raised max-md:border-b md:block md:rounded-lg md:border md:bg-surface md:px-1.5 lg:px-2 xl:px-3', selected === s.stage && 'ring-2 ring-accent')}>
                 <span className="md:float-right"><StateIcon state={state} /></span>
                 <span className="min-w-0">
                   <span className="text-xs font-semibold">{title(s.stage)}</span><span className="sr-only">, {state}. </span>

@@ -3,7 +3,7 @@ import { useVirtualizer } from '@tanstack/react-virtual'
 import { useMemo, useRef, useState } from 'react'
 import { Empty } from '../components/ui'
 import type { BlockRow, Fold } from '../lib/fold'
-import { count, title, took } from '../lib/format'
+import { counted, title, took } from '../lib/format'
 
 type Scale = { x: (micros: number) => number; cuts: { x: number; ms: number }[]; total: number }
 
@@ -43,7 +43,7 @@ export function Waterfall({ fold, stage, onBlock }: { fold: Fold; stage?: string
   return (
     <div>
       <div className="flex min-h-9 flex-wrap items-center gap-x-4 border-b border-line px-4 text-xs text-ink2">
-        <span>{count(blocks.length)} blocks in {took(scale.total)}</span>
+        <span>{counted(blocks.length, 'block')} in {took(scale.total)}</span>
         <span className="flex items-center gap-1"><span aria-hidden className="h-2 w-4 rounded-[2px] bg-(--queued-bg) shadow-[inset_0_0_0_1px_var(--control)]" />queued</span>
         <span className="flex items-center gap-1"><span aria-hidden className="h-2 w-4 rounded-[2px] bg-(--completed-solid)" />working</span>
         {scale.cuts.length > 0 && <span>{scale.cuts.length} idle gaps cut: {scale.cuts.map((c) => took(c.ms)).slice(0, 3).join(', ')}</span>}

@@ -50,3 +50,9 @@ export const COLUMNS: RunColumn[] = [
 
 /** Columns that are not shown until they are chosen. */
 export const OPTIONAL = ['name', 'created', 'trigger']
+
+/** Columns for which a narrow window has no room. */
+export const ROOMY = ['where', 'time']
+
+/** The width in pixels below which the list scrolls sideways, so that the name of a run does not vanish. */
+export const leastWidth = (columns: RunColumn[]) => columns.reduce((sum, c) => sum + (Number.parseInt(c.width?.endsWith('px') ? c.width : '112', 10)), 92)

@@ -8,14 +8,14 @@ import { Badge } from '../components/status'
 import { Button, Empty, IconButton, Menu, Problem, Skeleton } from '../components/ui'
 import type { Run } from '../lib/api'
 import { ago, count, money } from '../lib/format'
-import { useKeys, useNow, usePhone } from '../lib/hooks'
+import { useKeys, useMedia, useNow, useCards } from '../lib/hooks'
 import { onFrames } from '../lib/live'
 import { usePrefs } from '../lib/prefs'
 import { actionsOf, LABEL, rightFor, useRunCommand } from '../lib/runs'
 import type { RunsSearch } from '../lib/search'
 import { may, useSession } from '../lib/session'
 import { RunCard } from './card'
-import { COLUMNS, nameOf, OPTIONAL } from './columns'
+import { COLUMNS, leastWidth, nameOf, OPTIONAL, ROOMY } from './columns'
 import { rememberOrder } from './neighbours'
 import { Peek } from './peek'
 import { Toolbar } from './toolbar'
@@ -45,7 +45,8 @@ function useHold(sort: string | undefined) {
 
 export function RunList({ search, set, onStart }: Props) {
   const navigate = useNavigate()
-  const phone = usePhone()
+  const phone = useCards()
+  const roomy = useMedia('(min-width: 1280px)')
   const prefs = usePrefs()
   const now = useNow()
   const session = useSession((s) => s.session)
@@ -71,7 +72,7 @@ export function RunList({ search, set, onStart }: Props) {
   // The page of a run goes to the next and previous run of this order.
   useEffect(() => rememberOrder(rows.loaded.map((r) => r.runId)), [rows.loaded])
 
-  const columns = useMemo(() => COLUMNS.filter((c) => !prefs.hidden.includes(c.id) && (!OPTIONAL.includes(c.id) || prefs.hidden.includes(`+${c.id}`))), [prefs.hidden])
+  const columns = useMemo(() => COLUMNS.filter((c) => (roomy || !ROOMY.includes(c.id)) && !prefs.hidden.includes(c.id) && (!OPTIONAL.includes(c.id) || prefs.hidden.includes(`+${c.id}`))), [prefs.hidden, roomy])
   const sort = search.sort ?? DEFAULT_SORT
   const sortBy = (column: string) => set({ sort: sort === `-${column}` ? column : `-${column}` })
   const toggle = (id: string) => {
@@ -116,7 +117,8 @@ export function RunList({ search, set, onStart }: Props) {
         : <Empty title="No runs yet" action={onStart && <Button kind="strong" onClick={onStart}>New run</Button>}>Import a CSV of leads. Its rows go through import, validation, enrichment, skip tracing, scoring and assignment, and become messages and calls.</Empty>)}
       <div ref={body} id="runs">
         {rows.total > 0 && !phone && (
-          <table aria-rowcount={rows.total + 1} className="w-full table-fixed border-collapse">
+          <div className="overflow-x-auto">
+          <table aria-rowcount={rows.total + 1} style={{ minWidth: leastWidth(columns) }} className="w-full table-fixed border-collapse">
             <caption className="sr-only">Runs</caption>
             <thead>
               <tr className="border-b border-line">
@@ -149,6 +151,7 @@ export function RunList({ search, set, onStart }: Props) {
               {virtual.getTotalSize() > (items.at(-1)?.end ?? 0) - offset && <tr aria-hidden style={{ height: Math.max(0, virtual.getTotalSize() - ((items.at(-1)?.end ?? offset) - offset)) }}><td colSpan={columns.length + 2} /></tr>}
             </tbody>
           </table>
+          </div>
         )}
         {rows.total > 0 && phone && (
           <ul aria-label="Runs" className="relative" style={{ height: virtual.getTotalSize() }}>

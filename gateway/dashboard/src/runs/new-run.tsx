@@ -116,7 +116,7 @@ export function NewRun({ onClose, sector }: { onClose: () => void; sector?: stri
               className={`grid cursor-pointer justify-items-center gap-1 rounded-lg border border-dashed border-control px-4 text-center ${upload ? 'py-2' : 'py-6'} focus-within:ring-2 focus-within:ring-accent hover:bg-raised ${over ? 'bg-raised' : ''}`}>
               {!upload && <FileUp size={20} aria-hidden className="text-ink3" />}
               <span className="font-medium">{upload ? upload.file.name : 'Drop a CSV here, or choose one'}</span>
-              <span className="text-xs text-ink3">{upload ? `${bytes(upload.file.size)} · choose another` : 'UTF-8 or Windows-1252; comma, semicolon, tab or bar'}</span>
+              <span className="text-xs text-ink3">{upload ? `${bytes(upload.file.size)} · choose another` : 'UTF-8, UTF-16, Windows-1252 and others; comma, semicolon, tab or bar'}</span>
               <input id="file" type="file" accept=".csv,text/csv,.txt" className="sr-only" onChange={(e) => choose(e.target.files?.[0])} />
             </label>
             {upload && !imported && !upload.error && <div className="mt-2 flex items-center gap-3 text-xs text-ink2"><Bar state={upload.progress.state === 'waiting' ? 'paused' : 'running'} percent={upload.progress.percent} label="Upload" className="h-1.5 flex-1" /><span id="upload-progress" data-state={upload.progress.state}>{saying(upload.progress)}</span></div>}
