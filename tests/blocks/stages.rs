@@ -121,13 +121,13 @@ async fn settings_are_read_and_wrong_ones_are_refused() {
 #[tokio::test]
 async fn old_encodings_and_unusual_line_ends_are_read() {
     let fixture = fixture().await;
-    let csv = b"\xef\xbb\xbfBusiness Name;Phone;Town\r\nCaf\xe9 Z\xfcrich;(212) 555-0147;x\r\n\r\n\"Two\r\nlines\";9175550101;\"a;b\"\r\n";
+    let csv = b"\xef\xbb\xbfBusiness Name;Phone;Route\r\nCaf\xe9 Z\xfcrich;(212) 555-0147;x\r\n\r\n\"Two\r\nlines\";9175550101;\"a;b\"\r\n";
     let run = fixture.import(&csv[..]).await;
     let all = run.through(Stage::Validate).await;
     let leads = fixture.leads(all[&Stage::Validate].artifacts("validated")[0]).await;
     let names: Vec<_> = leads.iter().map(|lead| (lead.firm.company_name.clone().expect("a name"), lead.line)).collect();
     assert_eq!(names, [("Café Zürich".to_owned(), 2), ("Two\r\nlines".to_owned(), 4)]);
-    assert_eq!(leads[1].extra["Town"], "a;b");
+    assert_eq!(leads[1].extra["Route"], "a;b");
 }
 
 #[tokio::test]

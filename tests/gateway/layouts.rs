@@ -75,19 +75,19 @@ async fn a_person_corrects_the_layout_until_a_run_takes_the_file() {
     let (system, _sandbox) = whole().await;
     let api = &system.api;
     let (status, import) =
-        send_csv(api, "Firma,City,Tel,Note\nAcme,X,2125550147,a\nBolt,Y,2125550148,b\n".into()).await;
-    assert_eq!((status.as_u16(), &import["summary"]["unmapped"]), (201, &json!(["Firma", "Note"])), "{import}");
+        send_csv(api, "Betrieb,City,Tel,Note\nAcme,X,2125550147,a\nBolt,Y,2125550148,b\n".into()).await;
+    assert_eq!((status.as_u16(), &import["summary"]["unmapped"]), (201, &json!(["Betrieb", "Note"])), "{import}");
     let id = import["importId"].as_str().expect("an id").to_owned();
     let path = format!("/api/imports/{id}/layout");
-    let body = json!({"mapping": {"Firma": "company_name", "Note": "ignore"}, "saveMapping": true});
+    let body = json!({"mapping": {"Betrieb": "company_name", "Note": "ignore"}, "saveMapping": true});
     let (status, corrected) = api.post(&path, &body).await;
     assert_eq!(
-        (status.as_u16(), &corrected["summary"]["mapping"]["Firma"]),
+        (status.as_u16(), &corrected["summary"]["mapping"]["Betrieb"]),
         (200, &json!("company_name")),
         "{corrected}"
     );
     assert_eq!(api.post(&path, &json!({"mapping": {"Gone": "city"}})).await.0, 422);
-    assert_eq!(api.post(&path, &json!({"mapping": {"Firma": "city"}})).await.0, 200, "not saved");
+    assert_eq!(api.post(&path, &json!({"mapping": {"Betrieb": "city"}})).await.0, 200, "not saved");
     assert_eq!(api.post(&path, &body).await.0, 200);
     let (status, queued) = api.post("/api/pipelines", &json!({"importId": id})).await;
     assert_eq!(status, 202, "{queued}");
@@ -105,6 +105,6 @@ async fn a_person_corrects_the_layout_until_a_run_takes_the_file() {
         "{problem}"
     );
     // The tenant's mapping is used for its next file.
-    let (_, next) = send_csv(api, "Firma,Tel\nCork,2125550149\n".into()).await;
-    assert_eq!(next["summary"]["mapping"]["Firma"], "company_name", "{next}");
+    let (_, next) = send_csv(api, "Betrieb,Tel\nCork,2125550149\n".into()).await;
+    assert_eq!(next["summary"]["mapping"]["Betrieb"], "company_name", "{next}");
 }

@@ -5,11 +5,13 @@ use std::collections::btree_map::Entry;
 use crate::{
     Field, Lead,
     lead::{Warning, rejection::RowFault},
-    normalise::text,
+    normalise::{phone::Reason, text},
     read::{
         csv_row::Row,
         csv_text::Cells,
-        erased_row, formula_guard,
+        erased_row,
+        export_columns::ExportColumn,
+        formula_guard,
         layout::Layout,
         mapping::{Column, Target},
     },
@@ -41,7 +43,10 @@ pub fn fill(lead: &mut Lead, layout: &Layout, cells: &Cells, row: &Row) {
                 }
                 add(lead, *field, text);
             }
-            // Why the lead failed is not part of the lead.
+            // Why the lead failed is not part of the lead, but a number that was unclear is so until it is corrected.
+            Some(Column { target: Target::Export(ExportColumn::FailedExpected), .. }) => {
+                lead.foreign_file |= text == Reason::Unclear.expected();
+            }
             Some(Column { target: Target::Export(_) | Target::Label | Target::Ignored, .. }) => {}
             Some(Column { target: Target::Extra, header, .. }) => drop(lead.extra.insert(header.clone(), text)),
             None => drop(lead.extra.insert(format!("column_{}", i + 1), text)),

@@ -11,7 +11,7 @@ use crate::{
         text,
     },
     validate::{
-        place::{self, Place},
+        place::{self, Location},
         row::RawCells,
     },
 };
@@ -45,7 +45,7 @@ pub fn country_of(named: Named, cells: &BTreeMap<Field, String>, numbers: &[&str
         return named;
     }
     let place = place::of(cells);
-    if place == Place::Home {
+    if place == Location::Home {
         return Named::Nothing;
     }
     let written: Vec<&&str> = numbers.iter().filter(|text| text.contains('+')).collect();
@@ -55,9 +55,9 @@ pub fn country_of(named: Named, cells: &BTreeMap<Field, String>, numbers: &[&str
     let (home, abroad): (Vec<_>, Vec<_>) = with_code.partition(|(_, one)| one.number.starts_with("+1"));
     match place {
         _ if !home.is_empty() => Named::Nothing,
-        Place::Abroad(country) => country,
-        Place::Home | Place::Unsaid if abroad.is_empty() && !foreign_file => Named::Nothing,
-        Place::Home | Place::Unsaid => Named::Unknown,
+        Location::Abroad(country) => country,
+        Location::Home | Location::Unsaid if abroad.is_empty() && !foreign_file => Named::Nothing,
+        Location::Home | Location::Unsaid => Named::Unknown,
     }
 }
 

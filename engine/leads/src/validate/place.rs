@@ -11,7 +11,7 @@ use crate::{
 
 /// What the address of a row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// In the United States or in Canada.
     Home,
     /// In another country, which may be known.
@@ -23,40 +23,40 @@ pub enum Place {
 const MILITARY: [&str; 3] = ["AA", "AE", "AP"];
 
 /// By states and postcodes; one in North America outweighs all that are elsewhere.
-pub fn of(cells: &BTreeMap<Field, String>) -> Place {
-    let states = [Field::State, Field::MailingState].into_iter().map(|field| (field, of_state as fn(&str) -> Place));
-    let zips = [Field::Zip, Field::MailingZip].into_iter().map(|field| (field, of_postcode as fn(&str) -> Place));
-    let cities = [Field::City, Field::MailingCity].into_iter().map(|field| (field, of_city as fn(&str) -> Place));
+pub fn of(cells: &BTreeMap<Field, String>) -> Location {
+    let states = [Field::State, Field::MailingState].into_iter().map(|field| (field, of_state as fn(&str) -> Location));
+    let zips = [Field::Zip, Field::MailingZip].into_iter().map(|field| (field, of_postcode as fn(&str) -> Location));
+    let cities = [Field::City, Field::MailingCity].into_iter().map(|field| (field, of_city as fn(&str) -> Location));
     let found = states.chain(zips).chain(cities).filter_map(|(field, read)| cells.get(&field).map(|cell| read(cell)));
-    let mut place = Place::Unsaid;
+    let mut place = Location::Unsaid;
     for one in found {
         match one {
-            Place::Home => return Place::Home,
-            Place::Abroad(_) if place == Place::Unsaid => place = one,
-            Place::Abroad(_) | Place::Unsaid => {}
+            Location::Home => return Location::Home,
+            Location::Abroad(_) if place == Location::Unsaid => place = one,
+            Location::Abroad(_) | Location::Unsaid => {}
         }
     }
     place
 }
 
-fn of_state(cell: &str) -> Place {
+fn of_state(cell: &str) -> Location {
     let plain = text::plain(cell);
     let cell = text::unwrapped(&plain);
     if address::state(cell).is_some() || MILITARY.contains(&cell.to_uppercase().as_str()) || country::is_canadian(cell)
     {
-        return Place::Home;
+        return Location::Home;
     }
-    country::of_region(cell).map_or(Place::Unsaid, |country| Place::Abroad(Named::Country(country)))
+    country::of_region(cell).map_or(Location::Unsaid, |country| Location::Abroad(Named::Country(country)))
 }
 
 /// `London, UK`
-fn of_city(cell: &str) -> Place {
-    let Some((_, last)) = cell.rsplit_once(',') else { return Place::Unsaid };
+fn of_city(cell: &str) -> Location {
+    let Some((_, last)) = cell.rsplit_once(',') else { return Location::Unsaid };
     of_state(last)
 }
 
 /// Postcodes by the order of their letters and digits, without spaces; only what no list has for a ZIP code.
-fn of_postcode(cell: &str) -> Place {
+fn of_postcode(cell: &str) -> Location {
     let plain = text::plain(cell);
     let code = text::unwrapped(&plain);
     let shape = |c: char| match c {
@@ -65,10 +65,10 @@ fn of_postcode(cell: &str) -> Place {
         other => other,
     };
     let shape: String = code.chars().filter(|c| *c != ' ').map(shape).collect();
-    let country = |code: &str| Place::Abroad(code.parse().map_or(Named::Unknown, Named::Country));
+    let country = |code: &str| Location::Abroad(code.parse().map_or(Named::Unknown, Named::Country));
     match shape.as_str() {
         // Of Canada, and ZIP+4.
-        "A9A9A9" | "A9A-9A9" | "99999-9999" => Place::Home,
+        "A9A9A9" | "A9A-9A9" | "99999-9999" => Location::Home,
         "A99AA" | "A999AA" | "A9A9AA" | "AA99AA" | "AA999AA" | "AA9A9AA" => country("GB"),
         "A99A999" | "A99A99A" | "A99A9A9" | "A99A9AA" | "A99AA99" | "A99AA9A" | "A99AAA9" | "A99AAAA" | "A999A99"
         | "A999AA9" => country("IE"),
@@ -79,9 +79,9 @@ fn of_postcode(cell: &str) -> Place {
         "99-999" => country("PL"),
         // `1012 AB`; `2139 MA` is a ZIP code with its state.
         "9999AA" if address::state(&code[code.len() - 2..]).is_none() => country("NL"),
-        "999999" => Place::Abroad(Named::Unknown),
-        "99999" if code.contains(' ') => Place::Abroad(Named::Unknown),
-        _ => Place::Unsaid,
+        "999999" => Location::Abroad(Named::Unknown),
+        "99999" if code.contains(' ') => Location::Abroad(Named::Unknown),
+        _ => Location::Unsaid,
     }
 }
 
@@ -91,9 +91,9 @@ mod tests {
 
     fn shown(field: Field, cell: &str) -> String {
         match of(&BTreeMap::from([(field, cell.to_owned())])) {
-            Place::Home => "home".into(),
-            Place::Unsaid => "-".into(),
-            Place::Abroad(named) => named.known().map_or("abroad".into(), |country| country.to_string()),
+            Location::Home => "home".into(),
+            Location::Unsaid => "-".into(),
+            Location::Abroad(named) => named.known().map_or("abroad".into(), |country| country.to_string()),
         }
     }
 
@@ -149,6 +149,6 @@ mod tests {
     #[test]
     fn one_place_at_home_outweighs_others() {
         let cells = [(Field::State, "NY".to_owned()), (Field::MailingZip, "SW1A 1AA".to_owned())];
-        assert_eq!(of(&BTreeMap::from(cells)), Place::Home);
+        assert_eq!(of(&BTreeMap::from(cells)), Location::Home);
     }
 }

@@ -83,6 +83,17 @@ fn a_greeting_is_a_first_name_or_nothing() {
         ("Acme Services", "", ""),
         ("4th Floor", "", ""),
         ("", "LEE, ANN M", "Ann"),
+        ("", "Acme Plumbing LLC", ""),
+        ("", "Dr. Lee", ""),
+        ("", "", ""),
+    ] {
+        assert_eq!(greeting(some(first).as_deref(), some(full).as_deref()), some(expected), "{first} / {full}");
+    }
+}
+
+#[test]
+fn words_for_roles_and_for_nothing_are_no_names() {
+    for (first, full, expected) in [
         ("", "Front Desk", ""),
         ("", "Accounts Payable", ""),
         ("", "General Manager", ""),
@@ -106,9 +117,6 @@ fn a_greeting_is_a_first_name_or_nothing() {
         ("Mr.Bob", "", "Bob"),
         ("AJ", "", "AJ"),
         ("AL", "", "Al"),
-        ("", "Acme Plumbing LLC", ""),
-        ("", "Dr. Lee", ""),
-        ("", "", ""),
     ] {
         assert_eq!(greeting(some(first).as_deref(), some(full).as_deref()), some(expected), "{first} / {full}");
     }

@@ -4,6 +4,7 @@ use super::{
     Named, Number, Reason,
     label::{self, Word},
     number::{self, Hints},
+    parts::{parts, without_function},
     pieces::{Piece, count, pieces},
     toll_free,
 };
@@ -36,8 +37,19 @@ pub fn read(text: &str) -> Cell {
     read_with(text, Hints::default())
 }
 
+/// Whether a remark like `do not call` counts: in a list of leads it does, in a list of numbers to suppress it says the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remarks {
+    Heeded,
+    Ignored,
+}
+
 /// Reads all numbers of a cell of a row that says more about them.
 pub fn read_with(text: &str, hints: Hints) -> Cell {
+    read_cell(text, hints, Remarks::Heeded)
+}
+
+pub(super) fn read_cell(text: &str, hints: Hints, remarks: Remarks) -> Cell {
     // Most cells: one number in ASCII. The grammar below gives the same result.
     if text.bytes().all(|b| matches!(b, b'0'..=b'9' | b' ' | b'-' | b'(' | b')'))
         && let Ok(number) = number::parse(text, hints)
@@ -52,7 +64,7 @@ pub fn read_with(text: &str, hints: Hints) -> Cell {
         return cell;
     }
     for part in parts(text) {
-        read_part(&part, hints, &mut cell);
+        read_part(&part, hints, remarks, &mut cell);
     }
     if cell.numbers.is_empty() && cell.unread.is_empty() {
         cell.unread.push(Unread { text: text.to_owned(), reason: Reason::NoDigits });
@@ -63,50 +75,7 @@ pub fn read_with(text: &str, hints: Hints) -> Cell {
     cell
 }
 
-/// `=TEXT(2125550147,"0")` → `(2125550147,"0")`
-fn without_function(text: &str) -> &str {
-    let inner = text.strip_prefix('=').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()));
-    inner.filter(|rest| rest.starts_with('(')).unwrap_or(text)
-}
-
-/// Splits at line ends, `|`, `:::` and semicolons; parameters of `tel:` become words.
-fn parts(text: &str) -> Vec<String> {
-    let mut text = text.replace(":::", "\n");
-    if text.contains('=') {
-        text = with_parameters(&text);
-    }
-    let parts = text.split(['\n', '\r', '|', ';', '\t']).map(str::trim).filter(|part| !part.is_empty());
-    parts.map(str::to_owned).collect()
-}
-
-/// `tel:+1-212-555-0148;ext=136` → `tel:+1-212-555-0148 ext 136`; other parameters are dropped.
-fn with_parameters(text: &str) -> String {
-    let mut pieces = text.split(';');
-    let mut out = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        match piece.split_once('=') {
-            Some((name, value)) if name.trim().eq_ignore_ascii_case("ext") => {
-                let at = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
-                out.push_str(&format!(" ext {}\n{}", &value[..at], &value[at..]));
-            }
-            Some((name, value))
-                if name.trim().eq_ignore_ascii_case("phone-context") && value.trim().starts_with('+') =>
-            {
-                let at = out.rfind([':', '\n']).map_or(0, |at| at + 1);
-                out.insert_str(at, &format!("{} ", value.trim()));
-            }
-            Some((name, _))
-                if !name.trim().is_empty() && name.trim().bytes().all(|b| b.is_ascii_alphabetic() || b == b'-') => {}
-            _ => {
-                out.push('\n');
-                out.push_str(piece);
-            }
-        }
-    }
-    out
-}
-
-fn read_part(part: &str, hints: Hints, cell: &mut Cell) {
+fn read_part(part: &str, hints: Hints, remarks: Remarks, cell: &mut Cell) {
     let whole = unwrapped(part);
     if let Some(digits) = ungrouped(whole) {
         return add(&digits, hints, PhoneKind::Unknown, cell);
@@ -135,7 +104,7 @@ fn read_part(part: &str, hints: Hints, cell: &mut Cell) {
         return unread(Reason::Scientific, cell);
     }
     let words: Vec<&str> = pieces.iter().filter_map(Piece::word).collect();
-    if let Some(reason) = label::against(words.iter().copied()) {
+    if let (Remarks::Heeded, Some(reason)) = (remarks, label::against(words.iter().copied())) {
         return unread(reason, cell);
     }
     let hints = Hints { country: label::country(&words).unwrap_or(hints.country), ..hints };

@@ -4,6 +4,7 @@
 mod cell;
 mod label;
 mod number;
+mod parts;
 mod pieces;
 
 pub use self::{
@@ -108,7 +109,7 @@ impl Reason {
 
 /// The one number of a text in E.164: `(212) 555-0147 x12` → `+12125550147`. `None` for none, several, or one that is unclear.
 pub fn normalise(text: &str) -> Option<String> {
-    let cell = read(text);
+    let cell = cell::read_cell(text, Hints::default(), cell::Remarks::Ignored);
     match (&cell.numbers[..], &cell.unread[..]) {
         ([one], []) => Some(one.number.clone()),
         _ => None,

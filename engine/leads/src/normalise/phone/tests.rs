@@ -256,6 +256,7 @@ fn one_number_is_normalised_and_several_are_not() {
     assert_eq!(normalise("(212) 555-0147 x12").as_deref(), Some("+12125550147"));
     assert_eq!(normalise("+65 8234 5678").as_deref(), Some("+6582345678"));
     assert_eq!(normalise("212-555-0150 / 917-555-0101"), None);
+    assert_eq!(normalise("DNC: 212-555-0147").as_deref(), Some("+12125550147"));
     assert_eq!(normalise(""), None);
 }
 

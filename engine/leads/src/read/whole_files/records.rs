@@ -75,6 +75,16 @@ fn a_row_that_shows_another_country_has_no_north_american_number() {
 fn ten_digits_of_a_foreign_file_are_unclear_and_those_of_a_us_file_stay() {
     let british = "company,phone,state\nLon,+44 20 7946 0958,\nMan,7975550147,\nNY,2125550147,NY\n";
     assert_eq!(shown(british.as_bytes()), ["Lon: +442079460958", "!3", "NY: +12125550147"]);
+    // The row comes back in an export of failed leads: still unclear, unless it was corrected.
+    let head =
+        "company_name,phone,luciRunId,luciLeadId,luciRow,failedLine,failedCode,failedReason,failedField,failedExpected";
+    let why = crate::normalise::phone::Reason::Unclear.expected();
+    let row = |number: &str| {
+        let (run, lead) = ("run_01M8PETPYGF4NWX4SK0SBDZ5GH", "lead_01M8PETPDM000000JB3ZMY25FS");
+        format!("Man,{number},{run},{lead},2,3,VALIDATION,missing_contact_path,phone,\"{why}\"\n")
+    };
+    let exported = format!("{head}\n{}{}", row("7975550147"), row("+44 7975 550147"));
+    assert_eq!(shown(exported.as_bytes()), ["!2", "Man: +447975550147"]);
     let american = "company,phone\nA,2125550147\nB,9175550101\nLon,+44 20 7946 0958\n";
     assert_eq!(shown(american.as_bytes()), ["A: +12125550147", "B: +19175550101", "Lon: +442079460958"]);
 }
