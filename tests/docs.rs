@@ -1,5 +1,5 @@
 //! The documents' commands, run as they are printed: each block marked `sh test` of README.md and deploy/docs, in order, against
-//! a sandbox instance that is started as the README says, whose folder is the default one here. A `text` block after one is the output: `…` stands for any text, a
+//! a sandbox instance that is started as the README says, and found as a reader's shell finds it. A `text` block after one is the output: `…` stands for any text, a
 //! line `…` for any lines.
 
 use std::{
@@ -135,12 +135,12 @@ fn run(folder: &Path, name: &str, blocks: &[Block]) -> Vec<String> {
     shell.args(["240", "sh", "-euc", &format!("exec 2>&1\n{}", marked.collect::<String>())]).current_dir(folder);
     shell
         .env_clear()
-        .env("LUCI_DATA_DIR", ".luci-sandbox")
         .env("PATH", format!("{program}:/usr/local/bin:/usr/bin:/bin"))
         .env("HOME", folder)
         .stdin(Stdio::null());
     let output = shell.output().expect("sh");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    // Said where an instance of another folder than `.luci` runs.
+    let text = String::from_utf8_lossy(&output.stdout).replace("using the instance in .luci-sandbox\n", "");
     let printed: Vec<String> =
         text.split(MARK).map(|part| part.strip_prefix('\n').unwrap_or(part).to_owned()).collect();
     let failed = blocks.get(printed.len() - 1).map_or(0, |block| block.line);

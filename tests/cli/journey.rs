@@ -58,9 +58,36 @@ async fn a_run_s_results_drafts_files_and_failed_leads_have_commands() {
     let object = luci_as(api, &dir, &["artifact", "download", &run, id]).await;
     assert_eq!(object.stdout.len() as u64, pushed["sizeBytes"].as_u64().expect("a size"));
 
+    named_and_found(&system, &dir, &run).await;
     drafts(&system, &dir, &run).await;
     system.stop().await;
     sandbox.stop().await;
+}
+
+/// A run on an import has the name of its file; every kind of id may be its beginning.
+async fn named_and_found(system: &crate::support::System, dir: &std::path::Path, run: &str) {
+    let api = &system.api;
+    let (_, detail) = api.get(&format!("/api/pipelines/{run}/events?type=run:queued&limit=1")).await;
+    let import = detail["events"][0]["data"]["input"]["importId"].as_str().expect("an import").to_owned();
+    let again = ["run", "start", "--import", &import[..30], "--allow-repeat", "--json"];
+    let started = last_json(&luci_as(api, dir, &again).await);
+    let started = started["runId"].as_str().expect("a run").to_owned();
+    api.run_ended(&started).await;
+    let (_, detail) = api.get(&format!("/api/pipelines/{started}")).await;
+    assert_eq!(detail["run"]["pipelineName"], "leads.csv");
+
+    let lists = [("lead", "leads", "leadId"), ("blueprint", "blueprints", "blueprintId")];
+    for (command, list, name) in lists {
+        let (_, page) = api.get(&format!("/api/{list}")).await;
+        let id = page[list][0][name].as_str().expect("an id").to_owned();
+        let shown = luci_as(api, dir, &[command, "show", &id[..id.len() - 1], "-o", "json"]).await;
+        assert!(out(&shown).contains(&id), "{command}: {}{}", out(&shown), err(&shown));
+    }
+    let leads = dir.join("leads.json");
+    std::fs::write(&leads, b"\xef\xbb\xbf[{\"companyName\": \"Dale\", \"phone\": \"2125550151\"}]\r\n")
+        .expect("written");
+    let added = last_json(&luci_as(api, dir, &["lead", "add", leads.to_str().expect("text"), "--json"]).await);
+    assert_eq!(added["created"], 1, "a byte order mark is no fault: {added}");
 }
 
 async fn drafts(system: &crate::support::System, dir: &std::path::Path, run: &str) {
@@ -104,7 +131,8 @@ async fn lists_have_four_formats_and_say_when_they_are_empty() {
     assert!(script.contains("failed-leads"), "the script knows the commands");
     let man = dir.join("man");
     luci_as(api, &dir, &["man", man.to_str().expect("text")]).await;
-    assert!(man.join("luci-run-list.1").exists());
+    // `man -M DIR luci-run-list`, as the command prints it, looks here.
+    assert!(man.join("man1/luci-run-list.1").exists());
     system.stop().await;
     sandbox.stop().await;
 }

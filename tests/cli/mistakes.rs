@@ -23,15 +23,18 @@ const MISTAKES: &[(&str, i32, &str)] = &[
     ("run start --on-missing-provider ignore", 2, "possible values: refuse, skip"),
     ("import", 2, "<FILE>"),
     ("import FILE --map company", 2, "expected HEADER=FIELD"),
-    ("lead show lead_1", 2, "'lead_1' for '<LEAD>'"),
     ("lead list --min-score 101", 2, "101 is not in 0..=100"),
     ("message approve", 2, "<MESSAGE>"),
-    ("message approve msg_1 --run RUN", 2, "'msg_1' for '[MESSAGE]...'"),
+    ("message approve msg_1 --run RUN", 2, "cannot be used with"),
     ("message approve --dry-run", 2, "--run <RUN>"),
-    ("template show tpl_x", 2, "'tpl_x' for '<TEMPLATE>'"),
     ("suppression add +12125550147 --reason rude", 2, "possible values: opt-out"),
     ("completion pwsh", 2, "possible values: bash"),
-    ("demo --leads 0", 2, "0 is not in 1.."),
+    ("demo --leads 0", 2, "0 is not in 1..=10000000"),
+    ("up --listen 8080", 2, "expected an address and a port, like 127.0.0.1:8080"),
+    ("run start", 2, "<--import <IMPORT>|--sector <SECTOR>>"),
+    ("retention set imports 0", 2, "0 is not in 1..=36500"),
+    ("automation test auto_1 --facts {", 2, "expected JSON"),
+    ("audit verify RUN --head zz", 2, "expected 64 hexadecimal digits"),
     ("audit state RUN --at yesterday", 2, "expected a version (v143)"),
     // What only the gateway knows.
     ("run show run_ZZ", 2, "no run begins with `run_ZZ`"),
@@ -42,11 +45,25 @@ const MISTAKES: &[(&str, i32, &str)] = &[
     ("artifact download RUN art_ZZ", 2, "no artifact begins with `art_ZZ`"),
     ("run start --import import_ZZ", 2, "no import begins with `import_ZZ`"),
     ("audit state RUN --at v9999", 2, "a version of the run: v1 to v"),
+    ("run start --import run_01", 2, "is not the id of an import, or its beginning"),
+    ("run show run_99999999999999999999999999", 2, "is not the id of a run"),
+    ("lead show lead_7", 2, "no lead begins with `lead_7`"),
+    ("message approve msg_7", 2, "no message begins with `msg_7`"),
+    ("template show tpl_7", 2, "no template begins with `tpl_7`"),
+    ("blueprint show nosuch", 2, "is not the id of a blueprint"),
+    ("automation show auto_7", 2, "no automation begins with `auto_7`"),
+    ("key revoke key_7", 2, "no key begins with `key_7`"),
+    ("webhook show x!", 2, "is not the id of an unread delivery"),
+    ("storage check run_7Z", 2, "no run begins with `run_7Z`"),
+    ("audit export run_7Z", 2, "no run begins with `run_7Z`"),
+    ("audit verify run_7Z", 2, "no run begins with `run_7Z`"),
+    ("retention off letters", 2, "`letters` is not a domain: expected one of artifacts"),
     ("audit diff RUN@v1 RUN@never", 2, "`never`: expected a version"),
     ("message approve --run RUN", 2, "has no drafts"),
     // What is refused, or went wrong.
     ("run pause RUN", 1, "409 Not possible in the current state"),
-    ("run start", 1, "422"),
+    ("lead add FILE", 1, "leads.csv is not JSON"),
+    ("suppression remove +12125550199", 1, "+12125550199 is not suppressed"),
     ("import no-such.csv", 1, "cannot read no-such.csv"),
     ("lead list --status warm", 1, "status"),
     ("suppression add nobody", 1, "422"),
@@ -79,6 +96,17 @@ async fn forty_mistakes_have_a_clear_answer_and_exit_code() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     system.stop().await;
     sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_without_an_instance_is_named() {
+    let dir = temp_dir("no-instance");
+    for arguments in [&["run", "list"][..], &["projections", "status"]] {
+        let refused = crate::support::output(&dir, arguments, &[]).await;
+        let said = format!("no instance was started in {}", dir.display());
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(err(&refused).contains(&said), "{}", err(&refused));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

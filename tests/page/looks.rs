@@ -1,4 +1,4 @@
-//! Every page in light, dark and on a phone: axe finds nothing, nothing scrolls sideways. The pictures are kept in
+//! Every page in light, dark, on tablets and on a phone: axe finds nothing, nothing scrolls sideways. The pictures are kept in
 //! `target/page/`.
 
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ const PAGES: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium; make test runs it"]
-async fn every_page_is_sound_in_light_dark_and_on_a_phone() {
+async fn every_page_is_sound_in_light_dark_on_tablets_and_on_a_phone() {
     let mut page = Page::signed_in().await;
     let run = page.start(300, json!({})).await;
     page.system.api.run_ended(&run).await;
@@ -42,13 +42,23 @@ async fn every_page_is_sound_in_light_dark_and_on_a_phone() {
     }
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/page");
     std::fs::create_dir_all(&folder).expect("a folder");
-    for (look, name) in [(Look::LIGHT, "light"), (Look::DARK, "dark"), (Look::PHONE, "phone")] {
+    let wide = [(Look::LIGHT, "light"), (Look::DARK, "dark")];
+    let looks = wide.into_iter().chain([(Look::NARROW, "narrow"), (Look::TABLET, "tablet"), (Look::PHONE, "phone")]);
+    for (look, name) in looks {
         page.browser.look(look).await;
         for (path, picture) in &pages {
             page.open(path).await;
             page.browser.until("[...document.fonts].every((font) => font.status !== 'loading')").await;
             page.browser.picture(&folder.join(format!("{picture}-{name}.png"))).await;
             page.assert_sound(&format!("{path} ({name})")).await;
+            if path == "pipelines" {
+                let narrowest = "Math.min(...[...document.querySelectorAll('#runs a')].map((a) => a.getBoundingClientRect().width))";
+                let width = page.browser.eval(narrowest).await;
+                assert!(
+                    width.as_f64().is_some_and(|width| width >= 80.0),
+                    "the name of a run has {width} pixels ({name})"
+                );
+            }
         }
     }
     page.stop().await;

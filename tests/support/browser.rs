@@ -30,6 +30,9 @@ pub struct Look {
 impl Look {
     pub const LIGHT: Self = Self { width: 1440, height: 900, phone: false, dark: false };
     pub const DARK: Self = Self { dark: true, ..Self::LIGHT };
+    pub const TABLET: Self = Self { width: 768, height: 1024, ..Self::DARK };
+    /// Where the list of runs is a table again.
+    pub const NARROW: Self = Self { width: 1024, height: 768, ..Self::LIGHT };
     pub const PHONE: Self = Self { width: 390, height: 844, phone: true, dark: false };
 }
 

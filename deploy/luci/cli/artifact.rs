@@ -25,11 +25,13 @@ const COLUMNS: [Column; 6] = [
 pub enum Artifact {
     /// List the files of a run, newest first
     List {
+        /// Id of the run, or the beginning of it
         #[arg(value_name = "RUN")]
         run: String,
         /// parsed, validated, rejected, enriched, skip-traced, scored, assigned, pushed or failed
         #[arg(long = "type", value_name = "TYPE")]
         kind: Option<String>,
+        /// At most so many
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
         #[command(flatten)]
@@ -37,10 +39,13 @@ pub enum Artifact {
     },
     /// Write a file to standard output, or to the file of --to
     Download {
+        /// Id of the run, or the beginning of it
         #[arg(value_name = "RUN")]
         run: String,
+        /// Id of the file, or the beginning of it
         #[arg(value_name = "ARTIFACT")]
         artifact: String,
+        /// File instead of standard output
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
@@ -60,7 +65,7 @@ impl Artifact {
             }
             Self::Download { run, artifact, to } => {
                 let run = ids::run(&api, &run).await?;
-                let artifact = ids::artifact(&api, &run, &artifact).await?;
+                let artifact = ids::of_run(&api, &run, ids::ARTIFACT, &artifact).await?;
                 download::to(&api, &format!("/api/pipelines/{run}/artifacts/{artifact}"), to.as_deref()).await
             }
         }

@@ -1,15 +1,15 @@
 //! `luci automation`: lists, shows, creates, updates, enables, disables, tests and removes automations, through the API.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
     Outcome,
     client::Api,
-    out::{self, Format, table::Column},
+    ids, input,
+    out::{Format, table::Column},
 };
 use crate::config::Config;
 
@@ -29,71 +29,104 @@ pub enum Automation {
     },
     /// Show one with its recent history
     Show {
+        /// Its id, or the beginning of it
         #[arg(value_name = "AUTOMATION")]
         id: String,
+        #[command(flatten)]
+        format: Format,
     },
     /// Create one from a JSON definition; it is disabled at first
     Create {
+        /// JSON file; `-` reads standard input
         #[arg(value_name = "FILE")]
         definition: PathBuf,
+        #[command(flatten)]
+        format: Format,
     },
     /// Replace its definition
     Update {
+        /// Its id, or the beginning of it
         #[arg(value_name = "AUTOMATION")]
         id: String,
+        /// JSON file; `-` reads standard input
         #[arg(value_name = "FILE")]
         definition: PathBuf,
+        #[command(flatten)]
+        format: Format,
     },
     /// Let it start runs
     Enable {
+        /// Its id, or the beginning of it
         #[arg(value_name = "AUTOMATION")]
         id: String,
+        #[command(flatten)]
+        format: Format,
     },
     /// Stop it from starting runs
     Disable {
+        /// Its id, or the beginning of it
         #[arg(value_name = "AUTOMATION")]
         id: String,
+        #[command(flatten)]
+        format: Format,
     },
     /// Evaluate it without starting a run
     Test {
+        /// Its id, or the beginning of it
         #[arg(value_name = "AUTOMATION")]
         id: String,
         /// Facts of the trigger, as a JSON object
-        #[arg(long, value_name = "JSON", default_value = "{}")]
-        facts: String,
+        #[arg(long, value_name = "JSON", default_value = "{}", value_parser = json_of)]
+        facts: Value,
+        #[command(flatten)]
+        format: Format,
     },
     /// Remove it; runs that it started continue
     Remove {
+        /// Its id, or the beginning of it
         #[arg(value_name = "AUTOMATION")]
         id: String,
+        #[command(flatten)]
+        format: Format,
     },
 }
 
 impl Automation {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
-        let at = |id: &str| format!("/api/automations/{id}");
-        let answer = match self {
+        let (answer, format) = match self {
             Self::List { format } => return list(&api, format).await,
-            Self::Show { id } => api.get(&at(&id)).await?,
-            Self::Create { definition } => api.post("/api/automations", &read(&definition)?).await?,
-            Self::Update { id, definition } => api.post(&at(&id), &read(&definition)?).await?,
-            Self::Enable { id } => api.post(&format!("{}/enable", at(&id)), &json!({})).await?,
-            Self::Disable { id } => api.post(&format!("{}/disable", at(&id)), &json!({})).await?,
-            Self::Test { id, facts } => {
-                let facts: Value = serde_json::from_str(&facts).context("--facts is not JSON")?;
-                api.post(&format!("{}/test", at(&id)), &json!({"facts": facts})).await?
+            Self::Show { id, format } => (api.get(&at(&api, &id).await?).await?, format),
+            Self::Create { definition, format } => {
+                (api.post("/api/automations", &input::json(&definition).await?).await?, format)
             }
-            Self::Remove { id } => api.delete(&at(&id)).await?,
+            Self::Update { id, definition, format } => {
+                let definition = input::json(&definition).await?;
+                (api.post(&at(&api, &id).await?, &definition).await?, format)
+            }
+            Self::Enable { id, format } => {
+                (api.post(&format!("{}/enable", at(&api, &id).await?), &json!({})).await?, format)
+            }
+            Self::Disable { id, format } => {
+                (api.post(&format!("{}/disable", at(&api, &id).await?), &json!({})).await?, format)
+            }
+            Self::Test { id, facts, format } => {
+                let path = format!("{}/test", at(&api, &id).await?);
+                (api.post(&path, &json!({"facts": facts})).await?, format)
+            }
+            Self::Remove { id, format } => (api.delete(&at(&api, &id).await?).await?, format),
         };
-        out::json(&answer)?;
-        Ok(Outcome::Done)
+        format.one(&answer, || answer.to_string())
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<Value> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).context("the definition is not JSON")
+/// The path of one.
+async fn at(api: &Api, id: &str) -> anyhow::Result<String> {
+    Ok(format!("/api/automations/{}", ids::of(api, ids::AUTOMATION, id).await?))
+}
+
+fn json_of(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("expected JSON: {error}"))
 }
 
 async fn list(api: &Api, format: Format) -> anyhow::Result<Outcome> {

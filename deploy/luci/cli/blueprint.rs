@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
     Outcome,
     client::Api,
-    out::{self, Format, table::Column},
+    ids, input,
+    out::{Format, table::Column},
 };
 use crate::config::Config;
 
@@ -29,13 +29,17 @@ pub enum Blueprint {
     },
     /// Show every version of one
     Show {
+        /// Its id, or the beginning of it
         #[arg(value_name = "BLUEPRINT")]
         id: String,
+        #[command(flatten)]
+        format: Format,
     },
     /// Publish a blueprint, or the next version of one
     Create {
+        /// Name of the blueprint
         name: String,
-        /// JSON list of stages, each {name, stage, config}
+        /// JSON list of stages, each {name, stage, config}; `-` reads standard input
         #[arg(value_name = "FILE")]
         stages: PathBuf,
         /// Publish the next version of this blueprint
@@ -44,44 +48,55 @@ pub enum Blueprint {
         /// Do not activate it: new runs keep the active version
         #[arg(long)]
         later: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// Use this version for new runs
     Activate {
+        /// Its id, or the beginning of it
         #[arg(value_name = "BLUEPRINT")]
         id: String,
+        /// Number of the version
         version: u32,
+        #[command(flatten)]
+        format: Format,
     },
     /// Archive one; runs keep the version that they pinned
     Remove {
+        /// Its id, or the beginning of it
         #[arg(value_name = "BLUEPRINT")]
         id: String,
+        #[command(flatten)]
+        format: Format,
     },
 }
 
 impl Blueprint {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         let api = Api::find(config)?;
-        let answer = match self {
+        let (answer, format) = match self {
             Self::List { format } => return list(&api, format).await,
-            Self::Show { id } => api.get(&format!("/api/blueprints/{id}")).await?,
-            Self::Create { name, stages, of, later } => {
-                let text =
-                    std::fs::read_to_string(&stages).with_context(|| format!("cannot read {}", stages.display()))?;
-                let stages: Value = serde_json::from_str(&text).context("the list of stages is not JSON")?;
-                let mut body = json!({"name": name, "stages": stages, "activate": !later});
+            Self::Show { id, format } => (api.get(&at(&api, &id).await?).await?, format),
+            Self::Create { name, stages, of, later, format } => {
+                let mut body = json!({"name": name, "stages": input::json(&stages).await?, "activate": !later});
                 if let Some(of) = of {
-                    body["blueprintId"] = json!(of);
+                    body["blueprintId"] = json!(ids::of(&api, ids::BLUEPRINT, &of).await?);
                 }
-                api.post("/api/blueprints", &body).await?
+                (api.post("/api/blueprints", &body).await?, format)
             }
-            Self::Activate { id, version } => {
-                api.post(&format!("/api/blueprints/{id}/activate"), &json!({"version": version})).await?
+            Self::Activate { id, version, format } => {
+                let path = format!("{}/activate", at(&api, &id).await?);
+                (api.post(&path, &json!({"version": version})).await?, format)
             }
-            Self::Remove { id } => api.delete(&format!("/api/blueprints/{id}")).await?,
+            Self::Remove { id, format } => (api.delete(&at(&api, &id).await?).await?, format),
         };
-        out::json(&answer)?;
-        Ok(Outcome::Done)
+        format.one(&answer, || answer.to_string())
     }
+}
+
+/// The path of one.
+async fn at(api: &Api, id: &str) -> anyhow::Result<String> {
+    Ok(format!("/api/blueprints/{}", ids::of(api, ids::BLUEPRINT, id).await?))
 }
 
 async fn list(api: &Api, format: Format) -> anyhow::Result<Outcome> {

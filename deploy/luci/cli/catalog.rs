@@ -1,11 +1,11 @@
 //! `luci sector`, `luci template`: what runs use; shown here, changed on the page or by the API.
 
 use clap::Subcommand;
-use luci_schema::TemplateId;
 
 use super::{
     Outcome,
     client::Api,
+    ids,
     out::{self, Format, List, table::Column},
 };
 use crate::config::Config;
@@ -30,6 +30,7 @@ const TEMPLATES: [Column; 5] = [
 pub enum Sector {
     /// List sectors
     List {
+        /// At most so many
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
         #[command(flatten)]
@@ -37,6 +38,7 @@ pub enum Sector {
     },
     /// Show a sector, by id or slug
     Show {
+        /// Its id or slug
         #[arg(value_name = "SECTOR")]
         sector: String,
         #[command(flatten)]
@@ -70,8 +72,9 @@ pub enum Template {
     },
     /// Show the newest text of a template
     Show {
+        /// Its id, or the beginning of it
         #[arg(value_name = "TEMPLATE")]
-        template: TemplateId,
+        template: String,
         #[command(flatten)]
         format: Format,
     },
@@ -87,6 +90,7 @@ impl Template {
                 format.list(&found, items, &TEMPLATES, "templates")
             }
             Self::Show { template, format } => {
+                let template = ids::of(&api, ids::TEMPLATE, &template).await?;
                 let found = api.get(&format!("/api/templates/{template}")).await?;
                 let newest = found["versions"].as_array().and_then(|versions| {
                     versions.iter().max_by_key(|one| one["version"].as_u64()).and_then(|one| one["body"].as_str())

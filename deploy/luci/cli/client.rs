@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
+use super::UsageError;
 use crate::{
     config::{Config, MissingSetting},
     local::{Credentials, InstanceFile},
@@ -70,6 +71,9 @@ impl Api {
         let url = config.url.clone().or_else(|| Some(instance()?.url));
         let credentials = || Credentials::first(&config.data_dir).ok().flatten();
         let key = config.api_key.clone().or_else(|| Some(credentials()?.api_key.into()));
+        if url.is_none() && config.data_dir_is_flag() {
+            return Err(no_instance(&config.data_dir));
+        }
         let remedy = "set it to the gateway's URL, or choose a --data-dir where `luci up` runs";
         let base_url = url.ok_or(MissingSetting { name: "LUCI_URL", remedy })?;
         Self::new(
@@ -189,6 +193,12 @@ impl Api {
         checked(sent.context("the upload to the store failed")?).await?;
         Ok(())
     }
+}
+
+/// A folder that was named, and is not an instance's.
+pub fn no_instance(dir: &Path) -> anyhow::Error {
+    let dir = dir.display();
+    UsageError(format!("no instance was started in {dir}; `luci up --data-dir {dir}` starts one")).into()
 }
 
 async fn checked(response: Response) -> anyhow::Result<Response> {

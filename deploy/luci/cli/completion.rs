@@ -26,7 +26,7 @@ impl Completion {
 
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Folder for luci.1, luci-run.1 and the others; it is made if it is not there
+    /// Folder whose `man1` gets luci.1, luci-run.1 and the others; it is made if it is not there
     #[arg(value_name = "DIR")]
     dir: PathBuf,
 }
@@ -34,8 +34,10 @@ pub struct Man {
 impl Man {
     pub fn run<C: CommandFactory>(self) -> anyhow::Result<Outcome> {
         let cannot = || format!("cannot write manual pages into {}", self.dir.display());
-        std::fs::create_dir_all(&self.dir).with_context(cannot)?;
-        clap_mangen::generate_to(C::command(), &self.dir).with_context(cannot)?;
+        // `man` looks for a section's pages in a folder of its own.
+        let section = self.dir.join("man1");
+        std::fs::create_dir_all(&section).with_context(cannot)?;
+        clap_mangen::generate_to(C::command(), &section).with_context(cannot)?;
         out::line(&format!("man -M {} luci", self.dir.display()))?;
         Ok(Outcome::Done)
     }

@@ -1,6 +1,8 @@
 //! `luci doctor`: checks what LUCI needs, one thing a line, with a remedy for each that is wrong. Changes nothing.
 
-use std::{net::TcpStream, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+mod gateway;
+
+use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use clap::Args;
 use luci_schema::{Micros, Position, log::last_seal, migrate};
@@ -11,9 +13,8 @@ use sqlx::PgPool;
 use super::{
     Outcome,
     audit::seals::not_sealed,
-    client::Api,
     migrate::database_url,
-    out::{Format, table::Column},
+    out::{self, Format, table::Column},
 };
 use crate::{
     config::{Config, StoreAddress},
@@ -22,8 +23,6 @@ use crate::{
 
 /// A connection that takes longer does not work.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Clocks that differ by more make signatures and leases doubtful.
-const MOST_SKEW_MS: i64 = 5_000;
 
 const COLUMNS: [Column; 4] = [
     Column::status("STATE", "state"),
@@ -38,24 +37,37 @@ pub struct Doctor {
     format: Format,
 }
 
-/// What was found. `remedy`: what to do; none when all is well.
+/// What was found. `remedy`: what to do; none when all is well. A note needs nothing to be done unless it is wanted.
 struct Finding {
     check: &'static str,
     found: String,
     remedy: Option<&'static str>,
+    note: bool,
 }
 
 impl Finding {
     fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, found: found.into(), remedy: None }
+        Self { check, found: found.into(), remedy: None, note: false }
+    }
+
+    fn note(check: &'static str, found: impl Into<String>, remedy: &'static str) -> Self {
+        Self { check, found: found.into(), remedy: Some(remedy), note: true }
     }
 
     fn broken(check: &'static str, found: impl Into<String>, remedy: &'static str) -> Self {
-        Self { check, found: found.into(), remedy: Some(remedy) }
+        Self { check, found: found.into(), remedy: Some(remedy), note: false }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.remedy.is_some() && !self.note
     }
 
     fn json(&self) -> Value {
-        let state = if self.remedy.is_none() { "ok" } else { "broken" };
+        let state = match (self.note, self.is_broken()) {
+            (true, _) => "note",
+            (false, true) => "broken",
+            (false, false) => "ok",
+        };
         json!({"state": state, "check": self.check, "found": self.found, "remedy": self.remedy})
     }
 }
@@ -68,10 +80,17 @@ impl Doctor {
         findings.extend(database(config).await);
         findings.push(broker(config).await);
         findings.push(store(config));
-        findings.extend(gateway(config).await);
-        let broken = findings.iter().any(|finding| finding.remedy.is_some());
+        findings.extend(gateway::gateway(config).await);
+        let broken = findings.iter().any(Finding::is_broken);
         let items: Vec<Value> = findings.iter().map(Finding::json).collect();
-        self.format.list(&json!({"healthy": !broken, "checks": items}), &items, &COLUMNS, "checks")?;
+        // Remedies are sentences: a table would cut them off.
+        let columns = if self.format.is_text() { &COLUMNS[..3] } else { &COLUMNS[..] };
+        self.format.list(&json!({"healthy": !broken, "checks": items}), &items, columns, "checks")?;
+        if self.format.is_text() {
+            for Finding { check, remedy, .. } in findings.iter().filter(|finding| finding.remedy.is_some()) {
+                out::line(&format!("{check}: {}", remedy.unwrap_or_default()))?;
+            }
+        }
         Ok(if broken { Outcome::Failed } else { Outcome::Done })
     }
 }
@@ -216,57 +235,5 @@ fn store(config: &Config) -> Finding {
             format!("{}: {error}", folder.display()),
             "mount or restore it; LUCI never makes it again",
         ),
-    }
-}
-
-/// What the gateway says of itself, of the clock, of followers, and of the API key.
-async fn gateway(config: &Config) -> Vec<Finding> {
-    let remedy = "start it with `luci up`, or correct LUCI_URL";
-    let api = match Api::find(config) {
-        Ok(api) => api,
-        Err(error) => return vec![Finding::broken("gateway", error.to_string(), remedy), port(config)],
-    };
-    let system = match api.get("/api/system").await {
-        Ok(system) => system,
-        Err(error) if error.is::<super::client::ApiError>() => {
-            let remedy = "use a key that is not revoked: `luci key list` with another, or credentials.json";
-            return vec![Finding::broken("API key", error.to_string(), remedy)];
-        }
-        Err(error) => return vec![Finding::broken("gateway", format!("{error:#}"), remedy), port(config)],
-    };
-    let word = |name: &str| system[name].as_str().unwrap_or("?").to_owned();
-    let state =
-        format!("{}: postgres {}, nats {}, store {}", word("status"), word("postgres"), word("nats"), word("store"));
-    let mut findings = vec![match system["status"].as_str() {
-        Some("ready") if system["nats"] == "up" => Finding::ok("gateway", state),
-        _ => Finding::broken("gateway", state, "see the log lines at ERROR, and deploy/docs/runbook.md"),
-    }];
-    let skew = system["clockSkewMs"].as_i64().unwrap_or_default();
-    findings.push(if skew.abs() > MOST_SKEW_MS {
-        let remedy = "synchronise the clocks of the gateway and of Postgres (chrony, systemd-timesyncd)";
-        Finding::broken("clock", format!("{skew} ms beside Postgres"), remedy)
-    } else {
-        Finding::ok("clock", format!("{skew} ms beside Postgres"))
-    });
-    for follower in system["followers"].as_array().into_iter().flatten() {
-        if follower["failing"] == true || follower["held"] == false {
-            let found = format!("{} at {}, {} behind", follower["name"], follower["position"], follower["behind"]);
-            let remedy = "no process of its role runs, or it fails: see the log lines at ERROR";
-            findings.push(Finding::broken("follower", found, remedy));
-        }
-    }
-    findings
-}
-
-/// Whether the port of a gateway that does not run is free.
-fn port(config: &Config) -> Finding {
-    let address = config.listen.unwrap_or_else(|| ([127, 0, 0, 1], 8080).into());
-    match TcpStream::connect_timeout(&address, TIMEOUT) {
-        Ok(_) => Finding::broken(
-            "port",
-            format!("another program listens on {address}"),
-            "choose another with --listen or LUCI_LISTEN; `luci up` takes a free one by itself unless told",
-        ),
-        Err(_) => Finding::ok("port", format!("{address} is free")),
     }
 }

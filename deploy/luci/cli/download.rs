@@ -22,7 +22,10 @@ pub async fn to(api: &Api, path: &str, file: Option<&Path>) -> anyhow::Result<Ou
         }
         return Ok(Outcome::Done);
     };
-    let part = file.with_extension("part");
+    // Beside it, and not the same for `run.csv` and `run.ndjson`.
+    let mut part = file.as_os_str().to_owned();
+    part.push(".part");
+    let part = std::path::PathBuf::from(part);
     let written = async {
         let mut target = tokio::fs::File::create(&part).await?;
         let mut size = 0;

@@ -26,11 +26,13 @@ pub enum Hold {
     },
     /// The message is not an opt-out: queued messages are sent
     Release {
+        /// The phone number, with + and the country code if it is foreign
         #[arg(value_name = "NUMBER", allow_hyphen_values = true)]
         number: String,
     },
     /// The message is an opt-out: the number is suppressed
     Suppress {
+        /// The phone number, with + and the country code if it is foreign
         #[arg(value_name = "NUMBER", allow_hyphen_values = true)]
         number: String,
     },

@@ -14,7 +14,7 @@ fn usage(message: String) -> anyhow::Error {
 /// # Errors
 /// `UsageError` when the text cannot begin an id, or no run or several begin with it.
 pub async fn run(api: &Api, text: &str) -> anyhow::Result<String> {
-    let prefix = parsed("run", text)?;
+    let prefix = parsed(RUN, text)?;
     if prefix.len() == "run_".len() + ULID {
         return Ok(prefix);
     }
@@ -22,50 +22,92 @@ pub async fn run(api: &Api, text: &str) -> anyhow::Result<String> {
     one(text, "run", found(&page["runs"], "runId", &prefix))
 }
 
-/// The id of an import.
-pub async fn import(api: &Api, text: &str) -> anyhow::Result<String> {
-    in_list(api, "import", text, "/api/imports", ("imports", "importId")).await
+/// What ids are of, and the list of the API in which the beginning of one is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    noun: &'static str,
+    prefix: &'static str,
+    path: &'static str,
+    /// Names of the list's items, and of the id in one.
+    names: (&'static str, &'static str),
+    /// Whether the list has pages.
+    paged: bool,
 }
 
-/// The id of an artifact of a run.
-pub async fn artifact(api: &Api, run: &str, text: &str) -> anyhow::Result<String> {
-    in_list(api, "art", text, &format!("/api/pipelines/{run}/artifacts"), ("artifacts", "artifactId")).await
+pub const RUN: Kind = kind("run", "run", "/api/pipelines", ("runs", "runId"), true);
+pub const IMPORT: Kind = kind("import", "import", "/api/imports", ("imports", "importId"), true);
+pub const LEAD: Kind = kind("lead", "lead", "/api/leads", ("leads", "leadId"), true);
+pub const MESSAGE: Kind = kind("message", "msg", "/api/messages", ("messages", "messageId"), true);
+pub const WEBHOOK: Kind = kind("unread delivery", "wh", "/api/unread-webhooks", ("unread", "webhookId"), true);
+pub const TEMPLATE: Kind = kind("template", "tpl", "/api/templates", ("templates", "templateId"), false);
+pub const BLUEPRINT: Kind = kind("blueprint", "bp", "/api/blueprints", ("blueprints", "blueprintId"), false);
+pub const AUTOMATION: Kind = kind("automation", "auto", "/api/automations", ("automations", "automationId"), false);
+pub const KEY: Kind = kind("key", "key", "/api/keys", ("keys", "keyId"), false);
+pub const ARTIFACT: Kind = kind("artifact", "art", "artifacts", ("artifacts", "artifactId"), true);
+pub const BLOCK: Kind = kind("block", "block", "blocks", ("blocks", "blockId"), true);
+
+const fn kind(
+    noun: &'static str,
+    prefix: &'static str,
+    path: &'static str,
+    names: (&'static str, &'static str),
+    paged: bool,
+) -> Kind {
+    Kind { noun, prefix, path, names, paged }
 }
 
-/// The id of a block of a run.
-pub async fn block(api: &Api, run: &str, text: &str) -> anyhow::Result<String> {
-    in_list(api, "block", text, &format!("/api/pipelines/{run}/blocks"), ("blocks", "blockId")).await
+/// The id that begins with the text; the prefix of its kind may be left out.
+///
+/// # Errors
+/// `UsageError` when the text cannot begin an id of this kind, or none or several begin with it.
+pub async fn of(api: &Api, kind: Kind, text: &str) -> anyhow::Result<String> {
+    in_list(api, kind, kind.path, text).await
 }
 
-/// A whole id as it is; the beginning of one is looked for in a list, whose items and ids have these names.
-async fn in_list(api: &Api, kind: &str, text: &str, path: &str, names: (&str, &str)) -> anyhow::Result<String> {
+/// The id of an artifact or a block of a run.
+pub async fn of_run(api: &Api, run: &str, kind: Kind, text: &str) -> anyhow::Result<String> {
+    in_list(api, kind, &format!("/api/pipelines/{run}/{}", kind.path), text).await
+}
+
+/// A whole id as it is; the beginning of one is looked for in a list.
+async fn in_list(api: &Api, kind: Kind, path: &str, text: &str) -> anyhow::Result<String> {
     let prefix = parsed(kind, text)?;
-    if prefix.len() == kind.len() + 1 + ULID {
+    if prefix.len() == kind.prefix.len() + 1 + ULID {
         return Ok(prefix);
     }
-    one(text, names.0.trim_end_matches('s'), listed(api, path, names, &prefix).await?)
+    one(text, kind.noun, listed(api, path, kind, &prefix).await?)
 }
 
 /// Characters of a ULID.
 const ULID: usize = 26;
+/// Pages of 100 that are searched for the beginning of an id. They begin with the newest, as lists show them.
+const PAGES: usize = 50;
 
 /// The text with its prefix, in upper case after it.
-fn parsed(kind: &str, text: &str) -> anyhow::Result<String> {
-    let rest = text.strip_prefix(kind).and_then(|rest| rest.strip_prefix('_')).unwrap_or(text);
+fn parsed(kind: Kind, text: &str) -> anyhow::Result<String> {
+    let Kind { noun, prefix, .. } = kind;
+    let rest = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).unwrap_or(text);
     let rest = rest.to_ascii_uppercase();
     let crockford = |c: char| c.is_ascii_digit() || (c.is_ascii_uppercase() && !"ILOU".contains(c));
-    if rest.is_empty() || rest.len() > ULID || !rest.chars().all(crockford) {
+    // The first of a whole id has three bits.
+    let too_large = rest.len() == ULID && rest.starts_with(|first: char| first > '7');
+    if rest.is_empty() || rest.len() > ULID || too_large || !rest.chars().all(crockford) {
+        let article = if noun.starts_with(['a', 'i', 'u']) { "an" } else { "a" };
         return Err(usage(format!(
-            "`{text}` is not the id of a {kind}, or its beginning: expected {kind}_ and up to 26 of 0-9 A-Z without I, L, O, U"
+            "`{text}` is not the id of {article} {noun}, or its beginning: expected {prefix}_ and up to 26 of 0-9 A-Z without I, L, O, U"
         )));
     }
-    Ok(format!("{kind}_{rest}"))
+    Ok(format!("{prefix}_{rest}"))
 }
 
-/// The ids of a list that begin with the prefix, two at most. Reads page by page.
-async fn listed(api: &Api, path: &str, (key, field): (&str, &str), prefix: &str) -> anyhow::Result<Vec<String>> {
+/// The ids of a list that begin with the prefix; of a list with pages, at least two if there are. Reads page by page.
+async fn listed(api: &Api, path: &str, kind: Kind, prefix: &str) -> anyhow::Result<Vec<String>> {
+    let Kind { noun, names: (key, field), .. } = kind;
+    if !kind.paged {
+        return Ok(found(&api.get(path).await?[key], field, prefix));
+    }
     let (mut ids, mut cursor) = (Vec::new(), String::new());
-    loop {
+    for _ in 0..PAGES {
         let page = api.get(&format!("{path}?limit=100{cursor}")).await?;
         ids.extend(found(&page[key], field, prefix));
         match page["nextCursor"].as_str() {
@@ -76,6 +118,13 @@ async fn listed(api: &Api, path: &str, (key, field): (&str, &str), prefix: &str)
             _ => return Ok(ids),
         }
     }
+    if ids.is_empty() {
+        let newest = PAGES * 100;
+        return Err(usage(format!(
+            "none of the newest {newest} begins with `{prefix}`; type the whole id of the {noun}"
+        )));
+    }
+    Ok(ids)
 }
 
 fn found(items: &Value, field: &str, prefix: &str) -> Vec<String> {
@@ -98,11 +147,19 @@ mod tests {
     #[test]
     fn a_beginning_is_completed_with_its_prefix() {
         for text in ["run_01jd", "01JD", "run_01JD"] {
-            assert_eq!(parsed("run", text).unwrap(), "run_01JD");
+            assert_eq!(parsed(RUN, text).unwrap(), "run_01JD");
         }
-        for bad in ["", "run_", "run_01JU", "block_01JD", "../x", "01JDZZZZZZZZZZZZZZZZZZZZZZZZZ"] {
-            assert!(parsed("run", bad).unwrap_err().is::<UsageError>(), "{bad}");
+        let too_large = "run_80000000000000000000000000";
+        for bad in ["", "run_", "run_01JU", "block_01JD", "../x", "01JDZZZZZZZZZZZZZZZZZZZZZZZZZ", too_large] {
+            assert!(parsed(RUN, bad).unwrap_err().is::<UsageError>(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_text_that_is_no_id_says_of_what() {
+        let said = |kind| parsed(kind, "x!").unwrap_err().to_string();
+        assert!(said(IMPORT).starts_with("`x!` is not the id of an import, or"), "{}", said(IMPORT));
+        assert!(said(TEMPLATE).contains("of a template, or its beginning: expected tpl_ and"), "{}", said(TEMPLATE));
     }
 
     #[test]

@@ -11,9 +11,8 @@ use super::{
     Outcome,
     client::Api,
     out::{self, Format},
-    run,
     run_options::Options,
-    upload_parts,
+    run_start, upload_parts, watch,
 };
 use crate::{config::Config, process::telemetry};
 
@@ -73,8 +72,7 @@ impl Import {
         }
         let mut body =
             json!({"importId": import["importId"], "options": self.options.body(), "allowRepeat": self.allow_repeat});
-        // The name under which lists show the run.
-        if let Some(name) = import["fileName"].as_str().filter(|name| (1..=200).contains(&name.chars().count())) {
+        if let Some(name) = run_start::import_name(&import) {
             body["pipelineName"] = json!(name);
         }
         if let Some(sector) = &self.sector {
@@ -83,11 +81,11 @@ impl Import {
         if !self.agreed(&api, &import, &mut body).await? {
             return Ok(Outcome::Failed);
         }
-        let run = run::start(&api, &body, None).await?;
+        let run = run_start::start(&api, &body, None).await?;
         if !self.watch {
             return self.format.one(&json!({"runId": run}), || run.clone());
         }
-        run::watch_to_end(&api, &run, self.format).await
+        watch::to_end(&api, &run, self.format).await
     }
 
     async fn upload(&self, api: &Api) -> anyhow::Result<Value> {
@@ -112,7 +110,7 @@ impl Import {
             return Ok(true);
         }
         let estimate = api.post("/api/pipelines/estimate", body).await?;
-        telemetry::notice(format_args!("{}\nStart the run? [y/N]", run::estimate_text(&estimate)));
+        telemetry::notice(format_args!("{}\nStart the run? [y/N]", run_start::estimate_text(&estimate)));
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
         let agreed = ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
@@ -128,7 +126,8 @@ impl Import {
     fn print(&self, import: &Value) -> anyhow::Result<Outcome> {
         self.format.one(import, || {
             let id = import["importId"].as_str().unwrap_or_default();
-            let lines = std::iter::once(format!("{id}  {} rows", import["rows"])).chain(described(import));
+            let rows = out::counted(import["rows"].as_u64().unwrap_or_default(), "row");
+            let lines = std::iter::once(format!("{id}  {rows}")).chain(described(import));
             lines.collect::<Vec<_>>().join("\n")
         })
     }
@@ -162,20 +161,33 @@ fn described(import: &Value) -> Vec<String> {
         let items = list.as_array().into_iter().flatten();
         items.filter_map(Value::as_str).map(|text| format!("{text:?}")).collect::<Vec<_>>().join(", ")
     };
-    let mut lines =
-        vec![format!("  {} {}", summary["encoding"].as_str().unwrap_or("?"), texts(&preview["encodingSamples"]))];
-    lines[0] = lines[0].trim_end().to_owned();
+    let mut lines = vec![format!("  {}", summary["encoding"].as_str().unwrap_or("?"))];
+    let samples = texts(&preview["encodingSamples"]);
+    if !samples.is_empty() {
+        lines[0].push_str(&format!(", read so: {samples}"));
+    }
     for column in preview["columns"].as_array().into_iter().flatten() {
         let header = column["header"].as_str().unwrap_or_default();
         let target = column["field"].as_str().or(column["status"].as_str()).unwrap_or_default();
         lines.push(format!("  {header:?} -> {target}  {}", texts(&column["samples"])));
     }
-    for (name, count) in [("refused", &summary["malformedRows"]), ("padded", &summary["shortRows"])] {
-        if count.as_u64().is_some_and(|count| count > 0) {
-            lines.push(format!("  {count} rows {name}"));
-        }
+    let rows = |name: &str| summary[name].as_u64().filter(|count| *count > 0).map(|count| out::counted(count, "row"));
+    if let Some(refused) = rows("malformedRows") {
+        lines.push(format!("  {refused} refused"));
+        lines.extend(preview["refusedRows"].as_array().into_iter().flatten().map(refused_row));
     }
+    lines.extend(rows("shortRows").map(|padded| format!("  {padded} padded")));
     lines
+}
+
+/// Where one is, and what is wrong with it.
+fn refused_row(row: &Value) -> String {
+    let word = |name: &str| row[name].as_str().filter(|word| !word.is_empty());
+    let mut text = format!("    line {}", row["line"]);
+    for part in [word("reason"), word("hint")].into_iter().flatten() {
+        text.push_str(&format!(": {part}"));
+    }
+    text
 }
 
 /// Creates an upload, sends the file, and completes the upload; a large file goes in parts, and continues an upload that was

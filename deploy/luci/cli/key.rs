@@ -1,11 +1,12 @@
 //! `luci key`: lists, creates and revokes API keys of the caller's tenant, through the API.
 
-use clap::Subcommand;
+use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use serde_json::json;
 
 use super::{
     Outcome,
     client::Api,
+    ids,
     out::{self, Format, table::Column},
 };
 use crate::{config::Config, process::telemetry};
@@ -27,6 +28,8 @@ pub enum Key {
     },
     /// Create a key; its secret is shown only once
     Create {
+        /// For lists: who or what uses it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
         /// viewer, member, admin, owner or auditor
         #[arg(long, default_value = "member")]
@@ -36,6 +39,7 @@ pub enum Key {
     },
     /// Revoke a key, effective at once
     Revoke {
+        /// Its id, or the beginning of it
         #[arg(value_name = "KEY")]
         key: String,
     },
@@ -48,6 +52,7 @@ impl Key {
             Self::List { format } => list(&api, format).await,
             Self::Create { name, role, format } => create(&api, &name, &role, format).await,
             Self::Revoke { key } => {
+                let key = ids::of(&api, ids::KEY, &key).await?;
                 api.delete(&format!("/api/keys/{key}")).await?;
                 out::line(&format!("{key} revoked"))?;
                 Ok(Outcome::Done)

@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
-use luci_schema::LeadId;
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt;
 
 use super::{
     Outcome,
     client::Api,
+    ids, input,
     out::{self, Format, List, table::Column},
 };
 use crate::config::Config;
@@ -48,6 +46,7 @@ pub struct Filter {
     /// Id of a sector
     #[arg(long, value_name = "SECTOR")]
     sector: Option<luci_schema::SectorId>,
+    /// Status of the leads, like new or contacted
     #[arg(long)]
     status: Option<String>,
     /// Score at least, 0 to 100
@@ -61,6 +60,7 @@ pub enum Lead {
     List {
         #[command(flatten)]
         filter: Filter,
+        /// At most so many
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
         #[command(flatten)]
@@ -68,8 +68,9 @@ pub enum Lead {
     },
     /// Show a lead with its contacts and score
     Show {
+        /// Its id, or the beginning of it
         #[arg(value_name = "LEAD")]
-        lead: LeadId,
+        lead: String,
         #[command(flatten)]
         format: Format,
     },
@@ -120,12 +121,13 @@ impl Lead {
                 format.pages(&api, list, limit as usize).await
             }
             Self::Show { lead, format } => {
+                let lead = ids::of(&api, ids::LEAD, &lead).await?;
                 let found = api.get(&format!("/api/leads/{lead}")).await?;
                 format.one(&found, || format!("{found:#}"))
             }
             Self::Export { filter, ndjson } => export(&api, &filter, ndjson).await,
             Self::Add { file, skip_existing, format } => {
-                let created = api.post("/api/leads", &body(&read(&file).await?, skip_existing)?).await?;
+                let created = api.post("/api/leads", &body(input::json(&file).await?, skip_existing)).await?;
                 let count = |name: &str| created[name].as_u64().unwrap_or(0);
                 format.one(&created, || {
                     let import = created["importId"].as_str().unwrap_or_default();
@@ -161,24 +163,15 @@ async fn export(api: &Api, filter: &Filter, ndjson: bool) -> anyhow::Result<Outc
     }
 }
 
-async fn read(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
-    if file.as_os_str() != "-" {
-        return tokio::fs::read(file).await.with_context(|| format!("cannot read {}", file.display()));
-    }
-    let mut text = Vec::new();
-    tokio::io::stdin().read_to_end(&mut text).await.context("cannot read standard input")?;
-    Ok(text)
-}
-
-fn body(text: &[u8], skip_existing: bool) -> anyhow::Result<Value> {
-    let mut body: Value = serde_json::from_slice(text).context("the file is not JSON")?;
+fn body(mut body: Value, skip_existing: bool) -> Value {
     if body.is_array() {
         body = json!({"leads": body});
     }
-    if skip_existing {
+    // Anything else than an object is refused by the API as it is.
+    if skip_existing && body.is_object() {
         body["onExisting"] = json!("skip");
     }
-    Ok(body)
+    body
 }
 
 #[cfg(test)]
@@ -187,9 +180,9 @@ mod tests {
 
     #[test]
     fn a_list_and_an_object_make_the_same_request() {
-        let list = body(br#"[{"email": "a"}]"#, true).unwrap();
+        let list = body(json!([{"email": "a"}]), true);
         assert_eq!(list, json!({"leads": [{"email": "a"}], "onExisting": "skip"}));
-        assert_eq!(body(br#"{"leads": [{"email": "a"}]}"#, true).unwrap(), list);
-        assert!(body(b"Company,Phone", false).is_err());
+        assert_eq!(body(json!({"leads": [{"email": "a"}]}), true), list);
+        assert_eq!(body(json!("a"), true), json!("a"));
     }
 }

@@ -1,7 +1,6 @@
 //! `luci message`: queued messages, and the drafts that a person approves or rejects.
 
 use clap::{Args, Subcommand};
-use luci_schema::MessageId;
 use serde_json::{Value, json};
 
 use super::{
@@ -29,8 +28,10 @@ pub enum Message {
         /// draft, approved, pending, processing, sent, failed, rejected or cancelled
         #[arg(long)]
         status: Option<String>,
+        /// Only those of this run
         #[arg(long, value_name = "RUN")]
         run: Option<String>,
+        /// At most so many
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
         #[command(flatten)]
@@ -44,9 +45,9 @@ pub enum Message {
 
 #[derive(Debug, Args)]
 pub struct Decide {
-    /// Messages, by id
+    /// Messages, by id or the beginning of it
     #[arg(value_name = "MESSAGE", required_unless_present = "run", conflicts_with = "run")]
-    messages: Vec<MessageId>,
+    messages: Vec<String>,
     /// All drafts of this run
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
@@ -86,7 +87,12 @@ impl Decide {
             let run = ids::run(api, run).await?;
             return self.all_of(api, &run, decision).await;
         }
+        // All are found before the first is decided.
+        let mut messages = Vec::with_capacity(self.messages.len());
         for message in &self.messages {
+            messages.push(ids::of(api, ids::MESSAGE, message).await?);
+        }
+        for message in messages {
             let path = format!("/api/messages/{message}/{decision}");
             let decided = api.post(&path, &json!({})).await?;
             self.format.one(&decided, || format!("{message} {}", decided["status"].as_str().unwrap_or_default()))?;

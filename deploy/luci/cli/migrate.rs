@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{
     Outcome,
+    client::no_instance,
     out::{self, Format},
 };
 use crate::{
@@ -30,6 +31,9 @@ pub fn database_url(config: &Config) -> anyhow::Result<String> {
         return Ok(url.expose_secret().to_owned());
     }
     let instance = InstanceFile::read(&config.data_dir).context("cannot read the data folder")?;
+    if instance.is_none() && config.data_dir_is_flag() {
+        return Err(no_instance(&config.data_dir));
+    }
     let remedy = "set it to the database's URL, or choose a --data-dir where `luci up` runs";
     Ok(instance.ok_or(MissingSetting { name: "LUCI_DATABASE_URL", remedy })?.database_url)
 }

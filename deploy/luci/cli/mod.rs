@@ -19,6 +19,7 @@ mod erase;
 mod hold;
 mod ids;
 mod import;
+mod input;
 mod key;
 mod lead;
 mod legacy_migration;
@@ -35,6 +36,7 @@ mod retention;
 mod run;
 mod run_list;
 mod run_options;
+mod run_start;
 pub mod sandbox;
 mod serve;
 mod storage;
@@ -301,5 +303,17 @@ mod tests {
     #[test]
     fn the_command_line_is_valid() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_argument_of_every_command_is_explained() {
+        fn unexplained(command: &clap::Command, path: &str) -> Vec<String> {
+            let path = format!("{path} {}", command.get_name());
+            let own = command.get_arguments().filter(|argument| argument.get_help().is_none());
+            let own = own.map(|argument| format!("{path} {}", argument.get_id()));
+            let below = command.get_subcommands().flat_map(|below| unexplained(below, &path));
+            own.chain(below).collect()
+        }
+        assert_eq!(unexplained(&Cli::command(), ""), Vec::<String>::new());
     }
 }

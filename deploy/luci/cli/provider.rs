@@ -1,6 +1,6 @@
 //! `luci provider`: lists the outside providers, and sets and removes the tenant's own credentials, through the API.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -11,7 +11,7 @@ use super::{
     client::Api,
     out::{self, Format, table::Column},
 };
-use crate::config::Config;
+use crate::{config::Config, process::telemetry};
 
 const COLUMNS: [Column; 4] = [
     Column::text("PROVIDER", "provider"),
@@ -36,7 +36,10 @@ pub enum Provider {
         account: Option<String>,
     },
     /// Remove the tenant's own credential
-    Remove { provider: String },
+    Remove {
+        /// apollo, realestate, tracerfy, trestle, twilio or signalhouse
+        provider: String,
+    },
 }
 
 impl Provider {
@@ -45,6 +48,9 @@ impl Provider {
         match self {
             Self::List { format } => list(&api, format).await,
             Self::Set { provider, account } => {
+                if std::io::stdin().is_terminal() {
+                    telemetry::notice(format_args!("the key of {provider}, then Enter and Ctrl-D:"));
+                }
                 let mut key = String::new();
                 std::io::stdin().read_to_string(&mut key).context("cannot read the key from standard input")?;
                 let mut body = json!({"key": key.trim()});

@@ -13,6 +13,7 @@ use crate::config::Config;
 
 #[derive(Debug, Args)]
 pub struct Results {
+    /// Its id, or the beginning of it
     #[arg(value_name = "RUN")]
     run: String,
     /// Write every lead of the run to standard output, or to the file of --to
@@ -83,13 +84,13 @@ fn text(run: &str, detail: &Value, messages: &Value) -> String {
     for stage in detail["stages"].as_array().into_iter().flatten() {
         let count = |name: &str| stage["metrics"][name].as_u64().unwrap_or_default();
         lines.push(format!(
-            "  {:<11} {:>8} in {:>8} out {:>7} no match {:>7} skipped {:>7} failed",
+            "  {:<11} {:>8} in {:>8} out {:>7} no match {:>7} failed {:>7} skipped",
             word(&stage["name"]),
             count("inputCount"),
             stage["outputCount"].as_u64().unwrap_or_default(),
             count("noMatchCount"),
-            count("skippedCount"),
-            count("failedCount")
+            count("failedCount"),
+            count("skippedCount")
         ));
     }
     lines.push(String::new());

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
+    Outcome, UsageError,
     client::Api,
     out::{self, Format},
 };
@@ -21,10 +21,15 @@ pub enum Retention {
     Set {
         /// artifacts, imports, recordings, reports, sectors or webhooks
         domain: String,
+        /// From 1 to 36500
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
         days: u32,
     },
     /// Keep the objects of a domain for ever
-    Off { domain: String },
+    Off {
+        /// artifacts, imports, recordings, reports, sectors or webhooks
+        domain: String,
+    },
     /// Show what would be removed now
     Report {
         #[command(flatten)]
@@ -56,7 +61,12 @@ fn show(rules: &Value, format: Format) -> anyhow::Result<Outcome> {
 }
 
 async fn change(api: &Api, domain: &str, days: Option<u32>) -> anyhow::Result<Outcome> {
-    let mut rules = api.get("/api/retention").await?["days"].clone();
+    let found = api.get("/api/retention").await?;
+    if let Some(domains) = found["suggested"].as_object().filter(|domains| !domains.contains_key(domain)) {
+        let known = domains.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Err(UsageError(format!("`{domain}` is not a domain: expected one of {known}")).into());
+    }
+    let mut rules = found["days"].clone();
     if let Some(rules) = rules.as_object_mut() {
         match days {
             Some(days) => drop(rules.insert(domain.to_owned(), days.into())),
@@ -75,7 +85,11 @@ fn report(found: &Value, format: Format) -> anyhow::Result<Outcome> {
     if !format.is_text() {
         return format.one(found, String::new);
     }
-    for (domain, report) in found["wouldRemove"].as_object().into_iter().flatten() {
+    let domains = found["wouldRemove"].as_object();
+    if domains.is_none_or(serde_json::Map::is_empty) {
+        out::line("no domain has a limit: nothing would be removed")?;
+    }
+    for (domain, report) in domains.into_iter().flatten() {
         let number = |name: &str| report[name].as_u64().unwrap_or(0);
         let (objects, bytes, needed) = (number("objects"), number("sizeBytes"), number("needed"));
         out::line(&format!("{domain}: {objects} objects, {bytes} bytes; {needed} old enough are still needed"))?;

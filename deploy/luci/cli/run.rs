@@ -3,16 +3,8 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{
-    Outcome,
-    client::Api,
-    download, ids,
-    out::{self, Format},
-    run_list,
-    run_options::Options,
-    watch::{self, Show},
-};
-use crate::{config::Config, process::telemetry};
+use super::{Outcome, client::Api, download, ids, out::Format, run_list, run_start::Start, watch};
+use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub enum Run {
@@ -25,6 +17,7 @@ pub enum Run {
         /// queued, running, paused, completed, failed or cancelled
         #[arg(long)]
         status: Option<String>,
+        /// At most so many
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
         #[command(flatten)]
@@ -50,6 +43,7 @@ pub enum Run {
     Retry {
         #[command(flatten)]
         one: One,
+        /// Only this block: its id, or the beginning of it
         #[arg(long, value_name = "BLOCK")]
         block: Option<String>,
     },
@@ -57,11 +51,13 @@ pub enum Run {
     Skip {
         #[command(flatten)]
         one: One,
+        /// Its id, or the beginning of it
         #[arg(value_name = "BLOCK")]
         block: String,
     },
     /// Write the failed leads as CSV to standard output: correct it, and import it again
     FailedLeads {
+        /// Its id, or the beginning of it
         #[arg(value_name = "RUN")]
         run: String,
         /// File instead of standard output
@@ -81,29 +77,6 @@ pub struct One {
     run: String,
     #[command(flatten)]
     format: Format,
-}
-
-#[derive(Debug, Args)]
-pub struct Start {
-    #[arg(long, value_name = "IMPORT")]
-    import: Option<String>,
-    #[arg(long, value_name = "SECTOR")]
-    sector: Option<String>,
-    #[arg(long, value_name = "BLUEPRINT")]
-    blueprint: Option<String>,
-    /// Start it although a run was started on the same file before
-    #[arg(long)]
-    allow_repeat: bool,
-    #[command(flatten)]
-    pub options: Options,
-    /// Follow it to its end; exit code 1 unless it completes
-    #[arg(long)]
-    watch: bool,
-    #[command(flatten)]
-    format: Format,
-    /// Idempotency key: the same key and options again start no new run
-    #[arg(long, value_name = "KEY")]
-    once: Option<String>,
 }
 
 impl Run {
@@ -131,97 +104,6 @@ impl Run {
     }
 }
 
-impl Start {
-    /// With the whole id of the import.
-    async fn found(mut self, api: &Api) -> anyhow::Result<Self> {
-        if let Some(import) = &self.import {
-            self.import = Some(ids::import(api, import).await?);
-        }
-        Ok(self)
-    }
-
-    fn body(&self) -> Value {
-        let mut body = json!({"options": self.options.body(), "allowRepeat": self.allow_repeat});
-        let inputs = [("importId", &self.import), ("sectorId", &self.sector), ("blueprintId", &self.blueprint)];
-        for (name, value) in inputs {
-            if let Some(value) = value {
-                body[name] = json!(value);
-            }
-        }
-        body
-    }
-
-    async fn estimate(self, api: &Api) -> anyhow::Result<Outcome> {
-        let estimate = api.post("/api/pipelines/estimate", &self.body()).await?;
-        self.format.one(&estimate, || estimate_text(&estimate))
-    }
-
-    async fn run(self, api: &Api) -> anyhow::Result<Outcome> {
-        let body = self.body();
-        let run = start(api, &body, self.once.as_deref()).await?;
-        if !self.watch {
-            return self.format.one(&json!({"runId": run}), || run.clone());
-        }
-        watch_to_end(api, &run, self.format).await
-    }
-}
-
-/// Leads, cost and duration, and a line for each provider that has no key.
-pub fn estimate_text(estimate: &Value) -> String {
-    let (cost, seconds) = (&estimate["cost"], &estimate["duration"]["seconds"]);
-    let dollars = |name: &str| cost[name].as_u64().unwrap_or_default() as f64 / 1e6;
-    let (low, high, max) = (dollars("lowMicros"), dollars("highMicros"), dollars("mostMicros"));
-    let (leads, runs) = (&estimate["leads"], &estimate["basis"]["runs"]);
-    let mut text =
-        format!("{leads} leads, ${low:.2} to ${high:.2} (at most ${max:.2}), {seconds} s; from {runs} earlier runs");
-    for missing in estimate["missingProviders"].as_array().into_iter().flatten() {
-        let word = |name: &str| missing[name].as_str().unwrap_or_default().to_owned();
-        text.push_str(&format!("\n{} needs {}: {}", word("stage"), word("provider"), word("remedy")));
-    }
-    for line in limit_lines(estimate) {
-        text.push_str(&format!("\n{line}"));
-    }
-    text
-}
-
-/// A line for each daily limit that the run reaches, of an estimate or of the answer of a start.
-fn limit_lines(answer: &Value) -> Vec<String> {
-    let line = |limit: &Value| {
-        let (stage, provider) = (limit["stage"].as_str().unwrap_or("-"), limit["provider"].as_str().unwrap_or("-"));
-        format!(
-            "{stage}: {provider} allows {} of {} leads today ({} a day); the run waits for {} midnights UTC",
-            limit["leftToday"], limit["leads"], limit["perDay"], limit["days"]
-        )
-    };
-    answer["limits"].as_array().into_iter().flatten().map(line).collect()
-}
-
-/// Starts a run and returns its id.
-pub async fn start(api: &Api, body: &Value, idempotency_key: Option<&str>) -> anyhow::Result<String> {
-    let answer = match idempotency_key {
-        Some(key) => api.post_idempotent("/api/pipelines", body, key).await?,
-        None => api.post("/api/pipelines", body).await?,
-    };
-    for line in limit_lines(&answer) {
-        telemetry::notice(format_args!("{line}"));
-    }
-    let id = answer["runId"].as_str().ok_or_else(|| anyhow::anyhow!("the gateway's response lacks `runId`"))?;
-    Ok(id.to_owned())
-}
-
-/// Follows a run and prints its summary at the end.
-pub async fn watch_to_end(api: &Api, run: &str, format: Format) -> anyhow::Result<Outcome> {
-    let show = if format.is_json() { Show::Json } else { Show::Bars };
-    let Some(detail) = out::StopSignals::listen()?.or(watch::until_ended(api, run, show)).await? else {
-        telemetry::notice(format_args!("interrupted; the run continues: luci run watch {run}"));
-        return Ok(Outcome::Interrupted);
-    };
-    if !format.is_json() {
-        format.one(&detail.summary(), || watch::as_text(&detail))?;
-    }
-    Ok(if detail.run.completed() { Outcome::Done } else { Outcome::Failed })
-}
-
 impl One {
     /// With the whole id of the run.
     async fn found(self, api: &Api) -> anyhow::Result<Self> {
@@ -238,7 +120,7 @@ impl One {
     }
 
     async fn watch(self, api: &Api) -> anyhow::Result<Outcome> {
-        watch_to_end(api, &self.run, self.format).await
+        watch::to_end(api, &self.run, self.format).await
     }
 
     async fn command(self, api: &Api, verb: &str) -> anyhow::Result<Outcome> {
@@ -247,7 +129,7 @@ impl One {
     }
 
     async fn block(self, api: &Api, block: &str, verb: &str) -> anyhow::Result<Outcome> {
-        let block = ids::block(api, &self.run, block).await?;
+        let block = ids::of_run(api, &self.run, ids::BLOCK, block).await?;
         self.command(api, &format!("blocks/{block}/{verb}")).await
     }
 

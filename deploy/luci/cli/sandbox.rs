@@ -17,7 +17,7 @@ use crate::{config::Config, process::telemetry};
 #[derive(Debug, Args)]
 pub struct SandboxCommand {
     /// Address of the sandbox; port 0 for any free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090", value_parser = super::up::address)]
     listen: SocketAddr,
     /// API key of every provider
     #[arg(long, default_value = "sandbox-key")]

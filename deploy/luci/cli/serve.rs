@@ -30,7 +30,7 @@ pub struct Serve {
     #[arg(required = true, value_name = "ROLE", value_parser = parse_roles)]
     roles: Vec<Roles>,
     /// Address of the gateway [env: LUCI_LISTEN] [default: 0.0.0.0:8080]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = super::up::address)]
     listen: Option<SocketAddr>,
 }
 

@@ -14,6 +14,7 @@ use super::{
     Outcome,
     audit::seals::operator_store,
     client::{Api, ApiError},
+    ids,
     legacy_migration::MigrateLegacy,
     out::{self, Format},
     projections::OperatorAccess,
@@ -42,7 +43,10 @@ pub enum Storage {
 impl Storage {
     pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
         match self {
-            Self::Check { run: Some(run), format } => check(&Api::find(config)?, &run, format).await,
+            Self::Check { run: Some(run), format } => {
+                let api = Api::find(config)?;
+                check(&api, &ids::run(&api, &run).await?, format).await
+            }
             Self::Check { run: None, format } => check_everything(config, format).await,
             Self::MigrateLegacy(migrate) => migrate.run(config).await,
         }

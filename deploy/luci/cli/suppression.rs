@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     Outcome,
-    client::Api,
+    client::{Api, ApiError},
     out::{self, Format, List, table::Column},
 };
 use crate::config::Config;
@@ -32,6 +32,7 @@ fn reason(text: &str) -> Result<&'static str, String> {
 pub enum Suppression {
     /// List suppressions, newest first; `luci hold list` has the messages that wait for a decision
     List {
+        /// At most so many
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
         #[command(flatten)]
@@ -39,13 +40,17 @@ pub enum Suppression {
     },
     /// Suppress a phone number or an email address
     Add {
+        /// A phone number, with + and the country code if it is foreign, or an e-mail address
         #[arg(value_name = "PHONE or EMAIL", allow_hyphen_values = true)]
         value: String,
+        /// At most so many
+        /// opt-out, legal-dnc, litigator, blacklist, wrong-number, invalid-phone or compliance-hold
         #[arg(long, default_value = "opt-out", value_parser = reason)]
         reason: &'static str,
     },
     /// Lift a suppression that a person or a rule made; one of a carrier or a keyword stays
     Remove {
+        /// A phone number, with + and the country code if it is foreign, or an e-mail address
         #[arg(value_name = "PHONE or EMAIL", allow_hyphen_values = true)]
         value: String,
     },
@@ -66,7 +71,12 @@ impl Suppression {
                 out::line(&format!("{value} suppressed"))?;
             }
             Self::Remove { value } => {
-                api.post("/api/suppressions/remove", &json!({"kind": kind(&value), "value": value})).await?;
+                let body = json!({"kind": kind(&value), "value": value});
+                let removed = api.post("/api/suppressions/remove", &body).await;
+                removed.map_err(|error| match error.downcast_ref::<ApiError>() {
+                    Some(problem) if problem.status == 404 => anyhow::anyhow!("{value} is not suppressed"),
+                    _ => error,
+                })?;
                 out::line(&format!("{value} may be contacted again"))?;
             }
         }

@@ -22,6 +22,7 @@ use crate::{config::Config, process::telemetry};
 pub enum Tenant {
     /// Create a tenant, its owner, its system actor and an API key
     Create {
+        /// Name of the tenant, as people see it
         name: String,
         /// Only a-z, 0-9 and `-`; derived from the name by default
         #[arg(long)]

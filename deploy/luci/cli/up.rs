@@ -16,10 +16,15 @@ use crate::{config::Config, local::LocalInstance, process::telemetry};
 /// The default data folder with `--sandbox`. Not that of a real instance, which must not reuse answers of the sandbox.
 pub const SANDBOX_DIR: &str = ".luci-sandbox";
 
+/// The value of a `--listen`.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an address and a port, like 127.0.0.1:8080".to_owned())
+}
+
 #[derive(Debug, Args)]
 pub struct Up {
     /// Address of the gateway [env: LUCI_LISTEN] [default: 127.0.0.1:8080, or a free port when it is taken]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Call sandbox providers, which bill nothing, instead of the real ones; in a data folder of its own
     #[arg(long)]

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 
 use self::bars::Bars;
 use super::{
+    Outcome,
     client::{Api, ApiError},
-    out,
+    out::{self, Format},
 };
 use crate::process::telemetry;
 
@@ -130,6 +131,19 @@ pub enum Show {
     Nothing,
 }
 
+/// Follows a run and prints its summary at the end.
+pub async fn to_end(api: &Api, run: &str, format: Format) -> anyhow::Result<Outcome> {
+    let show = if format.is_json() { Show::Json } else { Show::Bars };
+    let Some(detail) = out::StopSignals::listen()?.or(until_ended(api, run, show)).await? else {
+        telemetry::notice(format_args!("interrupted; the run continues: luci run watch {run}"));
+        return Ok(Outcome::Interrupted);
+    };
+    if !format.is_json() {
+        format.one(&detail.summary(), || as_text(&detail))?;
+    }
+    Ok(if detail.run.completed() { Outcome::Done } else { Outcome::Failed })
+}
+
 /// Follows the run until it has ended, and returns its last state.
 pub async fn until_ended(api: &Api, run: &str, show: Show) -> anyhow::Result<Detail> {
     let bars = (show == Show::Bars && std::io::stderr().is_terminal()).then(Bars::new);
@@ -155,6 +169,12 @@ pub async fn until_ended(api: &Api, run: &str, show: Show) -> anyhow::Result<Det
             detail => detail?,
         };
         away = false;
+        // The gateway folds a run from the log until its read tables have it, and they may be behind that: what was shown
+        // does not go back.
+        if detail.run.version < seen_version {
+            tokio::time::sleep(interval).await;
+            continue;
+        }
         if show == Show::Json && detail.run.version != seen_version {
             out::json(&detail.summary())?;
         }

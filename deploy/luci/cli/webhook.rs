@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     Outcome,
     client::Api,
+    ids,
     out::{self, Format, table::Column},
 };
 use crate::config::Config;
@@ -26,11 +27,15 @@ pub enum Webhook {
     },
     /// Print one with its body
     Show {
+        /// Its id, or the beginning of it
         #[arg(value_name = "WEBHOOK")]
         webhook: String,
+        #[command(flatten)]
+        format: Format,
     },
     /// Record that a person has dealt with one
     Resolve {
+        /// Its id, or the beginning of it
         #[arg(value_name = "WEBHOOK")]
         webhook: String,
         /// What was done
@@ -44,11 +49,13 @@ impl Webhook {
         let api = Api::find(config)?;
         match self {
             Self::Unread { format } => unread(&api, format).await,
-            Self::Show { webhook } => {
-                out::json(&api.get(&format!("/api/unread-webhooks/{webhook}")).await?)?;
-                Ok(Outcome::Done)
+            Self::Show { webhook, format } => {
+                let webhook = ids::of(&api, ids::WEBHOOK, &webhook).await?;
+                let found = api.get(&format!("/api/unread-webhooks/{webhook}")).await?;
+                format.one(&found, || format!("{found:#}"))
             }
             Self::Resolve { webhook, note } => {
+                let webhook = ids::of(&api, ids::WEBHOOK, &webhook).await?;
                 api.post(&format!("/api/unread-webhooks/{webhook}/resolve"), &json!({"note": note})).await?;
                 out::line(&format!("{webhook} resolved"))?;
                 Ok(Outcome::Done)

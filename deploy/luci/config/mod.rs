@@ -226,7 +226,7 @@ fn master_key(reader: &mut VariableReader) -> Option<SecretString> {
 fn log_filter(reader: &mut VariableReader) -> Option<String> {
     let text = reader.text("LUCI_LOG")?;
     if let Err(error) = text.parse::<tracing_subscriber::filter::EnvFilter>() {
-        reader.error("LUCI_LOG", error.to_string());
+        reader.error("LUCI_LOG", format!("`{text}` is not a filter like `info,luci_runs=debug`: {error}"));
     }
     Some(text)
 }

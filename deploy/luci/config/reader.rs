@@ -27,7 +27,7 @@ impl std::error::Error for ConfigErrors {}
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid configuration, {} error(s):", self.0.len())?;
+        write!(f, "invalid configuration, {} error{}:", self.0.len(), if self.0.len() == 1 { "" } else { "s" })?;
         self.0.iter().try_for_each(|error| write!(f, "\n  {}: {}", error.variable, error.problem))
     }
 }

@@ -9,6 +9,7 @@ use super::{Durability, Folder, InstanceFile, Lifetime, LocalError, Nats, Postgr
 use crate::{
     broker::{BrokerAccess, Passwords},
     config::Config,
+    process::telemetry,
 };
 
 /// URLs of both servers, and those of them that are private: started, restarted and stopped by us.
@@ -34,6 +35,14 @@ impl Servers {
         let external_database = external(config.database_url.as_ref(), private_database.as_slice());
         let private_nats = private(|private| private.nats).map(InstanceFile::nats_urls).unwrap_or_default();
         let external_nats = external(config.nats_url.as_ref(), &private_nats);
+        // Whoever forgot that a shell has another instance's variables finds out why the folder does not fit.
+        for (name, used) in
+            [("LUCI_DATABASE_URL", external_database.is_some()), ("LUCI_NATS_URL", external_nats.is_some())]
+        {
+            if used {
+                telemetry::notice(format_args!("using the server of {name}"));
+            }
+        }
         let (search, start_postgres, start_nats) =
             (&config.search, external_database.is_none(), external_nats.is_none());
         let (postgres, nats) = tokio::task::block_in_place(|| {

@@ -10,19 +10,20 @@ use anyhow::{Context, bail};
 use clap::Args;
 use futures::TryStreamExt;
 use luci_schema::{
-    Position, RunId, TenantId,
+    Position, TenantId,
     history::{self, BundleReader, Scope, Verdict},
 };
 
 use crate::{
-    cli::{Outcome, client::Api, out, projections::OperatorAccess},
+    cli::{Outcome, client::Api, ids, out, projections::OperatorAccess},
     config::Config,
 };
 
 #[derive(Debug, Args)]
 pub struct Export {
+    /// Its id, or the beginning of it
     #[arg(value_name = "RUN", required_unless_present_any = ["tenant", "from", "to"], conflicts_with_all = ["tenant", "from", "to"])]
-    run: Option<RunId>,
+    run: Option<String>,
     /// Every event of a tenant, as operator
     #[arg(long, value_name = "TENANT")]
     tenant: Option<TenantId>,
@@ -39,7 +40,10 @@ pub struct Export {
 
 impl Export {
     /// Verifies what it wrote; the file gets its name only when it is intact.
-    pub async fn run(self, config: &Config) -> anyhow::Result<Outcome> {
+    pub async fn run(mut self, config: &Config) -> anyhow::Result<Outcome> {
+        if let Some(run) = &self.run {
+            self.run = Some(ids::run(&Api::find(config)?, run).await?);
+        }
         let file = self.out.clone().unwrap_or_else(|| self.default_name().into());
         if file.exists() {
             bail!("{} exists already; choose another --out", file.display());
@@ -64,7 +68,7 @@ impl Export {
             (None, None) => String::new(),
             (from, to) => format!("{}-{}", from.unwrap_or(1), to.map(|to| to.to_string()).unwrap_or_default()),
         };
-        let of = self.run.map(|run| run.to_string()).or(self.tenant.map(|tenant| tenant.to_string()));
+        let of = self.run.clone().or(self.tenant.map(|tenant| tenant.to_string()));
         let parts: Vec<String> = of.into_iter().chain(Some(positions)).filter(|part| !part.is_empty()).collect();
         format!("{}.ndjson", parts.join("."))
     }
@@ -72,7 +76,7 @@ impl Export {
     async fn write(&self, config: &Config, partial: &Path) -> anyhow::Result<Verdict> {
         let unwritable = || format!("cannot write {}", partial.display());
         let mut file = BufWriter::new(File::create(partial).with_context(unwritable)?);
-        match self.run {
+        match &self.run {
             Some(run) => {
                 let answer = Api::find(config)?.get_stream(&format!("/api/pipelines/{run}/bundle")).await?;
                 let mut body = answer.bytes_stream();

@@ -35,6 +35,7 @@ pub enum Audit {
     },
     /// Show a run as it was at a version, a position or a time
     State {
+        /// Its id, or the beginning of it
         #[arg(value_name = "RUN")]
         run: String,
         /// v143, p90210 or 2026-11-22T20:54:01Z [default: now]

@@ -16,6 +16,7 @@ use crate::{
     cli::{
         Outcome,
         client::{Api, ApiError},
+        ids,
         out::{self, Format},
     },
     config::Config,
@@ -33,10 +34,10 @@ pub struct Verify {
     #[arg(long, requires = "all")]
     without_broker: bool,
     /// Expected hash of the last event
-    #[arg(long, value_name = "HASH")]
+    #[arg(long, value_name = "HASH", value_parser = hex_of_32)]
     head: Option<String>,
     /// Public key that must have sealed the events; may be given again for the keys before it
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", value_parser = hex_of_32)]
     key: Vec<String>,
     /// Exit code 1 also when a part of the file is proved by nothing
     #[arg(long)]
@@ -50,10 +51,17 @@ impl Verify {
         let Some(target) = &self.target else {
             return all::run(config, &self.key, self.without_broker, self.format).await;
         };
-        match target.parse::<RunId>() {
-            Ok(run) => self.by_gateway(&Api::find(config)?, run).await,
-            Err(_) => self.by_file(Path::new(target)),
+        let file = Path::new(target);
+        if let Ok(run) = target.parse::<RunId>() {
+            return self.by_gateway(&Api::find(config)?, run).await;
         }
+        // The beginning of an id; a file of that name comes first.
+        if !file.exists() && target.starts_with("run_") && !target.contains(['.', '/']) {
+            let api = Api::find(config)?;
+            let run = ids::run(&api, target).await?.parse()?;
+            return self.by_gateway(&api, run).await;
+        }
+        self.by_file(file)
     }
 
     fn by_file(&self, path: &Path) -> anyhow::Result<Outcome> {
@@ -105,6 +113,14 @@ impl Verify {
         let key = sealed.map_or_else(|| "nobody".to_owned(), |sealed| hex::encode(sealed.seal.public_key));
         let wanted = !self.key.is_empty() && !self.key.contains(&key);
         wanted.then(|| format!("it is sealed by {key}, not {}", self.key.join(" or ")))
+    }
+}
+
+/// A hash or a public key: 32 bytes, in lower case.
+fn hex_of_32(text: &str) -> Result<String, String> {
+    match hex::decode(text) {
+        Ok(bytes) if bytes.len() == 32 => Ok(text.to_ascii_lowercase()),
+        _ => Err("expected 64 hexadecimal digits".to_owned()),
     }
 }
 

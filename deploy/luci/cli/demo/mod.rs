@@ -20,9 +20,11 @@ use serde_json::{Value, json};
 use super::{
     Outcome,
     client::Api,
-    import, out, run,
+    import, out,
     run_options::Options,
+    run_start,
     sandbox::SandboxServers,
+    up::address,
     watch::{self, Detail, Show},
 };
 use crate::{config::Config, local::LocalInstance, process::telemetry};
@@ -41,7 +43,7 @@ const SECTORS: [(&str, &str, &str); 3] = [
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Leads in the sample
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     leads: u64,
     /// Exit when the run has ended; exit code 1 unless it completed
     #[arg(long)]
@@ -53,7 +55,7 @@ pub struct Demo {
     #[arg(long, value_name = "SPEC")]
     faults: Vec<FaultSpec>,
     /// Address of the gateway [env: LUCI_LISTEN] [default: 127.0.0.1:8080, or a free port when it is taken]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Data folder [env: LUCI_DATA_DIR] [default: .luci-demo]
     // The global flag, of which this command must know whether it was given.
@@ -95,7 +97,7 @@ impl Demo {
         self.create_sectors(instance).await?;
         add_number(instance).await?;
         let body = self.import(&api, &config.data_dir).await?;
-        let run = run::start(&api, &body, Some(&idempotency_key(&body))).await?;
+        let run = run_start::start(&api, &body, Some(&idempotency_key(&body))).await?;
         let show = if self.json { Show::Nothing } else { Show::Bars };
         let detail = watch::until_ended(&api, &run, show).await?;
         if self.json {
@@ -138,7 +140,7 @@ impl Demo {
         summary["failedLeads"] =
             json!({"total": failed["total"], "codes": failed["codes"], "reasons": failed["reasons"]});
         let before = head(api).await?;
-        let same = run::start(api, body, Some(&idempotency_key(body))).await? == detail.run.run_id;
+        let same = run_start::start(api, body, Some(&idempotency_key(body))).await? == detail.run.run_id;
         summary["repeated"] = json!({"sameRun": same, "newEvents": head(api).await? - before});
         Ok(summary)
     }

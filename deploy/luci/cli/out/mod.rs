@@ -8,6 +8,7 @@ use std::{
     io::{self, Write},
 };
 
+use anyhow::Context;
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -57,8 +58,12 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// Writes bytes as they are.
 pub fn write(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes)?;
-    Ok(out.flush()?)
+    out.write_all(bytes).and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// `1 row`, `2 rows`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Whether the reader of standard output has gone (`| head`).

@@ -138,8 +138,27 @@ fn coloured(status: &str) -> String {
     style.apply_to(status).to_string()
 }
 
-/// A header and a line for each item. On a terminal, lines are cut to its width.
+/// To this width a text is shortened where a terminal is narrow.
+const LEAST: usize = 8;
+
+/// Widths that fit into a line: the widest texts are shortened first, and never the first column, which names the row.
+fn fitted(columns: &[Column], mut widths: Vec<usize>, limit: usize) -> Vec<usize> {
+    let gaps = 2 * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > limit {
+        let texts = (1..widths.len()).filter(|at| columns[*at].kind == Kind::Text && widths[*at] > LEAST);
+        let Some(widest) = texts.max_by_key(|at| widths[*at]) else { break };
+        widths[widest] -= 1;
+    }
+    widths
+}
+
+/// A header and a line for each item. On a terminal, texts and lines are cut to its width.
 pub fn text(columns: &[Column], items: &[Value]) -> String {
+    let terminal = Term::stdout();
+    within(columns, items, terminal.is_term().then(|| usize::from(terminal.size().1)))
+}
+
+fn within(columns: &[Column], items: &[Value], limit: Option<usize>) -> String {
     let rows: Vec<Vec<String>> = items.iter().map(|item| columns.iter().map(|one| one.shown(item)).collect()).collect();
     let title = |column: &Column| column.title.to_owned();
     let width = |at: usize| {
@@ -147,14 +166,13 @@ pub fn text(columns: &[Column], items: &[Value]) -> String {
         cells.chain([measure_text_width(columns[at].title)]).max().unwrap_or_default()
     };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    let terminal = Term::stdout();
-    let limit = terminal.is_term().then(|| usize::from(terminal.size().1));
+    let widths = limit.map_or_else(|| widths.clone(), |limit| fitted(columns, widths.clone(), limit));
     let header = columns.iter().map(title).collect();
     let lines = std::iter::once((header, false)).chain(rows.into_iter().map(|row| (row, true)));
     let lines = lines.map(|(cells, colour): (Vec<String>, bool)| {
         let cells = cells.iter().enumerate().map(|(at, cell)| {
             let side = if columns[at].right() { console::Alignment::Right } else { console::Alignment::Left };
-            let cell = pad_str(cell, widths[at], side, None);
+            let cell = pad_str(cell, widths[at], side, Some("…"));
             if colour && columns[at].kind == Kind::Status { coloured(&cell) } else { cell.into_owned() }
         });
         let line = cells.collect::<Vec<_>>().join("  ");
@@ -197,6 +215,21 @@ mod tests {
         ];
         assert_eq!(text(&columns, &items), "NAME    COST  NOTE\nZoë    $1.50  x y\n日本  $20.00  -");
         assert_eq!(columns[1].exact(&items[0]), "1500000");
+    }
+
+    #[test]
+    fn a_narrow_terminal_shortens_texts_and_keeps_every_column() {
+        let columns = [Column::text("ID", "id"), Column::text("NOTE", "note"), Column::number("COUNT", "count")];
+        let items = [json!({"id": "run_01JD", "note": "a note of many words", "count": 7})];
+        assert_eq!(
+            within(&columns, &items, Some(30)),
+            "ID        NOTE           COUNT\nrun_01JD  a note of ma…      7"
+        );
+        let narrow = within(&columns, &items, Some(20));
+        assert!(
+            narrow.lines().all(|line| measure_text_width(line) <= 20) && narrow.contains("run_01JD  a note …"),
+            "{narrow}"
+        );
     }
 
     #[test]
