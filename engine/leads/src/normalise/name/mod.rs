@@ -131,7 +131,7 @@ fn plausible(name: &str) -> bool {
         && !lower.ends_with("’s")
         && !lower.starts_with("www.")
         // `aaa`
-        && !(letters > 2 && name.chars().all(|c| Some(c) == name.chars().next()))
+        && !(letters > 2 && name.chars().all(|c| name.starts_with(c)))
         && !words::title(name)
         && !words::suffix(name)
         && !words::placeholder(name)
