@@ -141,6 +141,10 @@ async fn nowhere(luci: &Luci, database: &Database, (run_id, other): (&str, Tenan
     let pool = database.pool().await;
     let count = sqlx::query_scalar::<_, i64>(leads).bind(other).bind(PHONE).fetch_one(&pool).await.expect("a count");
     assert_eq!(count, 1);
+    artifacts_are_read(luci, run_id).await;
+}
+
+async fn artifacts_are_read(luci: &Luci, run_id: &str) {
     let (_, page) = luci.api().get(&format!("/api/pipelines/{run_id}/artifacts?limit=100")).await;
     for artifact in page["artifacts"].as_array().expect("artifacts") {
         let path =
@@ -164,4 +168,57 @@ async fn an_erasure_holds_when_an_older_backup_is_restored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_holds_when_only_the_database_is_restored() {
     erased_again(&json!({"email": EMAIL}), Objects::Kept).await;
+}
+
+/// Started and paused: an erasure waits for it.
+async fn paused_run(api: &Api, blueprint: &Value) -> String {
+    let mut csv = file();
+    (0..300).for_each(|n| {
+        csv.push_str(&format!("More {n},Ada,M{n},(917) 555-{:04},,1 Oak St,New York,NY,10001\n", 3000 + n))
+    });
+    let start = json!({"importId": import(api, csv).await, "blueprintId": blueprint, "options": {"blockSize": 5}});
+    let (status, started) = api.post("/api/pipelines", &start).await;
+    assert_eq!(status, 202, "{started}");
+    let run_id = started["runId"].as_str().expect("an id").to_owned();
+    assert_eq!(api.post(&format!("/api/pipelines/{run_id}/pause"), &json!({})).await.0, 202);
+    run_id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_that_was_pending_in_the_backup_is_found_where_it_ended() {
+    let (database, nats) = tokio::join!(support::database(), support::nats());
+    let mut luci = support::luci(Servers::on(&database, &nats)).await;
+    let urls = [("LUCI_DATABASE_URL", database.url()), ("LUCI_NATS_URL", nats.url())];
+    let first = data_of_the_person(&luci.api()).await;
+    let (_, made) = luci.api().get("/api/blueprints").await;
+    let short = made["blueprints"].as_array().expect("blueprints").iter().find(|one| one["name"] == "short");
+    let paused = paused_run(&luci.api(), &short.expect("ours")["blueprintId"]).await;
+    let (status, asked) = luci.api().post("/api/erasures", &json!({"phone": PHONE})).await;
+    assert_eq!(status, 202, "{asked}");
+    let id = asked["erasureId"].as_str().expect("an id").to_owned();
+    let folder = temp_dir("backup").join("one");
+    let path = folder.to_str().expect("UTF-8").to_owned();
+    run(&luci, &urls, &["backup", &path, "--json"]).await;
+    let resume = format!("/api/pipelines/{paused}/resume");
+    assert_eq!(luci.api().post(&resume, &json!({})).await.0, 202);
+    completed(&luci.api(), &id).await;
+    luci.stop().await;
+
+    std::fs::remove_dir_all(folder.join("objects")).expect("removed");
+    std::fs::create_dir(folder.join("objects")).expect("created");
+    run(&luci, &urls, &["restore", "load", &path, "--json"]).await;
+    luci.start().await;
+    let plan = run(&luci, &urls, &["restore", "plan", "--json"]).await;
+    assert_eq!(plan["erasures"]["count"], 1, "{plan}");
+    luci.stop().await;
+    accepted(&luci, &urls).await;
+    luci.start().await;
+    // The run reads its file, which is now a version without the person, and ends: only then the erasure is complete.
+    assert_eq!(luci.api().post(&resume, &json!({})).await.0, 202);
+    assert!(completed(&luci.api(), &id).await["repeatedAt"].is_string());
+    let nobody = TenantId::generate();
+    assert_eq!(in_database(&database, nobody).await, Vec::<String>::new());
+    assert_eq!(traces_below(&luci.data_dir.join("objects")), Vec::<String>::new());
+    artifacts_are_read(&luci, &first).await;
+    checked(&luci, &urls).await;
 }

@@ -62,19 +62,7 @@ impl Accept {
             save_lost(&file, lost).with_context(|| format!("cannot write {}", file.display()))?;
         }
         // Before appends are allowed again.
-        let mut tx = log.pool().begin().await?;
-        journal::bring_in(&mut tx, &found.sends).await?;
-        suppression_journal::bring_in(&mut tx, &found.suppressions).await?;
-        match &found.vault {
-            Some(vault) => erasure::journal::repeat(&mut tx, (&found.storage, vault), &found.erasures).await?,
-            None => ensure!(
-                found.erasures.is_empty(),
-                "{} people were erased after the restored state, and are not recognised without the master key: \
-                 set LUCI_MASTER_KEY, or choose the --data-dir that has master.key",
-                found.erasures.len()
-            ),
-        }
-        tx.commit().await?;
+        journals(&found).await?;
         let broker = found.broker.as_ref().map(SealStream::on);
         let memory = SealMemory { file: Some(seal_witness(config)), broker, bucket: seal_bucket(config)? };
         seal_history::leave_behind(log, &found.storage, &memory).await?;
@@ -104,6 +92,24 @@ impl Accept {
         out::line(&format!("epoch {epoch} begins after position {position}. Restart every LUCI process now."))?;
         Ok(Outcome::Done)
     }
+}
+
+/// What the journals know, in one transaction.
+async fn journals(found: &Findings) -> anyhow::Result<()> {
+    let mut tx = found.access.log.pool().begin().await?;
+    journal::bring_in(&mut tx, &found.sends).await?;
+    suppression_journal::bring_in(&mut tx, &found.suppressions).await?;
+    match &found.vault {
+        Some(vault) => erasure::journal::repeat(&mut tx, (&found.storage, vault), &found.erasures).await?,
+        None => ensure!(
+            found.erasures.is_empty(),
+            "{} people were erased after the restored state, and are not recognised without the master key: \
+             set LUCI_MASTER_KEY, or choose the --data-dir that has master.key",
+            found.erasures.len()
+        ),
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Records deliveries in the new epoch. One that cannot be read stops none of the others.

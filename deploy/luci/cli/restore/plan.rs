@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use luci_schema::TenantId;
 use serde_json::json;
 
 use super::findings::Findings;
@@ -28,14 +29,8 @@ impl Plan {
         for event in lost.unwrap_or_default() {
             *by_type.entry(&event.event_type).or_default() += 1;
         }
-        let mut by_tenant: BTreeMap<String, u64> = BTreeMap::new();
-        for (_, entry) in &found.sends {
-            *by_tenant.entry(entry.tenant_id.to_string()).or_default() += 1;
-        }
-        let mut erasures_by_tenant: BTreeMap<String, u64> = BTreeMap::new();
-        for entry in &found.erasures {
-            *erasures_by_tenant.entry(entry.tenant_id.to_string()).or_default() += 1;
-        }
+        let by_tenant = by_tenant(found.sends.iter().map(|(_, entry)| entry.tenant_id));
+        let erasures_by_tenant = self::by_tenant(found.erasures.iter().map(|entry| entry.tenant_id));
         let (erasures, leads_back) = (found.erasures.len(), found.leads_back);
         if !self.format.is_text() {
             self.format.document(
@@ -77,21 +72,34 @@ impl Plan {
         for (tenant, count) in &by_tenant {
             out::line(&format!("  {count:>8}  {tenant}"))?;
         }
-        let suppressions = found.suppressions.len();
-        out::line(&format!(
-            "suppressions by people that the database does not know: {suppressions}; accepting adds them, as hashes"
-        ))?;
-        let leads = leads_back.map_or("an unknown number of (no master key)".to_owned(), |leads| leads.to_string());
-        out::line(&format!(
-            "people who were erased and are back: {erasures} erasures, {leads} leads; accepting has them erased again"
-        ))?;
-        for (tenant, count) in &erasures_by_tenant {
-            out::line(&format!("  {count:>8}  {tenant}"))?;
-        }
-        let deliveries = found.deliveries.len();
-        out::line(&format!(
-            "replies and reports that the database does not know: {deliveries}; accepting records them, and with them opt-outs"
-        ))?;
-        Ok(Outcome::Done)
+        people(&found, &erasures_by_tenant)
     }
+}
+
+fn by_tenant(of: impl Iterator<Item = TenantId>) -> BTreeMap<String, u64> {
+    of.fold(BTreeMap::new(), |mut counts, tenant| {
+        *counts.entry(tenant.to_string()).or_default() += 1;
+        counts
+    })
+}
+
+/// Who is not to be contacted, and who was erased.
+fn people(found: &Findings, erasures_by_tenant: &BTreeMap<String, u64>) -> anyhow::Result<Outcome> {
+    let suppressions = found.suppressions.len();
+    out::line(&format!(
+        "suppressions by people that the database does not know: {suppressions}; accepting adds them, as hashes"
+    ))?;
+    let leads = found.leads_back.map_or("an unknown number of (no master key)".to_owned(), |leads| leads.to_string());
+    out::line(&format!(
+        "people who were erased and are back: {} erasures, {leads} leads; accepting has them erased again",
+        found.erasures.len()
+    ))?;
+    for (tenant, count) in erasures_by_tenant {
+        out::line(&format!("  {count:>8}  {tenant}"))?;
+    }
+    let deliveries = found.deliveries.len();
+    out::line(&format!(
+        "replies and reports that the database does not know: {deliveries}; accepting records them, and with them opt-outs"
+    ))?;
+    Ok(Outcome::Done)
 }

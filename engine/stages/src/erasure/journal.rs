@@ -57,7 +57,8 @@ pub(super) async fn write(storage: &Storage, entry: &ErasureEntry) -> Result<(),
     }
 }
 
-/// The erasures of the database's tenants that the database does not have, oldest first.
+/// The erasures of the database's tenants that the database does not have, oldest first; and those that it has as pending, but
+/// which have replaced objects since.
 ///
 /// # Errors
 /// When an entry cannot be read: whom it is about must not be forgotten.
@@ -66,25 +67,60 @@ pub async fn unknown(
     storage: &Storage,
     tenants: &[TenantId],
 ) -> Result<Vec<ErasureEntry>, ErasureError> {
-    let mut found: BTreeMap<ErasureId, ErasureEntry> = BTreeMap::new();
+    let mut found = Vec::new();
     for tenant in tenants {
-        let known = table::ids(c, *tenant).await?;
-        let mut listed: Vec<_> = storage.list(&format!("{FOLDER}{tenant}/")).try_collect().await?;
-        listed.sort_by(|a, b| a.path.cmp(&b.path));
-        for object in listed {
-            let of = object.path.rsplit('/').nth(1).and_then(|id| id.parse::<ErasureId>().ok());
-            if of.is_some_and(|id| known.contains(&id)) {
-                continue;
-            }
-            let entry: ErasureEntry = serde_json::from_slice(&storage.get(&object.path).await?)
-                .map_err(|error| ErasureError::Journal { object_path: object.path.clone(), error })?;
-            match found.get_mut(&entry.erasure_id) {
-                Some(earlier) => earlier.merge(entry),
-                None => drop(found.insert(entry.erasure_id, entry)),
+        let known = table::known(c, *tenant).await?;
+        for entry in entries(storage, *tenant, &known).await? {
+            if !known.contains_key(&entry.erasure_id) || !lost(c, storage, &entry).await?.is_empty() {
+                found.push(entry);
             }
         }
     }
+    Ok(found)
+}
+
+/// What the journal has of a tenant, one for each erasure, without those that are complete.
+async fn entries(
+    storage: &Storage,
+    tenant: TenantId,
+    known: &BTreeMap<ErasureId, bool>,
+) -> Result<Vec<ErasureEntry>, ErasureError> {
+    let mut listed: Vec<_> = storage.list(&format!("{FOLDER}{tenant}/")).try_collect().await?;
+    listed.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut found: BTreeMap<ErasureId, ErasureEntry> = BTreeMap::new();
+    for object in listed {
+        let of = object.path.rsplit('/').nth(1).and_then(|id| id.parse::<ErasureId>().ok());
+        if of.is_some_and(|id| known.get(&id) == Some(&true)) {
+            continue;
+        }
+        let entry: ErasureEntry = serde_json::from_slice(&storage.get(&object.path).await?)
+            .map_err(|error| ErasureError::Journal { object_path: object.path.clone(), error })?;
+        match found.get_mut(&entry.erasure_id) {
+            Some(earlier) => earlier.merge(entry),
+            None => drop(found.insert(entry.erasure_id, entry)),
+        }
+    }
     Ok(found.into_values().collect())
+}
+
+/// Objects that an erasure replaced, of which the store has only the replacement and the database does not know it.
+async fn lost(
+    c: &mut PgConnection,
+    storage: &Storage,
+    entry: &ErasureEntry,
+) -> Result<Vec<ErasedObject>, ErasureError> {
+    let mut lost = Vec::new();
+    for object in &entry.objects {
+        // What was overwritten in place is as the erasure left it, or as the backup has it.
+        let in_place = object.now.as_ref().is_some_and(|now| now.object_path == object.object_path);
+        if !in_place
+            && storage.head(&object.object_path).await?.is_none()
+            && object_version::of(c, entry.tenant_id, &object.object_path).await?.is_none()
+        {
+            lost.push(object.clone());
+        }
+    }
+    Ok(lost)
 }
 
 /// How many restored leads are people who were erased.
@@ -110,14 +146,9 @@ pub async fn repeat(
     entries: &[ErasureEntry],
 ) -> Result<(), ErasureError> {
     for entry in entries {
-        let mut replaced = Vec::new();
-        for object in &entry.objects {
-            // What was overwritten in place is as the erasure left it, or as the backup has it.
-            let in_place = object.now.as_ref().is_some_and(|now| now.object_path == object.object_path);
-            if !in_place && storage.head(&object.object_path).await?.is_none() {
-                object_version::erased(c, entry.tenant_id, object).await?;
-                replaced.push(object.clone());
-            }
+        let replaced = lost(c, storage, entry).await?;
+        for object in &replaced {
+            object_version::erased(c, entry.tenant_id, object).await?;
         }
         table::insert_again(c, vault, entry, replaced).await?;
     }

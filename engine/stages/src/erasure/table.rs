@@ -1,6 +1,6 @@
 //! Table `erasures`, and the SQL functions that know every table with data of people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use luci_config::vault::{Purpose, Sealed, Vault, VaultError};
 use luci_schema::{ErasureId, LeadId, Micros, RunId, TenantId, event::ErasedObject};
@@ -62,7 +62,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Enters an erasure of which the database knows nothing any more; one that it has stays.
+/// Enters an erasure of which the database knows nothing any more, or not how far it went; one that is complete stays.
 pub(super) async fn insert_again(
     c: &mut PgConnection,
     vault: &Vault,
@@ -75,7 +75,11 @@ pub(super) async fn insert_again(
     sqlx::query(
         "insert into erasures (tenant_id, id, named_by, person_sealed, person_key_version, requested_by, lead_ids,
                                requested_at, repeated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, now()) on conflict do nothing",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, now())
+         on conflict (tenant_id, id) do update
+            set person_sealed = excluded.person_sealed, person_key_version = excluded.person_key_version,
+                lead_ids = excluded.lead_ids, repeated_at = excluded.repeated_at
+          where erasures.status = 'pending'",
     )
     .bind(entry.tenant_id)
     .bind(entry.erasure_id)
@@ -90,11 +94,10 @@ pub(super) async fn insert_again(
     Ok(())
 }
 
-/// Every erasure that the database has of a tenant.
-pub(super) async fn ids(c: &mut PgConnection, tenant: TenantId) -> Result<BTreeSet<ErasureId>, sqlx::Error> {
-    let ids: Vec<ErasureId> =
-        sqlx::query_scalar("select id from erasures where tenant_id = $1").bind(tenant).fetch_all(c).await?;
-    Ok(ids.into_iter().collect())
+/// Every erasure that the database has of a tenant, and whether it is complete.
+pub(super) async fn known(c: &mut PgConnection, tenant: TenantId) -> Result<BTreeMap<ErasureId, bool>, sqlx::Error> {
+    let sql = "select id, status = 'completed' from erasures where tenant_id = $1";
+    Ok(sqlx::query_as(sql).bind(tenant).fetch_all(c).await?.into_iter().collect())
 }
 
 async fn seal(
