@@ -7,6 +7,7 @@ use luci_sandbox::{Carriers, KEY, TOKEN};
 use luci_schema::Micros;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 
 use super::sends::{sending, start};
 use crate::{
@@ -131,6 +132,34 @@ async fn nobody_is_sent_a_text_again(carriers: &Carriers, luci: &Luci, database:
     assert_eq!((taken.len() as u64, numbers.len() as u64), (EARLY + LATE, EARLY + LATE));
 }
 
+/// Every schema, table, view, sequence and function belongs to whom it belonged, with the same rights.
+async fn same_owners(restored: &support::Database, replaced: &str) {
+    let owners = async |url: &str| {
+        let mut c = PgConnection::connect(url).await.expect("a connection");
+        let sql = "select format('%s schema', n.oid::regnamespace), n.nspowner::regrole::text,
+                          (select array_agg(a::text order by a::text) from unnest(n.nspacl) a)::text
+                     from pg_namespace n where nspname !~ '^pg_|^information_schema'
+                   union all select format('%s %s', c.relkind, c.oid::regclass), c.relowner::regrole::text,
+                                    (select array_agg(a::text order by a::text) from unnest(c.relacl) a)::text
+                     from pg_class c where relkind in ('r', 'p', 'v', 'S')
+                      and c.relnamespace::regnamespace::text !~ '^pg_|^information_schema'
+                   union all select p.oid::regprocedure::text, p.proowner::regrole::text,
+                                    (select array_agg(a::text order by a::text) from unnest(p.proacl) a)::text
+                     from pg_proc p where p.pronamespace::regnamespace::text !~ '^pg_|^information_schema'
+                   order by 1";
+        sqlx::query_as::<_, (String, String, Option<String>)>(sql).fetch_all(&mut c).await.expect("owners")
+    };
+    let mut url = url::Url::parse(restored.url()).expect("a URL");
+    let now = owners(url.as_str()).await;
+    url.set_path(replaced);
+    let before = owners(url.as_str()).await;
+    assert!(before.iter().any(|(_, owner, _)| owner == "luci_projector"), "{before:?}");
+    for (now, before) in now.iter().zip(&before) {
+        assert_eq!(now, before);
+    }
+    assert_eq!(now.len(), before.len());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_sent_after_a_backup_is_not_sent_again_when_it_is_restored() {
     let (database, nats) = tokio::join!(support::database(), support::nats());
@@ -164,6 +193,7 @@ async fn what_was_sent_after_a_backup_is_not_sent_again_when_it_is_restored() {
 
     let restored = run(&luci.data_dir, &urls, &["restore", "load", folder, "--json"]).await;
     assert_eq!(restored["position"], backup["position"]);
+    same_owners(&database, restored["replaced"].as_str().expect("a name")).await;
     luci.start().await;
     refused(&luci).await;
     let plan = run(&luci.data_dir, &urls, &["restore", "plan", "--json"]).await;

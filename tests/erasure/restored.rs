@@ -215,6 +215,7 @@ async fn an_erasure_that_was_pending_in_the_backup_is_found_where_it_ended() {
     luci.start().await;
     // The run reads its file, which is now a version without the person, and ends: only then the erasure is complete.
     assert_eq!(luci.api().post(&resume, &json!({})).await.0, 202);
+    luci.api().run_ended(&paused).await;
     assert!(completed(&luci.api(), &id).await["repeatedAt"].is_string());
     let nobody = TenantId::generate();
     assert_eq!(in_database(&database, nobody).await, Vec::<String>::new());

@@ -1,9 +1,6 @@
 //! `pg_dump` and `pg_restore`.
 
-use std::{
-    ffi::OsStr,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -24,15 +21,22 @@ impl PostgresTools {
     pub async fn dump(&self, url: &SecretString, snapshot: &str, file: &Path) -> anyhow::Result<()> {
         let mut command = self.command("pg_dump", url)?;
         command.args(["--format=custom", "--no-owner", "--snapshot", snapshot, "--file"]).arg(file);
-        run("pg_dump", command).await
+        run("pg_dump", command).await.map(drop)
     }
 
-    /// Restores a dump into an empty database.
+    /// The entries of a dump, one a line, with their owners.
+    pub async fn list(&self, file: &Path) -> anyhow::Result<String> {
+        let mut command = Command::new(self.0.join("pg_restore"));
+        command.arg("--list").arg(file);
+        run("pg_restore --list", command).await
+    }
+
+    /// Restores a dump into an empty database. Everything belongs to the login then.
     pub async fn restore(&self, url: &SecretString, file: &Path) -> anyhow::Result<()> {
         let mut command = self.command("pg_restore", url)?;
         let database = Url::parse(url.expose_secret())?.path().trim_start_matches('/').to_owned();
         command.args(["--no-owner", "--exit-on-error", "--dbname", &database]).arg(file);
-        run("pg_restore", command).await
+        run("pg_restore", command).await.map(drop)
     }
 
     /// The address goes by environment: arguments are visible to every user of the machine.
@@ -62,11 +66,11 @@ impl PostgresTools {
     }
 }
 
-async fn run(program: impl AsRef<OsStr>, mut command: Command) -> anyhow::Result<()> {
-    let program = program.as_ref().to_string_lossy().into_owned();
+/// What the program printed.
+async fn run(program: &str, mut command: Command) -> anyhow::Result<String> {
     let output = command.output().await.with_context(|| format!("cannot run {program}"))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim())
 }

@@ -14,6 +14,7 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
 };
 
+use super::owners;
 use crate::{
     broker::Passwords,
     cli::{
@@ -122,8 +123,11 @@ async fn database(tools: &PostgresTools, url: &SecretString, folder: &Path) -> a
     let restored = async {
         let pool = migrate::connect_owner(fresh_url.expose_secret()).await?;
         migrate::create_roles(&pool).await?;
+        let dump = folder.join(DUMP);
+        tools.restore(&fresh_url, &dump).await?;
+        owners::give_back(&pool, &tools.list(&dump).await?).await?;
         pool.close().await;
-        tools.restore(&fresh_url, &folder.join(DUMP)).await
+        anyhow::Ok(())
     };
     if let Err(error) = restored.await {
         execute(&mut admin, format!("drop database {} with (force)", quoted(&fresh))).await?;
@@ -142,7 +146,7 @@ async fn execute(c: &mut PgConnection, statement: String) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -3,6 +3,7 @@
 mod accept;
 pub mod findings;
 mod load;
+mod owners;
 mod plan;
 
 use std::{io::Write as _, path::Path};

@@ -100,7 +100,11 @@ impl HashedPerson {
 
     /// Notes those of a lead's contacts that are the person's; whether one of them was nobody else's.
     fn contacts(&self, keys: Keys<'_>, lead: &Lead, found: &mut Person) -> bool {
-        contacts_of(lead).fold(false, |is_own, contact| self.contact(keys, contact, found) || is_own)
+        let mut is_own = false;
+        for contact in contacts_of(lead) {
+            is_own |= self.contact(keys, contact, found);
+        }
+        is_own
     }
 
     /// The same of one number (E.164) or address.
