@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::{
+    gateway::fixture::send_csv,
     sender::fixture::{at_noon, noon, quick},
     support::{Api, System, SystemOptions, eventually, output, search, system_with, temp_dir},
 };
@@ -66,6 +67,28 @@ pub fn file() -> String {
 }
 
 /// A blueprint with every stage, whose messages need no approval.
+/// A run that was paused long before the person's rows could reach its last stage; an erasure waits for it.
+pub async fn paused_run(api: &Api, blueprint: &Value) -> String {
+    let file = file();
+    let (header, rows) = file.split_once('\n').expect("a header");
+    let mut csv = format!("{header}\n");
+    for n in 0..150 {
+        csv.push_str(&format!("More {n},Ada,M{n},(917) 555-{:04},,1 Oak St,New York,NY,10001\n", 3_000 + n));
+    }
+    let (status, import) = send_csv(api, csv + rows).await;
+    assert_eq!(status, 201, "{import}");
+    let start = json!({"importId": import["importId"], "blueprintId": blueprint, "options": {"blockSize": 5}});
+    let (status, started) = api.post("/api/pipelines", &start).await;
+    assert_eq!(status, 202, "{started}");
+    let run_id = started["runId"].as_str().expect("an id").to_owned();
+    // One that is queued still cannot be paused.
+    eventually("the run is paused", async || {
+        api.post(&format!("/api/pipelines/{run_id}/pause"), &json!({})).await.0 == 202
+    })
+    .await;
+    run_id
+}
+
 pub async fn blueprint(api: &Api) -> Value {
     let stage = |stage: &str, config: Value| json!({"name": stage, "stage": stage, "config": config});
     let none = || json!({});

@@ -10,8 +10,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use self::fixture::{
-    EMAIL, OURS, PHONE, Whole, all_sent, blueprint, checks, completed, erase, file, others, run, traces_below,
-    traces_in_database, whole,
+    EMAIL, OURS, PHONE, Whole, all_sent, blueprint, checks, completed, erase, file, others, paused_run, run,
+    traces_below, traces_in_database, whole,
 };
 use crate::{
     gateway::{
@@ -137,15 +137,7 @@ async fn an_erasure_waits_for_a_run_and_suppresses_at_once() {
     let whole = whole().await;
     let api = &whole.system.api;
     let blueprint = blueprint(api).await;
-    let (_, import) = send_csv(api, file()).await;
-    let start = json!({"importId": import["importId"], "blueprintId": blueprint});
-    let (_, started) = api.post("/api/pipelines", &start).await;
-    let run = started["runId"].as_str().expect("an id").to_owned();
-    let (status, _) = api.post(&format!("/api/pipelines/{run}/pause"), &json!({})).await;
-    assert!(status == 202 || status == 409, "{status}");
-    if status == 409 {
-        return; // It had ended already: nothing to wait for.
-    }
+    let run = paused_run(api, &blueprint).await;
     let (status, asked) = api.post("/api/erasures", &json!({"email": EMAIL})).await;
     assert_eq!(status, 202, "{asked}");
     let id = asked["erasureId"].as_str().expect("an id");

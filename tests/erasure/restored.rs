@@ -6,7 +6,7 @@ use luci_schema::TenantId;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::fixture::{EMAIL, PHONE, completed, file, traces, traces_below};
+use super::fixture::{EMAIL, PHONE, completed, file, paused_run, traces, traces_below};
 use crate::support::{self, Api, Database, Luci, Servers, output, search, temp_dir};
 
 /// Runs the program with the servers of the test, and returns the JSON that it prints.
@@ -168,20 +168,6 @@ async fn an_erasure_holds_when_an_older_backup_is_restored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_holds_when_only_the_database_is_restored() {
     erased_again(&json!({"email": EMAIL}), Objects::Kept).await;
-}
-
-/// Started and paused: an erasure waits for it.
-async fn paused_run(api: &Api, blueprint: &Value) -> String {
-    let mut csv = file();
-    (0..300).for_each(|n| {
-        csv.push_str(&format!("More {n},Ada,M{n},(917) 555-{:04},,1 Oak St,New York,NY,10001\n", 3000 + n))
-    });
-    let start = json!({"importId": import(api, csv).await, "blueprintId": blueprint, "options": {"blockSize": 5}});
-    let (status, started) = api.post("/api/pipelines", &start).await;
-    assert_eq!(status, 202, "{started}");
-    let run_id = started["runId"].as_str().expect("an id").to_owned();
-    assert_eq!(api.post(&format!("/api/pipelines/{run_id}/pause"), &json!({})).await.0, 202);
-    run_id
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
