@@ -187,6 +187,16 @@ fn digest_of(bytes: &[u8]) -> ObjectDigest {
     ObjectDigest { size_bytes: bytes.len() as u64, checksum: hex::encode(Sha256::digest(bytes)) }
 }
 
+/// Key and content of an object; `None` for one that is gone, or that has no key of ours.
+async fn key_and_content(storage: &Storage, object_path: &str) -> Result<Option<(ObjectKey, Bytes)>, StorageError> {
+    let Ok(key) = object_path.parse::<ObjectKey>() else { return Ok(None) };
+    match storage.get(object_path).await {
+        Ok(bytes) => Ok(Some((key, bytes))),
+        Err(StorageError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// What an object says of the person: rows of files as cells, lines and payloads as they are.
 pub(super) async fn records(
     c: &mut PgConnection,
@@ -194,12 +204,7 @@ pub(super) async fn records(
     person: &Person,
     object_path: &str,
 ) -> Result<Vec<Value>, ErasureError> {
-    let Ok(key) = object_path.parse::<ObjectKey>() else { return Ok(Vec::new()) };
-    let bytes = match storage.get(object_path).await {
-        Ok(bytes) => bytes,
-        Err(StorageError::NotFound(_)) => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
+    let Some((key, bytes)) = key_and_content(storage, object_path).await? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     match &key.place {
         ObjectLocation::Template { .. } | ObjectLocation::Staging { .. } | ObjectLocation::StagedPart { .. } => {}
@@ -249,12 +254,7 @@ pub(super) async fn texts(
     storage: &Storage,
     object_path: &str,
 ) -> Result<Vec<String>, ErasureError> {
-    let Ok(key) = object_path.parse::<ObjectKey>() else { return Ok(Vec::new()) };
-    let bytes = match storage.get(object_path).await {
-        Ok(bytes) => bytes,
-        Err(StorageError::NotFound(_)) => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
+    let Some((key, bytes)) = key_and_content(storage, object_path).await? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     match &key.place {
         ObjectLocation::Template { .. } | ObjectLocation::Recording { .. } => {}

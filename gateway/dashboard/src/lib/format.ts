@@ -8,12 +8,15 @@ export const count = (n: number | null | undefined) => (n === undefined || n ===
 /** `1 block`, `2 blocks` */
 export const counted = (n: number, noun: string) => `${count(n)} ${noun}${n === 1 ? '' : 's'}`
 
+// Formats are kept: making one takes longer than drawing a row.
+const DOLLARS = new Map([2, 4, 6].map((digits) => [digits, new Intl.NumberFormat(undefined, { style: 'currency', currency: 'USD', minimumFractionDigits: digits, maximumFractionDigits: digits })]))
+
 export function money(micros: number | null | undefined): string {
   if (micros === undefined || micros === null) return DASH
   const dollars = micros / 1e6
   // The smallest amount is a microdollar.
   const digits = dollars === 0 || Math.abs(dollars) >= 0.01 ? 2 : Math.abs(micros) < 100 ? 6 : 4
-  return dollars.toLocaleString(undefined, { style: 'currency', currency: 'USD', minimumFractionDigits: digits, maximumFractionDigits: digits })
+  return DOLLARS.get(digits)!.format(dollars)
 }
 
 /** `6.6¢ / lead` */
@@ -45,20 +48,26 @@ export function ago(iso: string, now: number): string {
   return s < 86_400 ? `${Math.floor(s / 3600)}h ago` : `${Math.floor(s / 86_400)}d ago`
 }
 
+const TIME = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const
+const FULL = { ...TIME, year: 'numeric', month: 'short', day: 'numeric' } as const
+const inZones = (locale: string | undefined, options: Intl.DateTimeFormatOptions) => ({ local: new Intl.DateTimeFormat(locale, options), utc: new Intl.DateTimeFormat(locale, { ...options, timeZone: 'UTC' }) })
+const CLOCKS = { time: inZones(undefined, TIME), full: inZones(undefined, FULL) }
+const SECONDS = inZones('en-GB', TIME)
+
 /** A time in the browser's zone or in UTC. */
 export function clock(iso: string | null | undefined, zone: 'local' | 'utc', parts: 'time' | 'full' = 'full'): string {
   if (!iso) return DASH
   const at = new Date(iso)
   if (Number.isNaN(at.getTime())) return DASH
-  const options: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }
-  if (parts === 'full') Object.assign(options, { year: 'numeric', month: 'short', day: 'numeric' })
-  const text = at.toLocaleString(undefined, zone === 'utc' ? { ...options, timeZone: 'UTC' } : options)
+  const text = CLOCKS[parts][zone].format(at)
   return zone === 'utc' ? `${text} UTC` : text
 }
 
 /** `21:09:06.282` */
-export const millis = (iso: string, zone: 'local' | 'utc') =>
-  `${new Date(iso).toLocaleTimeString('en-GB', zone === 'utc' ? { timeZone: 'UTC' } : {})}.${String(new Date(iso).getMilliseconds()).padStart(3, '0')}`
+export function millis(iso: string, zone: 'local' | 'utc'): string {
+  const at = new Date(iso)
+  return Number.isNaN(at.getTime()) ? DASH : `${SECONDS[zone].format(at)}.${String(at.getMilliseconds()).padStart(3, '0')}`
+}
 
 export function bytes(n: number | null | undefined): string {
   if (n === undefined || n === null) return DASH

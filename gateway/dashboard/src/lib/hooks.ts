@@ -54,8 +54,7 @@ export type Keys = Record<string, (event: KeyboardEvent) => void>
 
 /** Single keys of a page. They can be switched off; keys on a focused control stay its own. */
 export function useKeys(keys: Keys) {
-  const latest = useRef(keys)
-  latest.current = keys
+  const latest = useLatest(keys)
   const enabled = usePrefs((s) => s.singleKeys)
   useEffect(() => {
     if (!enabled) return
@@ -71,6 +70,13 @@ export function useKeys(keys: Keys) {
     document.addEventListener('keydown', pressed)
     return () => document.removeEventListener('keydown', pressed)
   }, [enabled])
+}
+
+/** The newest value, in an object that stays the same. */
+export function useLatest<T>(value: T) {
+  const latest = useRef(value)
+  latest.current = value
+  return latest
 }
 
 /** The value, once it has not changed for `ms`. */

@@ -2,7 +2,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import clsx from 'clsx'
 import { ChevronRight, CircleAlert, Download, RotateCcw, SkipForward, Square } from 'lucide-react'
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { Badge } from '../components/status'
 import { Button, Empty } from '../components/ui'
 import type { Block, Run, StageSum } from '../lib/api'
@@ -62,7 +62,7 @@ export function Blocks(props: Props) {
   useEffect(() => { if (target >= 0) virtual.scrollToIndex(target, { align: 'center' }) }, [chosen])
   // biome-ignore lint: another stage begins at its top
   useEffect(() => { if (!chosen) scroll.current?.scrollTo({ top: 0 }) }, [stage])
-  const flip = (id: string) => setOpened((old) => { const next = new Set(old); if (!next.delete(id)) next.add(id); return next })
+  const flip = useCallback((id: string) => setOpened((old) => { const next = new Set(old); if (!next.delete(id)) next.add(id); return next }), [])
   return (
     <div>
       <div className="flex min-h-9 items-center gap-3 border-b border-line px-4 text-xs text-ink2">
@@ -76,7 +76,7 @@ export function Blocks(props: Props) {
               const row = rows[item.index]!
               return (
                 <div key={item.key} ref={virtual.measureElement} data-index={item.index} className="absolute inset-x-0 border-b border-line" style={{ transform: `translateY(${item.start}px)` }}>
-                  {row.kind === 'stage' ? <StageRow {...row} onToggle={() => setToggled((old) => ({ ...old, [row.sum.stage]: !row.open }))} /> : <BlockRow {...props} block={row.block} open={opened.has(row.block.blockId)} onToggle={() => flip(row.block.blockId)} />}
+                  {row.kind === 'stage' ? <StageRow {...row} onToggle={() => setToggled((old) => ({ ...old, [row.sum.stage]: !row.open }))} /> : <BlockRow {...props} block={row.block} open={opened.has(row.block.blockId)} onToggle={flip} />}
                 </div>
               )
             })}
@@ -98,7 +98,8 @@ function StageRow({ sum, blocks, open, onToggle }: { sum: StageSum; blocks: Bloc
   )
 }
 
-function BlockRow({ run, block: b, fold, past, open, onToggle, onAct, onEvent, onArtifact }: Props & { block: Block; open: boolean; onToggle: () => void }) {
+// Not drawn again in each frame in which the list scrolls.
+const BlockRow = memo(function BlockRow({ run, block: b, fold, past, open, onToggle, onAct, onEvent, onArtifact }: Props & { block: Block; open: boolean; onToggle: (blockId: string) => void }) {
   const live = useLive((s) => s.blocks[b.blockId])
   const operate = useMay('operate')
   const m = b.metrics
@@ -106,7 +107,7 @@ function BlockRow({ run, block: b, fold, past, open, onToggle, onAct, onEvent, o
   const input = m.inputCount || live?.total || 0
   return (
     <div data-block={b.blockId} data-status={b.status}>
-      <button type="button" aria-expanded={open} onClick={onToggle} className="flex min-h-10 w-full items-center gap-2 px-3 text-left hover:bg-raised max-md:min-h-11">
+      <button type="button" aria-expanded={open} onClick={() => onToggle(b.blockId)} className="flex min-h-10 w-full items-center gap-2 px-3 text-left hover:bg-raised max-md:min-h-11">
         <ChevronRight size={14} aria-hidden className={clsx('ml-2 shrink-0 text-ink3 transition-transform', open && 'rotate-90')} />
         <span className="text-xs text-ink3">Block {b.blockNumber}{b.totalBlocks ? `/${b.totalBlocks}` : ''}</span>
         <span className="font-medium max-sm:hidden">{title(b.stageName)}</span>
@@ -141,7 +142,7 @@ function BlockRow({ run, block: b, fold, past, open, onToggle, onAct, onEvent, o
       )}
     </div>
   )
-}
+})
 
 const CODES: Record<string, string> = { RATE_LIMIT: 'Rate limited by', API_ERROR: 'No usable answer from', VALIDATION: 'Invalid data in', AUTH: 'Not accepted by', TIMEOUT: 'No answer in time from', INTERNAL: 'A fault of LUCI in' }
 function headline(b: Block): string {

@@ -2,13 +2,13 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import clsx from 'clsx'
 import { ArrowDown, ArrowUp } from 'lucide-react'
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { memo, type RefObject, useEffect, useMemo, useRef, useState } from 'react'
 import { Button, Copy, Empty, IconButton, Problem } from '../components/ui'
 import type { RunEvent } from '../lib/api'
 import { parseFilter } from '../lib/event-filter'
 import { count, millis, money, title, words } from '../lib/format'
-import { useSettled } from '../lib/hooks'
-import { usePrefs } from '../lib/prefs'
+import { useLatest, useSettled } from '../lib/hooks'
+import { type Prefs, usePrefs } from '../lib/prefs'
 import { eventHash } from '../lib/proof'
 import type { History } from './use-run'
 
@@ -39,6 +39,7 @@ export function Events({ history, shown, at, stage, chosen, filter, onFilter, on
   }, [chosen, at])
   const event = chosen ? history.events[chosen - 1] : undefined
   const select = (e: RunEvent) => { setFollow(false); onChoose(e.version === chosen ? undefined : e.version) }
+  const latestSelect = useLatest(select)
   const keyed = (e: React.KeyboardEvent) => {
     if (e.key !== 'ArrowDown' && e.key !== 'ArrowUp') return
     e.preventDefault()
@@ -64,15 +65,7 @@ export function Events({ history, shown, at, stage, chosen, filter, onFilter, on
             <div className="relative" style={{ height: virtual.getTotalSize() }}>
               {virtual.getVirtualItems().map((item) => {
                 const e = rows[item.index]!
-                return (
-                  <button key={e.version} type="button" data-version={e.version} aria-pressed={e.version === chosen} onClick={() => select(e)} className={clsx('absolute inset-x-0 flex h-8 items-center gap-3 px-4 text-left text-xs hover:bg-raised max-md:gap-2', (e.version === chosen || e.version === at) && 'bg-(--running-bg)', at !== undefined && e.version > at && 'text-ink3')} style={{ transform: `translateY(${item.start}px)` }}>
-                    <span className="mono w-9 shrink-0 text-right text-ink3">{e.version}</span>
-                    <span className="mono w-24 shrink-0 text-ink3 max-sm:hidden">{millis(e.recordedAt ?? '', zone)}</span>
-                    <span className={clsx('w-32 shrink-0 truncate font-medium', e.type.endsWith(':failed') && 'text-failed')}>{e.type}</span>
-                    <span className="min-w-0 flex-1 truncate text-ink2">{summary(e)}</span>
-                    <span className="mono text-2xs! text-ink3 max-lg:hidden">{e.hash.slice(0, 8)}</span>
-                  </button>
-                )
+                return <EventRow key={e.version} event={e} start={item.start} zone={zone} chosen={e.version === chosen} current={e.version === at} later={at !== undefined && e.version > at} select={latestSelect} />
               })}
             </div>
           </div>
@@ -82,6 +75,21 @@ export function Events({ history, shown, at, stage, chosen, filter, onFilter, on
     </div>
   )
 }
+
+type EventRowProps = { event: RunEvent; start: number; zone: Prefs['zone']; chosen: boolean; current: boolean; later: boolean; select: RefObject<(event: RunEvent) => void> }
+
+// Not drawn again in each frame in which the list scrolls.
+const EventRow = memo(function EventRow({ event: e, start, zone, chosen, current, later, select }: EventRowProps) {
+  return (
+    <button type="button" data-version={e.version} aria-pressed={chosen} onClick={() => select.current(e)} className={clsx('absolute inset-x-0 flex h-8 items-center gap-3 px-4 text-left text-xs hover:bg-raised max-md:gap-2', (chosen || current) && 'bg-(--running-bg)', later && 'text-ink3')} style={{ transform: `translateY(${start}px)` }}>
+      <span className="mono w-9 shrink-0 text-right text-ink3">{e.version}</span>
+      <span className="mono w-24 shrink-0 text-ink3 max-sm:hidden">{millis(e.recordedAt ?? '', zone)}</span>
+      <span className={clsx('w-32 shrink-0 truncate font-medium', e.type.endsWith(':failed') && 'text-failed')}>{e.type}</span>
+      <span className="min-w-0 flex-1 truncate text-ink2">{summary(e)}</span>
+      <span className="mono text-2xs! text-ink3 max-lg:hidden">{e.hash.slice(0, 8)}</span>
+    </button>
+  )
+})
 
 /** What an event says, in one line. */
 export function summary(e: RunEvent): string {

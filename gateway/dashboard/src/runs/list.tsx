@@ -2,22 +2,23 @@
 import { useNavigate } from '@tanstack/react-router'
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import clsx from 'clsx'
-import { ArrowDown, ArrowUp, MoreHorizontal } from 'lucide-react'
+import { ArrowDown, ArrowUp } from 'lucide-react'
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { Badge } from '../components/status'
-import { Button, Empty, IconButton, Menu, Problem, Skeleton } from '../components/ui'
+import { Button, Empty, Problem, Skeleton } from '../components/ui'
 import type { Run } from '../lib/api'
 import { ago, count, money } from '../lib/format'
-import { useKeys, useMedia, useNow, useCards } from '../lib/hooks'
+import { useKeys, useLatest, useMedia, useNow, useCards } from '../lib/hooks'
 import { onFrames } from '../lib/live'
 import { usePrefs } from '../lib/prefs'
 import { actionsOf, LABEL, rightFor, useRunCommand } from '../lib/runs'
 import type { RunsSearch } from '../lib/search'
 import { may, useSession } from '../lib/session'
 import { RunCard } from './card'
-import { COLUMNS, leastWidth, nameOf, OPTIONAL, ROOMY } from './columns'
+import { COLUMNS, leastWidth, OPTIONAL, ROOMY } from './columns'
 import { rememberOrder } from './neighbours'
 import { Peek } from './peek'
+import { RunRow } from './row'
 import { Toolbar } from './toolbar'
 import { DEFAULT_SORT, PAGE, useRuns } from './use-runs'
 
@@ -102,6 +103,12 @@ export function RunList({ search, set, onStart }: Props) {
     { label: 'Peek', onSelect: () => set({ peek: r.runId }), hint: 'o' },
     ...actionsOf(r).map((action) => ({ label: LABEL[action], danger: action === 'cancel' || action === 'delete', disabled: !may(session, rightFor(action)), onSelect: () => run(action, r) })),
   ]
+  const context = useMemo(() => ({ now, prefs, compact }), [now, prefs, compact])
+  const pick = (index: number, r: Run | undefined, target: HTMLElement) => {
+    setCursor(index)
+    if (r && !target.closest('a, button, input') && !getSelection()?.toString()) open(r)
+  }
+  const actions = useLatest({ pick, toggle, menu })
   const filtered = !!(search.status || search.sector || search.q || search.from || search.to)
   const loadedIds = rows.loaded.map((r) => r.runId)
   const all = loadedIds.length > 0 && loadedIds.every((id) => selected.has(id))
@@ -138,15 +145,8 @@ export function RunList({ search, set, onStart }: Props) {
               {(items[0]?.start ?? offset) > offset && <tr aria-hidden style={{ height: (items[0]?.start ?? offset) - offset }}><td colSpan={columns.length + 2} /></tr>}
               {items.map((item) => {
                 const r = rows.at(item.index)
-                const current = item.index === cursor
-                return (
-                  <tr key={r?.runId ?? `row-${item.index}`} data-run={r?.runId} aria-rowindex={item.index + 2} style={{ height }} onClick={(e) => { setCursor(item.index); if (r && !(e.target as HTMLElement).closest('a, button, input') && !getSelection()?.toString()) open(r) }}
-                    className={clsx('cursor-pointer border-b border-line hover:bg-raised', current && 'shadow-[inset_2px_0_var(--accent)]', r && selected.has(r.runId) && 'bg-raised')}>
-                    <td className="pl-4">{r && <input type="checkbox" className="size-4 align-middle" aria-label={`Select ${nameOf(r)} ${r.runId.slice(-4)}`} checked={everything || selected.has(r.runId)} onChange={() => toggle(r.runId)} />}</td>
-                    {columns.map((c) => <td key={c.id} className={clsx('truncate px-2', c.right && 'text-right')}>{r ? c.render(r, { now, prefs, compact }) : <span className="breathe block h-3 w-2/3 rounded bg-raised" />}</td>)}
-                    <td className="pr-2">{r && <Menu label={`Actions for ${nameOf(r)}`} trigger={<IconButton label={`Actions for ${nameOf(r)} ${r.runId.slice(-4)}`} icon={MoreHorizontal} />} items={menu(r)} />}</td>
-                  </tr>
-                )
+                const chosen = !!r && selected.has(r.runId)
+                return <RunRow key={r?.runId ?? `row-${item.index}`} index={item.index} run={r} columns={columns} context={context} height={height} current={item.index === cursor} selected={chosen} checked={everything || chosen} actions={actions} />
               })}
               {virtual.getTotalSize() > (items.at(-1)?.end ?? 0) - offset && <tr aria-hidden style={{ height: Math.max(0, virtual.getTotalSize() - ((items.at(-1)?.end ?? offset) - offset)) }}><td colSpan={columns.length + 2} /></tr>}
             </tbody>
